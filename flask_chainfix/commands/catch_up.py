@@ -33,7 +33,6 @@ from flask_chainfix.databases.survey import (
 )
 from flask_chainfix.diagnosis.diagnosis import Diagnosis, errors_of, in_doubt
 from flask_chainfix.diagnosis.numbering import NewIds, file_stem
-from flask_chainfix.diagnosis.rules import Family, diagnose
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.environment.new_revisions import operations, render
 from flask_chainfix.model.databases import (
@@ -46,6 +45,7 @@ from flask_chainfix.model.databases import (
 )
 from flask_chainfix.model.plans import NewRevision, Plan, Reason
 from flask_chainfix.planning.edits import with_lock
+from flask_chainfix.planning.linking.faults import new_faults
 from flask_chainfix.planning.linking.strategies import require_known_headers
 from flask_chainfix.planning.proposal import Planned, Proposal
 from flask_chainfix.rehearsal.confirm import foresee
@@ -325,10 +325,8 @@ def _planned(
     given = operations(upgrade, _DOWNGRADE, imports)
     new, edit = render(runtime, new, file_stem(now, new.revision, new.message), given)
     after = now.after([edit])
-    before = {(each.code, each.revisions) for each in diagnose(now, Family.CHAIN, Family.SCHEMA)}
-    for fault in errors_of(diagnose(after, Family.CHAIN, Family.SCHEMA)):
-        if (fault.code, fault.revisions) not in before:
-            raise CannotPlan(f"the planned chain would have a fault: {fault.message}", fault.hint)
+    for fault in new_faults(now, after):
+        raise CannotPlan(f"the planned chain would have a fault: {fault.message}", fault.hint)
     foresee(after, before=now)
     edits, after = with_lock((edit,), after)
     plan = Plan("catch-up", (), (new,), after.graph.order)

@@ -15,13 +15,14 @@ from flask_chainfix.databases.survey import (
     refuse_unreachable,
     survey,
 )
-from flask_chainfix.diagnosis.diagnosis import Diagnosis, errors_of, in_doubt, remarks_on_links
-from flask_chainfix.diagnosis.rules import Family, diagnose
+from flask_chainfix.diagnosis.diagnosis import Diagnosis, in_doubt, remarks_on_links
+from flask_chainfix.diagnosis.rules import diagnose
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.git.upstream import read_published
 from flask_chainfix.model.databases import DatabaseWishes
 from flask_chainfix.model.plans import Plan
 from flask_chainfix.planning.edits import edits_between, edits_for, summed_up, with_lock
+from flask_chainfix.planning.linking.faults import new_faults, with_places
 from flask_chainfix.planning.linking.safety import refuse_doubted
 from flask_chainfix.planning.linking.strategies import require_known_headers
 from flask_chainfix.planning.mending import mend_impassable
@@ -145,19 +146,14 @@ def _refuse_faults(now: Facts, after: Facts, wishes: MoveWishes) -> None:
     Raises:
         CannotPlan: with both places.
     """
-    families = Family.CHAIN, Family.SCHEMA
-    old = {(each.code, each.revisions) for each in diagnose(now, *families)}
-    for fault in errors_of(diagnose(after, *families)):
-        if fault.code in ("FC101", "FC102", *wishes.accept):
-            continue  # no more of these than now
-        if (fault.code, fault.revisions) not in old:
-            places = [f"{each.path.name}:{each.line}" for each in fault.locations if each.line]
+    for fault in new_faults(now, after):
+        if fault.code not in ("FC101", "FC102", *wishes.accept):  # no more of the first than now
             accepting = way(
                 f"if the finding is mistaken, move it anyway; {fault.code} stays",
                 wishes.command(accept=(fault.code,)),
             )
             raise CannotPlan(
-                f"the planned chain would have a fault: {fault.message} ({', '.join(places)})",
+                f"the planned chain would have a fault: {with_places(fault)}",
                 accepting if fault.code.startswith("FC2") else fault.hint,
             )
 

@@ -38,10 +38,11 @@ from flask_chainfix.model.history import History, PublishedChain, Upstream
 from flask_chainfix.model.plans import Mend, Plan, Reason, Wishes
 from flask_chainfix.planning.downgrades import Turn, from_where_they_are, lowered
 from flask_chainfix.planning.edits import edits_between, edits_for, summed_up, with_lock
+from flask_chainfix.planning.linking.faults import refuse_faults
 from flask_chainfix.planning.mending import mend_ids, mend_impassable
 from flask_chainfix.planning.mending.case import is_same_migration
 from flask_chainfix.planning.on_top import excerpt, put_on_top
-from flask_chainfix.planning.plan import case_for, knowing_lost, propose, refuse_faults
+from flask_chainfix.planning.plan import case_for, knowing_lost, propose
 from flask_chainfix.planning.proposal import Planned, Proposal, refuse_unknown_rows, with_moves
 from flask_chainfix.rehearsal.confirm import foresee
 from flask_chainfix.report.results import Planning

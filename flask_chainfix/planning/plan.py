@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 
 from flask_chainfix.common.errors import CannotPlan, CannotReadGit, CannotRewrite
-from flask_chainfix.common.remedies import PLAIN_REPAIRS, REPAIR, Remedy
+from flask_chainfix.common.remedies import PLAIN_REPAIRS, Remedy
 from flask_chainfix.databases.applied.has_run import with_new_ids
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.survey import with_lost
 from flask_chainfix.diagnosis.diagnosis import (
     Diagnosis,
-    errors_of,
     heads_in_doubt,
     in_doubt,
     remarks_on_links,
@@ -22,7 +21,6 @@ from flask_chainfix.diagnosis.diagnosis import (
 )
 from flask_chainfix.diagnosis.numbering import NewIds, file_stem
 from flask_chainfix.diagnosis.rules import Family, diagnose
-from flask_chainfix.diagnosis.rules.schema_order import ways_out
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.environment.new_revisions import render
 from flask_chainfix.git.landings import read_history
@@ -33,6 +31,7 @@ from flask_chainfix.model.findings import Finding
 from flask_chainfix.model.history import History, Upstream
 from flask_chainfix.model.plans import Mend, NewRevision, Plan, Wishes
 from flask_chainfix.planning.edits import edits_between, edits_for, summed_up, with_lock
+from flask_chainfix.planning.linking.faults import refuse_faults, with_places
 from flask_chainfix.planning.linking.ranking import check_wishes
 from flask_chainfix.planning.linking.safety import refuse_doubted, refuse_unproven
 from flask_chainfix.planning.linking.strategies import AUTO, refuse_compiled
@@ -44,9 +43,6 @@ from flask_chainfix.planning.on_top import plan_repair
 from flask_chainfix.planning.proposal import Planned, Proposal, needs_plan, refuse_unknown_rows
 from flask_chainfix.planning.revivals import refuse_unrunnable, revive
 from flask_chainfix.rehearsal.confirm import foresee
-
-# What relinking is for: at the end none of it may be left.
-_OF_THE_ORDER = frozenset({"FC101", "FC102"})
 
 
 def propose(runtime: Runtime, diagnosis: Diagnosis, wishes: Wishes) -> Proposal:
@@ -97,11 +93,6 @@ def _with_git(diagnosis: Diagnosis) -> Diagnosis:
     return replace(diagnosis, snapshot=now).noticing(*notices, *history.notices)
 
 
-def _with_places(fault: Finding) -> str:
-    places = [f"{place.path.name}:{place.line}" for place in fault.locations if place.line]
-    return f"{fault.message} ({', '.join(places)})" if places else fault.message
-
-
 def _proposed(runtime: Runtime, diagnosis: Diagnosis, wishes: Wishes) -> Proposal:
     """Mend, link, and have our own rules and Alembic's graph judge the result."""
     before = diagnosis.snapshot
@@ -126,7 +117,7 @@ def _proposed(runtime: Runtime, diagnosis: Diagnosis, wishes: Wishes) -> Proposa
     edits = edits_between(before, after)
     if not edits:  # what the user wants is so already
         if left:
-            unmended = f"no order of the revisions mends this: {_with_places(left[0])}"
+            unmended = f"no order of the revisions mends this: {with_places(left[0])}"
             raise CannotPlan(unmended, left[0].hint)
         return Proposal(diagnosis)
     plan = summed_up(before, after, plan, mends, [new for new, _ in rendered])
@@ -264,37 +255,3 @@ def _refuse_unrepairable(start: Facts, findings: Sequence[Finding]) -> None:
             ways or "correct the file by hand",
         )
     refuse_unknown_rows(start, findings)
-
-
-def refuse_faults(
-    before: Facts, left: Sequence[Finding], wishes: Wishes, again: str = REPAIR
-) -> None:
-    """Stop where a plan would leave a fault.
-
-    Raises:
-        CannotPlan: one that no upgrade runs into anyway, and that the user does not accept.
-    """
-    old = _old_faults(before, left)
-    for fault in left:
-        if fault.code not in wishes.accept and (fault.code, fault.revisions) not in old:
-            refusal = CannotPlan(
-                f"the planned chain would have a fault: {_with_places(fault)}",
-                ways_out(before, fault, wishes, again),
-            )
-            refusal.about = (fault.code, fault.revisions)
-            raise refusal
-
-
-def _old_faults(before: Facts, left: Iterable[Finding]) -> set[tuple[str, tuple[str, ...]]]:
-    """The faults that one upgrade of the chain as it is runs into: their codes and revisions."""
-    joined = {
-        (fault.code, fault.revisions)
-        for fault in left
-        if fault.code not in _OF_THE_ORDER
-        and all(revision in before.graph for revision in fault.revisions)
-        and before.evidence.joined(*fault.revisions)
-    }
-    if not joined:
-        return joined
-    found = errors_of(diagnose(before, Family.CHAIN, Family.SCHEMA))
-    return joined.intersection((fault.code, fault.revisions) for fault in found)
