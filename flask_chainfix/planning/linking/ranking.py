@@ -11,7 +11,6 @@ from datetime import datetime, timezone
 from flask_chainfix.chain.lineages import Lineages
 from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.common.dataclass import dataclass
-from flask_chainfix.common.errors import CannotPlan
 from flask_chainfix.databases.applied.has_run import Applied
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.files import Header, MigrationFile
@@ -129,38 +128,6 @@ def arrange(  # noqa: PLR0913  (all that an order depends on)
             for revision, rank in ranks.items()
         }
     return Ordering(root, ranks, wishes.attach)
-
-
-def check_wishes(snapshot: Facts, wishes: Wishes) -> None:
-    """Compare what the user wants with the chain.
-
-    Raises:
-        CannotPlan: it names unknown revisions, or contradicts the chain or itself.
-    """
-    root, attach = wishes.root, wishes.attach
-    graph = snapshot.graph
-    for revision in (root, *attach, *attach.values()):
-        if revision is not None and revision not in graph:
-            raise CannotPlan(
-                f"there is no revision {revision!r} in this chain",
-                "give --root and --attach the full ids of existing revisions",
-            )
-    if root is not None and root in attach:
-        raise CannotPlan(
-            f"--root {root} and --attach {root}={attach[root]} contradict each other",
-            "leave out one of the two",
-        )
-    if root is not None and root not in graph.bases:
-        raise CannotPlan(
-            f"--root {root} is not a base: it has a down_revision",
-            f"choose one of the bases: {', '.join(sorted(graph.bases))}",
-        )
-    for revision, parent in attach.items():
-        if parent == revision:
-            raise CannotPlan(
-                f"--attach {revision}={parent} would make a cycle of one",
-                "attach it to another revision",
-            )
 
 
 def _base_that_stays(

@@ -21,7 +21,7 @@ from flask_chainfix.planning.linking.draft import Task
 from flask_chainfix.planning.linking.linear import linear
 from flask_chainfix.planning.linking.merge import merge
 from flask_chainfix.planning.linking.proof import prove
-from flask_chainfix.planning.linking.ranking import arrange, check_wishes
+from flask_chainfix.planning.linking.ranking import arrange
 from flask_chainfix.planning.linking.safety import DecidedPair, decided_pairs, disagreement
 
 AUTO = "auto"
@@ -96,6 +96,38 @@ def make_plan(
             with suppress(UnsafeForDatabases):
                 return choose(wishes.strategy, task_with(root))
         raise refusal from None
+
+
+def check_wishes(snapshot: Facts, wishes: Wishes) -> None:
+    """Compare what the user wants with the chain.
+
+    Raises:
+        CannotPlan: it names unknown revisions, or contradicts the chain or itself.
+    """
+    root, attach = wishes.root, wishes.attach
+    graph = snapshot.graph
+    for revision in (root, *attach, *attach.values()):
+        if revision is not None and revision not in graph:
+            raise CannotPlan(
+                f"there is no revision {revision!r} in this chain",
+                "give --root and --attach the full ids of existing revisions",
+            )
+    if root is not None and root in attach:
+        raise CannotPlan(
+            f"--root {root} and --attach {root}={attach[root]} contradict each other",
+            "leave out one of the two",
+        )
+    if root is not None and root not in graph.bases:
+        raise CannotPlan(
+            f"--root {root} is not a base: it has a down_revision",
+            f"choose one of the bases: {', '.join(sorted(graph.bases))}",
+        )
+    for revision, parent in attach.items():
+        if parent == revision:
+            raise CannotPlan(
+                f"--attach {revision}={parent} would make a cycle of one",
+                "attach it to another revision",
+            )
 
 
 def _refuse_cut_off(snapshot: Facts, lineages: Lineages, once_linked: Collection[str]) -> None:
