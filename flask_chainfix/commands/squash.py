@@ -34,7 +34,9 @@ from flask_chainfix.model.databases import (
 from flask_chainfix.model.files import Edit
 from flask_chainfix.model.history import PublishedChain
 from flask_chainfix.model.plans import NewRevision, Plan, Proof, Reason
-from flask_chainfix.planning.cut import (
+from flask_chainfix.planning.edits import edits_between, with_lock
+from flask_chainfix.planning.proposal import Planned, Proposal, places_after, refuse_unknown_rows
+from flask_chainfix.planning.squashing import (
     Cut,
     SquashWishes,
     carried_over,
@@ -44,8 +46,6 @@ from flask_chainfix.planning.cut import (
     refuse_broken,
     refuse_unpublished,
 )
-from flask_chainfix.planning.edits import edits_between, with_lock
-from flask_chainfix.planning.proposal import Planned, Proposal, places_after, refuse_unknown_rows
 from flask_chainfix.rehearsal.confirm import foresee
 from flask_chainfix.rehearsal.proving import (
     Difference,
