@@ -34,19 +34,17 @@ class NewIds:
 
     Args:
         snapshot: the chain, and what is known of databases, lost revisions and other branches.
-        taken: ids that must not be used besides.
 
     Attributes:
         counting: how the chain's ids count; ``None`` where they do not.
         made: the ids that have been made.
     """
 
-    def __init__(self, snapshot: Facts, taken: Collection[str] = ()) -> None:
+    def __init__(self, snapshot: Facts) -> None:
         graph, known = snapshot.graph, snapshot.databases
         rows = (row for status in known.statuses for row in status.rows)
         elsewhere = (id_ for chain in snapshot.published_chains for id_ in chain.revisions)
-        used = (*known.lost, *known.renamed, *rows, *elsewhere, *taken)
-        self._taken = {*graph, *graph.labelled, *used}
+        self._taken = {*graph, *graph.labelled, *known.lost, *known.renamed, *rows, *elsewhere}
         self.counting = _counting(graph.order, graph.parents)
         self.made: set[str] = set()
 
@@ -175,7 +173,7 @@ def same_numbers(
     snapshot: Facts, ours: Collection[str], theirs: Collection[str]
 ) -> list[tuple[str, str]]:
     """The pairs of revisions, one of each, whose ids have one number in a chain that counts."""
-    scheme = NewIds(snapshot).counting
+    scheme = _counting(snapshot.graph.order, snapshot.graph.parents)
     if scheme is None:
         return []
     numbers = {scheme.number(name): name for name in sorted(theirs, reverse=True)}

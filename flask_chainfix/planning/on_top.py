@@ -15,7 +15,7 @@ from flask_chainfix.chain.lineages import Lineage, find_lineages
 from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.common.errors import CannotPlan
 from flask_chainfix.common.remedies import Remedy
-from flask_chainfix.databases.applied.has_run import applied_in, published_in
+from flask_chainfix.databases.applied.has_run import applied_anywhere
 from flask_chainfix.databases.applied.rows import tops
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.databases import Databases, DatabaseState, DatabaseStatus
@@ -54,13 +54,10 @@ def plan_repair(
 
     Args and errors are those of ``make_plan``.
     """
-    plan = make_plan(snapshot, wishes, history, once_linked)
-    if plan.strategy != "linear" or wishes.root or wishes.attach:
+    plan, main = make_plan(snapshot, wishes, history, once_linked), snapshot.main_branch
+    if main is None or plan.strategy != "linear" or wishes.root or wishes.attach:
         return plan
-    for chain in snapshot.published_chains:
-        if chain.is_main:
-            return _as_rebase(snapshot, chain, plan) or plan
-    return plan
+    return _as_rebase(snapshot, main, plan) or plan
 
 
 def _as_rebase(snapshot: Facts, main: PublishedChain, plan: Plan) -> Plan | None:
@@ -77,7 +74,7 @@ def _as_rebase(snapshot: Facts, main: PublishedChain, plan: Plan) -> Plan | None
     try:
         moved = put_on_top(snapshot, mine, main.name)
         after = snapshot.relinked(moved.parents)
-        refuse_unsafe(after, graph, (*applied_in(snapshot), *published_in(snapshot)))
+        refuse_unsafe(after, graph, applied_anywhere(snapshot))
     except CannotPlan:
         return None
     expected = snapshot.relinked(plan.parents)
@@ -250,7 +247,7 @@ class _Moving:
 
     def _statuses(self, graph: Graph, group: Collection[str]) -> Iterator[DatabaseStatus]:
         """Where databases stand, once they have run all of the others."""
-        for applied in (*applied_in(self._snapshot), *published_in(self._snapshot)):
+        for applied in applied_anywhere(self._snapshot):
             have = set(graph).difference(group) | applied.revisions.intersection(group)
             rows = tops(graph, have)
             yield replace(applied.status, state=DatabaseState.STAMPED, rows=rows, tables=None)

@@ -72,11 +72,10 @@ def _upstream(diagnosis: Diagnosis, plan: Plan) -> Upstream | None:
     faults = {each.code for each in plan.mends}.union(
         finding.code for finding in in_doubt(diagnosis.findings)
     )
-    if not onto or not faults <= {"FC104"}:
+    main = diagnosis.snapshot.main_branch
+    if main is None or not onto or not faults <= {"FC104"}:
         return None
-    snapshot = diagnosis.snapshot
-    (main,) = (chain for chain in snapshot.published_chains if chain.is_main)
-    return Upstream(main.short, operation(snapshot))
+    return Upstream(main.short, operation(diagnosis.snapshot))
 
 
 def _with_git(diagnosis: Diagnosis) -> Diagnosis:
@@ -216,8 +215,7 @@ def case_for(snapshot: Facts, history: History, wishes: Wishes) -> Case:
             return Facts.around(read_branch(commit, snapshot))
         return None
 
-    taken = {name for chain in snapshot.published_chains for name in chain.revisions}
-    return Case(snapshot, history, wishes, NewIds(snapshot, taken), chain_at)
+    return Case(snapshot, history, wishes, NewIds(snapshot), chain_at)
 
 
 def _without_obeyed(wishes: Wishes, mends: Sequence[Mend]) -> Wishes:

@@ -16,7 +16,7 @@ from flask_chainfix.common.errors import CannotPlan
 from flask_chainfix.common.quoting import option, word
 from flask_chainfix.common.remedies import Remedy, Way, way
 from flask_chainfix.common.wording import count, listing
-from flask_chainfix.databases.applied.has_run import Applied, applied_in, published_in
+from flask_chainfix.databases.applied.has_run import Applied, applied_anywhere
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.plans import Plan, Reason
 from flask_chainfix.planning.linking.draft import Links
@@ -93,7 +93,7 @@ def refuse_skipping(now: Facts, after: Graph, wishes: MoveWishes) -> None:
             wishes.command(),
         )
 
-    refuse_unsafe(after, now.graph, (*applied_in(now), *published_in(now)), ways)
+    refuse_unsafe(after, now.graph, applied_anywhere(now), ways)
 
 
 class _Move:

@@ -12,7 +12,7 @@ from flask_chainfix.common.quoting import option
 from flask_chainfix.common.remedies import LINE, MERGE, REPAIR, Remedy, joined, linked, way
 from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.applied.contradictions import leaving_out
-from flask_chainfix.databases.applied.has_run import applied_in, published_in
+from flask_chainfix.databases.applied.has_run import applied_anywhere
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.history import History
 from flask_chainfix.model.plans import Plan, Reason, Wishes
@@ -61,7 +61,7 @@ def make_plan(
     lineages = find_lineages(attached)
     _refuse_cut_off(attached, lineages, once_linked)
     proof = prove(snapshot, attached, lineages, wishes)
-    known = (*applied_in(snapshot), *published_in(snapshot))
+    known = applied_anywhere(snapshot)
     different = {(each.revisions, each.published): each for each in known[::-1]}
     databases = tuple(different.values())[::-1]
 
@@ -310,14 +310,14 @@ def _with_other_way(plan: Plan, task: Task, told: str) -> Plan:
     """Add how to get one line, where a database has run mine and not what is on main."""
     if task.snapshot.databases.anew:  # Alembic finds no file any more for what it would take down
         return plan
-    for chain in task.snapshot.published_chains:
-        if chain.is_main and chain.name in told and chain.revisions.issubset(task.original.graph):
-            text = (
-                f"to have one line instead, with yours on top of what {chain.short} has, see what"
-                " has to be downgraded first"
-            )
-            return replace(plan, choices=way(text, "{fixchain} rebase{databases} --dry-run"))
-    return plan
+    main = task.snapshot.main_branch
+    if main is None or main.name not in told or not main.revisions.issubset(task.original.graph):
+        return plan
+    text = (
+        f"to have one line instead, with yours on top of what {main.short} has, see what has to be"
+        " downgraded first"
+    )
+    return replace(plan, choices=way(text, "{fixchain} rebase{databases} --dry-run"))
 
 
 def _merged(task: Task) -> Plan:

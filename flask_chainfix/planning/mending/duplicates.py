@@ -217,8 +217,8 @@ def _kept(
     """The file that keeps the id, and why; ``None`` where the others are merely later."""
     publishers = {file.path: case.publisher(file) for file in files}
     published = [file for file in files if publishers[file.path]]
-    main = next((each.short for each in case.snapshot.published_chains if each.is_main), "")
-    on_main = [file for file in published if publishers[file.path] == main]
+    main = case.snapshot.main_branch
+    on_main = [file for file in published if main and publishers[file.path] == main.short]
     for found in (on_main, published):
         if len(found) == 1:
             file = found[0]
