@@ -140,7 +140,7 @@ def cause_of(snapshot: Facts, failure: RehearsalFailure) -> tuple[str, str | Rem
     if failure.refuses:
         return "downgrade() itself raises this: going back is refused on purpose", ""
     if failure.direction == "down":
-        return next(_told_down(snapshot, failure.revision, failure.line), ""), ""
+        return next(_dropped_but_never_created(snapshot, failure.revision, failure.line), ""), ""
     found = diagnose(snapshot, Family.SCHEMA)
     findings = [finding for finding in found if failure.revision in finding.revisions]
     path = snapshot.file(failure.revision).path
@@ -150,7 +150,7 @@ def cause_of(snapshot: Facts, failure: RehearsalFailure) -> tuple[str, str | Rem
     return "", ""
 
 
-def _told_down(snapshot: Facts, revision: str, line: int | None) -> Iterator[str]:
+def _dropped_but_never_created(snapshot: Facts, revision: str, line: int | None) -> Iterator[str]:
     """What ``downgrade()`` drops there that ``upgrade()`` does not make."""
     file = snapshot.file(revision)
     evidence = snapshot.evidence

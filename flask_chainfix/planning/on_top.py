@@ -209,7 +209,7 @@ class _Moving:
     def _excerpt(self, tip: str, group: Collection[str]) -> Facts:
         """The chain of the others as one base, with a group of mine above it."""
         snapshot = self._snapshot
-        told = [name for name in self._telling(group) if name != tip]
+        told = [name for name in self._naming_dropped_tables(group) if name != tip]
         files: list[MigrationFile] = []
         below: tuple[str, ...] = ()
         for name in (*told, tip):
@@ -225,7 +225,7 @@ class _Moving:
         statuses = tuple(self._statuses(small.graph, group))
         return replace(small, databases=Databases(statuses))
 
-    def _telling(self, group: Collection[str]) -> Iterator[str]:
+    def _naming_dropped_tables(self, group: Collection[str]) -> Iterator[str]:
         """The revisions of others whose text names a table that mine drop.
 
         Such a table can be there before, and then be made anew.

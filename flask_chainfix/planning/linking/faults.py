@@ -80,7 +80,7 @@ def _ways_out(snapshot: Facts, fault: Finding, wishes: Wishes, again: str) -> Re
     accepting = repairing(accepted.typed)
     two_sides = len(fault.revisions) > 1 and all(each in snapshot.graph for each in fault.revisions)
     if fault.code != "FC201" and two_sides:
-        return _joining(snapshot, fault, again) | _accepting(snapshot, fault, accepting)
+        return _ways_to_keep_both(snapshot, fault, again) | _accepting(snapshot, fault, accepting)
     if fault.code == "FC201" and wishes.strategy == "merge":
         first = way("put one branch behind the other", LINE)
     else:
@@ -88,10 +88,11 @@ def _ways_out(snapshot: Facts, fault: Finding, wishes: Wishes, again: str) -> Re
     return first | way(f"if the finding is mistaken, plan anyway; {fault.code} stays", accepting)
 
 
-def _joining(snapshot: Facts, fault: Finding, again: str) -> Remedy:
+def _ways_to_keep_both(snapshot: Facts, fault: Finding, again: str) -> Remedy:
     """To have both sides: what others have stays, and so does what has run without the other."""
     sides, then = fault.revisions, (again, "{alembic} upgrade head")
-    others, known = _alone(published_in(snapshot), sides), _alone(applied_in(snapshot), sides)
+    others = _having_one(published_in(snapshot), sides)
+    known = _having_one(applied_in(snapshot), sides)
     places = {name: _place_of(snapshot, fault, name) for name in sides}
     guarded = f"put what both do in {' and '.join(places.values())} under {GUARD}; {_LINK}"
     guarding = (REPAIR, "{alembic} upgrade head")
@@ -124,7 +125,7 @@ def _joining(snapshot: Facts, fault: Finding, again: str) -> Remedy:
     return first | way(f"to keep what {database.name} has, {guarded}", *guarding)
 
 
-def _alone(known: Iterable[Applied], sides: Collection[str]) -> dict[str, list[Applied]]:
+def _having_one(known: Iterable[Applied], sides: Collection[str]) -> dict[str, list[Applied]]:
     """Of each side, those that have it without the other."""
     alone: dict[str, list[Applied]] = {side: [] for side in sides}
     for each in known:

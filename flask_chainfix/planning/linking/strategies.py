@@ -219,7 +219,7 @@ def choose(strategy: str, task: Task) -> Plan:
         return _merged(task)
     if strategy == AUTO and "FC102" in task.snapshot.environment.settings.ignore:
         return _merged(replace(task, heads_stay=True))
-    usual = _by_habit(task) if strategy == AUTO else None
+    usual = _merged_by_habit(task) if strategy == AUTO else None
     if usual is not None:
         return usual
     decided = decided_pairs(task.snapshot.graph, task.branches, task.databases)
@@ -229,7 +229,7 @@ def choose(strategy: str, task: Task) -> Plan:
         asked = any(not each.published for each in task.databases)
         if strategy != AUTO or not (asked or decided):
             raise
-        return _beside_each_other(task, refusal)
+        return _merged_instead(task, refusal)
 
 
 def ways_to_one_head(plan: Plan, asked: str) -> Remedy:
@@ -242,7 +242,7 @@ def ways_to_one_head(plan: Plan, asked: str) -> Remedy:
     return joined(REPAIR if plain else MERGE) | line
 
 
-def _by_habit(task: Task) -> Plan | None:
+def _merged_by_habit(task: Task) -> Plan | None:
     """Merge as this project usually does; ``None`` where it does not, or merging is harder."""
     graph = task.original.graph
     merges = sum(len(parents) > 1 for parents in graph.parents.values())
@@ -290,7 +290,7 @@ def _leaving_one_out(snapshot: Facts) -> Remedy:
     return Remedy(tuple(ways.values())[:_SHOWN_DATABASES])
 
 
-def _beside_each_other(task: Task, refusal: CannotPlan) -> Plan:
+def _merged_instead(task: Task, refusal: CannotPlan) -> Plan:
     """A merge where one line is not safe; if that fails as well, the line's refusal counts."""
     try:
         plan = _merged(task)

@@ -26,7 +26,7 @@ _Ran = tuple[Applied, MigrationFile]  # a database, and the file that has run th
 
 def side_by_side(case: Case, files: Sequence[MigrationFile]) -> list[str]:
     """The files side by side: parents, date, commit, and what each does."""
-    columns = [[printable(fact) for fact in _facts(case, file)] for file in files]
+    columns = [[printable(fact) for fact in _description(case, file)] for file in files]
     widths = [max(map(len, column)) for column in columns]
     rows = zip_longest(*columns, fillvalue="")
     lines = (
@@ -36,7 +36,7 @@ def side_by_side(case: Case, files: Sequence[MigrationFile]) -> list[str]:
     return [f"  {line.rstrip()}" for line in lines]
 
 
-def _facts(case: Case, file: MigrationFile) -> Iterator[str]:
+def _description(case: Case, file: MigrationFile) -> Iterator[str]:
     header, landing = header_of(file), case.history.landing(file.path)
     yield file.name
     yield f"on {listing(header.down_revision or ()) or 'nothing'}"

@@ -91,7 +91,7 @@ def shortened(snapshot: Facts) -> tuple[Mend, ...]:
         if len(revision) > LONGEST_ID:
             new_ids[revision] = next(id_ for id_ in _shorter(revision) if id_ and id_ not in taken)
             taken.add(new_ids[revision])
-    return tuple(_mends(snapshot, new_ids)) if new_ids else ()
+    return tuple(_shortening_mends(snapshot, new_ids)) if new_ids else ()
 
 
 def _shorter(revision: str) -> Iterator[str]:
@@ -104,7 +104,7 @@ def _shorter(revision: str) -> Iterator[str]:
         number += 1
 
 
-def _mends(snapshot: Facts, new_ids: Mapping[str, str]) -> Iterator[Mend]:
+def _shortening_mends(snapshot: Facts, new_ids: Mapping[str, str]) -> Iterator[Mend]:
     for file, header in snapshot.readable:
         old = header.revision
         if old is None:
@@ -162,7 +162,7 @@ def numbers_of_their_own(case: Case) -> Iterator[Mend]:
         if other in graph.required([revision]) or revision in graph.required([other]):
             continue
         why = Reason("number", f"{other} has the same number, and is published")
-        yield from _counted_anew(case, revision, why)
+        yield from _renumbered(case, revision, why)
         return
 
 
@@ -186,11 +186,11 @@ def numbers_that_rise(case: Case) -> Iterator[Mend]:
         if others or case.publisher(file):
             continue
         why = Reason("number", f"{revision} is on {parent}, and goes on counting from there")
-        yield from _counted_anew(case, revision, why)
+        yield from _renumbered(case, revision, why)
         return
 
 
-def _counted_anew(case: Case, revision: str, why: Reason) -> Iterator[Mend]:
+def _renumbered(case: Case, revision: str, why: Reason) -> Iterator[Mend]:
     file = case.snapshot.file(revision)
     new_id = new_id_for(case, file)
     for child in children_of(case, revision):

@@ -165,7 +165,7 @@ def open_cycles(case: Case) -> Iterator[Mend]:
     root = case.wishes.root
     members = next((members for members in graph.cycles if root in members), graph.cycles[0])
     if root is not None and root in base_of_choice(graph, members):
-        yield _made_base(case, root, members)
+        yield _as_base(case, root, members)
         return
     links = list(_links_within(case.snapshot, members))
     link, reasons = _contradicted(case, links)
@@ -175,7 +175,7 @@ def open_cycles(case: Case) -> Iterator[Mend]:
             " docstring, Git nor a date contradicts just one of its links",
             ways_out(case, members),
         )
-    yield _cut(case, link, reasons)
+    yield _without_link(case, link, reasons)
 
 
 def _links_within(snapshot: Facts, members: tuple[str, ...]) -> Iterator[_Link]:
@@ -223,7 +223,7 @@ def _reasons_against(case: Case, link: _Link, kind: str) -> Iterator[Reason]:
         yield from reasons_before(case, *files, kind)
 
 
-def _made_base(case: Case, root: str, members: tuple[str, ...]) -> Mend:
+def _as_base(case: Case, root: str, members: tuple[str, ...]) -> Mend:
     """Make the user's base one: take out its parents, then its dependencies within the cycle."""
     why = Reason("pin", f"--root {root}")
     file = case.snapshot.file(root)
@@ -235,7 +235,7 @@ def _made_base(case: Case, root: str, members: tuple[str, ...]) -> Mend:
     return case.rewritten("FC105", Part.DEPENDENCIES, file, tuple(kept), why)
 
 
-def _cut(case: Case, link: _Link, reasons: Iterable[Reason]) -> Mend:
+def _without_link(case: Case, link: _Link, reasons: Iterable[Reason]) -> Mend:
     """Take the parent out; where the docstring names another one that fits, use that instead."""
     snapshot = case.snapshot
     file, header = snapshot.file(link.child), snapshot.header(link.child)
@@ -261,7 +261,7 @@ def placed(snapshot: Facts) -> tuple[Facts, tuple[str, ...]]:
     Returns:
         That chain, and what was taken for what, for the user.
     """
-    taken = dict(_taken(snapshot))
+    taken = dict(_inferred_headers(snapshot))
     if not taken:
         return snapshot, ()
     files = tuple(
@@ -275,7 +275,7 @@ def placed(snapshot: Facts) -> tuple[Facts, tuple[str, ...]]:
     )
 
 
-def _taken(snapshot: Facts) -> Iterator[tuple[Path, Header]]:
+def _inferred_headers(snapshot: Facts) -> Iterator[tuple[Path, Header]]:
     missing = {name for names in snapshot.graph.missing_parents.values() for name in names}
     for file in snapshot.unplaced:
         header = header_of(file)
