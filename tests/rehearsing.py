@@ -85,15 +85,15 @@ class Process:
 
 @contextmanager
 def running(command: Sequence[str], **options: Any) -> Iterator[Any]:
-    """What ``processes.running`` does, with a fork in the place of a process."""
+    """What ``signals.running`` does, with a fork in the place of a process."""
     import pytest  # not in the server
 
-    from flask_chainfix.common import processes
+    from flask_chainfix.common import signals
 
     with ExitStack() as stack:
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr(subprocess, "Popen", Process)
-            process = stack.enter_context(processes.running(command, **options))
+            process = stack.enter_context(signals.running(command, **options))
         yield process
 
 

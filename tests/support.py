@@ -40,9 +40,10 @@ from flask_chainfix.model.environment import Environment, Settings
 from flask_chainfix.model.files import Edit, Header, MigrationFile, Unreadable
 from flask_chainfix.model.history import ChainLock, History
 from flask_chainfix.model.plans import Mend, Plan, Wishes
-from flask_chainfix.planning.edits import edits_for, make_plan
+from flask_chainfix.planning.edits import edits_for
+from flask_chainfix.planning.linking.strategies import make_plan
+from flask_chainfix.planning.mending import mend
 from flask_chainfix.planning.mending.case import Case
-from flask_chainfix.planning.mending.mend import mend
 
 MIGRATIONS = Path("/project/migrations")
 _UNDATED = "undated"
@@ -310,7 +311,7 @@ def after(snapshot: Facts, plan: Plan) -> Facts:
         )
         for revision in plan.new_revisions
     )
-    return snapshot.after([*edits_for(snapshot, plan), *new])
+    return snapshot.after([*edits_for(snapshot, plan.parents), *new])
 
 
 def foreseen(snapshot: Facts, plan: Plan) -> Facts:

@@ -21,9 +21,9 @@ from flask_chainfix.cli.groups import main
 from flask_chainfix.commands.restamp import RestampWishes
 from flask_chainfix.diagnosis.rules import Family, all_rules, diagnose
 from flask_chainfix.model.plans import Mend, Wishes
-from flask_chainfix.planning.mending import mend as run
+from flask_chainfix.planning import mending
+from flask_chainfix.planning.linking.strategies import AUTO, strategy_names
 from flask_chainfix.planning.mending.case import Case
-from flask_chainfix.planning.strategies import AUTO, strategy_names
 from tests.commands import command_of
 from tests.repositories import needs_git
 from tests.specimens import COMMANDS, SPECIMENS, every_command, project, specimen, told
@@ -89,7 +89,7 @@ def _options(command: Command) -> set[str]:
 @needs_git
 def test_every_repair_has_a_directory(top: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each mender, strategy and repairable rule has one in which a plan comes of it."""
-    menders = run._MENDERS
+    menders = mending._MENDERS
     at_work: set[str] = set()
 
     def recorded(mender: Mender) -> Mender:
@@ -100,7 +100,7 @@ def test_every_repair_has_a_directory(top: Path, monkeypatch: pytest.MonkeyPatch
 
         return record
 
-    monkeypatch.setattr(run, "_MENDERS", tuple(map(recorded, menders)))
+    monkeypatch.setattr(mending, "_MENDERS", tuple(map(recorded, menders)))
     wanted = {mender.__name__ for mender in menders}
     wanted |= {rule.code for rule in all_rules() if rule.repairable}
     wanted |= set(strategy_names())

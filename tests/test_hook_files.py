@@ -15,9 +15,9 @@ import yaml
 
 from flask_chainfix.cli.check import check
 from flask_chainfix.model.hook_files import (
+    CHECKLIST,
     GIT_HOOK,
     JOB,
-    KINDS,
     PRE_COMMIT,
     WORKFLOW,
     Call,
@@ -26,6 +26,7 @@ from flask_chainfix.model.hook_files import (
 )
 from tests.repositories import needs_git, script
 
+KINDS = (PRE_COMMIT, GIT_HOOK, WORKFLOW, JOB, CHECKLIST)
 CALL = Call("migrations", (), "flask-chainfix==1.0")
 
 

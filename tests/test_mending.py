@@ -14,12 +14,12 @@ from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.rules import Family, diagnose
 from flask_chainfix.model.history import History, Landing, PublishedChain
 from flask_chainfix.model.plans import GUESS, Mend, Part, Wishes
-from flask_chainfix.planning.edits import make_plan
+from flask_chainfix.planning.linking.safety import refuse_doubted, refuse_unproven
+from flask_chainfix.planning.linking.strategies import make_plan
+from flask_chainfix.planning.mending import mend
 from flask_chainfix.planning.mending.case import Case
-from flask_chainfix.planning.mending.mend import mend
 from flask_chainfix.planning.mending.names import shortened
 from flask_chainfix.planning.mending.parents import placed
-from flask_chainfix.planning.safety import refuse_doubted, refuse_unproven
 from tests.statuses import db, looked_at, lost
 from tests.support import (
     FixedIds,

@@ -21,7 +21,7 @@ from flask_chainfix.diagnosis.rules import Family, diagnose
 from flask_chainfix.model.environment import Settings
 from flask_chainfix.model.findings import Severity
 from flask_chainfix.model.plans import Wishes
-from flask_chainfix.planning.edits import make_plan
+from flask_chainfix.planning.linking.strategies import make_plan
 from tests.nightly import examples
 from tests.schema_oracle import (
     absent_at_first,

@@ -13,7 +13,7 @@ from flask_chainfix.common.errors import CannotRead, CannotWrite, ChainFixError
 from flask_chainfix.databases.moving import move_rows
 from flask_chainfix.databases.targets import Target
 from flask_chainfix.disk.journal import Journal
-from flask_chainfix.disk.recorded_rows import recorded_moves, row_log
+from flask_chainfix.disk.recorded_rows import RowLog, recorded_moves
 from flask_chainfix.disk.safe_files import locked
 from flask_chainfix.disk.writing import changed_files
 from flask_chainfix.model.databases import Move
@@ -46,7 +46,7 @@ def journal(tmp_path: Path) -> Journal:
 
 
 def record(place: Path, journal: Journal | None, *moves: Move) -> None:
-    with locked(place), row_log(place, journal, GRAPH) as log:
+    with locked(place), RowLog(place, journal, GRAPH) as log:
         for each in moves:
             log.record(each)
 
@@ -88,7 +88,7 @@ def test_rows_that_were_upgraded_between_two_moves_go_back_to_where_they_were_th
 def test_many_are_seen_to_the_disk_together(
     tmp_path: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with row_log(tmp_path, journal, GRAPH) as log:
+    with RowLog(tmp_path, journal, GRAPH) as log:
         log.record(ONE)
         synced: list[int] = []
         monkeypatch.setattr(os, "fsync", synced.append)
@@ -114,7 +114,7 @@ def test_it_is_on_the_disk_before_the_caller_goes_on(
             synced.append(journal.rows_path.read_bytes())
 
     monkeypatch.setattr(os, "fsync", note)
-    with row_log(tmp_path, journal, GRAPH) as log:
+    with RowLog(tmp_path, journal, GRAPH) as log:
         log.record(ONE)
         assert synced[-1] == journal.rows_path.read_bytes() != b""
 
@@ -196,7 +196,7 @@ def test_where_it_cannot_be_written_the_database_stays_as_it_was(tmp_path: Path)
     wanted = Move("app", target.identity, ("b", "c"), ("c",))
     with (
         pytest.raises(CannotWrite, match="the journal cannot be written") as caught,
-        row_log(tmp_path, None, GRAPH) as log,
+        RowLog(tmp_path, None, GRAPH) as log,
     ):
         move_rows({target.identity: target}, [wanted], log.record, lambda *_: None)
     assert "no further row was moved" in caught.value.remedy
@@ -226,7 +226,7 @@ def test_half_a_line_does_not_spoil_what_another_thread_writes(
     tmp_path: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch, room: int
 ) -> None:
     FullDisk(monkeypatch, room)
-    with row_log(tmp_path, journal, GRAPH) as log:
+    with RowLog(tmp_path, journal, GRAPH) as log:
         with pytest.raises(CannotWrite, match="No space left"):
             log.record(ONE)
         log.record(TWO)  # it had begun when the first one failed

@@ -14,7 +14,7 @@ from flask_chainfix.databases.applied.has_run import applied_in
 from flask_chainfix.databases.applied.rows import gaps, tops
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.plans import Plan, Wishes
-from flask_chainfix.planning.edits import make_plan
+from flask_chainfix.planning.linking.strategies import make_plan
 from tests.nightly import examples
 from tests.strategies_oracle import Parents, all_ancestors, orders, parents_of, revisions
 from tests.support import Rev, chain, foreseen, links, rev, stamped

@@ -19,7 +19,7 @@ from flask_chainfix.databases.applied.rows import gaps, overlaps, tops
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.databases import DatabaseStatus, LostRevision, Move, MoveResult, MoveState
 from flask_chainfix.model.plans import Wishes
-from flask_chainfix.planning.edits import make_plan
+from flask_chainfix.planning.linking.strategies import make_plan
 from flask_chainfix.planning.proposal import planned_moves, settled
 from tests.nightly import examples
 from tests.statuses import db, looked_at, lost, moved, unreachable

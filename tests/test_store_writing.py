@@ -351,7 +351,7 @@ def test_the_last_twenty_journals_stay_and_only_they_are_read(place: Path) -> No
         with (
             disk.locked(place),
             disk.changed_files(place, edits) as journal,
-            disk.row_log(place, journal, graph()) as log,
+            disk.RowLog(place, journal, graph()) as log,
         ):
             log.record(Move("a database", "identity", ("a",), ("b",)))
         path.unlink()
@@ -364,7 +364,7 @@ def test_the_last_twenty_journals_stay_and_only_they_are_read(place: Path) -> No
     others = place / ".fixchain" / "999999-20000101T000000Z.json"
     others.write_text("not a journal")
     assert [journal.path for journal in all_journals(place)] == kept
-    with disk.row_log(place, None, graph()) as log:
+    with disk.RowLog(place, None, graph()) as log:
         log.record(Move("a database", "identity", ("b",), ("a",)))
     assert not kept[0].exists()
     assert others.exists()

@@ -42,7 +42,7 @@ from flask_chainfix.model.databases import (
 from flask_chainfix.model.files import Edit
 from flask_chainfix.model.plans import Confirmation, Wishes
 from flask_chainfix.model.rehearsal import Rehearsal
-from flask_chainfix.planning.edits import make_plan
+from flask_chainfix.planning.linking.strategies import make_plan
 from flask_chainfix.planning.proposal import planned_moves
 from flask_chainfix.report.results import UndoPlan
 from tests.commands import Done, fixchain, invoke

@@ -16,9 +16,8 @@ from flask_chainfix.diagnosis.rules import diagnose
 from flask_chainfix.model.environment import Settings
 from flask_chainfix.model.findings import Severity
 from flask_chainfix.model.plans import Wishes
-from flask_chainfix.planning.edits import make_plan
-from flask_chainfix.planning.ranking import parse_date
-from flask_chainfix.planning.strategies import strategy_names
+from flask_chainfix.planning.linking.ranking import parse_date
+from flask_chainfix.planning.linking.strategies import make_plan, strategy_names
 from tests.nightly import TIMES
 from tests.strategies_oracle import (
     all_ancestors,

@@ -18,16 +18,12 @@ from flask_chainfix.chain.redundancy import impassable, stuck_at
 from flask_chainfix.common.errors import CannotPlan, NotConfirmed
 from flask_chainfix.databases.applied.rows import tops
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.diagnosis.numbering import NewIds
 from flask_chainfix.diagnosis.rules import diagnose
 from flask_chainfix.environment.locate import open_directory
 from flask_chainfix.model.findings import Finding, Severity
-from flask_chainfix.model.history import History
 from flask_chainfix.model.plans import Wishes
-from flask_chainfix.planning.edits import make_plan
-from flask_chainfix.planning.mending.case import Case
-from flask_chainfix.planning.mending.mend import mend_impassable
-from flask_chainfix.planning.strategies import strategy_names
+from flask_chainfix.planning.linking.strategies import make_plan, strategy_names
+from flask_chainfix.planning.mending import mend_impassable
 from flask_chainfix.rehearsal.confirm import confirm, foresee, upgrade_faults
 from tests.disk import environment
 from tests.support import Rev, after, chain, headers_of, mended, read_directory, stamped
@@ -257,7 +253,7 @@ def test_alembic_upgrades_whatever_is_planned(
         linked = after(start, make_plan(start, wishes))
     except CannotPlan:
         return
-    planned, _ = mend_impassable(Case(linked, History(), wishes, NewIds(linked)))
+    planned, _ = mend_impassable(linked, strict=strict)
     assert not stops(engine, planned)
     rows: tuple[str, ...] = ()
     targets = data.draw(st.lists(st.sampled_from(list(planned.graph)), max_size=3))

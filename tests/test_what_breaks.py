@@ -27,8 +27,8 @@ from sqlalchemy.pool import NullPool
 
 from flask_chainfix.commands.check import Against, check
 from flask_chainfix.commands.rehearse import rehearse
-from flask_chainfix.common.progress import unseen
 from flask_chainfix.common.remedies import Tools
+from flask_chainfix.common.wording import unseen
 from flask_chainfix.diagnosis.rules import all_rules
 from flask_chainfix.environment.locate import open_directory
 from flask_chainfix.model.databases import DatabaseWishes

@@ -288,13 +288,6 @@ def test_heads_that_only_computed_labels_keep_apart(tmp_path: Path) -> None:
     assert planned(open_directory(str(place))).error is None
 
 
-def test_computed_labels_elsewhere_play_no_part(tmp_path: Path) -> None:
-    place = environment(tmp_path / "migrations", *EXPAND_AND_CONTRACT)
-    (place / "versions" / "x.py").write_text(COMPUTED["label"].replace("'a'", "'e'"))
-    (remark,) = remarks(place)
-    assert remark.startswith("2 heads are kept apart on purpose")
-
-
 @pytest.mark.parametrize(
     ("specs", "ignore"),
     [

@@ -63,13 +63,18 @@ class Snapshot:
         """What each readable file says of itself."""
         return (file.reading for file in self.files if isinstance(file.reading, Header))
 
+    @property
+    def readable(self) -> Iterator[tuple[MigrationFile, Header]]:
+        """The readable files, each with what it says of itself."""
+        return ((file, file.reading) for file in self.files if isinstance(file.reading, Header))
+
     @cached_property
     def files_by_revision(self) -> Mapping[str, tuple[MigrationFile, ...]]:
         """The files of each id; more than one where an id stands twice."""
         found: dict[str, tuple[MigrationFile, ...]] = {}
-        for file in self.files:
-            if isinstance(file.reading, Header) and file.reading.revision is not None:
-                id_ = file.reading.revision
+        for file, header in self.readable:
+            id_ = header.revision
+            if id_ is not None:
                 found[id_] = (*found[id_], file) if id_ in found else (file,)
         return found
 
@@ -144,6 +149,13 @@ class Snapshot:
         reading = self.file(revision).reading
         assert isinstance(reading, Header)
         return reading
+
+    def relinked(self, parents: Mapping[str, tuple[str, ...]]) -> Graph:
+        """The chain if these revisions had these parents."""
+        return Graph(
+            header._replace(down_revision=parents.get(str(header.revision), header.down_revision))
+            for header in self.headers
+        )
 
     def locations(self, revision: str, name: str) -> tuple[Location, ...]:
         """Where the files of a revision say something: file and line of a header attribute."""

@@ -14,7 +14,7 @@ from flask_chainfix.commands.backup import back_up_first
 from flask_chainfix.commands.rehearse import rehearse_plan
 from flask_chainfix.commands.repair import carry_out
 from flask_chainfix.common.errors import ChainFixError
-from flask_chainfix.common.progress import Progress
+from flask_chainfix.common.wording import Progress
 from flask_chainfix.databases.survey import missing_database
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.databases import DatabaseWishes

@@ -23,10 +23,10 @@ from flask_chainfix.common.errors import (
     Interrupted,
     NeedsConsent,
 )
-from flask_chainfix.common.progress import Progress
 from flask_chainfix.common.quoting import words
 from flask_chainfix.common.remedies import Remedy, Tools, repairing, way
 from flask_chainfix.common.signals import Stays
+from flask_chainfix.common.wording import Progress
 from flask_chainfix.report import render
 from flask_chainfix.report.database_results import RestampScript
 from flask_chainfix.report.results import Failed, Result

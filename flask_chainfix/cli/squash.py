@@ -17,7 +17,7 @@ from flask_chainfix.common.remedies import Tools
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.environment.messages import as_typed, from_variable
 from flask_chainfix.model.databases import DatabaseWishes
-from flask_chainfix.planning.cut import SquashWishes
+from flask_chainfix.planning.squashing import SquashWishes
 from flask_chainfix.rehearsal.app_databases import OWN_SERVER
 from flask_chainfix.report.results import Result
 

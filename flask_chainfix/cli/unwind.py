@@ -11,8 +11,8 @@ from flask_chainfix.cli.running import after_asking, run
 from flask_chainfix.cli.streams import progress_bar
 from flask_chainfix.cli.usage import Command
 from flask_chainfix.commands.unwind import UnwindWishes, carry_out_unwind, offered, plan_unwind
-from flask_chainfix.common.progress import unseen
 from flask_chainfix.common.remedies import Tools
+from flask_chainfix.common.wording import unseen
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.databases import DatabaseWishes
 from flask_chainfix.report.database_results import UnwindPlan, Unwound

@@ -9,10 +9,10 @@ from typing import Any
 
 import click
 
-from flask_chainfix.common.docstrings import docstring_of
 from flask_chainfix.common.errors import CannotWrite, WrongUsage
 from flask_chainfix.common.quoting import printable
 from flask_chainfix.common.remedies import way
+from flask_chainfix.common.wording import docstring_of
 
 _TYPED = "flask_chainfix.typed"
 

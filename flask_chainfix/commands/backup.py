@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from flask_chainfix.common.errors import CannotBackUp
-from flask_chainfix.common.progress import Progress
 from flask_chainfix.common.quoting import typed_path
 from flask_chainfix.common.remedies import way
+from flask_chainfix.common.wording import Progress
 from flask_chainfix.databases import backup as backups
 from flask_chainfix.databases.survey import targets_for
 from flask_chainfix.databases.targets import Target

@@ -7,7 +7,6 @@ from dataclasses import replace
 from textwrap import indent
 from typing import TYPE_CHECKING
 
-from flask_chainfix.chain import heads_file
 from flask_chainfix.commands.beginning import (
     read_and_judge,
     refuse_broken,
@@ -19,10 +18,9 @@ from flask_chainfix.common.errors import (
     DatabaseUnreachable,
     UnsafeForDatabases,
 )
-from flask_chainfix.common.progress import Progress
 from flask_chainfix.common.quoting import word
 from flask_chainfix.common.remedies import Remedy, Tools, Way, way
-from flask_chainfix.common.wording import count, listing
+from flask_chainfix.common.wording import Progress, count, listing
 from flask_chainfix.databases.applied.by_schema import TracedDatabase
 from flask_chainfix.databases.applied.contradictions import finishing, leaving_out
 from flask_chainfix.databases.facts import Facts
@@ -34,7 +32,6 @@ from flask_chainfix.databases.survey import (
 )
 from flask_chainfix.diagnosis.diagnosis import Diagnosis, errors_of, in_doubt
 from flask_chainfix.diagnosis.numbering import NewIds, file_stem
-from flask_chainfix.diagnosis.rules import Family, diagnose
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.environment.new_revisions import operations, render
 from flask_chainfix.model.databases import (
@@ -46,7 +43,9 @@ from flask_chainfix.model.databases import (
     MoveState,
 )
 from flask_chainfix.model.plans import NewRevision, Plan, Reason
-from flask_chainfix.planning.edits import require_known_headers
+from flask_chainfix.planning.edits import with_lock
+from flask_chainfix.planning.linking.faults import new_faults
+from flask_chainfix.planning.linking.strategies import require_known_headers
 from flask_chainfix.planning.proposal import Planned, Proposal
 from flask_chainfix.rehearsal.confirm import foresee
 from flask_chainfix.report.results import CatchUpPlan
@@ -324,19 +323,13 @@ def _planned(
     )
     given = operations(upgrade, _DOWNGRADE, imports)
     new, edit = render(runtime, new, file_stem(now, new.revision, new.message), given)
-    edits = [edit]
-    after = now.after(edits)
-    before = {(each.code, each.revisions) for each in diagnose(now, Family.CHAIN, Family.SCHEMA)}
-    for fault in errors_of(diagnose(after, Family.CHAIN, Family.SCHEMA)):
-        if (fault.code, fault.revisions) not in before:
-            raise CannotPlan(f"the planned chain would have a fault: {fault.message}", fault.hint)
+    after = now.after([edit])
+    for fault in new_faults(now, after):
+        raise CannotPlan(f"the planned chain would have a fault: {fault.message}", fault.hint)
     foresee(after, before=now)
-    lock = heads_file.edit_for(after)
-    if lock is not None:
-        edits.append(lock)
-        after = after.after([lock])
+    edits, after = with_lock((edit,), after)
     plan = Plan("catch-up", (), (new,), after.graph.order)
-    return Planned(plan, now, after, tuple(edits))
+    return Planned(plan, now, after, edits)
 
 
 def _as_they_are(now: Facts) -> tuple[MoveResult, ...]:

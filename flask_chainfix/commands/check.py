@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 from flask_chainfix import disk
 from flask_chainfix.commands.beginning import noticed_interruption, read_and_judge, refuse_empty
 from flask_chainfix.common.dataclass import dataclass
-from flask_chainfix.common.progress import Progress, unseen
 from flask_chainfix.common.remedies import Tools
-from flask_chainfix.common.wording import count, listing
+from flask_chainfix.common.wording import Progress, count, listing, unseen
 from flask_chainfix.databases.applied.lost import distance
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.diagnosis import UNKNOWN_STAMP, Diagnosis, in_doubt

@@ -24,9 +24,8 @@ from flask_chainfix.common.errors import (
     Interrupted,
     StaleSnapshot,
 )
-from flask_chainfix.common.progress import Progress
 from flask_chainfix.common.remedies import Remedy, way
-from flask_chainfix.common.wording import listing
+from flask_chainfix.common.wording import Progress, listing
 from flask_chainfix.databases.applied.rows import stood_for, tops
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.survey import targets_for

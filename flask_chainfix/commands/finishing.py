@@ -14,10 +14,9 @@ from flask_chainfix.common.errors import (
     StaleSnapshot,
     StatementFailed,
 )
-from flask_chainfix.common.progress import Progress
 from flask_chainfix.common.quoting import operand, option
 from flask_chainfix.common.remedies import Remedy, Tools, way
-from flask_chainfix.common.wording import listing
+from flask_chainfix.common.wording import Progress, listing
 from flask_chainfix.databases.applied.rows import stood_for, tops
 from flask_chainfix.databases.survey import targets_for
 from flask_chainfix.environment.locate import Runtime

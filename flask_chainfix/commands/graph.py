@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from flask_chainfix.commands.check import check
-from flask_chainfix.common.progress import Progress
 from flask_chainfix.common.remedies import Tools
+from flask_chainfix.common.wording import Progress
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.databases import DatabaseWishes

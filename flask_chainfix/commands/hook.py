@@ -22,7 +22,6 @@ from flask_chainfix.disk.writing import add_together
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.git.merge_driver import read_settings, write_settings
 from flask_chainfix.git.repositories import WorkTree, find_work_tree, literal
-from flask_chainfix.model.checkout_hook import post_checkout
 from flask_chainfix.model.files import Edit
 from flask_chainfix.model.hook_files import (
     ATTRIBUTES,
@@ -36,6 +35,7 @@ from flask_chainfix.model.hook_files import (
     HookState,
     Kind,
     merge_driver,
+    post_checkout,
 )
 from flask_chainfix.report.results import Hooked, HookPlan
 

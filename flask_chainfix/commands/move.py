@@ -4,38 +4,30 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from flask_chainfix.chain import heads_file
 from flask_chainfix.commands.beginning import read_and_judge, refuse_broken, refuse_interrupted
 from flask_chainfix.commands.check import commit_before
 from flask_chainfix.common.errors import CannotPlan, CannotRewrite
-from flask_chainfix.common.progress import Progress
 from flask_chainfix.common.remedies import Tools, way
-from flask_chainfix.common.wording import listing
+from flask_chainfix.common.wording import Progress, listing
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.survey import (
     noticed_unseen,
     refuse_unreachable,
     survey,
 )
-from flask_chainfix.diagnosis.diagnosis import Diagnosis, errors_of, in_doubt, remarks_on_links
-from flask_chainfix.diagnosis.numbering import NewIds
-from flask_chainfix.diagnosis.rules import Family, diagnose
+from flask_chainfix.diagnosis.diagnosis import Diagnosis, in_doubt, remarks_on_links
+from flask_chainfix.diagnosis.rules import diagnose
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.git.upstream import read_published
 from flask_chainfix.model.databases import DatabaseWishes
-from flask_chainfix.model.history import History
-from flask_chainfix.model.plans import Plan, Wishes
-from flask_chainfix.planning.edits import (
-    edits_between,
-    edits_for,
-    require_known_headers,
-    summed_up,
-)
-from flask_chainfix.planning.mending.case import Case
-from flask_chainfix.planning.mending.mend import mend_impassable
+from flask_chainfix.model.plans import Plan
+from flask_chainfix.planning.edits import edits_between, edits_for, summed_up, with_lock
+from flask_chainfix.planning.linking.faults import new_faults, with_places
+from flask_chainfix.planning.linking.safety import refuse_doubted
+from flask_chainfix.planning.linking.strategies import require_known_headers
+from flask_chainfix.planning.mending import mend_impassable
 from flask_chainfix.planning.proposal import Planned, Proposal, refuse_unknown_rows, with_moves
 from flask_chainfix.planning.relocation import MoveWishes, refuse_skipping, relocate
-from flask_chainfix.planning.safety import refuse_doubted
 from flask_chainfix.rehearsal.confirm import foresee
 from flask_chainfix.report.results import Planning
 
@@ -136,17 +128,15 @@ def _checked(now: Facts, plan: Plan, wishes: MoveWishes) -> Planned:
     Raises:
         CannotPlan, UnsafeForDatabases, CannotRewrite: it is refused.
     """
-    after = now.after(edits_for(now, plan))
+    after = now.after(edits_for(now, plan.parents))
     movable = {relink.revision for relink in plan.relinks}
-    after, untied = mend_impassable(Case(after, History(), Wishes(), NewIds(after)), movable)
+    after, untied = mend_impassable(after, movable)
     plan = summed_up(now, after, plan, untied, ())
     _refuse_faults(now, after, wishes)
     refuse_skipping(now, after.graph, wishes)
     foresee(after, before=now)
     edits = edits_between(now, after)
-    lock = heads_file.edit_for(after)
-    if lock is not None:
-        edits, after = (*edits, lock), after.after([lock])
+    edits, after = with_lock(edits, after)
     return Planned(replace(plan, order=after.graph.order), now, after, edits)
 
 
@@ -156,19 +146,14 @@ def _refuse_faults(now: Facts, after: Facts, wishes: MoveWishes) -> None:
     Raises:
         CannotPlan: with both places.
     """
-    families = Family.CHAIN, Family.SCHEMA
-    old = {(each.code, each.revisions) for each in diagnose(now, *families)}
-    for fault in errors_of(diagnose(after, *families)):
-        if fault.code in ("FC101", "FC102", *wishes.accept):
-            continue  # no more of these than now
-        if (fault.code, fault.revisions) not in old:
-            places = [f"{each.path.name}:{each.line}" for each in fault.locations if each.line]
+    for fault in new_faults(now, after):
+        if fault.code not in ("FC101", "FC102", *wishes.accept):  # no more of the first than now
             accepting = way(
                 f"if the finding is mistaken, move it anyway; {fault.code} stays",
                 wishes.command(accept=(fault.code,)),
             )
             raise CannotPlan(
-                f"the planned chain would have a fault: {fault.message} ({', '.join(places)})",
+                f"the planned chain would have a fault: {with_places(fault)}",
                 accepting if fault.code.startswith("FC2") else fault.hint,
             )
 

@@ -6,7 +6,6 @@ import os
 from collections.abc import Collection
 from dataclasses import replace
 
-from flask_chainfix.chain import heads_file
 from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.commands.beginning import read_and_judge, refuse_interrupted
 from flask_chainfix.common.dataclass import dataclass
@@ -15,11 +14,10 @@ from flask_chainfix.common.errors import (
     CannotRewrite,
     UnsafeForDatabases,
 )
-from flask_chainfix.common.progress import Progress
 from flask_chainfix.common.quoting import path_word
-from flask_chainfix.common.remedies import MERGE, Remedy, Tools, way
+from flask_chainfix.common.remedies import MERGE, Tools, way
 from flask_chainfix.common.signals import without_garbage_collection
-from flask_chainfix.common.wording import count, listing
+from flask_chainfix.common.wording import Progress, count, listing
 from flask_chainfix.databases.applied.has_run import with_new_ids
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.survey import (
@@ -29,7 +27,6 @@ from flask_chainfix.databases.survey import (
     survey,
 )
 from flask_chainfix.diagnosis.diagnosis import Diagnosis, errors_of, in_doubt, remarks_on_links
-from flask_chainfix.diagnosis.numbering import NewIds
 from flask_chainfix.diagnosis.rules import Family, diagnose
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.git.landings import read_history
@@ -39,11 +36,12 @@ from flask_chainfix.model.files import Header, MigrationFile
 from flask_chainfix.model.history import History, PublishedChain, Upstream
 from flask_chainfix.model.plans import Mend, Plan, Reason, Wishes
 from flask_chainfix.planning.downgrades import Turn, from_where_they_are, lowered
-from flask_chainfix.planning.edits import edits_between, edits_for, summed_up
-from flask_chainfix.planning.mending.case import Case, is_same_migration
-from flask_chainfix.planning.mending.mend import mend_ids, mend_impassable
+from flask_chainfix.planning.edits import edits_between, edits_for, summed_up, with_lock
+from flask_chainfix.planning.linking.faults import refuse_faults
+from flask_chainfix.planning.mending import mend_ids, mend_impassable
+from flask_chainfix.planning.mending.case import is_same_migration
 from flask_chainfix.planning.on_top import excerpt, put_on_top
-from flask_chainfix.planning.plan import case_for, knowing_lost, propose, refuse_faults
+from flask_chainfix.planning.plan import case_for, knowing_lost, propose
 from flask_chainfix.planning.proposal import Planned, Proposal, refuse_unknown_rows, with_moves
 from flask_chainfix.rehearsal.confirm import foresee
 from flask_chainfix.report.results import Planning
@@ -193,7 +191,7 @@ def _without_vain_merge(
     runtime: Runtime, rebase: _Rebase, error: UnsafeForDatabases
 ) -> UnsafeForDatabases:
     """The same without the advice to merge, where that would be refused as well."""
-    left = Remedy(tuple(each for each in error.remedy.ways if MERGE not in each.commands))
+    left = error.remedy.without(MERGE)
     if left == error.remedy or not left:
         return error
     merged = propose(runtime, rebase.diagnosis, Wishes(strategy="merge"))
@@ -220,7 +218,7 @@ def lined_up(now: Facts, ref: str, there: Snapshot) -> Facts:
     _require_all(rebase)
     rebase = _told_apart(rebase, asks_git=False)
     plan = put_on_top(rebase.start, _mine(rebase), ref)
-    return rebase.start.after(edits_for(rebase.start, plan))
+    return rebase.start.after(edits_for(rebase.start, plan.parents))
 
 
 def _told_apart(rebase: _Rebase, *, asks_git: bool = True) -> _Rebase:
@@ -243,8 +241,8 @@ def _told_apart(rebase: _Rebase, *, asks_git: bool = True) -> _Rebase:
 def _checked(rebase: _Rebase, plan: Plan, mine: Collection[str]) -> Proposal:
     """A plan that our own rules and Alembic's graph accept, and that skips nothing anywhere."""
     before, start = rebase.now, rebase.start
-    after = start.after(edits_for(start, plan))
-    after, untied = mend_impassable(Case(after, History(), Wishes(), NewIds(after)), movable=mine)
+    after = start.after(edits_for(start, plan.parents))
+    after, untied = mend_impassable(after, mine)
     plan = summed_up(before, after, plan, (*rebase.mends, *untied), ())
     edits = edits_between(before, after)
     moved = excerpt(after, mine)  # nothing else changes
@@ -257,9 +255,7 @@ def _checked(rebase: _Rebase, plan: Plan, mine: Collection[str]) -> Proposal:
     start = lowered(start, downgrades)
     replace(turn, now=start).refuse_skipping()
     remarks = remarks_on_links(before, edits)
-    lock = heads_file.edit_for(after)
-    if lock is not None:
-        edits, after = (*edits, lock), after.after([lock])
+    edits, after = with_lock(edits, after)
     why = Reason("onto", f"{_so_many(mine)} of yours, on top of what {rebase.upstream.ref} has")
     plan = replace(plan, order=after.graph.order, why=(why,))
     renamed = {**start.databases.renamed, **plan.renamed}

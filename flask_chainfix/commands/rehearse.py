@@ -8,10 +8,9 @@ from dataclasses import replace
 from flask_chainfix import disk
 from flask_chainfix.commands.beginning import read_and_judge
 from flask_chainfix.common.errors import CannotRehearse, RehearsalFailed
-from flask_chainfix.common.progress import Progress
 from flask_chainfix.common.quoting import word
 from flask_chainfix.common.remedies import REPAIR, Remedy, Tools, way
-from flask_chainfix.common.wording import listing
+from flask_chainfix.common.wording import Progress, listing
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.diagnosis import (
     DOWNGRADE_INCOMPLETE,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 
 from flask_chainfix import disk
 from flask_chainfix.commands.beginning import read_and_judge, refuse_empty, refuse_interrupted
@@ -23,8 +22,8 @@ from flask_chainfix.common.errors import (
     RowsNotMoved,
     UnsafeForDatabases,
 )
-from flask_chainfix.common.progress import Progress, unseen
 from flask_chainfix.common.remedies import Tools, way
+from flask_chainfix.common.wording import Progress, unseen
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.survey import (
     noticed_unseen,
@@ -191,12 +190,15 @@ def change_files(  # noqa: PLR0913  (as carry_out, and what follows)
     directory = runtime.environment.directory
     failure: BaseException | None = None
     refuse_moved(targets_for(runtime, databases), before, progress)
-    missing = frozenset(before.graph.missing)
-    stood = {each.identity: each.rows for each in before.databases.statuses}
-    renamed = planned.plan.renamed
-    ids, squashed = (missing, renamed, stood), planned.plan.squashed
-    changed_files = partial(disk.changed_files, squashed=squashed, command=planning.command)
-    with changed_files(directory, planned.edits, *ids) as journal:
+    with disk.changed_files(
+        directory,
+        planned.edits,
+        missing=frozenset(before.graph.missing),
+        renamed=planned.plan.renamed,
+        stood={each.identity: each.rows for each in before.databases.statuses},
+        squashed=planned.plan.squashed,
+        command=planning.command,
+    ) as journal:
         try:
             confirmation = confirm(runtime, after, places_after(proposal.moves), before)
         except (ChainFixError, OSError, KeyboardInterrupt) as error:

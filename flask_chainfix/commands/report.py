@@ -12,8 +12,8 @@ from importlib.metadata import PackageNotFoundError, version
 from flask_chainfix import disk
 from flask_chainfix.commands.graph import graph
 from flask_chainfix.common.errors import BadConfiguration, CannotRead, CannotReadGit
-from flask_chainfix.common.progress import Progress
 from flask_chainfix.common.remedies import Tools
+from flask_chainfix.common.wording import Progress
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.disk.journals import journals_of
 from flask_chainfix.environment.locate import Runtime

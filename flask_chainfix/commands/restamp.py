@@ -11,10 +11,9 @@ from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.commands.beginning import read_and_judge, refuse_interrupted
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.errors import CannotPlan, RowsNotMoved, StaleSnapshot
-from flask_chainfix.common.progress import Progress
 from flask_chainfix.common.quoting import Unspeakable
 from flask_chainfix.common.remedies import Tools, way
-from flask_chainfix.common.wording import count
+from flask_chainfix.common.wording import Progress, count
 from flask_chainfix.databases import moving
 from flask_chainfix.databases.applied.by_schema import move_by_schema
 from flask_chainfix.databases.facts import Facts
@@ -148,7 +147,7 @@ def move_rows(  # noqa: PLR0913  (what a move depends on)
         out_of_reach = {each.identity for each in given_by_user(wishes.stamps)}
         moves = [each.move for each in planned if each.state is MoveState.PLANNED]
         there = [move for move in moves if move.identity not in out_of_reach]
-        with disk.row_log(directory, journal, now.graph) as log:
+        with disk.RowLog(directory, journal, now.graph) as log:
             results = moving.move_rows(targets, there, log.record, progress)
             done = {each.move: each for each in results}
             for move in moves:

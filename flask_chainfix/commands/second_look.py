@@ -20,9 +20,8 @@ from flask_chainfix.common.errors import (
     RowsNotMoved,
     StaleSnapshot,
 )
-from flask_chainfix.common.progress import Progress
 from flask_chainfix.common.remedies import way
-from flask_chainfix.common.wording import listing
+from flask_chainfix.common.wording import Progress, listing
 from flask_chainfix.databases import moving
 from flask_chainfix.databases.applied.has_run import can_have_written
 from flask_chainfix.databases.applied.rows import restamping
@@ -152,7 +151,7 @@ def unnoted(
         if not (each.by_user or each.identity in in_doubt)
     ]
     try:
-        with disk.row_log(after.environment.directory, journal, after.graph) as log:
+        with disk.RowLog(after.environment.directory, journal, after.graph) as log:
             log.record(*stay)
     except (ChainFixError, OSError, KeyboardInterrupt) as error:
         if can_have_written(after, moved):

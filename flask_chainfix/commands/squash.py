@@ -6,15 +6,13 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 
-from flask_chainfix.chain import heads_file
 from flask_chainfix.commands.beginning import read_and_judge, refuse_interrupted
 from flask_chainfix.commands.check import commit_before
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.errors import CannotPlan, CannotReadGit, RehearsalFailed
-from flask_chainfix.common.progress import Progress
 from flask_chainfix.common.quoting import ref_word, word
 from flask_chainfix.common.remedies import Remedy, Tools, way
-from flask_chainfix.common.wording import count
+from flask_chainfix.common.wording import Progress, count
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.survey import (
     noticed_unseen,
@@ -36,7 +34,9 @@ from flask_chainfix.model.databases import (
 from flask_chainfix.model.files import Edit
 from flask_chainfix.model.history import PublishedChain
 from flask_chainfix.model.plans import NewRevision, Plan, Proof, Reason
-from flask_chainfix.planning.cut import (
+from flask_chainfix.planning.edits import edits_between, with_lock
+from flask_chainfix.planning.proposal import Planned, Proposal, places_after, refuse_unknown_rows
+from flask_chainfix.planning.squashing import (
     Cut,
     SquashWishes,
     carried_over,
@@ -46,8 +46,6 @@ from flask_chainfix.planning.cut import (
     refuse_broken,
     refuse_unpublished,
 )
-from flask_chainfix.planning.edits import edits_between
-from flask_chainfix.planning.proposal import Planned, Proposal, places_after, refuse_unknown_rows
 from flask_chainfix.rehearsal.confirm import foresee
 from flask_chainfix.rehearsal.proving import (
     Difference,
@@ -217,11 +215,7 @@ def _squashed(
             "correct file_template, so that every migration has a name of its own",
         )
     after = now.after([*gone, added])
-    edits = edits_between(now, after)
-    lock = heads_file.edit_for(after)
-    if lock is not None:
-        edits, after = (*edits, lock), after.after([lock])
-    return new, edits, after
+    return new, *with_lock(edits_between(now, after), after)
 
 
 def _for_template(cut: Cut, message: str, rendered: Mapping[str, Rendered]) -> dict[str, object]:

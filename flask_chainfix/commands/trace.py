@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from flask_chainfix.commands.beginning import read_and_judge, refuse_empty
 from flask_chainfix.common.errors import DatabaseUnreachable
-from flask_chainfix.common.progress import Progress
 from flask_chainfix.common.remedies import Remedy, Tools
+from flask_chainfix.common.wording import Progress
 from flask_chainfix.databases.survey import no_database, survey, targets_for
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.databases import DatabaseWishes

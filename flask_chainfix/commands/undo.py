@@ -8,8 +8,8 @@ from flask_chainfix.commands.check import NO_DATABASES
 from flask_chainfix.commands.second_look import followed_back, refuse_moved
 from flask_chainfix.commands.undo_rows import look_back, put_rows_back, without_files
 from flask_chainfix.common.errors import ChainFixError, NothingToUndo
-from flask_chainfix.common.progress import Progress, unseen
 from flask_chainfix.common.remedies import Tools
+from flask_chainfix.common.wording import Progress, unseen
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.survey import targets_for
 from flask_chainfix.diagnosis.rules import diagnose

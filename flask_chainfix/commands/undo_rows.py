@@ -7,10 +7,9 @@ from dataclasses import replace
 
 from flask_chainfix import disk
 from flask_chainfix.common.errors import CannotWrite, ChainFixError, RowsNotPutBack
-from flask_chainfix.common.progress import Progress
 from flask_chainfix.common.quoting import word
 from flask_chainfix.common.remedies import Remedy, way
-from flask_chainfix.common.wording import listing
+from flask_chainfix.common.wording import Progress, listing
 from flask_chainfix.databases import moving
 from flask_chainfix.databases.applied.contradictions import leaving_out, naming
 from flask_chainfix.databases.applied.row_moves import OF_EITHER_CHAIN

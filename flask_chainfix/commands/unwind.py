@@ -13,10 +13,9 @@ from flask_chainfix.commands.backup import back_up_before
 from flask_chainfix.commands.beginning import read_and_judge, refuse_broken, refuse_interrupted
 from flask_chainfix.commands.second_look import refuse_changed, refuse_moved
 from flask_chainfix.common.errors import CannotPlan, StaleSnapshot, StatementFailed
-from flask_chainfix.common.progress import Progress
 from flask_chainfix.common.quoting import operand, ref_word
 from flask_chainfix.common.remedies import Remedy, Tools, way
-from flask_chainfix.common.wording import listing
+from flask_chainfix.common.wording import Progress, listing
 from flask_chainfix.databases.applied.lost import distance
 from flask_chainfix.databases.applied.rows import tops
 from flask_chainfix.databases.facts import Facts

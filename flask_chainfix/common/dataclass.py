@@ -33,7 +33,6 @@ else:
 _C = TypeVar("_C")
 _making = RLock()
 
-
 # What is in a class beside what its author has written.
 _NOT_WRITTEN = frozenset({"__dict__", "__weakref__", "__init__", "__dataclass_fields__"})
 

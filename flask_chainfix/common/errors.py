@@ -91,15 +91,7 @@ class CannotWrite(ChainFixError):
 
 
 class CannotMerge(ChainFixError):
-    """Nothing can be added to a file with certainty, so it is not changed.
-
-    Args:
-        message: why; a refusal of a single file speaks of it as "it".
-        remedy: what the user can do about it.
-    """
-
-    def __init__(self, message: str, remedy: str | Remedy = "add the lines by hand") -> None:
-        super().__init__(message, remedy)
+    """Nothing can be added to a file with certainty, so it is not changed."""
 
 
 class RepairRunning(ChainFixError):

@@ -14,27 +14,15 @@ import shlex
 from collections.abc import Callable, Iterable
 from typing import Any
 
+# What stands in a command in the place of what ``Tools`` know.
 PLACEHOLDER = re.compile(r"\{(alembic|fixchain|databases|own|named|asked)\}")
-
-
-"""What stands in a command in the place of what ``Tools`` know."""
-
-
 _TYPOGRAPHY = {ord("“"): '"', ord("”"): '"', ord("…"): "...", ord("→"): "->", ord("’"): "'"}
-
-
 _ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
-
-
 _NO_WORD = "\ufffd"  # no shell can be given a NUL, or half of a character
-
-
 _SPECIAL_IN_MERMAID = '#"`;&<>\\'  # a backtick begins Markdown
-
 
 # Ids of most migrations do.
 _LIKE_A_COMMIT = re.compile(r"(?<!\w)([0-9a-f]{7,64})(?!\w)")
-
 
 # What GitHub and GitLab look for in the finished text, where no escape helps any more: people,
 # issues and the like, addresses and emoji.
@@ -42,17 +30,10 @@ _LIKE_A_REFERENCE = re.compile(
     r"(?<=[@#!$%&~^*])(?=\w)|(?<=:)(?=[a-z/+-])|(?<=\bwww)(?=\.)|(?<=\bGH-)(?=\d)", re.IGNORECASE
 )
 
-
 # Lists, headings and commands to bots begin with these.
 _LIKE_A_BLOCK = re.compile(r"^(?:(\d+)(?=[.)](?:\s|$))|(?=[-+=:/]))")
-
-
 _SPECIAL_IN_MARKDOWN = re.compile(r"[\\`*\[\]<>&~#@!]|(?<![^\W_])_|_(?![^\W_])")
-
-
 _BREAK = "\u200b"  # not printable, so nothing that is said holds it
-
-
 _ARGUMENTS = 100  # SQLite takes 127 of a function
 
 

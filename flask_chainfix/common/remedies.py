@@ -9,18 +9,9 @@ from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.quoting import PLACEHOLDER, words
 
 REPAIR = "{fixchain} repair{databases}"
-
-
 MERGE = f"{REPAIR} --strategy merge"
-
-
 LINE = f"{REPAIR} --strategy linear"
-
-
-PLAIN_REPAIRS = (REPAIR, MERGE)
-
-
-"""The commands that leave all to the plan."""
+PLAIN_REPAIRS = (REPAIR, MERGE)  # they leave all to the plan
 
 
 class Way(NamedTuple):
@@ -77,6 +68,16 @@ class Remedy:
         if len(left) == len(self.ways):
             return self
         return Remedy(tuple(dict.fromkeys(others.ways + left)))
+
+    def without(self, command: str) -> Remedy:
+        """The ways that type no command which begins so."""
+        return Remedy(
+            tuple(
+                way
+                for way in self.ways
+                if not any(typed.startswith(command) for typed in way.commands)
+            )
+        )
 
     def __bool__(self) -> bool:
         return bool(self.ways)

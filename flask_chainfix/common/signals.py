@@ -5,7 +5,8 @@ work the first signal becomes a ``KeyboardInterrupt``, and all that was begun is
 impatient then is not heard any more. What comes while steps must not be parted waits. What is
 final stays, and whoever makes it so notes that here in the same breath.
 
-In a process that does not listen, a signal does what it does in any Python program.
+In a process that does not listen, a signal does what it does in any Python program. A program that
+was started ends with the block that needs it.
 """
 
 from __future__ import annotations
@@ -15,22 +16,20 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from enum import Enum, auto
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import subprocess
 
 EXIT_CODE = 3
-
-
 _SAID = b"error: interrupted: nothing was changed\n"
-
-
 _NAMES = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-
-
 _SOON = 0.01  # seconds
+_PATIENCE = 3  # seconds
 
 
 class _Phase(Enum):
@@ -172,6 +171,30 @@ def _send() -> None:
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
     else:
         signal.raise_signal(signal.SIGINT)
+
+
+# --- Other programs ------------------------------------------------------------------------------
+
+
+@contextmanager
+def running(command: Sequence[str], **options: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a program, and end it with the block.
+
+    Args:
+        command: the program and its arguments.
+        options: of ``subprocess.Popen``.
+    """
+    import subprocess  # most commands start no program
+
+    # Ctrl-C is for this process, which ends that one.
+    with subprocess.Popen(command, start_new_session=True, **options) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(_PATIENCE)
+            process.kill()
 
 
 # --- Garbage collection --------------------------------------------------------------------------

@@ -1,9 +1,13 @@
-"""Small helpers for sentences."""
+"""What users are told: sentences, docstrings that they read, and how far something has come."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
+Progress = Callable[[int, int, str], None]
+"""Is told how much is done, of how much, and what that is."""
 _LISTED = 12
 
 
@@ -36,12 +40,35 @@ def bytes_in_words(number: float) -> str:
     return f"{number:.3g} {_UNITS[-1]}"
 
 
+def unseen(done: int, total: int, what: str) -> None:
+    """Progress that nobody looks at."""
+
+
+def docstring_of(function: Callable[..., Any] | None) -> str:
+    """The docstring of a function, in plain indentation; also where ``python -OO`` leaves it out.
+
+    Returns:
+        ``""`` where there is none, or its source is not at hand.
+    """
+    text = getattr(function, "__doc__", None) or ""
+    if not text and function is not None and sys.flags.optimize > 1:
+        import ast  # most processes keep their docstrings
+        from inspect import getsource
+        from textwrap import dedent
+
+        try:
+            (definition,) = ast.parse(dedent(getsource(function))).body
+        except (OSError, SyntaxError, ValueError):
+            return ""
+        if isinstance(definition, ast.FunctionDef):
+            text = ast.get_docstring(definition, clean=False) or ""
+    return text
+
+
 # --- Which of the known ids somebody may have meant ----------------------------------------------
 
 
 _MOST = 3
-
-
 _SIMILAR = 0.8  # of 12 characters, two may differ
 
 

@@ -73,6 +73,11 @@ class Facts(Snapshot):
             known = _Known(self.files, self._known.footprints)
             object.__setattr__(self, "_known", known)
 
+    @property
+    def main_branch(self) -> PublishedChain | None:
+        """What the main branch has; ``None`` where nobody has looked, or there is none."""
+        return next((each for each in self.published_chains if each.is_main), None)
+
     @classmethod
     def around(cls, snapshot: Snapshot, **known: Any) -> Facts:
         """The facts of a snapshot; what is known around it goes by the names of the attributes."""

@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, inspect, text
 from sqlalchemy.engine import Connection
 
 from flask_chainfix.chain.revision_graph import Graph
-from flask_chainfix.common.progress import Progress
+from flask_chainfix.common.wording import Progress
 from flask_chainfix.databases.applied.by_schema import TracedDatabase
 from flask_chainfix.databases.applied.rows import stood_for
 from flask_chainfix.databases.applied.verdicts import trace

@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import bindparam, text
 from sqlalchemy.engine import Connection
 
-from flask_chainfix.common.progress import Progress
 from flask_chainfix.common.quoting import sql_identifier, sql_literal
+from flask_chainfix.common.wording import Progress
 from flask_chainfix.databases.connecting import (
     WAITING,
     Obstacle,

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy.engine import Connection
 
 from flask_chainfix.common.errors import StatementFailed
-from flask_chainfix.common.progress import Progress
+from flask_chainfix.common.wording import Progress
 from flask_chainfix.databases.connecting import Obstacle, connected, obstacles_of, transaction
 from flask_chainfix.databases.targets import Target
 from flask_chainfix.model.rehearsal import Statement

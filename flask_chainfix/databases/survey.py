@@ -13,8 +13,8 @@ from flask_chainfix.common.errors import (
     DatabaseMissing,
     DatabaseUnreachable,
 )
-from flask_chainfix.common.progress import Progress, unseen
 from flask_chainfix.common.remedies import Remedy, way
+from flask_chainfix.common.wording import Progress, unseen
 from flask_chainfix.databases.applied.contradictions import leaving_out, left_out, saying_where
 from flask_chainfix.databases.applied.has_run import is_another, possibilities
 from flask_chainfix.databases.applied.row_moves import move_for

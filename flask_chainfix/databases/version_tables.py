@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql import quoted_name
 
 from flask_chainfix.common.errors import BadDatabase
-from flask_chainfix.common.progress import Progress
+from flask_chainfix.common.wording import Progress
 from flask_chainfix.databases.connecting import (
     Obstacle,
     connected,

@@ -11,7 +11,7 @@ from flask_chainfix.common.remedies import Remedy
 from flask_chainfix.common.wording import count, listing
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.rules import Family, by_severity, codes_of, diagnose, diagnose_by
-from flask_chainfix.model.files import Edit, Header, MigrationFile
+from flask_chainfix.model.files import Edit, MigrationFile
 from flask_chainfix.model.findings import Finding, Location, Severity
 from flask_chainfix.model.rehearsal import RehearsalFailure
 from flask_chainfix.schema.footprint import Action
@@ -141,7 +141,7 @@ def cause_of(snapshot: Facts, failure: RehearsalFailure) -> tuple[str, str | Rem
     if failure.refuses:
         return "downgrade() itself raises this: going back is refused on purpose", ""
     if failure.direction == "down":
-        return next(_told_down(snapshot, failure.revision, failure.line), ""), ""
+        return next(_dropped_but_never_created(snapshot, failure.revision, failure.line), ""), ""
     found = diagnose(snapshot, Family.SCHEMA)
     findings = [finding for finding in found if failure.revision in finding.revisions]
     path = snapshot.file(failure.revision).path
@@ -151,7 +151,7 @@ def cause_of(snapshot: Facts, failure: RehearsalFailure) -> tuple[str, str | Rem
     return "", ""
 
 
-def _told_down(snapshot: Facts, revision: str, line: int | None) -> Iterator[str]:
+def _dropped_but_never_created(snapshot: Facts, revision: str, line: int | None) -> Iterator[str]:
     """What ``downgrade()`` drops there that ``upgrade()`` does not make."""
     file = snapshot.file(revision)
     evidence = snapshot.evidence
@@ -188,17 +188,15 @@ def remarks_on_heads(snapshot: Facts, findings: Iterable[Finding]) -> tuple[str,
             f"{number} cannot be judged, because the place of {_names(snapshot.unplaced)} in the"
             " chain is not known",
         )
-    if _are_explained(_without_computed_labels(snapshot)):
-        return (
-            f"{number} are kept apart on purpose; `{{alembic}} upgrade heads` goes to all of them",
-        )
-    computed = [file for file in snapshot.files if _has_computed_labels(file)]
-    if computed and _are_explained(snapshot):
-        return (
-            f"{number} are kept apart if the branch labels of {_names(computed)}, which are"
-            " computed, say so; `{alembic} upgrade heads` goes to all of them",
-        )
-    return ()
+    by_revision = find_lineages(snapshot).by_revision
+    if len({by_revision[head] for head in heads}) < len(heads):
+        return ()
+    computed = [file for file, header in snapshot.readable if header.branch_labels is None]
+    why = f"if the branch labels of {_names(computed)}, which are computed, say so"
+    return (
+        f"{number} are kept apart {why if computed else 'on purpose'}; `{{alembic}} upgrade heads`"
+        " goes to all of them",
+    )
 
 
 def remarks_on_links(snapshot: Facts, edits: Iterable[Edit]) -> tuple[str, ...]:
@@ -208,25 +206,6 @@ def remarks_on_links(snapshot: Facts, edits: Iterable[Edit]) -> tuple[str, ...]:
         for edit in edits
         if edit.path != snapshot.environment.lock_path and snapshot.is_elsewhere(edit.path)
     )
-
-
-def _are_explained(snapshot: Facts) -> bool:
-    heads, by_revision = snapshot.graph.heads, find_lineages(snapshot).by_revision
-    return len({by_revision[head] for head in heads}) == len(heads)
-
-
-def _without_computed_labels(snapshot: Facts) -> Facts:
-    files = tuple(
-        file._replace(reading=file.reading._replace(branch_labels=()))
-        if isinstance(file.reading, Header) and _has_computed_labels(file)
-        else file
-        for file in snapshot.files
-    )
-    return replace(snapshot, files=files)
-
-
-def _has_computed_labels(file: MigrationFile) -> bool:
-    return isinstance(file.reading, Header) and file.reading.branch_labels is None
 
 
 def _names(files: Iterable[MigrationFile]) -> str:

@@ -30,19 +30,11 @@ def merge_steps(environment: Environment, merge: Merge) -> tuple[str, ...]:
         steps.append("{fixchain} repair{databases}")
     ended = bool(merge.conflicts or merge.others)
     if ended or merge.settling is not Settling.NOTHING:
-        steps.append(f"git add -- {_paths(_directories(environment))}")
+        locations = environment.version_locations
+        apart = {each for each in locations if not each.is_relative_to(environment.directory)}
+        steps.append(f"git add -- {_paths([environment.directory, *sorted(apart)])}")
         steps.append("git commit --no-edit" if ended else 'git commit -m "Relink migrations"')
     return tuple(steps)
-
-
-def _directories(environment: Environment) -> list[Path]:
-    """Where migrations and the chain lock lie."""
-    apart = {
-        place
-        for place in environment.version_locations
-        if not place.is_relative_to(environment.directory)
-    }
-    return [environment.directory, *sorted(apart)]
 
 
 def _paths(paths: Iterable[Path]) -> str:

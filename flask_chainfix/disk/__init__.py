@@ -9,12 +9,13 @@ from flask_chainfix.disk.journals import (
     refuse_orphans,
     to_undo,
 )
-from flask_chainfix.disk.recorded_rows import recorded_moves, row_log, still_means
+from flask_chainfix.disk.recorded_rows import RowLog, recorded_moves, still_means
 from flask_chainfix.disk.safe_files import append, is_locked, locked, write_at_once
 from flask_chainfix.disk.version_locations import read_snapshot, unread
 from flask_chainfix.disk.writing import add_together, changed_files, has_begun, prepared, undo
 
 __all__ = [
+    "RowLog",
     "add_together",
     "append",
     "before_repair",
@@ -30,7 +31,6 @@ __all__ = [
     "read_snapshot",
     "recorded_moves",
     "refuse_orphans",
-    "row_log",
     "still_means",
     "to_undo",
     "undo",

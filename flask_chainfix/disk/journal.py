@@ -144,19 +144,15 @@ class Journal:
         sync_directory(self.path.parent)
 
 
-def create(  # noqa: PLR0913  (what a journal tells, the last two by name)
-    environment: Path,
-    edits: Sequence[Edit],
-    missing: frozenset[str] = frozenset(),
-    renamed: Mapping[str, str] | None = None,
-    stood: Mapping[str, tuple[str, ...]] | None = None,
-    *,
-    squashed: Mapping[str, str] | None = None,
-    command: str = "repair",
-) -> Journal:
+def create(environment: Path, edits: Sequence[Edit], **about: Any) -> Journal:
     """Write a journal for edits that are about to be made, before any of them is made.
 
-    One without edits, for rows only, is finished from the start. See ``Journal`` for the rest.
+    One without edits, for rows only, is finished from the start.
+
+    Args:
+        environment: the environment's directory.
+        edits: what is going to change.
+        about: what else it is to tell: attributes of ``Journal``, by name.
 
     Raises:
         CannotWrite: it cannot be signed.
@@ -167,8 +163,7 @@ def create(  # noqa: PLR0913  (what a journal tells, the last two by name)
     stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
     entries = tuple(replace(entry_for(edit), after=_digest(edit.after)) for edit in edits)
     path = directory / f"{max(numbers, default=0) + 1:06}-{stamp}{_ENDED}"
-    ids = renamed or {}, stood or {}, squashed or {}
-    journal = Journal(path, not entries, entries, missing, *ids, command)
+    journal = Journal(path, not entries, entries, **about)
     draft = directory / "draft"
     document = _document(journal, os.path.realpath(environment))
     try:

@@ -6,7 +6,7 @@ Those count that this user has made on this machine, and that Git does not track
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -22,7 +22,7 @@ from flask_chainfix.disk.safe_files import NotOurs, directory_for, known_key, re
 from flask_chainfix.disk.version_locations import read_snapshot
 from flask_chainfix.git.repositories import tracked_below
 from flask_chainfix.model.environment import Environment
-from flask_chainfix.model.files import Edit, Header
+from flask_chainfix.model.files import Edit
 
 _S = TypeVar("_S", bound=Snapshot)
 
@@ -52,17 +52,6 @@ class Journals:
     def latest(self) -> Journal | None:
         """The journal of the unfinished repair, else the newest one."""
         return self.unfinished or (self.ended[-1] if self.ended else None)
-
-    def without(self, is_stranger: Callable[[Path], bool], why: str) -> Journals:
-        """The same with more strangers; ``is_stranger`` tells of a journal's path if it is one."""
-        journals = (*self.ended, *([self.unfinished] if self.unfinished else ()))
-        found = [each for each in journals if is_stranger(each.path)]
-        return replace(
-            self,
-            ended=tuple(each for each in self.ended if each not in found),
-            unfinished=None if self.unfinished in found else self.unfinished,
-            strangers=(*self.strangers, *(Stranger(each.file, why) for each in found)),
-        )
 
 
 def read_journals(environment: Path) -> Journals:
@@ -100,7 +89,13 @@ def journals_of(environment: Environment) -> Journals:
     if found.latest is None or not environment.asks_git:
         return found
     tracked = tracked_below(directory_for(environment.directory))
-    return found.without(lambda path: os.path.realpath(path) in tracked, "Git tracks it")
+    journals = (*found.ended, *([found.unfinished] if found.unfinished else ()))
+    theirs = [each for each in journals if os.path.realpath(each.path) in tracked]
+    return Journals(
+        tuple(each for each in found.ended if each not in theirs),
+        None if found.unfinished in theirs else found.unfinished,
+        (*found.strangers, *(Stranger(each.file, "Git tracks it") for each in theirs)),
+    )
 
 
 def noticed_strangers(journals: Journals) -> tuple[str, ...]:
@@ -130,9 +125,9 @@ def refuse_orphans(journal: Journal, environment: Environment) -> None:
         return
     changed = {str(entry.path) for entry in journal.entries}
     remaining = {file.path for file in before.files}
-    for file in now.files:
-        header, place = file.reading, os.path.realpath(file.path)
-        if not isinstance(header, Header) or place in changed:
+    for file, header in now.readable:
+        place = os.path.realpath(file.path)
+        if place in changed:
             continue
         for name in (*(header.down_revision or ()), *(header.depends_on or ())):
             if name in doomed:

@@ -41,8 +41,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -66,7 +65,15 @@ from flask_chainfix.model.databases import Move
 
 
 class RowLog:
-    """Records moves, from any thread."""
+    """Records moves, from any thread, until its block ends.
+
+    They go into the journal of the repair that they follow, else into a new one without files.
+
+    Args:
+        environment: the environment's directory; its lock is held by the caller.
+        journal: ``None`` where the moves follow no repair.
+        graph: the chain for which the rows are right afterwards.
+    """
 
     def __init__(self, environment: Path, journal: Journal | None, graph: Graph) -> None:
         self._environment = environment
@@ -91,7 +98,7 @@ class RowLog:
                 lines = (seal.signed(self._line(move)) + b"\n" for move in moves)
                 write_all(descriptor, b"".join(lines))
             except OSError as error:
-                self.close()  # the next one, if it has begun already, finds half a line
+                self._close()  # the next one, if it has begun already, finds half a line
                 raise CannotWrite(
                     f"the journal cannot be written: {error}",
                     "no further row was moved; make room or give rights, then try again",
@@ -117,28 +124,17 @@ class RowLog:
             raise
         return descriptor, seal
 
-    def close(self) -> None:
-        """Close the file."""
+    def __enter__(self) -> RowLog:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close()
+
+    def _close(self) -> None:
         if self._opened is not None:
             with suppress(OSError):  # every line has been seen to the disk
                 os.close(self._opened[0])
             self._opened = None
-
-
-@contextmanager
-def row_log(environment: Path, journal: Journal | None, graph: Graph) -> Iterator[RowLog]:
-    """Record moves in the journal of the repair that they follow, else in a new one without files.
-
-    Args:
-        environment: the environment's directory; its lock is held by the caller.
-        journal: ``None`` where the moves follow no repair.
-        graph: the chain for which the rows are right afterwards.
-    """
-    log = RowLog(environment, journal, graph)
-    try:
-        yield log
-    finally:
-        log.close()
 
 
 def recorded_moves(journal: Journal) -> tuple[Move, ...]:

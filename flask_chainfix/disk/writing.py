@@ -20,10 +20,11 @@ Alembic does not load them; the next repair or ``undo`` of such a file takes the
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from flask_chainfix.common import signals
 from flask_chainfix.common.errors import CannotRead, CannotWrite, ChainFixError, StaleSnapshot
@@ -49,26 +50,13 @@ _SCRIPT, _FILE = 0o777, 0o666  # less what the umask takes away
 
 
 @contextmanager
-def changed_files(  # noqa: PLR0913  (what a journal tells, the last two by name)
-    environment: Path,
-    edits: Sequence[Edit],
-    missing: frozenset[str] = frozenset(),
-    renamed: Mapping[str, str] | None = None,
-    stood: Mapping[str, tuple[str, ...]] | None = None,
-    *,
-    squashed: Mapping[str, str] | None = None,
-    command: str = Journal.command,
-) -> Iterator[Journal]:
+def changed_files(environment: Path, edits: Sequence[Edit], **about: Any) -> Iterator[Journal]:
     """Make the edits; keep them if the block ends, and put every file back if it raises.
 
     Args:
         environment: the environment's directory; its lock is held by the caller.
         edits: what to change.
-        missing: the ids that migrations name and no file has, for ``undo``.
-        renamed: the ids that revisions get, by those that they have, for ``restamp``.
-        stood: the rows of databases, by identity, for ``undo``.
-        squashed: the revision that others go into, by their ids, for both.
-        command: the command that makes them, for ``undo`` to name.
+        about: what else the journal is to tell: attributes of ``Journal``, by name.
 
     Raises:
         StaleSnapshot: a file is not what it was when it was read; nothing was changed.
@@ -79,9 +67,7 @@ def changed_files(  # noqa: PLR0913  (what a journal tells, the last two by name
     try:
         with signals.held():
             _compare(edits)
-            journal = journals.create(
-                environment, edits, missing, renamed, stood, squashed=squashed, command=command
-            )
+            journal = journals.create(environment, edits, **about)
         _write_all(journal.entries, edits)
         yield journal
         with signals.held():

@@ -11,40 +11,9 @@ from flask_chainfix.common.remedies import Remedy
 
 # Every kind of finding there is; a rule with any other code cannot be registered.
 CODES = frozenset(
-    [
-        "FC101",
-        "FC102",
-        "FC103",
-        "FC104",
-        "FC105",
-        "FC106",
-        "FC107",
-        "FC108",
-        "FC109",
-        "FC110",
-        "FC111",
-        "FC112",
-        "FC113",
-        "FC201",
-        "FC202",
-        "FC203",
-        "FC204",
-        "FC205",
-        "FC206",
-        "FC301",
-        "FC302",
-        "FC303",
-        "FC304",
-        "FC305",
-        "FC306",
-        "FC307",
-        "FC401",
-        "FC402",
-        "FC501",
-        "FC502",
-        "FC503",
-        "FC504",
-    ]
+    f"FC{number}"
+    for family in (range(101, 114), range(201, 207), range(301, 308), (401, 402), range(501, 505))
+    for number in family
 )
 
 

@@ -252,13 +252,13 @@ class Side:
             new = [
                 file
                 for file in self.unshared(other)
-                if _id_of(file) not in other.ids or other.differs_from(file)
+                if _id_of(file) not in other.ids or other._has_another(file)
             ]
             self._beside[id(other)] = other, new
         return self._beside[id(other)][1]
 
-    def differs_from(self, file: MigrationFile) -> bool:
-        """Whether the id of a file is that of another migration here: in another file."""
+    def _has_another(self, file: MigrationFile) -> bool:
+        """Whether the id of a file is that of another migration here."""
         same = (each for each in self.files if _id_of(each) == _id_of(file))
         return all(each.path != file.path and each.data != file.data for each in same)
 

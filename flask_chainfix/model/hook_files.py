@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
 from enum import Enum
 from pathlib import Path
@@ -182,6 +182,48 @@ fi
 """
 
 
+_LONGEST = 10  # seconds that a checkout may be kept by an app that hangs
+
+
+def post_checkout(command: str, app: str | None, directory: str, places: Sequence[str]) -> Kind:
+    """The hook for after a checkout: a line where that has left a database ahead of the code.
+
+    Whatever happens, its status is 0, and it says nothing else.
+
+    Args:
+        command: what runs our commands, as it would be typed.
+        app: what ``FLASK_APP`` is to be; ``None`` for what it is.
+        directory: where it is typed, as seen from the top of the work tree.
+        places: pathspecs of the migrations; where no commit has changed them, nobody looks.
+    """
+    named = f"        export FLASK_APP={script_words(app)}\n" if app else ""
+
+    def text(call: Call) -> str:
+        ours = [call.programs] if call.programs else []
+        first, last = (":".join(map(_absolute, each)) for each in (ours, USUAL))
+        return f"""\
+# fixchain: begin (after a checkout that leaves a database ahead of the code, one line says so)
+if [ "$3" = 1 ] &&
+    ! git diff --quiet --no-ext-diff "$1" "$2" -- {script_words(*places)}
+then
+    (
+        PATH={first}{":" if first else ""}$PATH:{last}
+{named}\
+        cd -- {script_words(directory)} &&
+            $(command -v timeout >/dev/null && echo timeout {_LONGEST}) {command} unwind --offer
+    )
+fi </dev/null 2>/dev/null || :
+# fixchain: end
+"""
+
+    where = "below its first line, if it is a shell script"
+    return Kind("Git hook after a checkout", text, where, "#!/bin/sh\n")
+
+
+def _absolute(place: str) -> str:
+    return script_words(place) if place.startswith("/") else f'"$PWD"/{script_words(place)}'
+
+
 # --- CI jobs -------------------------------------------------------------------------------------
 _PLAIN_COMMAND = re.compile(r"fixchain (?:[\w ./=<>$@{}+\"-]|:\+)+", re.ASCII)
 
@@ -318,4 +360,3 @@ ATTRIBUTES = Kind(
     "at its end",
     is_in=lambda data: b"merge=fixchain" in data,
 )
-KINDS = (PRE_COMMIT, GIT_HOOK, WORKFLOW, JOB, CHECKLIST)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import field
 from enum import Enum
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -57,7 +58,9 @@ class Wishes:
     @property
     def typed(self) -> tuple[str, ...]:
         """The options that ask for it."""
-        several = {
+        options = {
+            "--strategy": (self.strategy,) if self.strategy != Wishes.strategy else (),
+            "--root": (self.root,) if self.root is not None else (),
             "--attach": (f"{name}={parent}" for name, parent in self.attach.items()),
             "--bring-back": self.bring_back,
             "--tombstone": (
@@ -72,17 +75,8 @@ class Wishes:
             "--shorten-ids": self.shorten_ids,
             "--strict": self.strict,
         }
-        return (
-            *(("--strategy", self.strategy) if self.strategy != Wishes.strategy else ()),
-            *(("--root", self.root) if self.root is not None else ()),
-            *(
-                part
-                for option, values in several.items()
-                for each in values
-                for part in (option, each)
-            ),
-            *(flag for flag, wanted in flags.items() if wanted),
-        )
+        pairs = ((option, each) for option, values in options.items() for each in values)
+        return (*chain.from_iterable(pairs), *(flag for flag, wanted in flags.items() if wanted))
 
     @property
     def asks_for_change(self) -> bool:
@@ -195,6 +189,11 @@ class Plan:
     mends: tuple[Mend, ...] = ()
     choices: Remedy = field(default_factory=Remedy)
     squashed: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def parents(self) -> Mapping[str, tuple[str, ...]]:
+        """The parents that revisions get, by revision."""
+        return {relink.revision: relink.after for relink in self.relinks}
 
     @property
     def renamed(self) -> Mapping[str, str]:

@@ -10,7 +10,7 @@ from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.errors import UnsafeForDatabases
 from flask_chainfix.common.remedies import MERGE, Remedy, way
 from flask_chainfix.common.wording import listing
-from flask_chainfix.databases.applied.has_run import Applied, applied_in, published_in
+from flask_chainfix.databases.applied.has_run import Applied, applied_anywhere
 from flask_chainfix.databases.applied.rows import are_tied, gaps, taking_down, tops
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.lost_revisions import losses, told_losses
@@ -43,7 +43,7 @@ class Turn:
         Raises:
             UnsafeForDatabases: with the ways out.
         """
-        for database in (*applied_in(self.now), *published_in(self.now)):
+        for database in applied_anywhere(self.now):
             if self._skipped(database):
                 raise self._skipping(database, self._ways_out(database))
 
@@ -54,7 +54,7 @@ class Turn:
             UnsafeForDatabases: one of them cannot.
         """
         found: dict[str, Downgrade] = {}
-        for database in (*applied_in(self.now), *published_in(self.now)):
+        for database in applied_anywhere(self.now):
             if not self._skipped(database):
                 continue
             why = self._no_downgrade(database)

@@ -31,7 +31,7 @@ from flask_chainfix.model.files import Edit, Header
 from flask_chainfix.source import never_goes_back, same_downgrade
 
 _NAMED = 3
-_Alike = tuple[FileVersion, ...]  # whose downgrade() does the same
+_Group = tuple[FileVersion, ...]  # whose downgrade() does the same
 
 
 def with_lost_files(now: Facts, revisions: Iterable[str]) -> Facts:
@@ -102,7 +102,7 @@ def _decided(
     """
     everywhere = _refs_with_all(versions)
     for revision, found in versions.items():
-        kinds = _alike(found)
+        kinds = _grouped_by_downgrade(found)
         if len(kinds) > 1:
             kinds = _fitting(now, revision, kinds, statuses) or kinds
         if len(kinds) > 1:
@@ -110,24 +110,24 @@ def _decided(
         if len(kinds) > 1:
             kinds = [each for each in kinds if _refs(each) & everywhere] or kinds
         if len(kinds) > 1:
-            raise _undecided(revision, kinds)
+            raise _ambiguous(revision, kinds)
         if kinds and all(each.lost.data != now.databases.lost[revision].data for each in kinds[0]):
             chosen = max(kinds[0], key=lambda each: bool(each.refs))
             lost = chosen.lost
             for ref in chosen.refs[:1]:
                 lost = replace(lost, branch=ref, checkout=ref, kept=True)
-            now = _with(now, lost)
+            now = _with_lost(now, lost)
     return now
 
 
-def _with(now: Facts, lost: LostRevision) -> Facts:
+def _with_lost(now: Facts, lost: LostRevision) -> Facts:
     known = {**now.databases.lost, lost.revision: lost}
     return replace(now, databases=replace(now.databases, lost=known))
 
 
-def _alike(versions: Sequence[FileVersion]) -> list[_Alike]:
+def _grouped_by_downgrade(versions: Sequence[FileVersion]) -> list[_Group]:
     """The versions in groups whose ``downgrade()`` and place in the chain are the same."""
-    kinds: list[_Alike] = []
+    kinds: list[_Group] = []
     for each in versions:
         for number, kind in enumerate(kinds):
             one, other = kind[0].lost, each.lost
@@ -139,7 +139,7 @@ def _alike(versions: Sequence[FileVersion]) -> list[_Alike]:
     return kinds
 
 
-def _refs(kind: _Alike) -> set[str]:
+def _refs(kind: _Group) -> set[str]:
     return {ref for each in kind for ref in each.refs}
 
 
@@ -150,14 +150,14 @@ def _refs_with_all(versions: Mapping[str, Sequence[FileVersion]]) -> set[str]:
 
 
 def _fitting(
-    now: Facts, revision: str, kinds: Sequence[_Alike], statuses: Sequence[DatabaseStatus]
-) -> list[_Alike]:
+    now: Facts, revision: str, kinds: Sequence[_Group], statuses: Sequence[DatabaseStatus]
+) -> list[_Group]:
     """The kinds that no database contradicts which has run the revision."""
     return [
         kind
         for kind in kinds
         if not any(
-            _contradicts(_with(now, each.lost), status)
+            _contradicts(_with_lost(now, each.lost), status)
             for status in statuses
             if revision in lost_in(now, status)
             for each in kind[:1]
@@ -189,7 +189,7 @@ def doubts(now: Facts, whole: Facts, status: DatabaseStatus) -> tuple[str, ...]:
     return (f"{status.name} lacks {in_words(lost)}: another version may have run there",)
 
 
-def _undecided(revision: str, kinds: Sequence[_Alike]) -> CannotPlan:
+def _ambiguous(revision: str, kinds: Sequence[_Group]) -> CannotPlan:
     shown = list(_shown(kinds))
     remedy = Remedy()
     for name, ref in shown:
@@ -204,7 +204,7 @@ def _undecided(revision: str, kinds: Sequence[_Alike]) -> CannotPlan:
     )
 
 
-def _shown(kinds: Sequence[_Alike]) -> Iterator[tuple[str, str]]:
+def _shown(kinds: Sequence[_Group]) -> Iterator[tuple[str, str]]:
     """Words for some versions, and what Git knows each by."""
     for kind in kinds[:_NAMED]:
         lost = kind[0].lost
@@ -236,11 +236,10 @@ def _all_known(runtime: Runtime, now: Facts, ahead: Sequence[DatabaseStatus]) ->
 def _with_files_of(ref: str, now: Facts) -> tuple[Facts, set[str]]:
     """The chain with the files of lost revisions as a Git revision has them, and which it has."""
     there: dict[str, LostRevision] = {}
-    for file in read_at(ref, now.environment).files:
-        header = file.reading
-        if not isinstance(header, Header) or header.revision in (None, *now.graph):
+    for file, header in read_at(ref, now.environment).readable:
+        revision = header.revision
+        if revision is None or revision in now.graph:
             continue
-        revision = str(header.revision)
         found = now.databases.lost.get(revision) or LostRevision(
             revision, ref, "", datetime.fromtimestamp(0, timezone.utc), file.path, b"", ()
         )
@@ -342,7 +341,7 @@ def refuse_unrunnable(now: Facts, whole: Facts, revisions: Collection[str]) -> N
                 f"{revision} is not to be taken back: downgrade() in {lost.path.name} only raises",
                 choices(now, revision).instead_of(("{fixchain} unwind{databases}",), Remedy()),
             )
-        for why in _odd(whole, revision):
+        for why in _why_unusable(whole, revision):
             raise CannotPlan(
                 f"{lost.path.name}, which has {revision}, {why}",
                 taking_down_there(now, revision),
@@ -354,7 +353,7 @@ def refuse_unrunnable(now: Facts, whole: Facts, revisions: Collection[str]) -> N
         )
 
 
-def _odd(whole: Facts, revision: str) -> Iterator[str]:
+def _why_unusable(whole: Facts, revision: str) -> Iterator[str]:
     file = whole.file(revision) if revision in whole.graph else None
     if file is None or not file.data:
         yield "cannot be read"

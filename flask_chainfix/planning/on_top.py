@@ -15,18 +15,17 @@ from flask_chainfix.chain.lineages import Lineage, find_lineages
 from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.common.errors import CannotPlan
 from flask_chainfix.common.remedies import Remedy
-from flask_chainfix.databases.applied.has_run import applied_in, published_in
+from flask_chainfix.databases.applied.has_run import applied_anywhere
 from flask_chainfix.databases.applied.rows import tops
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.databases import Databases, DatabaseState, DatabaseStatus
 from flask_chainfix.model.files import MigrationFile
 from flask_chainfix.model.history import History, PublishedChain
 from flask_chainfix.model.plans import Plan, Reason, Wishes
-from flask_chainfix.planning.draft import Links
-from flask_chainfix.planning.edits import make_plan, require_known_headers
+from flask_chainfix.planning.linking.draft import Links
+from flask_chainfix.planning.linking.safety import refuse_unsafe
+from flask_chainfix.planning.linking.strategies import make_plan, require_known_headers
 from flask_chainfix.planning.mending.case import header_of
-from flask_chainfix.planning.safety import refuse_unsafe
-from flask_chainfix.planning.strategies import planned_graph
 from flask_chainfix.schema.footprint import Action
 
 
@@ -55,13 +54,10 @@ def plan_repair(
 
     Args and errors are those of ``make_plan``.
     """
-    plan = make_plan(snapshot, wishes, history, once_linked)
-    if plan.strategy != "linear" or wishes.root or wishes.attach:
+    plan, main = make_plan(snapshot, wishes, history, once_linked), snapshot.main_branch
+    if main is None or plan.strategy != "linear" or wishes.root or wishes.attach:
         return plan
-    for chain in snapshot.published_chains:
-        if chain.is_main:
-            return _as_rebase(snapshot, chain, plan) or plan
-    return plan
+    return _as_rebase(snapshot, main, plan) or plan
 
 
 def _as_rebase(snapshot: Facts, main: PublishedChain, plan: Plan) -> Plan | None:
@@ -77,11 +73,11 @@ def _as_rebase(snapshot: Facts, main: PublishedChain, plan: Plan) -> Plan | None
         return None  # what the main branch has is at fault by itself
     try:
         moved = put_on_top(snapshot, mine, main.name)
-        after = planned_graph(snapshot, moved)
-        refuse_unsafe(after, graph, (*applied_in(snapshot), *published_in(snapshot)))
+        after = snapshot.relinked(moved.parents)
+        refuse_unsafe(after, graph, applied_anywhere(snapshot))
     except CannotPlan:
         return None
-    expected = planned_graph(snapshot, plan)
+    expected = snapshot.relinked(plan.parents)
     if (len(after.heads), len(after.bases)) != (len(expected.heads), len(expected.bases)):
         return None
     family = frozenset(plan.order)
@@ -213,7 +209,7 @@ class _Moving:
     def _excerpt(self, tip: str, group: Collection[str]) -> Facts:
         """The chain of the others as one base, with a group of mine above it."""
         snapshot = self._snapshot
-        told = [name for name in self._telling(group) if name != tip]
+        told = [name for name in self._naming_dropped_tables(group) if name != tip]
         files: list[MigrationFile] = []
         below: tuple[str, ...] = ()
         for name in (*told, tip):
@@ -229,7 +225,7 @@ class _Moving:
         statuses = tuple(self._statuses(small.graph, group))
         return replace(small, databases=Databases(statuses))
 
-    def _telling(self, group: Collection[str]) -> Iterator[str]:
+    def _naming_dropped_tables(self, group: Collection[str]) -> Iterator[str]:
         """The revisions of others whose text names a table that mine drop.
 
         Such a table can be there before, and then be made anew.
@@ -251,7 +247,7 @@ class _Moving:
 
     def _statuses(self, graph: Graph, group: Collection[str]) -> Iterator[DatabaseStatus]:
         """Where databases stand, once they have run all of the others."""
-        for applied in (*applied_in(self._snapshot), *published_in(self._snapshot)):
+        for applied in applied_anywhere(self._snapshot):
             have = set(graph).difference(group) | applied.revisions.intersection(group)
             rows = tops(graph, have)
             yield replace(applied.status, state=DatabaseState.STAMPED, rows=rows, tables=None)

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 
-from flask_chainfix.chain import heads_file
 from flask_chainfix.common.errors import CannotPlan, CannotReadGit, CannotRewrite
-from flask_chainfix.common.remedies import PLAIN_REPAIRS, REPAIR, Remedy
+from flask_chainfix.common.remedies import PLAIN_REPAIRS, Remedy
 from flask_chainfix.databases.applied.has_run import with_new_ids
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.survey import with_lost
 from flask_chainfix.diagnosis.diagnosis import (
     Diagnosis,
-    errors_of,
     heads_in_doubt,
     in_doubt,
     remarks_on_links,
@@ -23,7 +21,6 @@ from flask_chainfix.diagnosis.diagnosis import (
 )
 from flask_chainfix.diagnosis.numbering import NewIds, file_stem
 from flask_chainfix.diagnosis.rules import Family, diagnose
-from flask_chainfix.diagnosis.rules.schema_order import ways_out
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.environment.new_revisions import render
 from flask_chainfix.git.landings import read_history
@@ -33,21 +30,18 @@ from flask_chainfix.model.files import Edit
 from flask_chainfix.model.findings import Finding
 from flask_chainfix.model.history import History, Upstream
 from flask_chainfix.model.plans import Mend, NewRevision, Plan, Wishes
-from flask_chainfix.planning.edits import edits_between, edits_for, refuse_compiled, summed_up
+from flask_chainfix.planning.edits import edits_between, edits_for, summed_up, with_lock
+from flask_chainfix.planning.linking.faults import refuse_faults, with_places
+from flask_chainfix.planning.linking.safety import refuse_doubted, refuse_unproven
+from flask_chainfix.planning.linking.strategies import AUTO, check_wishes, refuse_compiled
+from flask_chainfix.planning.mending import mend, mend_impassable
 from flask_chainfix.planning.mending.case import Case
-from flask_chainfix.planning.mending.mend import mend, mend_impassable
 from flask_chainfix.planning.mending.names import shortened
 from flask_chainfix.planning.mending.parents import placed
 from flask_chainfix.planning.on_top import plan_repair
 from flask_chainfix.planning.proposal import Planned, Proposal, needs_plan, refuse_unknown_rows
-from flask_chainfix.planning.ranking import check_wishes
 from flask_chainfix.planning.revivals import refuse_unrunnable, revive
-from flask_chainfix.planning.safety import refuse_doubted, refuse_unproven
-from flask_chainfix.planning.strategies import AUTO
 from flask_chainfix.rehearsal.confirm import foresee
-
-# What relinking is for: at the end none of it may be left.
-_OF_THE_ORDER = frozenset({"FC101", "FC102"})
 
 
 def propose(runtime: Runtime, diagnosis: Diagnosis, wishes: Wishes) -> Proposal:
@@ -57,10 +51,9 @@ def propose(runtime: Runtime, diagnosis: Diagnosis, wishes: Wishes) -> Proposal:
     """
     if not needs_plan(diagnosis, wishes):
         return Proposal(diagnosis)
-    diagnosis, history = _with_git(diagnosis)
-    diagnosis = knowing_lost(runtime, diagnosis)
+    diagnosis = knowing_lost(runtime, _with_git(diagnosis))
     try:
-        return _proposed(runtime, diagnosis, wishes, history)
+        return _proposed(runtime, diagnosis, wishes)
     except (CannotPlan, CannotRewrite) as error:
         return Proposal(diagnosis, obstacle=error)
 
@@ -79,54 +72,36 @@ def _upstream(diagnosis: Diagnosis, plan: Plan) -> Upstream | None:
     faults = {each.code for each in plan.mends}.union(
         finding.code for finding in in_doubt(diagnosis.findings)
     )
-    if not onto or not faults <= {"FC104"}:
+    main = diagnosis.snapshot.main_branch
+    if main is None or not onto or not faults <= {"FC104"}:
         return None
-    snapshot = diagnosis.snapshot
-    (main,) = (chain for chain in snapshot.published_chains if chain.is_main)
-    return Upstream(main.short, operation(snapshot))
+    return Upstream(main.short, operation(diagnosis.snapshot))
 
 
-def _without_rebase(diagnosis: Diagnosis, plan: Plan) -> Plan:
-    """The plan without a rebase among the other ways, where that would be refused yet."""
-    if not in_doubt(diagnosis.findings):
-        return plan
-    ways = (
-        way
-        for way in plan.choices.ways
-        if not any(command.startswith("{fixchain} rebase") for command in way.commands)
-    )
-    return replace(plan, choices=Remedy(tuple(ways)))
-
-
-def _with_git(diagnosis: Diagnosis) -> tuple[Diagnosis, History]:
-    """What version control knows: what is published, and when migrations landed."""
+def _with_git(diagnosis: Diagnosis) -> Diagnosis:
+    """The diagnosis with what Git knows: what is published, and when migrations landed."""
     before = diagnosis.snapshot
     if not before.environment.asks_git:
-        return diagnosis, History()
+        return diagnosis
     chains, notices = read_published(before)
     main = [chain.ref for chain in chains if chain.is_line]
     files = [file.path for file in before.files]
     history = read_history(files, before.environment.version_locations, main)
     now = replace(before, published_chains=chains, landed=history)
-    known = replace(diagnosis, snapshot=now)
-    return known.noticing(*notices, *history.notices), history
+    return replace(diagnosis, snapshot=now).noticing(*notices, *history.notices)
 
 
-def _with_places(fault: Finding) -> str:
-    places = [f"{place.path.name}:{place.line}" for place in fault.locations if place.line]
-    return f"{fault.message} ({', '.join(places)})" if places else fault.message
-
-
-def _proposed(runtime: Runtime, diagnosis: Diagnosis, wishes: Wishes, history: History) -> Proposal:
+def _proposed(runtime: Runtime, diagnosis: Diagnosis, wishes: Wishes) -> Proposal:
     """Mend, link, and have our own rules and Alembic's graph judge the result."""
     before = diagnosis.snapshot
+    history = before.landed or History()
     start, mends, notices = _prepared(runtime, diagnosis, wishes, history)
     wishes = _without_obeyed(wishes, mends)
     uprooted = frozenset(start.graph.bases).difference(before.graph.bases)
     plan = _linked(start, wishes, history.after(mends), uprooted, mends)
     rendered = _rendered(runtime, start, plan)
-    after = start.after([*edits_for(start, plan), *(edit for _, edit in rendered)])
-    after, untied = mend_impassable(Case(after, history, wishes, NewIds(after)))
+    after = start.after([*edits_for(start, plan.parents), *(edit for _, edit in rendered)])
+    after, untied = mend_impassable(after, strict=wishes.strict)
     mends = (*mends, *untied)
     if wishes.shorten_ids:
         shorter = shortened(after)
@@ -140,7 +115,7 @@ def _proposed(runtime: Runtime, diagnosis: Diagnosis, wishes: Wishes, history: H
     edits = edits_between(before, after)
     if not edits:  # what the user wants is so already
         if left:
-            unmended = f"no order of the revisions mends this: {_with_places(left[0])}"
+            unmended = f"no order of the revisions mends this: {with_places(left[0])}"
             raise CannotPlan(unmended, left[0].hint)
         return Proposal(diagnosis)
     plan = summed_up(before, after, plan, mends, [new for new, _ in rendered])
@@ -148,10 +123,9 @@ def _proposed(runtime: Runtime, diagnosis: Diagnosis, wishes: Wishes, history: H
     start = replace(start, databases=replace(start.databases, renamed=renamed))
     notices += tuple(f"not mended by this plan: {each.code}, {each.message}" for each in left)
     diagnosis = diagnosis.noticing(*notices, *remarks_on_links(before, edits))
-    lock = heads_file.edit_for(after)
-    if lock is not None:
-        edits, after = (*edits, lock), after.after([lock])
-    plan = _without_rebase(diagnosis, plan)
+    edits, after = with_lock(edits, after)
+    if in_doubt(diagnosis.findings):  # a rebase would be refused yet
+        plan = replace(plan, choices=plan.choices.without("{fixchain} rebase"))
     planned = Planned(plan, start, after, edits, _upstream(diagnosis, plan))
     return Proposal(diagnosis, planned)
 
@@ -241,8 +215,7 @@ def case_for(snapshot: Facts, history: History, wishes: Wishes) -> Case:
             return Facts.around(read_branch(commit, snapshot))
         return None
 
-    taken = {name for chain in snapshot.published_chains for name in chain.revisions}
-    return Case(snapshot, history, wishes, NewIds(snapshot, taken), chain_at)
+    return Case(snapshot, history, wishes, NewIds(snapshot), chain_at)
 
 
 def _without_obeyed(wishes: Wishes, mends: Sequence[Mend]) -> Wishes:
@@ -279,37 +252,3 @@ def _refuse_unrepairable(start: Facts, findings: Sequence[Finding]) -> None:
             ways or "correct the file by hand",
         )
     refuse_unknown_rows(start, findings)
-
-
-def refuse_faults(
-    before: Facts, left: Sequence[Finding], wishes: Wishes, again: str = REPAIR
-) -> None:
-    """Stop where a plan would leave a fault.
-
-    Raises:
-        CannotPlan: one that no upgrade runs into anyway, and that the user does not accept.
-    """
-    old = _old_faults(before, left)
-    for fault in left:
-        if fault.code not in wishes.accept and (fault.code, fault.revisions) not in old:
-            refusal = CannotPlan(
-                f"the planned chain would have a fault: {_with_places(fault)}",
-                ways_out(before, fault, wishes, again),
-            )
-            refusal.about = (fault.code, fault.revisions)
-            raise refusal
-
-
-def _old_faults(before: Facts, left: Iterable[Finding]) -> set[tuple[str, tuple[str, ...]]]:
-    """The faults that one upgrade of the chain as it is runs into: their codes and revisions."""
-    joined = {
-        (fault.code, fault.revisions)
-        for fault in left
-        if fault.code not in _OF_THE_ORDER
-        and all(revision in before.graph for revision in fault.revisions)
-        and before.evidence.joined(*fault.revisions)
-    }
-    if not joined:
-        return joined
-    found = errors_of(diagnose(before, Family.CHAIN, Family.SCHEMA))
-    return joined.intersection((fault.code, fault.revisions) for fault in found)

@@ -27,7 +27,7 @@ from flask_chainfix.model.files import Edit
 from flask_chainfix.model.findings import Finding, Severity
 from flask_chainfix.model.history import Upstream
 from flask_chainfix.model.plans import Plan, Wishes
-from flask_chainfix.planning.strategies import AUTO, ways_to_one_head
+from flask_chainfix.planning.linking.strategies import AUTO, ways_to_one_head
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ def with_moves(proposal: Proposal, planner: str) -> Proposal:
         return proposal.stopped_by(
             UnsafeForDatabases(
                 f"the stamp of {refused.move.name} could not follow the files: {refused.detail}",
-                Remedy.of(refused.remedy) | _without(start, refused, planner),
+                Remedy.of(refused.remedy) | _leaving_out(start, refused, planner),
             )
         )
     if moves:
@@ -145,7 +145,7 @@ def with_moves(proposal: Proposal, planner: str) -> Proposal:
     return proposal
 
 
-def _without(start: Facts, refused: MoveResult, planner: str) -> Remedy:
+def _leaving_out(start: Facts, refused: MoveResult, planner: str) -> Remedy:
     """To leave a database out that is in the way, unless that is among the ways out already."""
     told = {command for way in Remedy.of(refused.remedy).ways for command in way.commands}
     return Remedy(
@@ -235,7 +235,7 @@ def refuse_unknown_rows(
         if finding.code in codes and finding.severity is Severity.ERROR:
             raise UnsafeForDatabases(
                 f"no plan is safe while it is not known what a database has run: {finding.message}",
-                Remedy.of(finding.hint) | _without_what_it_is_of(snapshot, finding, planner),
+                Remedy.of(finding.hint) | _leaving_out_its_databases(snapshot, finding, planner),
             )
     for status in doubtful:
         raise UnsafeForDatabases(
@@ -245,7 +245,7 @@ def refuse_unknown_rows(
         )
 
 
-def _without_what_it_is_of(snapshot: Facts, finding: Finding, planner: str) -> Remedy:
+def _leaving_out_its_databases(snapshot: Facts, finding: Finding, planner: str) -> Remedy:
     """To leave out the databases that a finding is about; of the app's own all go together."""
     statuses = snapshot.databases.statuses
     for status in statuses:

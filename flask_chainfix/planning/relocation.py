@@ -16,12 +16,11 @@ from flask_chainfix.common.errors import CannotPlan
 from flask_chainfix.common.quoting import option, word
 from flask_chainfix.common.remedies import Remedy, Way, way
 from flask_chainfix.common.wording import count, listing
-from flask_chainfix.databases.applied.has_run import Applied, applied_in, published_in
+from flask_chainfix.databases.applied.has_run import Applied, applied_anywhere
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.plans import Plan, Reason
-from flask_chainfix.planning.draft import Links
-from flask_chainfix.planning.safety import refuse_unsafe
-from flask_chainfix.planning.strategies import planned_graph
+from flask_chainfix.planning.linking.draft import Links
+from flask_chainfix.planning.linking.safety import refuse_unsafe
 
 _NAMED = 3  # revisions that a sentence names
 
@@ -94,7 +93,7 @@ def refuse_skipping(now: Facts, after: Graph, wishes: MoveWishes) -> None:
             wishes.command(),
         )
 
-    refuse_unsafe(after, now.graph, (*applied_in(now), *published_in(now)), ways)
+    refuse_unsafe(after, now.graph, applied_anywhere(now), ways)
 
 
 class _Move:
@@ -189,7 +188,7 @@ class _Move:
         links.relink(revision, (target,), Reason("move", f"it goes behind {target}, as you say"))
         if self._lineages[revision].name == revision:
             return  # it begins a branch, and nothing goes on top of that
-        linked = self._linked()
+        linked = self._now.relinked(self._links.parents)
         moved = [name for name in linked.order if name in self._moving]
         tops = [name for name in moved if self._moving.isdisjoint(linked.children.get(name, ()))]
         below = linked.ancestors(tops)
@@ -216,21 +215,13 @@ class _Move:
         place = parents.index(parent)
         return tuple(dict.fromkeys((*parents[:place], *others, *parents[place + 1 :])))
 
-    def _linked(self) -> Graph:
-        parents = self._links.parents
-        return Graph(
-            header._replace(down_revision=parents[header.revision])
-            for header in self._now.headers
-            if header.revision is not None
-        )
-
     def plan(self) -> Plan:
         """The finished plan.
 
         Raises:
             CannotPlan: there would be a cycle, or more heads or bases.
         """
-        after = self._linked()
+        after = self._now.relinked(self._links.parents)
         if after.cycles:
             raise CannotPlan(
                 f"{self._revision} cannot run behind {self._target}: by depends_on,"
@@ -243,7 +234,7 @@ class _Move:
         what = f"{self._revision} and {count(along, 'revision')} above it" if along else ""
         why = Reason("move", f"{what or self._revision} behind {self._target}")
         plan = Plan("move", relinks, (), (), (why,))
-        after = planned_graph(self._now, plan)
+        after = self._now.relinked(plan.parents)
         for ends, before, then in (
             ("heads", self._graph.heads, after.heads),
             ("bases", self._graph.bases, after.bases),

@@ -11,10 +11,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from flask_chainfix.common.errors import CannotPlan, CannotRehearse, RehearsalFailed
-from flask_chainfix.common.progress import Progress
 from flask_chainfix.common.quoting import option
 from flask_chainfix.common.remedies import Remedy, way
-from flask_chainfix.common.wording import listing
+from flask_chainfix.common.wording import Progress, listing
 from flask_chainfix.databases.applied.rows import stood_for
 from flask_chainfix.databases.connecting import Obstacle
 from flask_chainfix.databases.drivers import usable

@@ -7,9 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from flask_chainfix.common.errors import CannotRehearse, ChainFixError, NoScratchDatabase
-from flask_chainfix.common.progress import Progress
 from flask_chainfix.common.remedies import Remedy, way
-from flask_chainfix.common.wording import listing
+from flask_chainfix.common.wording import Progress, listing
 from flask_chainfix.databases.connecting import (
     Obstacle,
     connected,

@@ -8,7 +8,7 @@ from time import monotonic
 from typing import Any
 
 from flask_chainfix.common.errors import CannotRehearse
-from flask_chainfix.common.progress import Progress
+from flask_chainfix.common.wording import Progress
 from flask_chainfix.model.databases import Trouble
 from flask_chainfix.model.rehearsal import (
     DowngradeGap,

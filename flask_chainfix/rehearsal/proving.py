@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from flask_chainfix.common.errors import CannotPlan, CannotRehearse
-from flask_chainfix.common.progress import Progress
+from flask_chainfix.common.wording import Progress
 from flask_chainfix.databases.catalog import Catalog, read_catalog, rows_in
 from flask_chainfix.databases.connecting import Obstacle, connected, obstacles_of, transaction
 from flask_chainfix.databases.facts import Facts

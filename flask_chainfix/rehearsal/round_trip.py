@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 from flask_chainfix.common import signals
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.errors import CannotBackUp, CannotRehearse, RehearsalFailed
-from flask_chainfix.common.processes import running
-from flask_chainfix.common.progress import Progress
 from flask_chainfix.common.remedies import Remedy
+from flask_chainfix.common.signals import running
+from flask_chainfix.common.wording import Progress
 from flask_chainfix.databases.backup import copy_into
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.targets import Target

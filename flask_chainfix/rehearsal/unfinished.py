@@ -18,10 +18,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from flask_chainfix.common.errors import CannotPlan, CannotRehearse, DatabaseUnreachable
-from flask_chainfix.common.progress import Progress
 from flask_chainfix.common.quoting import operand
 from flask_chainfix.common.remedies import Remedy, way
-from flask_chainfix.common.wording import listing
+from flask_chainfix.common.wording import Progress, listing
 from flask_chainfix.databases.applied.contradictions import by_hand
 from flask_chainfix.databases.applied.rows import tops
 from flask_chainfix.databases.connecting import Obstacle

@@ -17,7 +17,7 @@ from sqlalchemy.engine import URL
 from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.common import signals
 from flask_chainfix.common.errors import CannotRehearse, StaleSnapshot
-from flask_chainfix.common.progress import Progress
+from flask_chainfix.common.wording import Progress
 from flask_chainfix.databases.applied.rows import stood_for
 from flask_chainfix.databases.moving import move_rows
 from flask_chainfix.databases.targets import Target

@@ -16,7 +16,6 @@ from flask_chainfix.model.hook_files import (
     CHECKLIST,
     GIT_HOOK,
     JOB,
-    KINDS,
     PRE_COMMIT,
     WORKFLOW,
     Call,
@@ -24,6 +23,7 @@ from flask_chainfix.model.hook_files import (
 )
 from tests.attacks.strings import alone_or_together
 
+KINDS = (PRE_COMMIT, GIT_HOOK, WORKFLOW, JOB, CHECKLIST)
 AFTER = {
     PRE_COMMIT: ["--staged"],
     GIT_HOOK: ["--staged"],

@@ -22,8 +22,8 @@ _SWITCH = """(mode) => new Promise((done) => {
 def draw_page(environment: str, file: str) -> dict[str, float]:
     """Our ``graph --format html``, from the first file to the text; and how long that is."""
     from flask_chainfix.commands.graph import graph
-    from flask_chainfix.common.progress import unseen
     from flask_chainfix.common.remedies import Tools
+    from flask_chainfix.common.wording import unseen
     from flask_chainfix.environment.locate import open_directory
     from flask_chainfix.model.databases import DatabaseWishes
     from flask_chainfix.report import Style, render

@@ -85,6 +85,11 @@ def published_in(snapshot: Facts) -> tuple[Applied, ...]:
     )
 
 
+def applied_anywhere(snapshot: Facts) -> tuple[Applied, ...]:
+    """What has run in each known database, and what the main branch and releases have."""
+    return (*applied_in(snapshot), *published_in(snapshot))
+
+
 def unexplained(snapshot: Facts) -> tuple[DatabaseStatus, ...]:
     """The databases whose rows and tables fit no known chain."""
     return tuple(
@@ -289,7 +294,7 @@ def stuck_revisions(snapshot: Facts) -> frozenset[str]:
     runs_before = Ancestry(graph)
     places = {frozenset[str]()}
     places |= {frozenset(graph.required([revision]) - {revision}) for revision in tied}
-    for applied in (*applied_in(snapshot), *published_in(snapshot)):
+    for applied in applied_anywhere(snapshot):
         places.add(frozenset(graph.required(applied.revisions.intersection(graph))))
     stuck: set[str] = set()
     for done in places:

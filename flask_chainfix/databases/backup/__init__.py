@@ -19,8 +19,8 @@ from sqlalchemy.engine import URL
 
 from flask_chainfix.common import signals
 from flask_chainfix.common.errors import CannotBackUp
-from flask_chainfix.common.progress import Progress
 from flask_chainfix.common.signals import Stays
+from flask_chainfix.common.wording import Progress
 from flask_chainfix.databases.backup import servers, sqlite
 from flask_chainfix.databases.targets import Target, app_engines
 from flask_chainfix.databases.urls import check_url, parse_url

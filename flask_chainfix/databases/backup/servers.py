@@ -18,9 +18,9 @@ from urllib.parse import quote, urlencode
 from sqlalchemy.engine import URL
 
 from flask_chainfix.common.errors import CannotBackUp
-from flask_chainfix.common.processes import running
-from flask_chainfix.common.progress import Progress
 from flask_chainfix.common.quoting import typed_path, words
+from flask_chainfix.common.signals import running
+from flask_chainfix.common.wording import Progress
 from flask_chainfix.databases.drivers import remedy_for_connecting, trouble_told_by
 from flask_chainfix.databases.targets import Target
 from flask_chainfix.environment.messages import masked, secrets_of

@@ -12,8 +12,8 @@ from urllib.parse import quote
 from sqlalchemy.engine import URL
 
 from flask_chainfix.common.errors import CannotBackUp
-from flask_chainfix.common.progress import Progress
 from flask_chainfix.common.quoting import typed_path
+from flask_chainfix.common.wording import Progress
 from flask_chainfix.databases.targets import Target
 
 _PAGES = 512  # at a time

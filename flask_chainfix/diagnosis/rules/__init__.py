@@ -21,8 +21,8 @@ from pathlib import Path
 from textwrap import dedent
 from typing import NamedTuple
 
-from flask_chainfix.common.docstrings import docstring_of
 from flask_chainfix.common.remedies import Remedy
+from flask_chainfix.common.wording import docstring_of
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.files import Ignore
 from flask_chainfix.model.findings import CODES, Explanation, Finding, Location, Severity
@@ -49,7 +49,7 @@ _MODULES = {
     Family.ENVIRONMENT: ("around",),
     Family.LOCK: ("around",),
     Family.PUBLISHED: ("published",),
-    Family.REHEARSAL: ("rehearsed",),
+    Family.REHEARSAL: ("around",),
     Family.MERGE: ("merging",),
 }
 

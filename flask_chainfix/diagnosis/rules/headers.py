@@ -10,7 +10,7 @@ from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.numbering import LONGEST_ID
 from flask_chainfix.diagnosis.rules import Fault, rule
-from flask_chainfix.model.files import Header, MigrationFile, Problem, ProblemKind
+from flask_chainfix.model.files import MigrationFile, Problem, ProblemKind
 from flask_chainfix.model.findings import Location, Severity
 from flask_chainfix.source.docstring import stated_parents, states
 from flask_chainfix.source.literals import line_of
@@ -219,35 +219,39 @@ def stale_docstring(snapshot: Facts) -> Iterator[Fault]:
 
         $ {fixchain} repair --docstrings
     """
-    for file in snapshot.files:
-        header = file.reading
-        if not isinstance(header, Header) or header.revises is None or header.revision is None:
-            continue
-        parents = header.down_revision
-        if parents is None or states(header.revises, parents):
-            continue
-        missing = header.revision in snapshot.graph.missing_parents
-        if missing and all(name in snapshot.graph for name in stated_parents(header.revises)):
+    for file, revision, revises, parents in stale_docstrings(snapshot):
+        missing = revision in snapshot.graph.missing_parents
+        if missing and all(name in snapshot.graph for name in stated_parents(revises)):
             continue  # it is down_revision that is wrong, and FC103 says so
         yield Fault(
-            f"{header.revision}: the docstring says “Revises: {header.revises}”, down_revision"
-            f" says {listing(parents) or None}",
+            f"{revision}: the docstring says “Revises: {revises}”, down_revision says"
+            f" {listing(parents) or None}",
             way(
                 "correct the docstring; Alembic uses down_revision alone",
                 "{fixchain} repair --docstrings{databases}",
             ),
-            (header.revision,),
+            (revision,),
             (location(file, "revises"),),
         )
+
+
+def stale_docstrings(
+    snapshot: Facts,
+) -> Iterator[tuple[MigrationFile, str, str, tuple[str, ...]]]:
+    """Where the docstring names other parents: the file, its id, what it says, the parents."""
+    for file, header in snapshot.readable:
+        revision, parents, revises = header.revision, header.down_revision, header.revises
+        if revision is None or parents is None or revises is None:
+            continue
+        if not states(revises, parents):
+            yield file, revision, revises, parents
 
 
 def _problems(
     snapshot: Facts, kind: ProblemKind
 ) -> Iterator[tuple[MigrationFile, tuple[str, ...], list[Problem]]]:
     """The files with problems of a kind: with the id, if it is known, and the problems."""
-    for file in snapshot.files:
-        if isinstance(file.reading, Header) and file.reading.problems:
-            found = [problem for problem in file.reading.problems if problem.kind is kind]
-            if found:
-                revision = file.reading.revision
-                yield file, () if revision is None else (revision,), found
+    for file, header in snapshot.readable:
+        found = [problem for problem in header.problems if problem.kind is kind]
+        if found:
+            yield file, () if header.revision is None else (header.revision,), found

@@ -73,8 +73,9 @@ def merge_would_break(snapshot: Facts) -> Iterator[Fault]:
         if merge.is_gate and not merge.mine.ref:
             for finding in breaking(snapshot, merge):
                 yield _broken(snapshot, merge, finding)
-            for conflict in _of_migrations(snapshot, merge):
-                yield _stopped(snapshot, merge, conflict)
+            for conflict in merge.conflicts:
+                if conflict.path != snapshot.environment.lock_path:
+                    yield _stopped(snapshot, merge, conflict)
 
 
 def breaking(snapshot: Facts, merge: Merge) -> tuple[Finding, ...]:
@@ -95,9 +96,8 @@ def _breaking(snapshot: Facts, merge: Merge) -> Iterator[Finding]:
     known: set[object] | None = None
     stopped = {conflict.path for conflict in merge.conflicts}
     for finding in found:
-        told = finding.code == "FC106" and all(each.path in stopped for each in finding.locations)
-        if told:
-            continue
+        if finding.code == "FC106" and all(each.path in stopped for each in finding.locations):
+            continue  # it is told as a place at which Git stops
         if known is None and not _is_of_both(merge, finding):
             sides = (merge.mine, merge.theirs)
             known = {_identity(each) for side in sides for each in _errors(snapshot, side)}
@@ -125,17 +125,12 @@ def _is_of_both(merge: Merge, finding: Finding) -> bool:
 
 def _errors(snapshot: Facts, side: Side) -> list[Finding]:
     there = snapshot.of_others(side.files, side.lock)
-    return errors_of((*diagnose(there), *diagnose(there, Family.LOCK)))
+    return errors_of(diagnose(there, Family.CHAIN, Family.LOCK))
 
 
 def _identity(finding: Finding) -> tuple[str, object]:
     """What makes a finding the same in another chain; its files may lie elsewhere there."""
     return finding.code, finding.revisions or finding.message
-
-
-def _of_migrations(snapshot: Facts, merge: Merge) -> Iterator[Conflict]:
-    lock = snapshot.environment.lock_path
-    return (each for each in merge.conflicts if each.path != lock)
 
 
 def _broken(snapshot: Facts, merge: Merge, finding: Finding) -> Fault:
@@ -211,13 +206,7 @@ def _way_out(snapshot: Facts, merge: Merge) -> Remedy:
 
 
 # --- What both sides do to the schema ------------------------------------------------------------
-@rule(
-    "FC504",
-    "merge-would-conflict",
-    Severity.ERROR,
-    "conflicting change",
-    Family.MERGE,
-)
+@rule("FC504", "merge-would-conflict", Severity.ERROR, "conflicting change", Family.MERGE)
 def merge_would_conflict(snapshot: Facts) -> Iterator[Fault]:
     """What two branches do to the schema does not go together, in whatever order they are linked.
 

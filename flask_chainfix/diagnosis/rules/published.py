@@ -132,14 +132,14 @@ def _what_became(
     snapshot: Facts, then: Mapping[str, tuple[MigrationFile, ...]], file: MigrationFile
 ) -> str:
     """The same for a revision whose id no file has any more."""
-    for other in snapshot.files:
-        if not isinstance(other.reading, Header) or other.reading.revision in then:
+    for other, header in snapshot.readable:
+        if header.revision in then:
             continue
         same = source.same_body(file.data, other.data) and not source.does_nothing(file.data)
         if other.path == file.path or same:
-            if other.reading.revision is None:
+            if header.revision is None:
                 return f"has an id that is computed now ({other.name})"
-            return f"was renamed: its id is {other.reading.revision} now ({other.name})"
+            return f"was renamed: its id is {header.revision} now ({other.name})"
     return "was deleted"
 
 

@@ -312,10 +312,9 @@ class Lookalikes:
     @cached_property
     def _files_by_stem(self) -> Mapping[str, list[tuple[str, Header]]]:
         files: dict[str, list[tuple[str, Header]]] = {}
-        for file in self._snapshot.files:
-            if isinstance(file.reading, Header) and file.reading.revision:
-                named = file.name, file.reading
-                files.setdefault(file.name.rpartition(".")[0], []).append(named)
+        for file, header in self._snapshot.readable:
+            if header.revision:
+                files.setdefault(file.name.rpartition(".")[0], []).append((file.name, header))
         return files
 
     @cached_property
@@ -356,11 +355,7 @@ def missing_parents(snapshot: Facts) -> Mapping[str, tuple[str, ...]]:
 
 def missing_dependencies(snapshot: Facts) -> Mapping[str, tuple[str, ...]]:
     """The same for ``depends_on``; none at all while some labels are computed."""
-    if any(
-        file.reading.branch_labels is None
-        for file in snapshot.files
-        if isinstance(file.reading, Header)
-    ):
+    if any(header.branch_labels is None for header in snapshot.headers):
         return {}
     return _unexplained(snapshot, snapshot.graph.missing_dependencies)
 

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from flask_chainfix.chain.lineages import find_lineages
-from flask_chainfix.common.remedies import LINE, REPAIR, Remedy, repairing, way
+from flask_chainfix.common.remedies import REPAIR, Remedy, way
 from flask_chainfix.common.wording import count, listing
-from flask_chainfix.databases.applied.has_run import Applied, applied_in, published_in
-from flask_chainfix.databases.applied.rows import are_tied, taking_down
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.diagnosis.lost_revisions import told_losses
-from flask_chainfix.diagnosis.rules import Family, Fault, codes_of, rule
-from flask_chainfix.model.findings import Finding, Location, Severity
-from flask_chainfix.model.plans import Wishes
+from flask_chainfix.diagnosis.rules import Family, Fault, rule
+from flask_chainfix.model.findings import Location, Severity
 from flask_chainfix.schema.conflicts import dropped_twice, made_twice, never_made
 from flask_chainfix.schema.footprint import Kind
 from flask_chainfix.schema.objects import Touch, dropping, ended
@@ -23,13 +18,12 @@ from flask_chainfix.schema.order import Precedence, disorders
 
 _Twice = tuple[Touch, Touch]
 _Pair = TypeVar("_Pair", _Twice, Precedence)
-_GUARD = "an if on sa.inspect(op.get_bind()), so that it runs only where it is still needed"
+GUARD = "an if on sa.inspect(op.get_bind()), so that it runs only where it is still needed"
 _MOVE = "move the operation into a revision where it can run, or the revision to another place"
 _KEEP_ONE = (
     "keep one of the two and delete the other file; or make the other's upgrade() and downgrade()"
     " do nothing; a database that has run only one of them is then stamped by hand"
 )
-_LINK = "then link the chain"
 
 
 @rule("FC201", "schema-order", Severity.ERROR, "schema order fault", Family.SCHEMA)
@@ -192,12 +186,12 @@ def schema_conflict(snapshot: Facts) -> Iterator[Fault]:
         for found in _by_revisions(pairs).values():
             deed = "create" if creates else dropping(touch for pair in found for touch in pair)
             names = listing(f"{one.object.kind.value} {one.object.spelled}" for one, _ in found)
-            first, second = (_spots(_places(snapshot, side)) for side in zip(*found, strict=True))
+            first, second = (spots(_places(snapshot, side)) for side in zip(*found, strict=True))
             hint = (
                 f"remove the operation from {second}, or from {first}, whichever no database has"
                 " run, and its counterpart from downgrade()"
             )
-            guarded = f"where databases have run either of them, put {second} under {_GUARD}"
+            guarded = f"where databases have run either of them, put {second} under {GUARD}"
             yield _conflict(snapshot, found, deed, names, way(hint) | guarded)
 
 
@@ -222,7 +216,8 @@ def _places(snapshot: Facts, touches: Iterable[Touch]) -> list[Location]:
     return [Location(snapshot.file(touch.revision).path, touch.line) for touch in touches]
 
 
-def _spots(places: Iterable[Location]) -> str:
+def spots(places: Iterable[Location]) -> str:
+    """Files and lines in a sentence."""
     return " and ".join(dict.fromkeys(f"{each.path.name}:{each.line}" for each in places))
 
 
@@ -313,88 +308,3 @@ def _never_created(snapshot: Facts, kind: Kind) -> Iterator[Fault]:
                 revisions,
                 _places(snapshot, users),
             )
-
-
-# --- How two revisions that make or drop the same thing come into one chain that runs -------------
-def ways_out(snapshot: Facts, fault: Finding, wishes: Wishes, again: str) -> Remedy:
-    """What to do about a fault that a planned chain would have; ``again`` plans once more."""
-    if fault.code not in codes_of(Family.SCHEMA):
-        text = "say where the revisions belong; the help lists the options"
-        return way(text, "{fixchain} repair --help")
-    accepted = replace(wishes, accept=tuple(sorted({*wishes.accept, fault.code})))
-    accepting = repairing(accepted.typed)
-    two_sides = len(fault.revisions) > 1 and all(each in snapshot.graph for each in fault.revisions)
-    if fault.code != "FC201" and two_sides:
-        return _joining(snapshot, fault, again) | _accepting(snapshot, fault, accepting)
-    if fault.code == "FC201" and wishes.strategy == "merge":
-        first = way("put one branch behind the other", LINE)
-    else:
-        first = Remedy.of(fault.hint)
-    return first | way(f"if the finding is mistaken, plan anyway; {fault.code} stays", accepting)
-
-
-def _joining(snapshot: Facts, fault: Finding, again: str) -> Remedy:
-    """To have both sides: what others have stays, and so does what has run without the other."""
-    sides, then = fault.revisions, (again, "{alembic} upgrade head")
-    others, known = _alone(published_in(snapshot), sides), _alone(applied_in(snapshot), sides)
-    places = {name: _place_of(snapshot, fault, name) for name in sides}
-    guarded = f"put what both do in {' and '.join(places.values())} under {_GUARD}; {_LINK}"
-    guarding = (REPAIR, "{alembic} upgrade head")
-    mine = [name for name in sides if not others[name]]
-    free = mine if len(mine) == 1 else [name for name in mine if not known[name]]
-    if not free:
-        return way(f"as each of them has run without the other, {guarded}", *guarding)
-    side = free[-1]
-    (other,) = (name for name in sides if name != side)
-    why = next((f"{each.name} has run {other}, so " for each in known[other]), "")
-    why = next((f"{each.name} has {other}, so " for each in others[other]), why)
-    edit = f"remove what both do from {places[side]}, and its counterpart from downgrade(); {_LINK}"
-    if not known[side]:
-        keeping = way(f"keep it in {places[side]}, under {_GUARD}; {_LINK}", *then)
-        return way(f"{why}{edit}", *then) | keeping
-    database, graph = known[side][0], snapshot.graph
-    apart = {*graph.required([side]), *graph.descendants([side])} - graph.required([other])
-    down = [name for name in graph.order if name in apart & database.revisions]
-    if snapshot.databases.anew or are_tied(graph, down):
-        # Of what depends on others, Alembic's downgrade takes down more, or leaves odd rows.
-        first = way(f"{why}downgrade {listing(down)} in {database.name}, then {edit}")
-    else:
-        files, bind = map(snapshot.file, down), database.status.bind
-        losses = told_losses([snapshot.footprint_down(file, bind) for file in files])
-        first = way(
-            f"{why}first downgrade {listing(down)} in {database.name}, which has not run {other}"
-            f" ({losses}); next {edit}",
-            *taking_down(graph, database.revisions, apart),
-            *then,
-        )
-    return first | way(f"to keep what {database.name} has, {guarded}", *guarding)
-
-
-def _alone(known: Iterable[Applied], sides: Collection[str]) -> dict[str, list[Applied]]:
-    """Of each side, those that have it without the other."""
-    alone: dict[str, list[Applied]] = {side: [] for side in sides}
-    for each in known:
-        have = each.revisions.intersection(sides)
-        if len(have) == 1:
-            alone[min(have)].append(each)
-    return alone
-
-
-def _place_of(snapshot: Facts, fault: Finding, revision: str) -> str:
-    paths = {file.path for file in snapshot.files_by_revision[revision]}
-    own = [each for each in fault.locations if each.path in paths]
-    return _spots(own) or snapshot.file(revision).name
-
-
-def _accepting(snapshot: Facts, fault: Finding, command: str) -> Remedy:
-    """To have the chain as it is; an upgrade that runs both stops there all the same."""
-    known = [each.revisions for each in applied_in(snapshot) if each.revisions]
-    if not all(revisions.issuperset(fault.revisions) for revisions in known):
-        return Remedy()
-    first, second = fault.revisions
-    have = "the databases here have" if known else "all your databases have"
-    return way(
-        f"if {have} run both {first} and {second}, link the chain as it is: {fault.code} stays, and"
-        " “{alembic} upgrade” of a database that has not run both still stops there",
-        command,
-    )

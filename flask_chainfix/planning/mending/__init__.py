@@ -1,6 +1,134 @@
 """Faults of single migrations, put right one by one before the chain is linked.
 
-A mender is a function ``Case -> Iterator[Mend]`` for one fault. They run in the order that
-``mend`` lists, each on what the ones before have left, and again until it finds nothing more. What
+A mender is a function ``Case -> Iterator[Mend]`` for one fault. They run in the order of
+``_MENDERS``, each on what the ones before have left, and again until it finds nothing more. What
 evidence does not tell is refused, or marked as a guess.
 """
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
+
+from flask_chainfix.common.errors import CannotPlan
+from flask_chainfix.databases.facts import Facts
+from flask_chainfix.diagnosis.numbering import NewIds
+from flask_chainfix.model.history import History
+from flask_chainfix.model.plans import Mend, Wishes
+from flask_chainfix.planning.mending.case import Case
+from flask_chainfix.planning.mending.duplicates import copies, ids_of_their_own
+from flask_chainfix.planning.mending.merge_points import (
+    merges_on_nothing,
+    parents_that_say_nothing,
+    ties_that_stop_alembic,
+)
+from flask_chainfix.planning.mending.missing import (
+    dependencies_that_are_meant,
+    parents_that_are_meant,
+)
+from flask_chainfix.planning.mending.names import (
+    docstrings_in_step,
+    labels_of_choice,
+    numbers_of_their_own,
+    numbers_that_rise,
+)
+from flask_chainfix.planning.mending.parents import attached_parents, open_cycles, published_parents
+
+_Mender = Callable[[Case], Iterator[Mend]]
+
+# While an id stands twice, it is not known who is on what; and what is missing hides cycles.
+_FOR_IDS: tuple[_Mender, ...] = (
+    copies,
+    ids_of_their_own,
+    numbers_of_their_own,
+    numbers_that_rise,
+)
+
+_MENDERS: tuple[_Mender, ...] = (
+    *_FOR_IDS,
+    labels_of_choice,
+    attached_parents,
+    published_parents,
+    merges_on_nothing,
+    parents_that_are_meant,
+    dependencies_that_are_meant,
+    open_cycles,
+    ties_that_stop_alembic,
+    parents_that_say_nothing,
+    docstrings_in_step,
+)
+
+# Those that mend one fault, which the settings can ignore.
+_OF_CODE: Mapping[_Mender, str] = {
+    copies: "FC104",
+    ids_of_their_own: "FC104",
+    parents_that_are_meant: "FC103",
+    dependencies_that_are_meant: "FC107",
+    open_cycles: "FC105",
+    ties_that_stop_alembic: "FC112",
+    parents_that_say_nothing: "FC112",
+}
+
+
+def mend(case: Case) -> tuple[Facts, tuple[Mend, ...]]:
+    """Put right what is wrong with single migrations.
+
+    Returns:
+        The chain afterwards, and what was done, in this order.
+
+    Raises:
+        CannotPlan: evidence does not tell how.
+        CannotRewrite: a file cannot be changed with certainty.
+    """
+    return _run(case, _MENDERS)
+
+
+def mend_impassable(
+    snapshot: Facts, movable: Collection[str] | None = None, *, strict: bool = False
+) -> tuple[Facts, tuple[Mend, ...]]:
+    """Mend the revisions that Alembic cannot upgrade to since the chain was relinked.
+
+    Args:
+        snapshot: that chain.
+        movable: the revisions that may change; ``None`` for all.
+        strict: whether those count, too, that it passes in the order of its own.
+
+    Returns:
+        The chain afterwards, and what was done, in this order.
+
+    Raises:
+        CannotRewrite: a file cannot be changed with certainty.
+    """
+    if "FC112" in snapshot.environment.settings.ignore:
+        return snapshot, ()
+
+    def mender(case: Case) -> Iterator[Mend]:
+        for each in ties_that_stop_alembic(case):
+            if movable is None or each.revision in movable:
+                yield each
+
+    case = Case(snapshot, History(), Wishes(strict=strict), NewIds(snapshot))
+    return _run(case, (mender,))
+
+
+def mend_ids(case: Case) -> tuple[Facts, tuple[Mend, ...]]:
+    """Give migrations ids of their own, and change nothing else; as ``mend``."""
+    return _run(case, _FOR_IDS)
+
+
+def _run(case: Case, menders: Iterable[_Mender]) -> tuple[Facts, tuple[Mend, ...]]:
+    done: list[Mend] = []
+    ignored = case.snapshot.environment.settings.ignore
+    for mender in menders:
+        if _OF_CODE.get(mender) in ignored:
+            continue
+        while found := tuple(mender(case)):
+            after = case.snapshot.after(edit for each in found for edit in each.edits)
+            if after.files == case.snapshot.files:
+                raise CannotPlan(
+                    f"{found[0].code} cannot be mended in {found[0].path.name}",
+                    "correct that file by hand, then run the command again",
+                )
+            done.extend(found)
+            case = replace(case, snapshot=after, history=case.history.after(found))
+    return case.snapshot, tuple(done)

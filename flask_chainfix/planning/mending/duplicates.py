@@ -15,9 +15,9 @@ from flask_chainfix.databases.applied.contents import with_what_they_make
 from flask_chainfix.databases.applied.has_run import Applied, applied_in
 from flask_chainfix.model.files import Edit, MigrationFile
 from flask_chainfix.model.plans import GUESS, Mend, Part, Reason
+from flask_chainfix.planning.linking.ranking import Rank
 from flask_chainfix.planning.mending.case import Case, header_of, reasons_before
 from flask_chainfix.planning.mending.names import Child, children_of, followed, new_id_for, renamed
-from flask_chainfix.planning.ranking import Rank
 
 _SHOWN = 4  # of what a migration does
 
@@ -26,7 +26,7 @@ _Ran = tuple[Applied, MigrationFile]  # a database, and the file that has run th
 
 def side_by_side(case: Case, files: Sequence[MigrationFile]) -> list[str]:
     """The files side by side: parents, date, commit, and what each does."""
-    columns = [[printable(fact) for fact in _facts(case, file)] for file in files]
+    columns = [[printable(fact) for fact in _description(case, file)] for file in files]
     widths = [max(map(len, column)) for column in columns]
     rows = zip_longest(*columns, fillvalue="")
     lines = (
@@ -36,7 +36,7 @@ def side_by_side(case: Case, files: Sequence[MigrationFile]) -> list[str]:
     return [f"  {line.rstrip()}" for line in lines]
 
 
-def _facts(case: Case, file: MigrationFile) -> Iterator[str]:
+def _description(case: Case, file: MigrationFile) -> Iterator[str]:
     header, landing = header_of(file), case.history.landing(file.path)
     yield file.name
     yield f"on {listing(header.down_revision or ()) or 'nothing'}"
@@ -217,8 +217,8 @@ def _kept(
     """The file that keeps the id, and why; ``None`` where the others are merely later."""
     publishers = {file.path: case.publisher(file) for file in files}
     published = [file for file in files if publishers[file.path]]
-    main = next((each.short for each in case.snapshot.published_chains if each.is_main), "")
-    on_main = [file for file in published if publishers[file.path] == main]
+    main = case.snapshot.main_branch
+    on_main = [file for file in published if main and publishers[file.path] == main.short]
     for found in (on_main, published):
         if len(found) == 1:
             file = found[0]

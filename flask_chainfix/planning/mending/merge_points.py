@@ -60,13 +60,13 @@ def heads_joined(
         ``None`` where there are none.
     """
     file = case.snapshot.file(revision)
-    named = _named(case.snapshot, revision, kept) or _named_once(case, file, revision)
-    if named is not None:
-        return named
+    told = _parents_in_text(case.snapshot, revision, kept) or _first_parents(case, file, revision)
+    if told is not None:
+        return told
     anchors = [row for name in lost for row in survivors(case.snapshot, name).rows]
-    rest = _standing_without(case.snapshot, [revision])
+    rest = _main_lineage_without(case.snapshot, [revision])
     later = {name: _came_later(case, file, name) for name in rest}
-    heads = _tops(case.snapshot, {name for name in rest if not later[name]})
+    heads = _heads_among(case.snapshot, {name for name in rest if not later[name]})
     graph = case.snapshot.graph
     heads = [head for head in heads if head not in graph.ancestors(kept) | graph.descendants(kept)]
     if anchors:
@@ -77,7 +77,7 @@ def heads_joined(
     parents = (*kept, *heads)
     what = "head" if len(heads) == 1 else "heads"
     why = [Reason("merge", f"{listing(heads) or 'nothing more'}: the {what} that it joins")]
-    newer = _tops(case.snapshot, set(rest))
+    newer = _heads_among(case.snapshot, set(rest))
     by_date = [each for each in newer if later[each] == "date"]
     if by_date:
         detail = f"{revision} joins {listing(heads)}, as only dates tell that {by_date[0]} is later"
@@ -91,16 +91,16 @@ def head_for(snapshot: Facts, revisions: Collection[str], lost: str) -> str | No
     Returns:
         ``None`` where nothing tells which.
     """
-    rest = _standing_without(snapshot, revisions)
+    rest = _main_lineage_without(snapshot, revisions)
     anchors = [row for row in survivors(snapshot, lost).rows if row in rest]
-    heads = _tops(snapshot, set(rest))
+    heads = _heads_among(snapshot, set(rest))
     above = snapshot.graph.descendants(anchors)
     on_them = [head for head in heads if head in above] if anchors else heads
     found = on_them if len(on_them) == 1 else anchors
     return found[0] if len(found) == 1 else None
 
 
-def _named(snapshot: Facts, revision: str, kept: tuple[str, ...]) -> Joined | None:
+def _parents_in_text(snapshot: Facts, revision: str, kept: tuple[str, ...]) -> Joined | None:
     """The parents that the docstring or the message names, where all of them are there."""
     header = snapshot.header(revision)
     above = snapshot.graph.descendants([revision])
@@ -120,7 +120,7 @@ def _named(snapshot: Facts, revision: str, kept: tuple[str, ...]) -> Joined | No
     return None
 
 
-def _named_once(case: Case, file: MigrationFile, revision: str) -> Joined | None:
+def _first_parents(case: Case, file: MigrationFile, revision: str) -> Joined | None:
     """The parents that it had when it landed, where all of them are there."""
     then, graph = case.chain_when_added(file), case.snapshot.graph
     had = then.graph.named_parents.get(revision, ()) if then is not None else ()
@@ -131,7 +131,7 @@ def _named_once(case: Case, file: MigrationFile, revision: str) -> Joined | None
     return Joined(had, (Reason("git", f"it was on {listing(had)} when it landed"),))
 
 
-def _standing_without(snapshot: Facts, revisions: Collection[str]) -> list[str]:
+def _main_lineage_without(snapshot: Facts, revisions: Collection[str]) -> list[str]:
     """The main lineage's revisions, without these and what is above them or above missing ones."""
     graph = snapshot.graph
     hanging = graph.descendants([*revisions, *graph.missing_parents])
@@ -141,7 +141,7 @@ def _standing_without(snapshot: Facts, revisions: Collection[str]) -> list[str]:
     return [name for name in rest if name not in apart] or rest
 
 
-def _tops(snapshot: Facts, revisions: Collection[str]) -> list[str]:
+def _heads_among(snapshot: Facts, revisions: Collection[str]) -> list[str]:
     """The heads among some revisions, in the order of the chain."""
     graph = snapshot.graph
     below = {parent for name in revisions for parent in graph.parents[name]}

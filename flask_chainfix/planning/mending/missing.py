@@ -42,19 +42,19 @@ class _Meant(NamedTuple):
 
 def parents_that_are_meant(case: Case) -> Iterator[Mend]:
     """Replace each missing parent by what it was, bring it back, or leave it out."""
-    yield from _all_mended(case, Part.PARENTS, missing_parents(case.snapshot))
+    yield from _mends(case, Part.PARENTS, missing_parents(case.snapshot))
 
 
 def dependencies_that_are_meant(case: Case) -> Iterator[Mend]:
     """The same for ``depends_on``; nothing is left out, as another package may have it."""
-    yield from _all_mended(case, Part.DEPENDENCIES, missing_dependencies(case.snapshot))
+    yield from _mends(case, Part.DEPENDENCIES, missing_dependencies(case.snapshot))
 
 
-def _all_mended(case: Case, part: Part, missing: Mapping[str, tuple[str, ...]]) -> Iterator[Mend]:
+def _mends(case: Case, part: Part, missing: Mapping[str, tuple[str, ...]]) -> Iterator[Mend]:
     lookalikes = Lookalikes(case.snapshot)
     back: dict[str, Mend] = {}
     for revision, names in missing.items():
-        for mend in _mended(case, part, lookalikes, revision, names):
+        for mend in _mends_of(case, part, lookalikes, revision, names):
             if mend.new is None:
                 yield mend
             elif mend.revision not in back:  # of several that name it the first is told
@@ -62,7 +62,7 @@ def _all_mended(case: Case, part: Part, missing: Mapping[str, tuple[str, ...]]) 
     yield from back.values()
 
 
-def _mended(
+def _mends_of(
     case: Case, part: Part, lookalikes: Lookalikes, revision: str, missing: tuple[str, ...]
 ) -> Iterator[Mend]:
     header, parents = case.snapshot.header(revision), part is Part.PARENTS
@@ -80,26 +80,26 @@ def _mended(
                 reasons.append(Reason(GUESS, guess))
         else:
             left.append(name)
-    joined = _straightened(case, revision, left, ids) if parents and left else None
+    joined = _new_parents_of_merge_point(case, revision, left, ids) if parents and left else None
     if joined is not None:
         ids, left = dict.fromkeys(joined.parents), []
         reasons.extend(joined.why)
     for name in left:
-        back = _back(case, code, revision, name)
+        back = _bring_back(case, code, revision, name)
         if back is not None:
             yield back
         elif parents:
             del ids[name]
-            reasons.extend(_nothing_known(case, revision, name))
+            reasons.extend(_reasons_to_leave_out(case, revision, name))
     if reasons:
         file = case.snapshot.file(revision)
         mend = case.rewritten(code, part, file, tuple(ids), *reasons)
-        choices = _close(case, revision, left) if parents else Remedy()
+        choices = _using_similar_id(case, revision, left) if parents else Remedy()
         told = (Reason("choice", each.text) for each in choices.ways)
         yield replace(mend, why=(*mend.why, *told), choices=choices)
 
 
-def _straightened(
+def _new_parents_of_merge_point(
     case: Case, revision: str, lost: Sequence[str], named: Collection[str]
 ) -> Joined | None:
     """The parents of a merge point whose own are missing; no file is brought back for it.
@@ -167,11 +167,11 @@ def _signs(
         yield _Meant(lost.renamed, Reason("git", f"{detail}{edited}"), not lost.edited)
 
 
-def _back(case: Case, code: str, revision: str, name: str) -> Mend | None:
+def _bring_back(case: Case, code: str, revision: str, name: str) -> Mend | None:
     """Bring back the file of a missing revision from version control; that is a guess."""
     snapshot = case.snapshot
     lost = snapshot.databases.lost.get(name)
-    if lost is None or lost.renamed in snapshot.graph or not _comes_whole(snapshot, lost):
+    if lost is None or lost.renamed in snapshot.graph or not _ancestors_are_known(snapshot, lost):
         return None
     try:
         new, edit = brought_back(snapshot, name)
@@ -185,7 +185,7 @@ def _back(case: Case, code: str, revision: str, name: str) -> Mend | None:
     return Mend(code, Part.FILE, name, edit.path, *ids, new.why, (edit,), new, choices=choices)
 
 
-def _comes_whole(snapshot: Facts, lost: LostRevision) -> bool:
+def _ancestors_are_known(snapshot: Facts, lost: LostRevision) -> bool:
     """Whether all that a revision requires on its own branch is here or comes back with it."""
     pending, seen = [lost], {lost.revision}
     while pending:
@@ -223,7 +223,7 @@ def _attaching(case: Case, attached: Mapping[str, str]) -> str:
     return repairing(wishes.typed)
 
 
-def _nothing_known(case: Case, revision: str, name: str) -> Iterator[Reason]:
+def _reasons_to_leave_out(case: Case, revision: str, name: str) -> Iterator[Reason]:
     snapshot = case.snapshot
     lost = snapshot.databases.lost.get(name)
     if lost is None:
@@ -240,7 +240,7 @@ def _nothing_known(case: Case, revision: str, name: str) -> Iterator[Reason]:
     )
 
 
-def _close(case: Case, revision: str, names: Collection[str]) -> Remedy:
+def _using_similar_id(case: Case, revision: str, names: Collection[str]) -> Remedy:
     """How to use an id that is spelt like the missing one."""
     above = case.snapshot.graph.descendants([revision])
     for name in names:
@@ -272,7 +272,7 @@ def brought_back(snapshot: Facts, revision: str) -> tuple[NewRevision, Edit]:
             f"{revision} is not gone: the same migration is {lost.renamed} now and would run twice",
             way("move the stamp to its new id", counting_as(lost.renamed or "", revision)),
         )
-    path = _place_for(snapshot, lost)
+    path = _path_for(snapshot, lost)
     branch = f" of {lost.branch}" if lost.branch else ""
     commit = f"before commit {lost.commit}{branch or ' that removed it'}"
     which = f"as commit {lost.commit}{branch} has it" if lost.kept else f"as it was {commit}"
@@ -281,7 +281,7 @@ def brought_back(snapshot: Facts, revision: str) -> tuple[NewRevision, Edit]:
     return new, Edit(path, None, lost.data)
 
 
-def _place_for(snapshot: Facts, lost: LostRevision) -> Path:
+def _path_for(snapshot: Facts, lost: LostRevision) -> Path:
     """Where its file was, or the first version location if that directory is none any more."""
     locations = snapshot.environment.version_locations
     path = lost.path

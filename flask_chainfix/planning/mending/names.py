@@ -11,8 +11,8 @@ from flask_chainfix import source
 from flask_chainfix.common.errors import CannotPlan, CannotRewrite
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.numbering import LONGEST_ID, is_date
-from flask_chainfix.diagnosis.rules.headers import ILLEGAL, NO_LABELS
-from flask_chainfix.model.files import Edit, Header, MigrationFile
+from flask_chainfix.diagnosis.rules.headers import ILLEGAL, NO_LABELS, stale_docstrings
+from flask_chainfix.model.files import Edit, MigrationFile
 from flask_chainfix.model.plans import Mend, Part, Reason
 from flask_chainfix.planning.mending.case import Case, header_of
 
@@ -33,16 +33,12 @@ class Child(NamedTuple):
 
 def children_of(case: Case, revision: str) -> Iterator[Child]:
     """The files that name an id as a parent or dependency."""
-    for file in case.snapshot.files:
-        header = file.reading
-        if not isinstance(header, Header) or header.revision is None:
-            continue
-        for part, names in (
-            (Part.PARENTS, header.down_revision),
-            (Part.DEPENDENCIES, header.depends_on),
-        ):
-            if revision in (names or ()):
-                yield Child(header.revision, file, part)
+    for file, header in case.snapshot.readable:
+        if header.revision is not None:
+            if revision in (header.down_revision or ()):
+                yield Child(header.revision, file, Part.PARENTS)
+            if revision in (header.depends_on or ()):
+                yield Child(header.revision, file, Part.DEPENDENCIES)
 
 
 def new_id_for(case: Case, file: MigrationFile) -> str:
@@ -95,7 +91,7 @@ def shortened(snapshot: Facts) -> tuple[Mend, ...]:
         if len(revision) > LONGEST_ID:
             new_ids[revision] = next(id_ for id_ in _shorter(revision) if id_ and id_ not in taken)
             taken.add(new_ids[revision])
-    return tuple(_mends(snapshot, new_ids)) if new_ids else ()
+    return tuple(_shortening_mends(snapshot, new_ids)) if new_ids else ()
 
 
 def _shorter(revision: str) -> Iterator[str]:
@@ -108,12 +104,11 @@ def _shorter(revision: str) -> Iterator[str]:
         number += 1
 
 
-def _mends(snapshot: Facts, new_ids: Mapping[str, str]) -> Iterator[Mend]:
-    for file in snapshot.files:
-        header = file.reading
-        if not isinstance(header, Header) or header.revision is None:
-            continue
+def _shortening_mends(snapshot: Facts, new_ids: Mapping[str, str]) -> Iterator[Mend]:
+    for file, header in snapshot.readable:
         old = header.revision
+        if old is None:
+            continue
         parents, dependencies = (
             tuple(new_ids.get(name, name) for name in names or ())
             for names in (header.down_revision, header.depends_on)
@@ -167,7 +162,7 @@ def numbers_of_their_own(case: Case) -> Iterator[Mend]:
         if other in graph.required([revision]) or revision in graph.required([other]):
             continue
         why = Reason("number", f"{other} has the same number, and is published")
-        yield from _counted_anew(case, revision, why)
+        yield from _renumbered(case, revision, why)
         return
 
 
@@ -191,11 +186,11 @@ def numbers_that_rise(case: Case) -> Iterator[Mend]:
         if others or case.publisher(file):
             continue
         why = Reason("number", f"{revision} is on {parent}, and goes on counting from there")
-        yield from _counted_anew(case, revision, why)
+        yield from _renumbered(case, revision, why)
         return
 
 
-def _counted_anew(case: Case, revision: str, why: Reason) -> Iterator[Mend]:
+def _renumbered(case: Case, revision: str, why: Reason) -> Iterator[Mend]:
     file = case.snapshot.file(revision)
     new_id = new_id_for(case, file)
     for child in children_of(case, revision):
@@ -245,13 +240,7 @@ def docstrings_in_step(case: Case) -> Iterator[Mend]:
     ignored = "FC111" in case.snapshot.environment.settings.ignore
     if not (case.wishes.docstrings or (case.wishes.strict and not ignored)):
         return
-    for file in case.snapshot.files:
-        header = file.reading
-        if not isinstance(header, Header) or header.revises is None or header.revision is None:
-            continue
-        parents = header.down_revision
-        if parents is None or source.states(header.revises, parents):
-            continue
+    for file, revision, revises, parents in stale_docstrings(case.snapshot):
         try:
             edit = Edit(file.path, file.data, source.restate(file.data, file.name))
         except CannotRewrite:
@@ -259,7 +248,5 @@ def docstrings_in_step(case: Case) -> Iterator[Mend]:
                 raise
             continue  # a repair of more than that is worth having
         why = Reason("docstring", "Alembic goes by down_revision alone")
-        said = source.stated_parents(header.revises)
-        yield Mend(
-            "FC111", Part.DOCSTRING, header.revision, file.path, said, parents, (why,), (edit,)
-        )
+        said = source.stated_parents(revises)
+        yield Mend("FC111", Part.DOCSTRING, revision, file.path, said, parents, (why,), (edit,))

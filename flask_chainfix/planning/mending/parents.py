@@ -77,11 +77,7 @@ def _refuse_cycles(case: Case, pinned: Mapping[str, tuple[str, ...]]) -> None:
     to_be = {**{name: (parent,) for name, parent in attach.items()}, **pinned}
     if not to_be:
         return
-    planned = Graph(
-        header._replace(down_revision=to_be.get(str(header.revision), header.down_revision))
-        for header in case.snapshot.headers
-    )
-    for members in planned.cycles:
+    for members in case.snapshot.relinked(to_be).cycles:
         for revision in members:
             if revision not in pinned or attach[revision] not in members:
                 continue
@@ -169,7 +165,7 @@ def open_cycles(case: Case) -> Iterator[Mend]:
     root = case.wishes.root
     members = next((members for members in graph.cycles if root in members), graph.cycles[0])
     if root is not None and root in base_of_choice(graph, members):
-        yield _made_base(case, root, members)
+        yield _as_base(case, root, members)
         return
     links = list(_links_within(case.snapshot, members))
     link, reasons = _contradicted(case, links)
@@ -179,7 +175,7 @@ def open_cycles(case: Case) -> Iterator[Mend]:
             " docstring, Git nor a date contradicts just one of its links",
             ways_out(case, members),
         )
-    yield _cut(case, link, reasons)
+    yield _without_link(case, link, reasons)
 
 
 def _links_within(snapshot: Facts, members: tuple[str, ...]) -> Iterator[_Link]:
@@ -227,7 +223,7 @@ def _reasons_against(case: Case, link: _Link, kind: str) -> Iterator[Reason]:
         yield from reasons_before(case, *files, kind)
 
 
-def _made_base(case: Case, root: str, members: tuple[str, ...]) -> Mend:
+def _as_base(case: Case, root: str, members: tuple[str, ...]) -> Mend:
     """Make the user's base one: take out its parents, then its dependencies within the cycle."""
     why = Reason("pin", f"--root {root}")
     file = case.snapshot.file(root)
@@ -239,7 +235,7 @@ def _made_base(case: Case, root: str, members: tuple[str, ...]) -> Mend:
     return case.rewritten("FC105", Part.DEPENDENCIES, file, tuple(kept), why)
 
 
-def _cut(case: Case, link: _Link, reasons: Iterable[Reason]) -> Mend:
+def _without_link(case: Case, link: _Link, reasons: Iterable[Reason]) -> Mend:
     """Take the parent out; where the docstring names another one that fits, use that instead."""
     snapshot = case.snapshot
     file, header = snapshot.file(link.child), snapshot.header(link.child)
@@ -265,7 +261,7 @@ def placed(snapshot: Facts) -> tuple[Facts, tuple[str, ...]]:
     Returns:
         That chain, and what was taken for what, for the user.
     """
-    taken = dict(_taken(snapshot))
+    taken = dict(_inferred_headers(snapshot))
     if not taken:
         return snapshot, ()
     files = tuple(
@@ -279,7 +275,7 @@ def placed(snapshot: Facts) -> tuple[Facts, tuple[str, ...]]:
     )
 
 
-def _taken(snapshot: Facts) -> Iterator[tuple[Path, Header]]:
+def _inferred_headers(snapshot: Facts) -> Iterator[tuple[Path, Header]]:
     missing = {name for names in snapshot.graph.missing_parents.values() for name in names}
     for file in snapshot.unplaced:
         header = header_of(file)

@@ -180,7 +180,7 @@ def refuse_unproven(before: Facts, after: Facts, mends: Sequence[Mend]) -> None:
     if not links:
         return
     known = _certain_links(before)
-    for applied in _said(after):
+    for applied in _run_by_rows(after):
         have = known.required(row for row in applied.status.rows if row in known)
         for mend in links:
             if mend.revision in applied.revisions | have:
@@ -189,7 +189,7 @@ def refuse_unproven(before: Facts, after: Facts, mends: Sequence[Mend]) -> None:
                 _refuse_repeated(before, after, applied, mend)
 
 
-def _said(snapshot: Facts) -> Iterator[Applied]:
+def _run_by_rows(snapshot: Facts) -> Iterator[Applied]:
     """What has run in each database by its rows, also where its tables contradict them."""
     for status in snapshot.databases.statuses:
         if status.state is not DatabaseState.UNREACHABLE:
@@ -271,7 +271,7 @@ def _refuse_unproven(after: Facts, applied: Applied, mend: Mend, have: set[str])
     raise UnsafeForDatabases(
         f"{status.name} has run {mend.revision}, and it is not known whether {what} has run"
         " there, too: if it has not, Alembic would never run it",
-        _say_so(mend, unproven) | leaving_out(after, status),
+        _way_to_confirm(mend, unproven) | leaving_out(after, status),
     )
 
 
@@ -293,7 +293,7 @@ def _refuse_repeated(before: Facts, after: Facts, applied: Applied, mend: Mend) 
         )
 
 
-def _say_so(mend: Mend, unproven: Sequence[str]) -> Remedy:
+def _way_to_confirm(mend: Mend, unproven: Sequence[str]) -> Remedy:
     """How the user says that it has run."""
     if mend.after:
         pair = word(f"{mend.revision}={(*unproven, *mend.after)[0]}")

@@ -52,7 +52,7 @@ def prove(original: Facts, snapshot: Facts, lineages: Lineages, wishes: Wishes) 
         CannotPlan: what is proven contradicts the chain, the user's wishes, or itself.
     """
     tolerated = "FC201" in {*snapshot.environment.settings.ignore, *wishes.accept}
-    certain, suited, probable = _sorted_out(original, snapshot, lineages, tolerated=tolerated)
+    certain, suited, probable = _classified(original, snapshot, lineages, tolerated=tolerated)
     graph = snapshot.graph.with_evidence(_before(certain))
     if graph.cycles:
         raise _contradiction(snapshot, certain, graph, wishes.attach)
@@ -72,13 +72,13 @@ def prove(original: Facts, snapshot: Facts, lineages: Lineages, wishes: Wishes) 
             accepted, proven = [*accepted, *more], all_of_it
             continue
         for precedence in more:
-            if not _runs_against(graph, accepted, precedence):
+            if precedence.after.revision not in proven.required([precedence.before.revision]):
                 accepted = [*accepted, precedence]
-        proven = snapshot.graph.with_evidence(_before(accepted))
+                proven = snapshot.graph.with_evidence(_before(accepted))
     return Proof(proven, tuple(accepted), _before(accepted), frozenset(suited))
 
 
-def _sorted_out(
+def _classified(
     original: Facts, snapshot: Facts, lineages: Lineages, *, tolerated: bool
 ) -> tuple[list[Precedence], list[Precedence], list[Precedence]]:
     """What a plan has to see to, what Alembic's own order sees to, and what is only probable."""
@@ -86,7 +86,7 @@ def _sorted_out(
     certain: list[Precedence] = []
     suited: list[Precedence] = []
     probable: list[Precedence] = []
-    for item in (*precedences(evidence), *_made_anew(evidence)):
+    for item in (*precedences(evidence), *_before_recreation(evidence)):
         one, other = item.before.revision, item.after.revision
         joined = old.joined(one, other)
         apart = lineages.by_revision[one] is not lineages.by_revision[other]
@@ -103,7 +103,7 @@ def _sorted_out(
     return certain, suited, probable
 
 
-def _made_anew(evidence: Evidence) -> Iterator[Precedence]:
+def _before_recreation(evidence: Evidence) -> Iterator[Precedence]:
     """The drops that must run before something that is there is created again."""
     for key in sorted(evidence.contested, key=str):
         makers = evidence.creators.get(key, ())
@@ -140,22 +140,6 @@ def _before(precedences: Iterable[Precedence]) -> Mapping[str, tuple[str, ...]]:
         earlier = before.setdefault(precedence.after.revision, {})
         earlier[precedence.before.revision] = None
     return {revision: tuple(earlier) for revision, earlier in before.items()}
-
-
-def _runs_against(graph: Graph, accepted: list[Precedence], precedence: Precedence) -> bool:
-    """Whether the chain and what is accepted already ask for the opposite order."""
-    extra = _before(accepted)
-    target = precedence.after.revision
-    pending, seen = [precedence.before.revision], set()
-    while pending:
-        revision = pending.pop()
-        if revision == target:
-            return True
-        if revision not in seen:
-            seen.add(revision)
-            pending.extend(graph.requirements(revision))
-            pending.extend(extra.get(revision, ()))
-    return False
 
 
 def _contradiction(

@@ -15,6 +15,7 @@ from flask_chainfix.diagnosis.diagnosis import Diagnosis, errors_of
 from flask_chainfix.diagnosis.rules import Family, codes_of
 from flask_chainfix.model.history import PublishedChain
 from flask_chainfix.model.plans import CarryOver
+from flask_chainfix.planning.linking.strategies import require_known_headers
 from flask_chainfix.schema.footprint import Action
 
 _NAMED = 3  # revisions that a sentence names
@@ -71,19 +72,13 @@ def refuse_broken(diagnosis: Diagnosis) -> None:
     Raises:
         CannotPlan: something is wrong with it, or unknown.
     """
-    now, codes = diagnosis.snapshot, codes_of(Family.CHAIN)
+    codes = codes_of(Family.CHAIN)
     for fault in errors_of(diagnosis.findings):
         if fault.code in codes:
             raise CannotPlan(
                 f"a broken chain cannot be squashed: {fault.message}", _REMEDY | fault.hint
             )
-    if now.compiled or now.unplaced:
-        name = (*now.compiled, *now.unplaced)[0].name
-        raise CannotPlan(
-            f"the place of {name} in the chain is not known",
-            "write revision and down_revision of that file as plain values, and put sources beside"
-            " compiled migrations",
-        )
+    require_known_headers(diagnosis.snapshot)
 
 
 def cut_at(now: Facts, wishes: SquashWishes) -> Cut:

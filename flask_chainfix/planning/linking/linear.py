@@ -20,7 +20,7 @@ from flask_chainfix.chain.lineages import Lineage
 from flask_chainfix.common.errors import CannotPlan
 from flask_chainfix.common.remedies import MERGE, way
 from flask_chainfix.model.plans import Plan, Reason
-from flask_chainfix.planning.draft import Draft, Task, reasons_for_base, several_branches
+from flask_chainfix.planning.linking.draft import Draft, Task, reasons_for_base, several_branches
 
 
 def linear(task: Task) -> Plan:

@@ -12,7 +12,7 @@ from flask_chainfix.common.errors import UnsafeForDatabases
 from flask_chainfix.common.remedies import Remedy
 from flask_chainfix.diagnosis.numbering import NewIds
 from flask_chainfix.model.plans import NewRevision, Plan, Reason
-from flask_chainfix.planning.draft import Draft, Task, reasons_for_base, several_branches
+from flask_chainfix.planning.linking.draft import Draft, Task, reasons_for_base, several_branches
 
 
 def merge(task: Task) -> Plan:

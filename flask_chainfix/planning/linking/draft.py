@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
+from functools import cached_property, partial
 
 from flask_chainfix.chain.ancestry import Ancestry, start_of_branch, upgrade_order
 from flask_chainfix.chain.lineages import Lineages
@@ -16,9 +16,9 @@ from flask_chainfix.common.quoting import option
 from flask_chainfix.databases.applied.has_run import Applied
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.plans import NewRevision, Plan, Reason, Relink
-from flask_chainfix.planning.proof import Proof, schema_reason
-from flask_chainfix.planning.ranking import Ordering
-from flask_chainfix.planning.safety import Branches, DecidedPair, refuse_unsafe
+from flask_chainfix.planning.linking.proof import Proof, schema_reason
+from flask_chainfix.planning.linking.ranking import Ordering
+from flask_chainfix.planning.linking.safety import Branches, DecidedPair, refuse_unsafe
 
 _NAMED = 3  # proofs that are spelled out with one link
 
@@ -52,6 +52,11 @@ class Task:
     databases: tuple[Applied, ...] = ()
     decided: tuple[DecidedPair, ...] = ()
     heads_stay: bool = False
+
+    @cached_property
+    def branches(self) -> Branches:
+        """Which revisions stand on branches that nothing has merged yet."""
+        return Branches(self.snapshot.graph, self.lineages.by_revision)
 
     @property
     def before(self) -> Mapping[str, tuple[str, ...]]:
@@ -166,11 +171,10 @@ class Draft(Links):
         own order suits them.
         """
         runs_before = None
-        branches = Branches(self._task.snapshot.graph, self._task.lineages.by_revision)
         links, proof = self._task.links_something, self._task.proof
         for precedence in (each for each in proof.precedences if each.certain):
             first, second = precedence.before.revision, precedence.after.revision
-            if links and not branches.apart(first, second):
+            if links and not self._task.branches.apart(first, second):
                 continue
             runs_before = runs_before or Ancestry(self.linked())
             if precedence in proof.suited and self._suits(runs_before, first, second):
@@ -188,11 +192,7 @@ class Draft(Links):
     def linked(self) -> Graph:
         """The chain as it is now, without what is only proven."""
         if self._linked is None:
-            snapshot = self._task.snapshot
-            self._linked = Graph(
-                snapshot.header(revision)._replace(down_revision=parents)
-                for revision, parents in self.parents.items()
-            )
+            self._linked = self._task.snapshot.relinked(self.parents)
         return self._linked
 
     def _add_proofs(self, graph: Graph) -> None:

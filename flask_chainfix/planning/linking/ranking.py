@@ -6,22 +6,16 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 
 from flask_chainfix.chain.lineages import Lineages
 from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.common.dataclass import dataclass
-from flask_chainfix.common.errors import CannotPlan
 from flask_chainfix.databases.applied.has_run import Applied
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.files import Header, MigrationFile
 from flask_chainfix.model.history import History, Landing
 from flask_chainfix.model.plans import Reason, Wishes
-
-_DATE = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)"
-    r"(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,6})\d*)?)?[ ]?(Z|[+-]\d\d:?\d\d)?)?\s*"
-)
 
 _NUMBER = re.compile(r"\d+(?![^\W_])")  # at the beginning of a file's name, and no hexadecimal id
 _NO_DATE = datetime.min.replace(tzinfo=timezone.utc)
@@ -136,38 +130,6 @@ def arrange(  # noqa: PLR0913  (all that an order depends on)
     return Ordering(root, ranks, wishes.attach)
 
 
-def check_wishes(snapshot: Facts, wishes: Wishes) -> None:
-    """Compare what the user wants with the chain.
-
-    Raises:
-        CannotPlan: it names unknown revisions, or contradicts the chain or itself.
-    """
-    root, attach = wishes.root, wishes.attach
-    graph = snapshot.graph
-    for revision in (root, *attach, *attach.values()):
-        if revision is not None and revision not in graph:
-            raise CannotPlan(
-                f"there is no revision {revision!r} in this chain",
-                "give --root and --attach the full ids of existing revisions",
-            )
-    if root is not None and root in attach:
-        raise CannotPlan(
-            f"--root {root} and --attach {root}={attach[root]} contradict each other",
-            "leave out one of the two",
-        )
-    if root is not None and root not in graph.bases:
-        raise CannotPlan(
-            f"--root {root} is not a base: it has a down_revision",
-            f"choose one of the bases: {', '.join(sorted(graph.bases))}",
-        )
-    for revision, parent in attach.items():
-        if parent == revision:
-            raise CannotPlan(
-                f"--attach {revision}={parent} would make a cycle of one",
-                "attach it to another revision",
-            )
-
-
 def _base_that_stays(
     lineages: Lineages,
     graph: Graph,
@@ -214,27 +176,11 @@ def parse_date(text: str) -> datetime | None:
     Returns:
         An aware datetime; ``None`` for what is no date, such as ``2024-12-XX``.
     """
-    match = _DATE.fullmatch(text)
-    if match is None:
-        return None
-    year, month, day, hour, minute, second, fraction, zone = match.groups()
-    offset = timedelta()
-    if zone and zone != "Z":
-        offset = timedelta(hours=int(zone[1:3]), minutes=int(zone[-2:]))
-        offset = -offset if zone[0] == "-" else offset
     try:
-        return datetime(
-            int(year),
-            int(month),
-            int(day),
-            int(hour or 0),
-            int(minute or 0),
-            int(second or 0),
-            int((fraction or "0").ljust(6, "0")),
-            tzinfo=timezone(offset),
-        )
+        date = datetime.fromisoformat(text.strip())
     except ValueError:
         return None
+    return date if date.tzinfo is not None else date.replace(tzinfo=timezone.utc)
 
 
 def _short(date: datetime) -> str:

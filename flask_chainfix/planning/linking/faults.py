@@ -1,0 +1,156 @@
+"""Faults that a planned chain would have: which of them stop a plan, and the ways out."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
+
+from flask_chainfix.common.errors import CannotPlan
+from flask_chainfix.common.remedies import LINE, REPAIR, Remedy, repairing, way
+from flask_chainfix.common.wording import listing
+from flask_chainfix.databases.applied.has_run import Applied, applied_in, published_in
+from flask_chainfix.databases.applied.rows import are_tied, taking_down
+from flask_chainfix.databases.facts import Facts
+from flask_chainfix.diagnosis.diagnosis import errors_of
+from flask_chainfix.diagnosis.lost_revisions import told_losses
+from flask_chainfix.diagnosis.rules import Family, codes_of, diagnose
+from flask_chainfix.diagnosis.rules.schema_order import GUARD, spots
+from flask_chainfix.model.findings import Finding
+from flask_chainfix.model.plans import Wishes
+
+# What relinking is for: at the end none of it may be left.
+_OF_THE_ORDER = frozenset({"FC101", "FC102"})
+_LINK = "then link the chain"
+
+
+def refuse_faults(
+    before: Facts, left: Sequence[Finding], wishes: Wishes, again: str = REPAIR
+) -> None:
+    """Stop where a plan would leave a fault.
+
+    Raises:
+        CannotPlan: one that no upgrade runs into anyway, and that the user does not accept.
+    """
+    old = _old_faults(before, left)
+    for fault in left:
+        if fault.code not in wishes.accept and (fault.code, fault.revisions) not in old:
+            refusal = CannotPlan(
+                f"the planned chain would have a fault: {with_places(fault)}",
+                _ways_out(before, fault, wishes, again),
+            )
+            refusal.about = (fault.code, fault.revisions)
+            raise refusal
+
+
+def _old_faults(before: Facts, left: Iterable[Finding]) -> set[tuple[str, tuple[str, ...]]]:
+    """The faults that one upgrade of the chain as it is runs into: their codes and revisions."""
+    joined = {
+        (fault.code, fault.revisions)
+        for fault in left
+        if fault.code not in _OF_THE_ORDER
+        and all(revision in before.graph for revision in fault.revisions)
+        and before.evidence.joined(*fault.revisions)
+    }
+    if not joined:
+        return joined
+    found = errors_of(diagnose(before, Family.CHAIN, Family.SCHEMA))
+    return joined.intersection((fault.code, fault.revisions) for fault in found)
+
+
+def new_faults(before: Facts, after: Facts) -> list[Finding]:
+    """The errors of links and schema that a chain would have and has not now."""
+    old, new = (diagnose(each, Family.CHAIN, Family.SCHEMA) for each in (before, after))
+    known = {(fault.code, fault.revisions) for fault in old}
+    return [fault for fault in errors_of(new) if (fault.code, fault.revisions) not in known]
+
+
+def with_places(fault: Finding) -> str:
+    """What is wrong, and where."""
+    places = [f"{place.path.name}:{place.line}" for place in fault.locations if place.line]
+    return f"{fault.message} ({', '.join(places)})" if places else fault.message
+
+
+# --- How two revisions that make or drop the same thing come into one chain that runs -------------
+def _ways_out(snapshot: Facts, fault: Finding, wishes: Wishes, again: str) -> Remedy:
+    """What to do about a fault that a planned chain would have; ``again`` plans once more."""
+    if fault.code not in codes_of(Family.SCHEMA):
+        text = "say where the revisions belong; the help lists the options"
+        return way(text, "{fixchain} repair --help")
+    accepted = replace(wishes, accept=tuple(sorted({*wishes.accept, fault.code})))
+    accepting = repairing(accepted.typed)
+    two_sides = len(fault.revisions) > 1 and all(each in snapshot.graph for each in fault.revisions)
+    if fault.code != "FC201" and two_sides:
+        return _ways_to_keep_both(snapshot, fault, again) | _accepting(snapshot, fault, accepting)
+    if fault.code == "FC201" and wishes.strategy == "merge":
+        first = way("put one branch behind the other", LINE)
+    else:
+        first = Remedy.of(fault.hint)
+    return first | way(f"if the finding is mistaken, plan anyway; {fault.code} stays", accepting)
+
+
+def _ways_to_keep_both(snapshot: Facts, fault: Finding, again: str) -> Remedy:
+    """To have both sides: what others have stays, and so does what has run without the other."""
+    sides, then = fault.revisions, (again, "{alembic} upgrade head")
+    others = _having_one(published_in(snapshot), sides)
+    known = _having_one(applied_in(snapshot), sides)
+    places = {name: _place_of(snapshot, fault, name) for name in sides}
+    guarded = f"put what both do in {' and '.join(places.values())} under {GUARD}; {_LINK}"
+    guarding = (REPAIR, "{alembic} upgrade head")
+    mine = [name for name in sides if not others[name]]
+    free = mine if len(mine) == 1 else [name for name in mine if not known[name]]
+    if not free:
+        return way(f"as each of them has run without the other, {guarded}", *guarding)
+    side = free[-1]
+    (other,) = (name for name in sides if name != side)
+    why = next((f"{each.name} has run {other}, so " for each in known[other]), "")
+    why = next((f"{each.name} has {other}, so " for each in others[other]), why)
+    edit = f"remove what both do from {places[side]}, and its counterpart from downgrade(); {_LINK}"
+    if not known[side]:
+        keeping = way(f"keep it in {places[side]}, under {GUARD}; {_LINK}", *then)
+        return way(f"{why}{edit}", *then) | keeping
+    database, graph = known[side][0], snapshot.graph
+    apart = {*graph.required([side]), *graph.descendants([side])} - graph.required([other])
+    down = [name for name in graph.order if name in apart & database.revisions]
+    if snapshot.databases.anew or are_tied(graph, down):
+        # Of what depends on others, Alembic's downgrade takes down more, or leaves odd rows.
+        first = way(f"{why}downgrade {listing(down)} in {database.name}, then {edit}")
+    else:
+        files, bind = map(snapshot.file, down), database.status.bind
+        losses = told_losses([snapshot.footprint_down(file, bind) for file in files])
+        first = way(
+            f"{why}first downgrade {listing(down)} in {database.name}, which has not run {other}"
+            f" ({losses}); next {edit}",
+            *taking_down(graph, database.revisions, apart),
+            *then,
+        )
+    return first | way(f"to keep what {database.name} has, {guarded}", *guarding)
+
+
+def _having_one(known: Iterable[Applied], sides: Collection[str]) -> dict[str, list[Applied]]:
+    """Of each side, those that have it without the other."""
+    alone: dict[str, list[Applied]] = {side: [] for side in sides}
+    for each in known:
+        have = each.revisions.intersection(sides)
+        if len(have) == 1:
+            alone[min(have)].append(each)
+    return alone
+
+
+def _place_of(snapshot: Facts, fault: Finding, revision: str) -> str:
+    paths = {file.path for file in snapshot.files_by_revision[revision]}
+    own = [each for each in fault.locations if each.path in paths]
+    return spots(own) or snapshot.file(revision).name
+
+
+def _accepting(snapshot: Facts, fault: Finding, command: str) -> Remedy:
+    """To have the chain as it is; an upgrade that runs both stops there all the same."""
+    known = [each.revisions for each in applied_in(snapshot) if each.revisions]
+    if not all(revisions.issuperset(fault.revisions) for revisions in known):
+        return Remedy()
+    first, second = fault.revisions
+    have = "the databases here have" if known else "all your databases have"
+    return way(
+        f"if {have} run both {first} and {second}, link the chain as it is: {fault.code} stays, and"
+        " “{alembic} upgrade” of a database that has not run both still stops there",
+        command,
+    )

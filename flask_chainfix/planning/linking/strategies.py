@@ -1,0 +1,344 @@
+"""From a chain of several pieces and what the user wants to a plan that makes one chain of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
+
+from flask_chainfix.chain.lineages import Lineages, find_lineages
+from flask_chainfix.common.errors import CannotPlan, UnsafeForDatabases
+from flask_chainfix.common.quoting import option
+from flask_chainfix.common.remedies import LINE, MERGE, REPAIR, Remedy, joined, linked, way
+from flask_chainfix.common.wording import listing
+from flask_chainfix.databases.applied.contradictions import leaving_out
+from flask_chainfix.databases.applied.has_run import applied_anywhere
+from flask_chainfix.databases.facts import Facts
+from flask_chainfix.model.history import History
+from flask_chainfix.model.plans import Plan, Reason, Wishes
+from flask_chainfix.planning.edits import edits_for
+from flask_chainfix.planning.linking.draft import Task
+from flask_chainfix.planning.linking.linear import linear
+from flask_chainfix.planning.linking.merge import merge
+from flask_chainfix.planning.linking.proof import prove
+from flask_chainfix.planning.linking.ranking import arrange
+from flask_chainfix.planning.linking.safety import DecidedPair, decided_pairs, disagreement
+
+AUTO = "auto"
+_HABIT = 0.08  # merge points among all revisions, from which on people mostly merge
+_SHOWN_DATABASES = 3
+_FEW = 2  # merge points that may be an accident
+_NO_HISTORY = History()
+_STRATEGIES: dict[str, Callable[[Task], Plan]] = {"linear": linear, "merge": merge}
+
+
+def strategy_names() -> tuple[str, ...]:
+    """Every strategy, the default first."""
+    return tuple(_STRATEGIES)
+
+
+def make_plan(
+    snapshot: Facts,
+    wishes: Wishes,
+    history: History = _NO_HISTORY,
+    once_linked: frozenset[str] = frozenset(),
+) -> Plan:
+    """Plan a repair of a chain that has no faults but several bases or heads.
+
+    Returns:
+        A plan that makes no known database skip a revision, nor one that stands where the main
+        branch or a release does.
+
+    Raises:
+        CannotPlan: what the user wants, or the chain, leaves no way.
+        UnsafeForDatabases: any way would make a known database skip revisions.
+        CannotRewrite: a file that would have to change cannot be changed with certainty.
+    """
+    if max(len(snapshot.graph.bases), len(snapshot.graph.heads)) > 1:
+        require_known_headers(snapshot)
+    check_wishes(snapshot, wishes)
+    attached = _with_attached(snapshot, wishes.attach)
+    lineages = find_lineages(attached)
+    _refuse_cut_off(attached, lineages, once_linked)
+    proof = prove(snapshot, attached, lineages, wishes)
+    known = applied_anywhere(snapshot)
+    different = {(each.revisions, each.published): each for each in known[::-1]}
+    databases = tuple(different.values())[::-1]
+
+    def task_with(root: str | None) -> Task:
+        rooted = replace(wishes, root=root)
+        ordering = arrange(
+            attached,
+            lineages,
+            proof.graph,
+            history,
+            rooted,
+            databases=databases,
+            once_linked=once_linked,
+        )
+        return Task(
+            original=snapshot,
+            snapshot=attached,
+            lineages=lineages,
+            proof=proof,
+            graph=proof.graph,
+            ordering=ordering,
+            bases_to_link=_bases_to_link(attached, lineages, ordering.root, wishes.strict),
+            root_is_wish=wishes.root is not None,
+            databases=databases,
+        )
+
+    task = task_with(wishes.root)
+    try:
+        return choose(wishes.strategy, task)
+    except UnsafeForDatabases as refusal:
+        for root in _other_roots(task):
+            with suppress(UnsafeForDatabases):
+                return choose(wishes.strategy, task_with(root))
+        raise refusal from None
+
+
+def check_wishes(snapshot: Facts, wishes: Wishes) -> None:
+    """Compare what the user wants with the chain.
+
+    Raises:
+        CannotPlan: it names unknown revisions, or contradicts the chain or itself.
+    """
+    root, attach = wishes.root, wishes.attach
+    graph = snapshot.graph
+    for revision in (root, *attach, *attach.values()):
+        if revision is not None and revision not in graph:
+            raise CannotPlan(
+                f"there is no revision {revision!r} in this chain",
+                "give --root and --attach the full ids of existing revisions",
+            )
+    if root is not None and root in attach:
+        raise CannotPlan(
+            f"--root {root} and --attach {root}={attach[root]} contradict each other",
+            "leave out one of the two",
+        )
+    if root is not None and root not in graph.bases:
+        raise CannotPlan(
+            f"--root {root} is not a base: it has a down_revision",
+            f"choose one of the bases: {', '.join(sorted(graph.bases))}",
+        )
+    for revision, parent in attach.items():
+        if parent == revision:
+            raise CannotPlan(
+                f"--attach {revision}={parent} would make a cycle of one",
+                "attach it to another revision",
+            )
+
+
+def _refuse_cut_off(snapshot: Facts, lineages: Lineages, once_linked: Collection[str]) -> None:
+    """Stop where a base that lost its parent has only intended lineages beside it."""
+    here = [base for base in lineages.bases if base in once_linked]
+    others = set(snapshot.graph.bases).difference(here)
+    if here and others and not others.intersection(lineages.bases):
+        raise CannotPlan(
+            f"nothing tells where {here[0]} belongs: {', '.join(sorted(others))} and what is"
+            " above are kept apart on purpose",
+            f"say which revision it is on: {option('--attach', f'{here[0]}=REVISION')}",
+        )
+
+
+def _other_roots(task: Task) -> Iterator[str]:
+    """The bases that could stay instead, one of each connected part of the chain."""
+    if not task.root_is_wish:
+        for piece in task.snapshot.graph.pieces:
+            here = [base for base in task.lineages.bases if base in piece]
+            if here and task.ordering.root not in piece:
+                yield here[0]
+
+
+def _with_attached(snapshot: Facts, attach: Mapping[str, str]) -> Facts:
+    if not attach:
+        return snapshot
+    parents = {child: (parent,) for child, parent in attach.items()}
+    attached = snapshot.after(edits_for(snapshot, parents))
+    if attached.graph.cycles:
+        raise CannotPlan(
+            "what --attach asks for would make a cycle of " + ", ".join(attached.graph.cycles[0]),
+            "attach these revisions so that none of them runs before itself",
+        )
+    return attached
+
+
+def _bases_to_link(
+    snapshot: Facts, lineages: Lineages, root: str | None, strict: bool
+) -> frozenset[str]:
+    """The extra bases; those joined by merge points count only if ``strict``."""
+    extra = frozenset(lineages.bases) - {root}
+    if strict or not extra:
+        return extra
+    home = next(piece for piece in snapshot.graph.pieces if root in piece)
+    return extra.difference(home)
+
+
+def require_known_headers(snapshot: Facts) -> None:
+    """Stop where nobody knows the place of every revision.
+
+    Raises:
+        CannotPlan: a header is computed, or a migration is compiled.
+    """
+    refuse_compiled(snapshot)
+    if snapshot.unplaced:
+        name = snapshot.unplaced[0].name
+        raise CannotPlan(
+            f"the header of {name} is computed, so its place in the chain is unknown",
+            "write revision and down_revision of that file as plain values",
+        )
+
+
+def refuse_compiled(snapshot: Facts) -> None:
+    """Stop where the chain holds migrations that are compiled and have no source.
+
+    Raises:
+        CannotPlan: so it is.
+    """
+    if snapshot.compiled:
+        compiled = [file.name for file in snapshot.compiled]
+        raise CannotPlan(
+            "compiled migrations are not read, so their places in the chain are unknown:"
+            f" {listing(compiled, 3)}",
+            "put their sources beside them",
+        )
+
+
+# --- The choice between the strategies ------------------------------------------------------------
+
+
+def choose(strategy: str, task: Task) -> Plan:
+    """Plan a repair that is safe for every known database, and for what is published.
+
+    Raises:
+        CannotPlan: what the user wants, or the chain, leaves no way.
+        UnsafeForDatabases: any way would make a known database skip revisions.
+    """
+    if strategy == "merge":
+        return _merged(task)
+    if strategy == AUTO and "FC102" in task.snapshot.environment.settings.ignore:
+        return _merged(replace(task, heads_stay=True))
+    usual = _merged_by_habit(task) if strategy == AUTO else None
+    if usual is not None:
+        return usual
+    decided = decided_pairs(task.snapshot.graph, task.branches, task.databases)
+    try:
+        return _in_one_line(task, decided)
+    except CannotPlan as refusal:
+        asked = any(not each.published for each in task.databases)
+        if strategy != AUTO or not (asked or decided):
+            raise
+        return _merged_instead(task, refusal)
+
+
+def ways_to_one_head(plan: Plan, asked: str) -> Remedy:
+    """How to get one head: the plan's strategy first, then the other one if it may work."""
+    plain = asked == AUTO
+    if plan.strategy == "linear":
+        return linked(REPAIR if plain else LINE) | joined()
+    by_habit = any(reason.kind == "habit" for reason in plan.why)
+    line = linked(LINE) if by_habit or not plain else Remedy()  # else a line was refused
+    return joined(REPAIR if plain else MERGE) | line
+
+
+def _merged_by_habit(task: Task) -> Plan | None:
+    """Merge as this project usually does; ``None`` where it does not, or merging is harder."""
+    graph = task.original.graph
+    merges = sum(len(parents) > 1 for parents in graph.parents.values())
+    if merges <= _FEW or merges < _HABIT * len(graph):
+        return None
+    try:
+        plan = _safe("merge", task)
+    except CannotPlan:
+        return None
+    if not plan.new_revisions or {each.revision for each in plan.relinks} - task.bases_to_link:
+        return None
+    why = (
+        f"merge, because {merges:,} of {len(graph):,} revisions are merge points: branches are"
+        " joined here rather than relinked, which --strategy linear does"
+    )
+    return replace(plan, why=(Reason("habit", why), *plan.why))
+
+
+def _in_one_line(task: Task, decided: tuple[DecidedPair, ...]) -> Plan:
+    """One line in which everything that has run anywhere comes before what has not."""
+    in_order = replace(task, decided=decided)
+    ordered = task.snapshot.graph.with_evidence(in_order.before)
+    if not ordered.cycles:
+        return _safe("linear", replace(in_order, graph=ordered))
+    try:  # what a merge point has joined beside other branches need not be put in order
+        return _safe("linear", task)
+    except UnsafeForDatabases as error:
+        told = disagreement(task.snapshot.graph, task.branches, task.databases)
+        if not told:
+            raise
+        text = "keep them beside each other, and join them with a merge revision"
+        remedy = way(text, MERGE)
+        remedy |= "bring a database to where the other one is, with the chain as it is, then repair"
+        remedy |= _leaving_one_out(task.snapshot)
+        raise UnsafeForDatabases(f"no single line fits every database: {told}", remedy) from error
+
+
+def _leaving_one_out(snapshot: Facts) -> Remedy:
+    """How to plan without one of the databases; the app's own are left out together."""
+    ways = {}
+    for status in snapshot.databases.statuses:
+        name = "the app's own databases" if status.own else status.name
+        text = f"leave {name} out, if that need not be kept"
+        ways.update({way.commands: way for way in leaving_out(snapshot, status, text=text).ways})
+    return Remedy(tuple(ways.values())[:_SHOWN_DATABASES])
+
+
+def _merged_instead(task: Task, refusal: CannotPlan) -> Plan:
+    """A merge where one line is not safe; if that fails as well, the line's refusal counts."""
+    try:
+        plan = _merged(task)
+    except UnsafeForDatabases:
+        raise
+    except CannotPlan:
+        raise refusal from None
+    told = disagreement(task.snapshot.graph, task.branches, task.databases)
+    if told:
+        why = f"merge, because {told}: in one line, one of them would skip what it has not run"
+    else:
+        why = f"merge, because a line is refused: {refusal.message}"
+    return replace(_with_other_way(plan, task, told), why=(Reason("database", why),))
+
+
+def _with_other_way(plan: Plan, task: Task, told: str) -> Plan:
+    """Add how to get one line, where a database has run mine and not what is on main."""
+    if task.snapshot.databases.anew:  # Alembic finds no file any more for what it would take down
+        return plan
+    main = task.snapshot.main_branch
+    if main is None or main.name not in told or not main.revisions.issubset(task.original.graph):
+        return plan
+    text = (
+        f"to have one line instead, with yours on top of what {main.short} has, see what has to be"
+        " downgraded first"
+    )
+    return replace(plan, choices=way(text, "{fixchain} rebase{databases} --dry-run"))
+
+
+def _merged(task: Task) -> Plan:
+    """A merge; where it is refused, it is no way out of that itself.
+
+    Raises:
+        CannotPlan, UnsafeForDatabases: as ``choose``.
+    """
+    try:
+        return _safe("merge", task)
+    except UnsafeForDatabases as error:
+        remedy = error.remedy.without(MERGE) or Remedy.of(
+            "change one of the migrations so that it does not need the other"
+        )
+        raise UnsafeForDatabases(error.message, remedy, error.lines) from error
+
+
+def _safe(strategy: str, task: Task) -> Plan:
+    plan = _STRATEGIES[strategy](task)
+    number = sum(status.is_known for status in task.snapshot.databases.statuses)
+    if not number:
+        return plan
+    known = "the known database" if number == 1 else f"all {number:,} known databases"
+    return replace(plan, why=(Reason("database", f"{strategy} is safe for {known}"),))
