@@ -19,9 +19,8 @@ from flask_chainfix.model.history import ChainLock, Merge, Published, PublishedC
 from flask_chainfix.model.history import History as Landings
 from flask_chainfix.model.rehearsal import DowngradeGap
 from flask_chainfix.schema.evidence import Evidence
-from flask_chainfix.schema.footprint import Footprint
+from flask_chainfix.schema.footprint import Footprint, Key
 from flask_chainfix.schema.object_history import History, histories_of
-from flask_chainfix.schema.objects import Key
 
 _R = TypeVar("_R")
 

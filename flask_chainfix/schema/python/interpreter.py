@@ -15,8 +15,8 @@ from flask_chainfix.schema.footprint import (
     Kind,
     Opaque,
     SchemaObject,
+    table_of,
 )
-from flask_chainfix.schema.objects import table_of
 from flask_chainfix.schema.python.values import UNKNOWN, Arguments, Local, Partial, held_by
 from flask_chainfix.schema.sql.parsing import Allowance
 from flask_chainfix.schema.sql.script import may_do, moves_names, read_sql, verb_for_rows
