@@ -89,7 +89,16 @@ class Facts(Snapshot):
     def evidence(self) -> Evidence:
         """What the migrations do to the schema; reading that takes longer than all else."""
         if self._known.evidence is None:
-            self._known.evidence = self._evidence()
+            with without_garbage_collection():
+                unplaced = set(map(id, self.unplaced))
+                footprints = {
+                    revision: self.footprint(files[0])
+                    for revision, files in self.files_by_revision.items()
+                    if id(files[0]) not in unplaced
+                }
+                elsewhere = [self.footprint(file) for file in self.unplaced]
+                dialect = self.environment.dialect
+                self._known.evidence = Evidence(self.graph, footprints, elsewhere, dialect)
         return self._known.evidence
 
     @property
@@ -121,17 +130,6 @@ class Facts(Snapshot):
     def named_schemas(self) -> frozenset[str]:
         """The schemas that migrations name, in lower case."""
         return frozenset(key.schema for key in self.evidence.mentioned if key.schema)
-
-    def _evidence(self) -> Evidence:
-        with without_garbage_collection():
-            unplaced = {id(file) for file in self.unplaced}
-            footprints = {
-                revision: self.footprint(files[0])
-                for revision, files in self.files_by_revision.items()
-                if id(files[0]) not in unplaced
-            }
-            elsewhere = [self.footprint(file) for file in self.unplaced]
-            return Evidence(self.graph, footprints, elsewhere, self.environment.dialect)
 
     def footprint(self, file: MigrationFile) -> Footprint:
         """What a file's ``upgrade()`` does to the schema."""
