@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import field, replace
 from functools import cache, cached_property
 from itertools import pairwise, starmap
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from flask_chainfix import source
 from flask_chainfix.chain.revision_graph import Graph
@@ -19,18 +19,20 @@ from flask_chainfix.model.history import ChainLock
 
 _COMPILED = Unreadable("is compiled, and so is not read", "put its source beside it")
 _S = TypeVar("_S", bound="Snapshot")
+_R = TypeVar("_R")
 
 
-class _Built:
-    """What takes time to work out from files, kept while more becomes known around them.
+class Known:
+    """What was worked out from some files, kept while more becomes known around them.
 
-    Args:
+    Attributes:
         files: the files; of others it says nothing.
+        results: by what each depends on beside them.
     """
 
-    def __init__(self, files: tuple[MigrationFile, ...]) -> None:
+    def __init__(self, files: tuple[MigrationFile, ...] = ()) -> None:
         self.files = files
-        self.graph: Graph | None = None
+        self.results: dict[Hashable, Any] = {}
 
 
 @dataclass(frozen=True)
@@ -46,18 +48,29 @@ class Snapshot:
     environment: Environment
     files: tuple[MigrationFile, ...]
     lock: ChainLock | None = None
-    _built: _Built = field(default_factory=lambda: _Built(()), repr=False, compare=False)
+    _known: Known = field(default_factory=Known, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if self._built.files is not self.files:
-            object.__setattr__(self, "_built", _Built(self.files))
+        if self._known.files is not self.files:
+            object.__setattr__(self, "_known", Known(self.files))
+
+    def once(self, about: Hashable, work_out: Callable[[], _R]) -> _R:
+        """What something about these migrations comes to, worked out the first time only.
+
+        Args:
+            about: all that it depends on beside the migrations.
+            work_out: called the first time.
+        """
+        results = self._known.results
+        if about not in results:
+            results[about] = work_out()
+        found: _R = results[about]
+        return found
 
     @property
     def graph(self) -> Graph:
         """The chain that the readable files form."""
-        if self._built.graph is None:
-            self._built.graph = Graph(self.headers)
-        return self._built.graph
+        return self.once(Graph, lambda: Graph(self.headers))
 
     @property
     def headers(self) -> Iterator[Header]:
