@@ -98,7 +98,7 @@ def header(text: str) -> None:
 )
 def sql(script: str, dialect: str | None) -> None:
     """Every script comes to something."""
-    read_sql(script, 1, dialect=dialect)
+    list(read_sql(script, 1, dialect=dialect))
 
 
 def configuration(text: str, name: str) -> None:

@@ -18,8 +18,7 @@ from sqlalchemy.pool import NullPool
 from flask_chainfix.commands import repair
 from flask_chainfix.common.errors import NotConfirmed
 from flask_chainfix.databases.reflecting import read_whole
-from flask_chainfix.schema.footprint import Kind
-from flask_chainfix.schema.objects import belongs_to_database
+from flask_chainfix.schema.footprint import Kind, belongs_to_database
 from flask_chainfix.schema.reflected import Reflected, differences
 from tests.commands import Done, fixchain
 from tests.databases import KINDS, new_database

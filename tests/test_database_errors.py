@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from flask_chainfix.common.remedies import Remedy
-from flask_chainfix.databases.drivers import trouble_of
+from flask_chainfix.databases.database_errors import trouble_of
 from flask_chainfix.model.databases import Trouble
 from flask_chainfix.model.rehearsal import FailureKind, RehearsalFailure
 from flask_chainfix.rehearsal.failures import remedy_for

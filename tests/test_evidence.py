@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from flask_chainfix.chain.ancestry import Ancestry, start_of_branch, upgrade_order
 from flask_chainfix.chain.revision_graph import Graph
-from flask_chainfix.schema.footprint import Kind, SchemaObject
-from flask_chainfix.schema.objects import key_of
+from flask_chainfix.schema.footprint import Kind, SchemaObject, key_of
 from tests.nightly import examples
 from tests.strategies_oracle import reachable, revisions
 from tests.support import Rev, chain

@@ -205,8 +205,6 @@ def test_batch_operations_are_about_the_table_of_the_batch(name: str) -> None:
 FOLLOWED = {
     "a constant of the module": ("op.drop_table(NAME)", "NAME = 'a'", ["- table a"]),
     "an f-string of constants": ("op.drop_table(f'{P}_x{1}')", "P = 'a'", ["- table a_x1"]),
-    "a formatted string": ("op.drop_table('%s_%d' % ('a', 1))", "", ["- table a_1"]),
-    "str.format": ("op.drop_table('{}_{x}'.format('a', x='b'))", "", ["- table a_b"]),
     "a sum": ("x = 'a'\nx += '_b'\nop.drop_table(x)", "", ["- table a_b"]),
     "a loop": ("for t in ('a', 'b'):\n    op.drop_table(t)", "", ["- table a", "- table b"]),
     "a loop over pairs": (
@@ -219,14 +217,8 @@ FOLLOWED = {
         "D = {'a': ['x', 'y']}",
         ["· table a", "- column a.x", "- column a.y"],
     ),
-    "enumerate, zip, range, sorted": (
-        "for i, t in enumerate(sorted(['b', 'a'])):\n    op.drop_table(f'{t}{i}')\n"
-        "for i, t in zip(range(2), 'xy'):\n    op.drop_table(f'{t}{i}')",
-        "",
-        ["- table a0", "- table b1", "- table x0", "- table y1"],
-    ),
-    "a comprehension": (
-        "[op.drop_table(t) for t in ('a', 'b')]",
+    "a loop backwards": (
+        "for t in reversed(['b', 'a']):\n    op.drop_table(t)",
         "",
         ["- table a", "- table b"],
     ),
@@ -290,6 +282,9 @@ CONDITIONAL = {
     "a while loop": "while n:\n    op.drop_table('a')",
     "a choice in an expression": "op.drop_table('a') if n else None",
     "a short circuit": "n and op.drop_table('a')",
+    "a comprehension": "[op.drop_table('a') for t in ('a', 'b')]",
+    "a comprehension of pairs": "{t: op.drop_table('a') for t in ('a', 'b')}",
+    "what is put into a comprehension": "[t for s in 'ab' for t in (op.drop_table('a'),)]",
     "a loop left early": "for t in ('b', 'a'):\n    if n:\n        break\n    op.drop_table('a')",
 }
 _N = "n = sorted\ndef x():\n    return n"
@@ -353,7 +348,6 @@ DATA = {
     "op.execute(sa.text('DROP TABLE users'))": ["- table users"],
     "op.get_bind().execute(sa.text('DROP TABLE users').bindparams(x=1))": ["- table users"],
     "context.execute('DROP TABLE users')": ["- table users"],
-    "op.execute('DROP TABLE %s' % 'users')": ["- table users"],
     "op.execute(SQL)": ["- table users"],
     "if n:\n    op.execute('DROP TABLE users')": ["- table users?"],
 }
@@ -393,6 +387,13 @@ OPAQUE = {
     ),
     "SQL that creates": ("op.execute('CREATE TABLE ' + str(n))", ["+·-"]),
     "SQL that drops": ("op.execute('DROP TABLE {}'.format(n))", ["+·-"]),
+    "SQL with a statement put in by name": (
+        "op.execute('DELETE FROM t WHERE a = %(b)s' % {'b': '1; DROP TABLE t'})",
+        ["+·-"],
+    ),
+    "a formatted name": ("op.drop_table('%s_%d' % ('a', 1))", ["-"]),
+    "a name of str.format": ("op.drop_table('{}_{x}'.format('a', x='b'))", ["-"]),
+    "what a comprehension makes": ("for t in [t for t in 'ab']:\n    op.drop_table(t)", ["-"]),
     "SQL that alters": ("op.execute('ALTER TABLE %s DROP x' % n)", ["+·-"]),
     "a match": ("match n:\n    case 1:\n        op.drop_table('a')", ["+·-"]),
     "a loop that waits": ("async for a in n:\n    op.drop_table('a')", ["+·-"]),
@@ -563,8 +564,8 @@ def upgrade_logs():
         b"upgrade = print",
         b"def upgrade():\n    f()\ndef f():\n    f()\n",
         b"from alembic import op\ndef upgrade():\n" + b"    op.anything(" + b"(" * 150 + b")" * 151,
-        b"def upgrade():\n    for a in range(10000):\n        for b in range(10000):\n"
-        b"            str(a)\n",
+        b"def upgrade():\n    s = '%s'\n    for a in s:\n        for b in s:\n            str(a)\n"
+        % (b"a" * 9999),
         b"def upgrade():\n    x = " + b"+".join([b"1"] * 5000),
     ],
 )

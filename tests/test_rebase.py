@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from flask_chainfix.chain.redundancy import impassable
+from flask_chainfix.chain.ancestry import impassable
 from flask_chainfix.disk.version_locations import read_snapshot
 from flask_chainfix.environment.locate import open_directory
 from tests.commands import Done, fixchain

@@ -20,9 +20,8 @@ from sqlalchemy.pool import NullPool, StaticPool
 from flask_chainfix.databases.applied.verdicts import Trace, Verdict, trace
 from flask_chainfix.databases.live_schema import read_live
 from flask_chainfix.databases.targets import Target
-from flask_chainfix.schema.footprint import Kind
+from flask_chainfix.schema.footprint import Kind, table_of
 from flask_chainfix.schema.live import Live, deciding, keys_of
-from flask_chainfix.schema.objects import table_of
 
 from .databases import SERVERS, new_database
 from .nightly import examples

@@ -68,6 +68,14 @@ def test_a_stamp_that_is_behind_and_one_that_is_ahead(project: Path, database_ur
     assert _trace(database_url).exit_code == 0
 
 
+def test_what_a_renamed_table_had_is_made_by_the_chain(project: Path, database_url: str) -> None:
+    add(project, "d <- c", 'op.rename_table("a", "z")', 'op.rename_table("z", "a")')
+    _upgrade(project, database_url, "d")
+    done = _trace(database_url)
+    assert "Differences" not in done.stdout
+    assert done.stdout.splitlines()[0] == "The database matches its stamp."
+
+
 def test_a_revision_that_has_half_run(project: Path, database_url: str) -> None:
     _upgrade(project, database_url, "b")
     sql(database_url, "CREATE TABLE secrets (id INTEGER)")

@@ -13,8 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.engine import Engine
 
-from flask_chainfix.chain.ancestry import Ancestry, upgrade_order
-from flask_chainfix.chain.redundancy import impassable, stuck_at
+from flask_chainfix.chain.ancestry import Ancestry, impassable, stuck_at, upgrade_order
 from flask_chainfix.common.errors import CannotPlan, NotConfirmed
 from flask_chainfix.databases.applied.rows import tops
 from flask_chainfix.databases.facts import Facts

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import NamedTuple
-from weakref import WeakKeyDictionary
 
 from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.chain.snapshot import Snapshot
@@ -48,16 +47,9 @@ class Lineages(NamedTuple):
     by_revision: Mapping[str, Lineage]
 
 
-# Several rules and a plan ask for those of the same chain; a snapshot has a graph of its own.
-_KNOWN: WeakKeyDictionary[Graph, Lineages] = WeakKeyDictionary()
-
-
 def find_lineages(snapshot: Snapshot) -> Lineages:
     """Tell intended lineages from accidental ones."""
-    graph = snapshot.graph
-    if graph not in _KNOWN:
-        _KNOWN[graph] = _find_lineages(snapshot)
-    return _KNOWN[graph]
+    return snapshot.once(Lineages, lambda: _find_lineages(snapshot))
 
 
 def _find_lineages(snapshot: Snapshot) -> Lineages:

@@ -25,14 +25,20 @@ class Graph:
 
     Args:
         headers: one for each file, in a stable order; those without a readable id are left out.
+
+    Attributes:
+        named_parents: for each revision the parents that it names, be they there or not.
+        duplicates: how many files have each id that several have.
+        floating: the revisions whose parents are not known: computed, or no strings.
+        labels: the branch labels that each revision declares; only those that declare any.
     """
 
     def __init__(self, headers: Iterable[Header]) -> None:
         self._evidence: Mapping[str, tuple[str, ...]] = {}
         named: dict[str, tuple[str, ...]] = {}
         self._dependency_names: dict[str, tuple[str, ...]] = {}
-        self._labels: dict[str, tuple[str, ...]] = {}
-        self._floating: set[str] = set()
+        self.labels: dict[str, tuple[str, ...]] = {}
+        self.floating: set[str] = set()
         self._based: set[str] = set()
         self.duplicates: dict[str, int] = {}
         for header in headers:
@@ -40,7 +46,7 @@ class Graph:
             if revision is None:
                 continue
             if parents is None:
-                self._floating.add(revision)
+                self.floating.add(revision)
                 parents = _NONE
             elif parents:
                 self._based.add(revision)
@@ -52,8 +58,8 @@ class Graph:
                 known = self._dependency_names.get(revision, _NONE)
                 self._dependency_names[revision] = known + header.depends_on
             if header.branch_labels:
-                known = self._labels.get(revision, _NONE)
-                self._labels[revision] = known + header.branch_labels
+                known = self.labels.get(revision, _NONE)
+                self.labels[revision] = known + header.branch_labels
         self.named_parents: Mapping[str, tuple[str, ...]] = named
 
     def with_evidence(self, evidence: Mapping[str, tuple[str, ...]]) -> Graph:
@@ -80,12 +86,11 @@ class Graph:
     def missing_parents(self) -> Mapping[str, tuple[str, ...]]:
         """For each revision that names parents which no file has: those parents."""
         named = self.named_parents
-        missing: dict[str, tuple[str, ...]] = {}
-        for revision, parents in named.items():
-            for parent in parents:
-                if parent not in named:
-                    missing[revision] = (*missing.get(revision, _NONE), parent)
-        return missing
+        return {
+            revision: missing
+            for revision, parents in named.items()
+            if (missing := tuple([parent for parent in parents if parent not in named]))
+        }
 
     @cached_property
     def open_ends(self) -> Set[str]:
@@ -105,16 +110,12 @@ class Graph:
     @cached_property
     def children(self) -> Mapping[str, tuple[str, ...]]:
         """The revisions that name each revision as a parent; only those that have any."""
-        children: dict[str, tuple[str, ...]] = {}
-        for revision, parents in self.parents.items():
-            for parent in parents:
-                children[parent] = (*children.get(parent, _NONE), revision)
-        return children
+        return _inverted(self.parents)
 
     @cached_property
     def bases(self) -> tuple[str, ...]:
         """Revisions that name no parent at all, in the order of the files."""
-        has_parents = self._based | self._floating
+        has_parents = self._based | self.floating
         return tuple(revision for revision in self.named_parents if revision not in has_parents)
 
     @cached_property
@@ -123,24 +124,10 @@ class Graph:
         children = self.children
         return tuple(revision for revision in self.named_parents if revision not in children)
 
-    @property
-    def floating(self) -> Collection[str]:
-        """Revisions whose parents are not known: computed, or no strings."""
-        return self._floating
-
-    @property
-    def labels(self) -> Mapping[str, tuple[str, ...]]:
-        """The branch labels that each revision declares; only those that declare any."""
-        return self._labels
-
     @cached_property
     def labelled(self) -> Mapping[str, tuple[str, ...]]:
         """The revisions that declare each branch label, once for each time."""
-        owners: dict[str, list[str]] = {}
-        for revision, labels in self._labels.items():
-            for label in labels:
-                owners.setdefault(label, []).append(revision)
-        return {label: tuple(revisions) for label, revisions in owners.items()}
+        return _inverted(self.labels)
 
     @cached_property
     def dependencies(self) -> Mapping[str, tuple[str, ...]]:
@@ -156,11 +143,7 @@ class Graph:
     @cached_property
     def dependants(self) -> Mapping[str, tuple[str, ...]]:
         """The revisions that depend on each revision; only those on which one does."""
-        dependants: dict[str, list[str]] = {}
-        for revision, targets in self.dependencies.items():
-            for target in targets:
-                dependants.setdefault(target, []).append(revision)
-        return {target: tuple(revisions) for target, revisions in dependants.items()}
+        return _inverted(self.dependencies)
 
     @cached_property
     def missing_dependencies(self) -> Mapping[str, tuple[str, ...]]:
@@ -292,7 +275,7 @@ class Graph:
     @cached_property
     def pieces(self) -> tuple[tuple[str, ...], ...]:
         """The revisions that hang together by parents: each piece in topological order."""
-        hanging = self._floating or self.missing_parents or self.cycles
+        hanging = self.floating or self.missing_parents or self.cycles
         if len(self.bases) == 1 and not hanging:
             return (self.order,)
         piece_of: dict[str, int] = {}
@@ -354,6 +337,15 @@ def _pop_until(stack: dict[str, None], last: str) -> list[str]:
     while members[-1] != last:
         members.append(stack.popitem()[0])
     return members
+
+
+def _inverted(named: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[str, ...]]:
+    """For each name the revisions that name it, once for each time."""
+    found: dict[str, list[str]] = {}
+    for revision, names in named.items():
+        for name in names:
+            found.setdefault(name, []).append(revision)
+    return {name: tuple(revisions) for name, revisions in found.items()}
 
 
 def _reach(

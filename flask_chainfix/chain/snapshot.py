@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import field, replace
-from functools import cached_property
+from functools import cache, cached_property
+from itertools import pairwise, starmap
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from flask_chainfix import source
 from flask_chainfix.chain.revision_graph import Graph
@@ -18,18 +19,20 @@ from flask_chainfix.model.history import ChainLock
 
 _COMPILED = Unreadable("is compiled, and so is not read", "put its source beside it")
 _S = TypeVar("_S", bound="Snapshot")
+_R = TypeVar("_R")
 
 
-class _Built:
-    """What takes time to work out from files, kept while more becomes known around them.
+class Known:
+    """What was worked out from some files, kept while more becomes known around them.
 
-    Args:
+    Attributes:
         files: the files; of others it says nothing.
+        results: by what each depends on beside them.
     """
 
-    def __init__(self, files: tuple[MigrationFile, ...]) -> None:
+    def __init__(self, files: tuple[MigrationFile, ...] = ()) -> None:
         self.files = files
-        self.graph: Graph | None = None
+        self.results: dict[Hashable, Any] = {}
 
 
 @dataclass(frozen=True)
@@ -45,18 +48,29 @@ class Snapshot:
     environment: Environment
     files: tuple[MigrationFile, ...]
     lock: ChainLock | None = None
-    _built: _Built = field(default_factory=lambda: _Built(()), repr=False, compare=False)
+    _known: Known = field(default_factory=Known, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if self._built.files is not self.files:
-            object.__setattr__(self, "_built", _Built(self.files))
+        if self._known.files is not self.files:
+            object.__setattr__(self, "_known", Known(self.files))
+
+    def once(self, about: Hashable, work_out: Callable[[], _R]) -> _R:
+        """What something about these migrations comes to, worked out the first time only.
+
+        Args:
+            about: all that it depends on beside the migrations.
+            work_out: called the first time.
+        """
+        results = self._known.results
+        if about not in results:
+            results[about] = work_out()
+        found: _R = results[about]
+        return found
 
     @property
     def graph(self) -> Graph:
         """The chain that the readable files form."""
-        if self._built.graph is None:
-            self._built.graph = Graph(self.headers)
-        return self._built.graph
+        return self.once(Graph, lambda: Graph(self.headers))
 
     @property
     def headers(self) -> Iterator[Header]:
@@ -191,3 +205,58 @@ def location(file: MigrationFile, name: str) -> Location:
     """Where a file says something: the line of a header attribute, if it has a place."""
     span = file.reading.spans.get(name) if isinstance(file.reading, Header) else None
     return Location(file.path, source.line_of(file.data, span.start) if span else None)
+
+
+class Trunk:
+    """What several chains have in common, to cut each of them down to what is linked to it.
+
+    Whether twenty branches go together two by two is asked two hundred times. What all of them have
+    is sound and looked at once; of it, only the revisions that something new is linked to stay.
+
+    Args:
+        shared: those migrations; nothing may be wrong with them.
+    """
+
+    def __init__(self, shared: Snapshot) -> None:
+        self._shared, self._graph = shared, shared.graph
+        self._files = frozenset(map(id, shared.files))
+        self._is_below = cache(self._graph.is_ancestor)  # branches are put on the same few
+        graph = self._graph
+        odd = graph.labelled or graph.dependencies or graph.duplicates or graph.missing
+        self._is_plain = (
+            not (odd or shared.unplaced or shared.unreadable)
+            and len(graph.bases) == len(graph.heads) == 1
+        )
+
+    def shorten(self, files: Iterable[MigrationFile]) -> tuple[MigrationFile, ...] | None:
+        """A chain with little in it of what all have, and as broken as it is in full.
+
+        Returns:
+            ``None`` where it cannot be shortened without a doubt.
+        """
+        files, graph = tuple(files), self._graph
+        new = [file for file in files if id(file) not in self._files]
+        if not self._is_plain or len(files) - len(new) != len(self._files):
+            return None
+        kept = {*graph.bases, *graph.heads}
+        own = {each.reading.revision for each in new if isinstance(each.reading, Header)}
+        for file in new:
+            header = file.reading
+            if not isinstance(header, Header) or header.branch_labels != ():
+                return None
+            if None in (header.revision, header.down_revision, header.depends_on):
+                return None
+            named = {*(header.down_revision or ()), *(header.depends_on or ())}
+            if not all(name in graph or name in own for name in named):
+                return None
+            kept.update(name for name in (*named, header.revision or "") if name in graph)
+        order = sorted(kept, key=graph.position.__getitem__)
+        if not all(starmap(self._is_below, pairwise(order))):
+            return None
+        below: tuple[str, ...] = ()
+        short = []
+        for name in order:
+            header = self._shared.header(name)._replace(down_revision=below)
+            short.append(self._shared.file(name)._replace(reading=header))
+            below = (name,)
+        return (*short, *new)

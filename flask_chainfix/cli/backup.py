@@ -76,5 +76,5 @@ def backup(
 def _configured(open_environment: Callable[[], tuple[Runtime, Tools]]) -> tuple[str, ...]:
     """The URLs of Alembic's configuration; none where there is no environment."""
     with suppress(NoEnvironment):
-        return configured_urls(open_environment()[0])
+        return tuple(configured_urls(open_environment()[0]).values())
     return ()

@@ -126,7 +126,7 @@ def carry_out_finish(
         StatementFailed: a statement has failed; the message tells what has run.
         RowsNotMoved: all has run, and a stamp could not be moved.
     """
-    from flask_chainfix.databases.running_sql import run_statements
+    from flask_chainfix.databases.connecting import run_statements
     from flask_chainfix.rehearsal.unfinished import read_parts
 
     now = plan.diagnosis.snapshot

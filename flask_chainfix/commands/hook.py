@@ -168,9 +168,9 @@ def _after_checkout(runtime: Runtime, tools: Tools, tree: WorkTree) -> tuple[Kin
     Raises:
         BadConfiguration: it would find no database.
     """
-    from flask_chainfix.databases.targets import configured_binds  # only this hook needs it
+    from flask_chainfix.databases.targets import configured_urls  # only this hook needs it
 
-    if not (runtime.has_app or configured_binds(runtime)):
+    if not (runtime.has_app or configured_urls(runtime)):
         remedy = Remedy.of("set sqlalchemy.url in alembic.ini")
         if runtime.environment.uses_flask:
             command = "flask db fixchain hook --install --post-checkout"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -15,19 +15,16 @@ from sqlalchemy.engine import Connection, Engine, RootTransaction
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
+from flask_chainfix.common.errors import StatementFailed
 from flask_chainfix.common.regular_files import read_beginning
 from flask_chainfix.common.remedies import Remedy
-from flask_chainfix.databases.drivers import (
-    missing_driver,
-    remedy_for_connecting,
-    timeouts,
-    trouble_of,
-    usable,
-    without_driver,
-)
+from flask_chainfix.common.wording import Progress
+from flask_chainfix.databases.database_errors import remedy_for_connecting, trouble_of
+from flask_chainfix.databases.drivers import missing_driver, timeouts, usable, without_driver
 from flask_chainfix.databases.targets import Target
 from flask_chainfix.environment.messages import masked, said, secrets_of
 from flask_chainfix.model.databases import Trouble
+from flask_chainfix.model.rehearsal import Statement
 
 CONNECTING = 5  # seconds
 WAITING = 5  # seconds for a lock; a statement may take twice that where the server can be told
@@ -260,3 +257,52 @@ def _begin(connection: Connection, target: Target, writing: bool, patience: int)
 
 def _driver(connection: Connection) -> Any:
     return connection.connection.dbapi_connection
+
+
+# --- Statements of migrations ---------------------------------------------------------------------
+_FOR_A_TABLE = 24 * 60 * 60  # seconds for a statement: large tables are copied
+
+
+def run_statement(connection: Connection, statement: Statement) -> None:
+    """Run one statement just as a migration has sent it."""
+    parameters: Any = statement.parameters
+    several = map(_one, parameters) if statement.many else ()
+    connection.exec_driver_sql(statement.sql, [*several] or _one(parameters))
+
+
+def _one(parameters: Any) -> Any:
+    """Parameters as drivers want them; JSON has lists for tuples."""
+    return tuple(parameters) if isinstance(parameters, list) else parameters
+
+
+def run_statements(target: Target, statements: Sequence[Statement], progress: Progress) -> None:
+    """Run statements in one transaction; one that MySQL ends early stays where it has come to.
+
+    Args:
+        target: the database.
+        statements: what to run.
+        progress: called with those that have run, how many there are, and the database.
+
+    Raises:
+        StatementFailed: the database has refused one, or cannot be reached.
+    """
+    done = 0
+    try:
+        with (
+            connected(target, writing=True, patience=_FOR_A_TABLE) as connection,
+            transaction(connection, target, writing=True, patience=_FOR_A_TABLE) as begun,
+            obstacles_of(target),
+        ):
+            for statement in statements:
+                run_statement(connection, statement)
+                done += 1
+                progress(done, len(statements), target.name)
+            begun.commit()
+    except Obstacle as obstacle:
+        stay = target.backend == "mysql" and done
+        before = "; those before it have run" if stay else "; nothing was changed there"
+        raise StatementFailed(
+            f"statement {done + 1} of {len(statements)} has failed in {target.name}:"
+            f" {obstacle.problem}{before}",
+            obstacle.remedy,
+        ) from obstacle

@@ -23,8 +23,7 @@ from sqlalchemy.engine import Connection
 
 from flask_chainfix.databases.connecting import connected, obstacles_of, transaction
 from flask_chainfix.databases.targets import Target
-from flask_chainfix.schema.footprint import Kind, SchemaObject
-from flask_chainfix.schema.objects import table_of
+from flask_chainfix.schema.footprint import Kind, SchemaObject, table_of
 
 
 class InTheWay(NamedTuple):

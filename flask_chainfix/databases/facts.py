@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import field, fields, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from flask_chainfix.chain.revision_graph import Graph
-from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.chain.snapshot import Known, Snapshot
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.signals import without_garbage_collection
 from flask_chainfix.model.databases import Databases
@@ -19,26 +19,10 @@ from flask_chainfix.model.history import ChainLock, Merge, Published, PublishedC
 from flask_chainfix.model.history import History as Landings
 from flask_chainfix.model.rehearsal import DowngradeGap
 from flask_chainfix.schema.evidence import Evidence
-from flask_chainfix.schema.footprint import Footprint
+from flask_chainfix.schema.footprint import Footprint, Key
 from flask_chainfix.schema.object_history import History, histories_of
-from flask_chainfix.schema.objects import Key
 
-_R = TypeVar("_R")
-
-
-class _Known:
-    """What some migrations do, each (by directory and name) and together, kept with the facts."""
-
-    def __init__(
-        self,
-        files: tuple[MigrationFile, ...] = (),
-        footprints: dict[tuple[Path, str], Footprint] | None = None,
-    ) -> None:
-        self.files = files
-        self.footprints = footprints or {}
-        self.evidence: Evidence | None = None
-        self.histories: Mapping[Key, History] | None = None
-        self.results: dict[Hashable, Any] = {}
+_Footprints = dict[tuple[Path, str], Footprint]  # by directory and name
 
 
 @dataclass(frozen=True)
@@ -65,13 +49,7 @@ class Facts(Snapshot):
     downgrade_gaps: tuple[DowngradeGap, ...] = field(default=(), compare=False)
     merges: tuple[Merge, ...] = field(default=(), compare=False)
     landed: Landings | None = field(default=None, compare=False)
-    _known: _Known = field(default_factory=_Known, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self._known.files is not self.files:
-            known = _Known(self.files, self._known.footprints)
-            object.__setattr__(self, "_known", known)
+    _footprints: _Footprints = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def main_branch(self) -> PublishedChain | None:
@@ -89,48 +67,16 @@ class Facts(Snapshot):
         if dialect == self.environment.dialect:
             return self
         environment = replace(self.environment, dialect=dialect)
-        return replace(self, environment=environment, _known=_Known())
+        return replace(self, environment=environment, _known=Known(), _footprints={})
 
     @property
     def evidence(self) -> Evidence:
         """What the migrations do to the schema; reading that takes longer than all else."""
-        if self._known.evidence is None:
-            self._known.evidence = self._evidence()
-        return self._known.evidence
-
-    @property
-    def histories(self) -> Mapping[Key, History]:
-        """What becomes of each object of the schema along the chain."""
-        if self._known.histories is None:
-            with without_garbage_collection():
-                doubles = {
-                    revision: [self.footprint(file) for file in files]
-                    for revision, files in self.files_by_revision.items()
-                    if len(files) > 1
-                }
-                self._known.histories = histories_of(self.evidence, doubles)
-        return self._known.histories
-
-    def once(self, about: Hashable, work_out: Callable[[], _R]) -> _R:
-        """What something about these migrations comes to, worked out the first time only.
-
-        Args:
-            about: all that it depends on beside the migrations.
-            work_out: called the first time.
-        """
-        if about not in self._known.results:
-            self._known.results[about] = work_out()
-        found: _R = self._known.results[about]
-        return found
-
-    @property
-    def named_schemas(self) -> frozenset[str]:
-        """The schemas that migrations name, in lower case."""
-        return frozenset(key.schema for key in self.evidence.mentioned if key.schema)
+        return self.once(Evidence, self._evidence)
 
     def _evidence(self) -> Evidence:
         with without_garbage_collection():
-            unplaced = {id(file) for file in self.unplaced}
+            unplaced = set(map(id, self.unplaced))
             footprints = {
                 revision: self.footprint(files[0])
                 for revision, files in self.files_by_revision.items()
@@ -139,18 +85,37 @@ class Facts(Snapshot):
             elsewhere = [self.footprint(file) for file in self.unplaced]
             return Evidence(self.graph, footprints, elsewhere, self.environment.dialect)
 
+    @property
+    def histories(self) -> Mapping[Key, History]:
+        """What becomes of each object of the schema along the chain."""
+        return self.once(History, self._histories)
+
+    def _histories(self) -> Mapping[Key, History]:
+        with without_garbage_collection():
+            doubles = {
+                revision: [self.footprint(file) for file in files]
+                for revision, files in self.files_by_revision.items()
+                if len(files) > 1
+            }
+            return histories_of(self.evidence, doubles)
+
+    @property
+    def named_schemas(self) -> frozenset[str]:
+        """The schemas that migrations name, in lower case."""
+        return frozenset(key.schema for key in self.evidence.mentioned if key.schema)
+
     def footprint(self, file: MigrationFile) -> Footprint:
         """What a file's ``upgrade()`` does to the schema."""
         # Healthy chains go without it.
         from flask_chainfix.schema.python.footprint_reader import read_footprint
 
         place = (file.directory, file.name)
-        if place not in self._known.footprints:
+        if place not in self._footprints:
             around = self.environment
-            self._known.footprints[place] = read_footprint(
+            self._footprints[place] = read_footprint(
                 file.data, dialect=around.dialect, local=around.local_modules or ()
             )
-        return self._known.footprints[place]
+        return self._footprints[place]
 
     def footprint_down(self, file: MigrationFile, bind: str | None = None) -> Footprint:
         """What a file's ``downgrade()`` does to the schema, of one bind where one is named."""
@@ -161,14 +126,14 @@ class Facts(Snapshot):
 
     def of_others(self, files: tuple[MigrationFile, ...], lock: ChainLock | None = None) -> Facts:
         """The facts of other migrations of this environment, of which nothing else is known."""
-        known = self._known.footprints
+        known = self._footprints
         kept = {
             place: known[place]
             for file in (files if known else ())
             for place in [(file.directory, file.name)]
             if id(file) in self._own and place in known
         }
-        return Facts(self.environment, files, lock, _known=_Known((), kept))
+        return Facts(self.environment, files, lock, _footprints=kept)
 
     @cached_property
     def _own(self) -> frozenset[int]:
@@ -178,9 +143,5 @@ class Facts(Snapshot):
         """The facts as they would be once the edits were made; nothing is written."""
         edits = tuple(edits)
         changed = {(edit.path.parent, edit.path.name) for edit in edits}
-        kept = {
-            place: footprint
-            for place, footprint in self._known.footprints.items()
-            if place not in changed
-        }
-        return replace(super().after(edits), _known=_Known((), kept))
+        kept = {place: each for place, each in self._footprints.items() if place not in changed}
+        return replace(super().after(edits), _footprints=kept)

@@ -28,10 +28,9 @@ from flask_chainfix.databases.targets import Target
 from flask_chainfix.git.upstream import read_published
 from flask_chainfix.model.databases import DatabaseStatus
 from flask_chainfix.model.files import Header
-from flask_chainfix.schema.footprint import PROPERTIES, Kind, SchemaObject
+from flask_chainfix.schema.footprint import PROPERTIES, Key, Kind, SchemaObject, key_of, table_of
 from flask_chainfix.schema.live import Live, states_of
 from flask_chainfix.schema.object_history import State
-from flask_chainfix.schema.objects import Key, key_of, table_of
 from flask_chainfix.schema.reflected import Reflected
 
 _ALWAYS = frozenset({Kind.TABLE, Kind.COLUMN, Kind.INDEX})

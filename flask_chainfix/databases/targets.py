@@ -15,7 +15,7 @@ from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.errors import BadConfiguration, BadDatabase
 from flask_chainfix.common.regular_files import read_regular
 from flask_chainfix.common.remedies import Remedy
-from flask_chainfix.databases.urls import BACKENDS, connectable
+from flask_chainfix.databases.drivers import BACKENDS, connectable
 from flask_chainfix.environment.env_py import CANNOT_READ, EnvPy
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.environment.messages import (
@@ -111,7 +111,7 @@ def own_targets(runtime: Runtime, *, in_schemas: bool = False) -> tuple[Target, 
         BadConfiguration: ``env.py`` computes the name of the version table, or its schema.
         BadDatabase: Alembic's configuration names something that is no database.
     """
-    urls = {} if runtime.has_app else configured_binds(runtime)
+    urls = {} if runtime.has_app else configured_urls(runtime)
     if not (runtime.has_app or urls):  # then nobody needs to know the version table
         return ()
     table = version_table(runtime, in_schemas=in_schemas)
@@ -169,13 +169,11 @@ def _named(url: URL, table: tuple[str, str | None], *, own: bool = False) -> Tar
     return Target(named(shown_url(url), schema), url, schema, version_table, own=own)
 
 
-def configured_urls(runtime: Runtime) -> tuple[str, ...]:
-    """The URLs that Alembic's configuration holds; not what only ``env.py`` makes one of."""
-    return tuple(configured_binds(runtime).values())
+def configured_urls(runtime: Runtime) -> Mapping[str, str]:
+    """The URLs in Alembic's configuration by the names of their databases, ``""`` for a single one.
 
-
-def configured_binds(runtime: Runtime) -> Mapping[str, str]:
-    """The same URLs by the names of their databases; ``""`` where there is only one."""
+    What only ``env.py`` makes a URL is not among them.
+    """
     section = runtime.options.section
     # What ``alembic init -t multidb`` makes has a section for each database.
     others = _option(runtime, section, "databases").replace(",", " ").split()

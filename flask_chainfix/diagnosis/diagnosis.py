@@ -14,7 +14,7 @@ from flask_chainfix.diagnosis.rules import Family, by_severity, codes_of, diagno
 from flask_chainfix.model.files import Edit, MigrationFile
 from flask_chainfix.model.findings import Finding, Location, Severity
 from flask_chainfix.model.rehearsal import RehearsalFailure
-from flask_chainfix.schema.footprint import Action
+from flask_chainfix.schema.footprint import Action, key_of
 
 LONG_ID = "FC109"
 UNKNOWN_STAMP = "FC301"
@@ -154,15 +154,14 @@ def cause_of(snapshot: Facts, failure: RehearsalFailure) -> tuple[str, str | Rem
 def _dropped_but_never_created(snapshot: Facts, revision: str, line: int | None) -> Iterator[str]:
     """What ``downgrade()`` drops there that ``upgrade()`` does not make."""
     file = snapshot.file(revision)
-    evidence = snapshot.evidence
     made = {
-        evidence.key(effect.object)
+        key_of(effect.object)
         for effect in snapshot.footprint(file).effects
         if effect.action is Action.CREATE
     }
     for effect in snapshot.footprint_down(file).effects:
         known = effect.line == line and effect.action is Action.DROP and effect.renamed is None
-        if known and evidence.key(effect.object) not in made:
+        if known and key_of(effect.object) not in made:
             what = f"{effect.object.kind.value} {effect.object.spelled}"
             yield f"downgrade() drops {what}, which upgrade() does not create"
 

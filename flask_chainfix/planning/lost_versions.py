@@ -28,7 +28,7 @@ from flask_chainfix.git.lost_files import FileVersion, find_versions
 from flask_chainfix.git.past import read_at
 from flask_chainfix.model.databases import DatabaseStatus, LostRevision
 from flask_chainfix.model.files import Edit, Header
-from flask_chainfix.source import never_goes_back, same_downgrade
+from flask_chainfix.source import never_goes_back, same_function
 
 _NAMED = 3
 _Group = tuple[FileVersion, ...]  # whose downgrade() does the same
@@ -131,7 +131,9 @@ def _grouped_by_downgrade(versions: Sequence[FileVersion]) -> list[_Group]:
     for each in versions:
         for number, kind in enumerate(kinds):
             one, other = kind[0].lost, each.lost
-            if one.requirements == other.requirements and same_downgrade(one.data, other.data):
+            if one.requirements == other.requirements and same_function(
+                one.data, other.data, "downgrade"
+            ):
                 kinds[number] = (*kind, each)
                 break
         else:

@@ -31,8 +31,7 @@ from sqlalchemy.sql.elements import conv
 
 from flask_chainfix.rehearsal.portable_types import use_portable_types
 from flask_chainfix.rehearsal.sequences import sequence_of, sequences_for
-from flask_chainfix.schema.footprint import Kind, SchemaObject
-from flask_chainfix.schema.objects import table_of
+from flask_chainfix.schema.footprint import Kind, SchemaObject, table_of
 
 _AUTOMATIC_KEY = re.compile(r".*_ibfk_\d+")  # how MySQL calls foreign keys that have no name
 _CONSTANT = re.compile(r"(?i)-?[\d.]+|null|true|false")

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from flask_chainfix.common.errors import CannotPlan, CannotRehearse
 from flask_chainfix.common.remedies import way
 from flask_chainfix.common.wording import listing
+from flask_chainfix.databases.drivers import parse_url
 from flask_chainfix.databases.targets import Target, app_engines, configured_urls
-from flask_chainfix.databases.urls import parse_url
 from flask_chainfix.environment.locate import Runtime, open_app
 from flask_chainfix.environment.messages import masked, said, shown_url
 from flask_chainfix.model.databases import DatabaseStatus
@@ -68,7 +68,7 @@ def scratch_url(runtime: Runtime, database: str | None) -> str | None:
         url = app_engines("correct the app's configuration")[None].url
         written = url.render_as_string(hide_password=False)
     else:
-        written = next(iter(configured_urls(runtime)), "")
+        written = next(iter(configured_urls(runtime).values()), "")
         if not written:
             raise CannotRehearse(
                 "the configuration names no database, so its server is not known",

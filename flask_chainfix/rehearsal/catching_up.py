@@ -29,8 +29,7 @@ from flask_chainfix.rehearsal.round_trip import Place, scratch_for
 from flask_chainfix.rehearsal.scratch import Scratch
 from flask_chainfix.rehearsal.scratch_servers import ScratchServer
 from flask_chainfix.rehearsal.states import copy_state, drop_lacking, keeps_statements
-from flask_chainfix.schema.footprint import SchemaObject
-from flask_chainfix.schema.objects import key_of
+from flask_chainfix.schema.footprint import SchemaObject, key_of
 from flask_chainfix.schema.reflected import PropertyDifference, Reflected
 
 _NAMED = 3

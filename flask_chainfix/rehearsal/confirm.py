@@ -15,7 +15,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from flask_chainfix.chain.redundancy import impassable
+from flask_chainfix.chain.ancestry import impassable
 from flask_chainfix.common.errors import CannotPlan, NotConfirmed
 from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.common.wording import listing

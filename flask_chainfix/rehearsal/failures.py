@@ -15,7 +15,8 @@ from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.quoting import word
 from flask_chainfix.common.remedies import Remedy, way
-from flask_chainfix.databases.drivers import missing_driver, remedy_for_migrating, trouble_of
+from flask_chainfix.databases.database_errors import remedy_for_migrating, trouble_of
+from flask_chainfix.databases.drivers import missing_driver
 from flask_chainfix.environment.messages import masked, said
 from flask_chainfix.model.databases import Trouble
 from flask_chainfix.model.rehearsal import SERVERS, FailureKind, RehearsalFailure

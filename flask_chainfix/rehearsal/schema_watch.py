@@ -13,8 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
 from flask_chainfix.databases.reflecting import read_whole
-from flask_chainfix.schema.footprint import Kind, SchemaObject
-from flask_chainfix.schema.objects import table_of
+from flask_chainfix.schema.footprint import Kind, SchemaObject, table_of
 from flask_chainfix.schema.reflected import (
     Properties,
     PropertyDifference,

@@ -18,15 +18,14 @@ from sqlalchemy.pool import NullPool
 
 from flask_chainfix.common import signals
 from flask_chainfix.common.errors import NoScratchDatabase, ScratchLeftBehind
+from flask_chainfix.databases.database_errors import remedy_for_connecting, trouble_of
 from flask_chainfix.databases.drivers import (
     missing_driver,
-    remedy_for_connecting,
+    parse_url,
     timeouts,
-    trouble_of,
     usable,
     without_driver,
 )
-from flask_chainfix.databases.urls import parse_url
 from flask_chainfix.environment.messages import masked, said, secrets_of, shown_url
 
 _PREFIX = "fixchain_rehearsal"

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from flask_chainfix.common.errors import NoScratchDatabase
 from flask_chainfix.common.remedies import way
+from flask_chainfix.databases.drivers import parse_url
 from flask_chainfix.databases.targets import Target
-from flask_chainfix.databases.urls import parse_url
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.rehearsal import SERVERS
 from flask_chainfix.rehearsal.app_databases import OWN_SERVER

@@ -16,8 +16,7 @@ from flask_chainfix.databases.drivers import usable
 from flask_chainfix.databases.targets import Target
 from flask_chainfix.databases.version_tables import version_table
 from flask_chainfix.environment.messages import masked, said
-from flask_chainfix.schema.footprint import Kind, SchemaObject
-from flask_chainfix.schema.objects import table_of
+from flask_chainfix.schema.footprint import Kind, SchemaObject, table_of
 
 _SQLITE = (
     "SELECT name, sql FROM main.sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite\\_%'"

@@ -23,10 +23,9 @@ from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.common.wording import Progress, listing
 from flask_chainfix.databases.applied.contradictions import by_hand
 from flask_chainfix.databases.applied.rows import tops
-from flask_chainfix.databases.connecting import Obstacle
+from flask_chainfix.databases.connecting import Obstacle, run_statement
 from flask_chainfix.databases.drivers import usable
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.databases.running_sql import run_statement
 from flask_chainfix.databases.targets import Target
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.environment.messages import masked, said

@@ -21,8 +21,7 @@ from flask_chainfix.report.command_text import mended
 from flask_chainfix.report.layout import PictureNode
 from flask_chainfix.report.page import shown_path
 from flask_chainfix.report.results import Drawn
-from flask_chainfix.schema.footprint import Action, Effect, Footprint, Kind, SchemaObject
-from flask_chainfix.schema.objects import table_of
+from flask_chainfix.schema.footprint import Action, Effect, Footprint, Kind, SchemaObject, table_of
 
 _MOST_LINES = 40  # of what one revision does
 _LONGEST_MESSAGE, _LONGEST_DOCSTRING = 300, 4_000  # characters

@@ -8,8 +8,7 @@ from itertools import chain
 from typing import NamedTuple
 
 from flask_chainfix.schema.evidence import Evidence
-from flask_chainfix.schema.footprint import Action, Kind, SchemaObject
-from flask_chainfix.schema.objects import Key, Touch, table_of
+from flask_chainfix.schema.footprint import Action, Key, Kind, SchemaObject, Touch, key_of, table_of
 
 # Of an object that is made this often, each pair is not worth looking at.
 _MOST_COMPARED = 20
@@ -43,19 +42,14 @@ def never_made(evidence: Evidence) -> Iterator[tuple[Touch, ...]]:
 
 def _is_missing_at_first(evidence: Evidence, key: Key, object_: SchemaObject) -> bool:
     """Whether some revision needs an object before any makes it."""
-    if evidence.is_made_somewhere(object_) and (
-        evidence.is_made_under_older_name(object_) or not evidence.is_there_first(key)
-    ):
+    if evidence.is_made_under_older_name(key):
         return False
-    if _is_made_in_other_schema(evidence, key):
+    if (key in evidence.creators or key in evidence.renames) and not evidence.is_there_first(key):
         return False
-    return key.kind is Kind.TABLE or evidence.knows_columns_of(evidence.key(table_of(object_)))
-
-
-def _is_made_in_other_schema(evidence: Evidence, wanted: Key) -> bool:
-    """Whether there is one of that name in another schema: a search path may lead there."""
-    schemas = evidence.schemas_of.get(wanted._replace(schema=""), frozenset())
-    return not schemas <= {wanted.schema}
+    schemas = evidence.schemas_of.get(key._replace(schema=""), frozenset())
+    if not schemas <= {key.schema}:  # a search path may lead to the other ones
+        return False
+    return key.kind is Kind.TABLE or evidence.knows_columns_of(key_of(table_of(object_)))
 
 
 def _frontier(evidence: Evidence, kind: Kind) -> list[_Event]:
@@ -75,9 +69,9 @@ def _may_be_made_before(evidence: Evidence, touch: Touch, frontier: list[_Event]
     if object_.kind is Kind.COLUMN:
         objects = [
             object_._replace(table=table.name, schema=table.schema)
-            for table in evidence.origins(evidence.key(table_of(object_)))
+            for table in evidence.origins(key_of(table_of(object_)))
         ]
-    key = evidence.key(object_)
+    key = key_of(object_)
     makers = [
         _at(maker)
         for maker in (
@@ -136,7 +130,7 @@ def _fails(evidence: Evidence, first: Touch, second: Touch) -> bool:
 def _make_tables_too(evidence: Evidence, first: Touch, second: Touch) -> bool:
     """Whether two touches of a part of a table come with two creations of the table."""
     made = [
-        evidence.times_made.get((evidence.key(table_of(touch.object)), touch.revision), 0)
+        evidence.times_made.get((key_of(table_of(touch.object)), touch.revision), 0)
         for touch in (first, second)
     ]
     return all(made) and (first.revision != second.revision or made[0] > 1)
@@ -146,7 +140,7 @@ def _unnamed_changes(evidence: Evidence, object_: SchemaObject, action: Action) 
     """What may make or drop a part of a table without naming it."""
     if object_.kind in (Kind.TABLE, Kind.TYPE):
         return []
-    table = evidence.key(table_of(object_))
+    table = key_of(table_of(object_))
     found = [_at(change) for change in evidence.table_changes.get((action, table), ())]
     if object_.kind is Kind.COLUMN:
         return found
@@ -163,7 +157,7 @@ def _groups(
     groups += [
         touched[key]
         for key in sorted((key for key in touched if len(touched[key]) > 1), key=str)
-        if not evidence.has_twin(key)
+        if key not in evidence.twins
     ]
     for group in groups:
         certain = [touch for touch in group if touch.certain]
@@ -229,7 +223,7 @@ class _Between:
         objects = {touch.object for touch in touches}
         doubts = [doubt for each in objects for doubt in evidence.limited(undoing, each)]
         doubts += evidence.unlimited.get((undoing, touches[0].object.kind), ())
-        every = {_at(touch) for touch in undone.get(evidence.key(touches[0].object), ())}
+        every = {_at(touch) for touch in undone.get(key_of(touches[0].object), ())}
         every.update(_before(*doubt) for doubt in doubts)
         for each in objects:
             every.update(_unnamed_changes(evidence, each, undoing))

@@ -9,10 +9,14 @@ from itertools import product
 
 from flask_chainfix.chain.ancestry import Ancestry, upgrade_order
 from flask_chainfix.chain.revision_graph import Graph
-from flask_chainfix.schema.footprint import Action, Effect, Footprint, Kind, Opaque, SchemaObject
-from flask_chainfix.schema.objects import (
+from flask_chainfix.schema.footprint import (
+    Action,
+    Effect,
+    Footprint,
     Key,
-    OwnTouches,
+    Kind,
+    Opaque,
+    SchemaObject,
     Touch,
     belongs_to_database,
     key_of,
@@ -65,32 +69,23 @@ class Evidence:
         self.column_drops: dict[Key, list[Touch]] = {}
         self.unnamed: dict[Key, list[tuple[str, int]]] = {}
         self.rank = {revision: number for number, revision in enumerate(graph.order)}
-        self._keys: dict[SchemaObject, Key] = {}
         self._heads: dict[str, int] = {}
         for revision in graph.order:
-            footprint = footprints.get(revision)
-            if footprint is not None and footprint.effects:
-                self._add(revision, footprint.effects)
-            for table, place in footprint.unnamed if footprint is not None else ():
-                self.unnamed.setdefault(self.key(table), []).append((revision, place))
-
-    def key(self, object_: SchemaObject) -> Key:
-        """What all spellings of an object have in common."""
-        key = self._keys.get(object_)
-        if key is None:
-            key = self._keys[object_] = key_of(object_)
-        return key
+            footprint = footprints.get(revision, Footprint())
+            self._add(revision, footprint.effects)
+            for table, place in footprint.unnamed:
+                self.unnamed.setdefault(key_of(table), []).append((revision, place))
 
     def _add(self, revision: str, effects: Sequence[Effect]) -> None:
-        own = OwnTouches()
+        own = _OwnTouches()
         for place, effect in enumerate(effects):
             action, object_, line, certain, renamed, tolerant, *_ = effect
             if object_.kind is Kind.VALUE:
                 continue  # which comes and goes with its type
-            key = self.key(object_)
+            key = key_of(object_)
             touch = Touch(revision, line, object_, certain, place, tolerant, renamed)
             if renamed is not None and action is Action.CREATE:
-                self.renames.setdefault(key, set()).add(self.key(renamed))
+                self.renames.setdefault(key, set()).add(key_of(renamed))
             if action is not Action.USE and key.kind is Kind.TABLE:
                 self.table_changes.setdefault((action, key), []).append(touch)
             elif action is Action.DROP and key.kind is Kind.COLUMN:
@@ -110,10 +105,13 @@ class Evidence:
     @cached_property
     def mentioned(self) -> frozenset[Key]:
         """The keys of all objects that migrations speak of."""
-        elsewhere = (
-            self.key(effect.object) for footprint in self.elsewhere for effect in footprint.effects
+        return frozenset(
+            key_of(thing)
+            for footprint in (*self.footprints.values(), *self.elsewhere)
+            for effect in footprint.effects
+            for thing in (effect.object, effect.renamed)
+            if thing is not None
         )
-        return frozenset(self._keys.values()).union(elsewhere)
 
     @cached_property
     def opaque(self) -> Mapping[str, tuple[Opaque, ...]]:
@@ -160,40 +158,36 @@ class Evidence:
         found: dict[tuple[Action, Kind], list[tuple[str, int]]] = {}
         for revision, doubts in self.opaque.items():
             for doubt in doubts:
-                if _is_unlimited(doubt):
+                if doubt.table is None:
                     for action, kind in product(Action, doubt.kinds):
                         if doubt.may(action, kind):
                             found.setdefault((action, kind), []).append((revision, doubt.place))
         return found
 
     @cached_property
-    def _limited(self) -> Mapping[Key | None, list[tuple[str, Opaque]]]:
-        """What else is not known, by the table that it concerns; ``None`` for parts of names."""
-        found: dict[Key | None, list[tuple[str, Opaque]]] = {}
+    def _limited(self) -> Mapping[Key, list[tuple[str, Opaque]]]:
+        """What else is not known, by the table that it concerns."""
+        found: dict[Key, list[tuple[str, Opaque]]] = {}
         for revision, doubts in self.opaque.items():
             for doubt in doubts:
-                if not _is_unlimited(doubt):
-                    table = self.key(doubt.table) if doubt.table is not None else None
-                    found.setdefault(table, []).append((revision, doubt))
+                if doubt.table is not None:
+                    found.setdefault(key_of(doubt.table), []).append((revision, doubt))
         return found
 
     def limited(self, action: Action, object_: SchemaObject) -> Iterator[tuple[str, int]]:
         """What is not known and concerns some tables, where an object belongs to one of them."""
-        if not self._limited:
-            return
-        for table in (None, self.key(table_of(object_))):
-            for revision, doubt in self._limited.get(table, ()):
-                if self._concerns(doubt, action, object_):
-                    yield revision, doubt.place
+        for revision, doubt in self._limited.get(key_of(table_of(object_)), ()):
+            if self._concerns(doubt, action, object_):
+                yield revision, doubt.place
 
     def may_happen_elsewhere(self, action: Action, object_: SchemaObject) -> bool:
         """Whether a migration whose place is not known may create, use or drop an object."""
-        key = self.key(object_)
+        key = key_of(object_)
         return any(
             any(self._concerns(doubt, action, object_) for doubt in footprint.opaque)
             or any(
                 effect.action is action
-                and self.key(effect.object) in (key, self.key(table_of(object_)))
+                and key_of(effect.object) in (key, key_of(table_of(object_)))
                 for effect in footprint.effects
             )
             for footprint in self.elsewhere
@@ -208,9 +202,7 @@ class Evidence:
             return False
         if doubt.table is None:
             return True
-        return object_.kind is not Kind.TABLE and self.key(doubt.table) == self.key(
-            table_of(object_)
-        )
+        return object_.kind is not Kind.TABLE and key_of(doubt.table) == key_of(table_of(object_))
 
     @cached_property
     def runs_before(self) -> Ancestry:
@@ -283,8 +275,11 @@ class Evidence:
         )
 
     @cached_property
-    def _twins(self) -> frozenset[Key]:
-        """Objects of one name that are made or dropped in several schemas, one by default."""
+    def twins(self) -> frozenset[Key]:
+        """Objects of one name that are made or dropped in several schemas, one by default.
+
+        Each may be another one as well, whose schema is not said, or is.
+        """
         first: dict[Key, Key] = {}
         twins: set[Key] = set()
         for key in {**self.creators, **self.droppers}:
@@ -292,10 +287,6 @@ class Evidence:
             if other != key and not (other.schema and key.schema):
                 twins.update((other, key))
         return frozenset(twins)
-
-    def has_twin(self, key: Key) -> bool:
-        """Whether an object may be another one as well, whose schema is not said, or is."""
-        return key in self._twins
 
     def origins(self, key: Key) -> set[Key]:
         """The names that a table had before it was renamed to this one, itself included."""
@@ -307,21 +298,20 @@ class Evidence:
                     pending.append(older)
         return found
 
-    def is_made_somewhere(self, object_: SchemaObject) -> bool:
-        """Whether any revision makes an object, whatever its table was called then."""
-        key = self.key(object_)
-        return key in self.creators or key in self.renames or self.is_made_under_older_name(object_)
-
-    def is_made_under_older_name(self, object_: SchemaObject) -> bool:
+    def is_made_under_older_name(self, key: Key) -> bool:
         """Whether any revision makes a column while its table has another name."""
-        if object_.kind is not Kind.COLUMN:
-            return False
-        key, table = self.key(object_), self.key(table_of(object_))
-        return any(
-            key._replace(schema=older.schema, table=older.name) in self.creators
-            for older in self.origins(table)
-            if older != table
+        return any(older in self.creators for older in self._under_older_names(key))
+
+    def mentions(self, key: Key) -> bool:
+        """Whether migrations speak of an object, be it while its table has another name."""
+        return key in self.mentioned or any(
+            older in self.mentioned for older in self._under_older_names(key)
         )
+
+    def _under_older_names(self, key: Key) -> Iterator[Key]:
+        table = table_key(key)
+        for older in self.origins(table) - {table} if key.kind is Kind.COLUMN else ():
+            yield key._replace(schema=older.schema, table=older.name)
 
     def knows_columns_of(self, table: Key) -> bool:
         """Whether a table, under all its names, comes from nowhere but the chain."""
@@ -338,5 +328,57 @@ class Evidence:
         return key in self.users or key in self.droppers
 
 
-def _is_unlimited(doubt: Opaque) -> bool:
-    return doubt.table is None
+class _OwnTouches:
+    """What one revision does, less what concerns nobody but itself.
+
+    Attributes:
+        made: what exists because of it.
+        used: what must exist before it, and still does afterwards.
+        ended: what must exist before it, and no longer does.
+        made_again: what it makes though it has made it already: both touches.
+        ended_again: what it drops though it has dropped it already.
+    """
+
+    def __init__(self) -> None:
+        self.made: dict[Key, Touch] = {}
+        self.used: dict[Key, Touch] = {}
+        self.ended: dict[Key, Touch] = {}
+        self._come_and_gone: set[Key] = set()
+        self.made_again: list[tuple[Touch, Touch]] = []
+        self.ended_again: list[tuple[Touch, Touch]] = []
+
+    def add(self, action: Action, key: Key, touch: Touch) -> None:
+        """Add the revision's next operation."""
+        if action is Action.USE:
+            known = self.used.get(key)
+            inside = key in self.made or key in self._come_and_gone
+            if not inside and (known is None or touch.certain > known.certain):
+                self.used[key] = touch
+        elif action is Action.CREATE:
+            self._make(key, touch)
+        else:
+            self._end(key, touch)
+
+    def _make(self, key: Key, touch: Touch) -> None:
+        replaced = self.ended.pop(key, None)
+        if key in self.made:
+            self.made_again.append((self.made[key], touch))
+        elif replaced is None:
+            self.made[key] = touch
+        elif replaced.certain and touch.certain:
+            self.used.setdefault(key, replaced)
+        else:  # dropped if it was there, and made in any case
+            self.made[key] = touch._replace(certain=False)
+
+    def _end(self, key: Key, touch: Touch) -> None:
+        made = self.made.pop(key, None)
+        if made is not None:
+            self._come_and_gone.add(key)
+            if not touch.certain:
+                self.made[key] = made._replace(certain=False)
+            elif not made.certain:  # it may have been there before
+                self.ended[key] = touch._replace(certain=False)
+        elif key in self.ended:
+            self.ended_again.append((self.ended[key], touch))
+        else:
+            self.ended[key] = touch

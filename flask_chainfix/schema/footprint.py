@@ -1,8 +1,11 @@
-"""What a migration does to the schema of a database, as far as its source tells."""
+"""What a migration does to the objects of a schema, as far as its source tells."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import Enum
+from fnmatch import fnmatchcase
+from functools import cache
 from typing import NamedTuple
 
 
@@ -144,3 +147,119 @@ class Footprint(NamedTuple):
     opaque: tuple[Opaque, ...] = ()
     unnamed: tuple[tuple[SchemaObject, int], ...] = ()
     rows: tuple[tuple[str, int], ...] = ()
+
+
+class Touch(NamedTuple):
+    """What one revision does with one object, seen from outside the revision.
+
+    Attributes:
+        revision: its id.
+        line: 1-based line of the operation.
+        object: the object as the operation spells it.
+        certain: whether it happens whenever the revision runs.
+        place: how many of the revision's effects come before it.
+        tolerant: whether it may succeed where the object is there already.
+        renamed: the other name of an object that is being renamed.
+    """
+
+    revision: str
+    line: int
+    object: SchemaObject
+    certain: bool
+    place: int = 0
+    tolerant: bool = False
+    renamed: SchemaObject | None = None
+
+
+def ended(touch: Touch) -> str:
+    """What has become of an object that a revision has dropped, in words."""
+    return "has dropped" if touch.renamed is None else f"has renamed to {touch.renamed.name}"
+
+
+def dropping(touches: Iterable[Touch]) -> str:
+    """What revisions do that drop an object, in words: they may rename it."""
+    renames = {touch.renamed is not None for touch in touches}
+    return "drop or rename" if len(renames) > 1 else "rename" if True in renames else "drop"
+
+
+# --- Objects as they can be compared --------------------------------------------------------------
+# Tables, schemas and columns that Alembic and databases keep for themselves.
+_THEIR_TABLES = frozenset(
+    {"alembic_version", "sqlite_master", "sqlite_sequence", "spatial_ref_sys"}
+)
+_THEIR_SCHEMAS = frozenset({"information_schema", "mysql", "pg_catalog", "sys"})
+_THEIR_COLUMNS = frozenset({"ctid", "oid", "rowid", "tableoid", "xmin"})
+
+
+class Key(NamedTuple):
+    """What all spellings of an object have in common.
+
+    Case is folded and ``public`` taken for the default schema, so that what some database would
+    keep apart is not told to be missing.
+    """
+
+    kind: Kind
+    database: str
+    schema: str
+    table: str
+    name: str
+
+
+@cache  # objects are compared by the hundred thousand
+def key_of(object_: SchemaObject) -> Key:
+    """The key of an object."""
+    kind, name, table, schema, database = object_
+    schema = schema.casefold()
+    # An index may be dropped without a word about its table.
+    table = "" if kind is Kind.INDEX else table.casefold()
+    return Key(kind, database, "" if schema == "public" else schema, table, name.casefold())
+
+
+def table_key(key: Key) -> Key:
+    """The key of the table that a column belongs to; that of a table itself."""
+    if key.kind is Kind.TABLE:
+        return key
+    return key._replace(kind=Kind.TABLE, table="", name=key.table)
+
+
+def table_of(object_: SchemaObject) -> SchemaObject:
+    """The table that a part belongs to, of a value its type; a table itself."""
+    if object_.kind is Kind.TABLE:
+        return object_
+    if object_.kind is Kind.VALUE:
+        return SchemaObject(Kind.TYPE, object_.table, "", object_.schema, object_.database)
+    return SchemaObject(Kind.TABLE, object_.table, "", object_.schema, object_.database)
+
+
+def belongs_to_database(object_: SchemaObject) -> bool:
+    """Whether an object is Alembic's or the database's own, which no migration creates."""
+    return (
+        table_of(object_).name.casefold() in _THEIR_TABLES
+        or object_.schema.casefold() in _THEIR_SCHEMAS
+        or (object_.kind is Kind.COLUMN and object_.name.casefold() in _THEIR_COLUMNS)
+    )
+
+
+def is_ignored(object_: SchemaObject, patterns: Iterable[str]) -> bool:
+    """Whether an object is one of those that the settings name; with a table go its parts.
+
+    Patterns are those of file names, ``audit_*`` for tables and types, ``users.legacy`` or
+    ``*.ix_tmp_*`` for columns, indexes and constraints; a schema may stand before both. Case does
+    not count.
+    """
+    own = object_.name if not object_.table else f"{object_.table}.{object_.name}"
+    names = {own, object_.table or own}
+    if object_.schema:
+        names |= {f"{object_.schema}.{name}" for name in names}
+    return any(
+        fnmatchcase(name.casefold(), pattern.casefold()) for name in names for pattern in patterns
+    )
+
+
+def version_tables_in(objects: Iterable[SchemaObject]) -> set[str]:
+    """The names of tables that have one column, and that one is called like Alembic's."""
+    columns: dict[str, set[str]] = {}
+    for each in objects:
+        if each.kind is Kind.COLUMN:
+            columns.setdefault(each.table, set()).add(each.name.casefold())
+    return {table for table, names in columns.items() if names == {"version_num"}}

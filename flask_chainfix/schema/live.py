@@ -13,11 +13,13 @@ from flask_chainfix.schema.footprint import (
     NO_DEFAULT,
     NOT_NULL,
     NULLABLE,
+    Key,
     Kind,
     SchemaObject,
+    key_of,
+    table_of,
 )
 from flask_chainfix.schema.object_history import History, State, Step
-from flask_chainfix.schema.objects import Key, key_of, table_of
 from flask_chainfix.schema.reflected import Properties
 
 # Databases' words for the types that are compared, as SQLAlchemy reflects them.

@@ -17,10 +17,14 @@ from flask_chainfix.schema.footprint import (
     Action,
     Effect,
     Footprint,
+    Key,
     Kind,
     SchemaObject,
+    Touch,
+    belongs_to_database,
+    key_of,
+    table_of,
 )
-from flask_chainfix.schema.objects import Key, Touch, belongs_to_database, table_of
 
 State = bool | str | None
 """Whether an object is there, or what a property of a column is, ``False`` where the column is not
@@ -155,19 +159,19 @@ class _Recorder:
         """Whether something is made by the operation that makes its table."""
         thing = event.object
         if thing.kind is Kind.TABLE and event.state:
-            self._made = event.revision, event.line, self._evidence.key(thing)
+            self._made = event.revision, event.line, key_of(thing)
         if thing.kind not in (Kind.COLUMN, Kind.CONSTRAINT) or self._made is None:
             return False
         *operation, table = self._made
         same = operation == [event.revision, event.line]
-        return same and self._evidence.key(table_of(thing)) == table
+        return same and key_of(table_of(thing)) == table
 
     def _add(self, event: _Event) -> None:
         thing = event.object
-        key = self._evidence.key(thing)
+        key = key_of(thing)
         self._events.setdefault(key, []).append(event)
         if thing.kind in _PARTS and event.changes:
-            parts = self._parts.setdefault(self._evidence.key(table_of(thing)), {})
+            parts = self._parts.setdefault(key_of(table_of(thing)), {})
             if event.state is False:
                 parts.pop(key, None)
             else:
@@ -178,7 +182,7 @@ class _Recorder:
         column, told = event.object, dict(effect.properties)
         altered = effect.action is Action.USE or effect.renamed is not None
         before = None if altered or event.before else event.before
-        own, known = self._evidence.key(column), self._events
+        own, known = key_of(column), self._events
         for kind in told if altered else PROPERTIES:
             state = event.state and told.get(kind)
             key = Key(kind, *own[1:])
@@ -189,9 +193,9 @@ class _Recorder:
 
     def _move_properties(self, gone: _Event, old: SchemaObject, new: SchemaObject | None) -> None:
         """The properties of a column that is dropped, or has another name or table from then on."""
-        key, known = self._evidence.key, self._events
+        known = self._events
         for kind in PROPERTIES:
-            events = known.get(Key(kind, *key(old)[1:]))
+            events = known.get(Key(kind, *key_of(old)[1:]))
             if events is None:
                 continue
             last = events[-1]
@@ -199,12 +203,12 @@ class _Recorder:
                 doubt = self._doubt_after(last.place, Action.DROP, old._replace(kind=kind))
                 is_known = gone.state is not None and (doubt is None or doubt > gone.place)
                 moved = _moved(gone, new, False, last.state if is_known else None)
-                known.setdefault(Key(kind, *key(new)[1:]), []).append(moved)
+                known.setdefault(Key(kind, *key_of(new)[1:]), []).append(moved)
             events.append(_moved(gone, old, None, gone.state))
 
     def _take_parts(self, gone: _Event, new: SchemaObject | None) -> None:
         """With a table go its parts; where it is renamed, they are those of the new name."""
-        for key, thing in list(self._parts.get(self._evidence.key(gone.object), {}).items()):
+        for key, thing in list(self._parts.get(key_of(gone.object), {}).items()):
             if thing.kind is Kind.VALUE:  # those of a type that is made anew are not known
                 self._add(_moved(gone, thing, None, None))
                 continue
@@ -213,7 +217,7 @@ class _Recorder:
                 there = None if gone.state is None else True
                 moved = thing._replace(table=new.name, schema=new.schema)
                 self._add(_moved(gone, moved, there and False, there))
-            if moved is None or self._evidence.key(moved) != key:  # an index has the same key
+            if moved is None or key_of(moved) != key:  # an index has the same key
                 self._add(_moved(gone, thing, None if gone.state is None else True, gone.state))
             if thing.kind is Kind.COLUMN:
                 self._move_properties(gone, thing, moved)
@@ -226,7 +230,7 @@ class _Recorder:
             if not changes:
                 continue
             thing = changes[0].object  # of a property, the column
-            if evidence.has_twin(evidence.key(thing)):
+            if key_of(thing) in evidence.twins:
                 continue
             if any(event.object.name != thing.name for event in changes):
                 continue
@@ -286,7 +290,7 @@ class _Recorder:
         ]
         if action is Action.DROP and thing.kind in (Kind.INDEX, Kind.CONSTRAINT):
             # With a column go the indexes and constraints that it is part of.
-            table = evidence.key(table_of(thing))
+            table = key_of(table_of(thing))
             found += _places(evidence, evidence.column_drops.get(table, ()))
             if thing.kind is Kind.CONSTRAINT and evidence.dialect == "sqlite":
                 # A copy of the table, which a batch makes, is without some of its constraints.

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from flask_chainfix.schema.evidence import Evidence
-from flask_chainfix.schema.footprint import Action, Kind
-from flask_chainfix.schema.objects import Key, Touch, table_of
+from flask_chainfix.schema.footprint import Action, Key, Kind, Touch, key_of, table_of
 
 
 class Precedence(NamedTuple):
@@ -99,26 +98,22 @@ def is_disorder(evidence: Evidence, precedence: Precedence) -> bool:
     user = after if ending == "use" else before
     if not user.certain or not (ending == "use" or after.certain):
         return False
-    if evidence.elsewhere and not _is_in_line(evidence, precedence):
-        return False
+    one, other = before.revision, after.revision
+    runs_before = evidence.runs_before
+    if evidence.elsewhere and not (runs_before(one, other) or runs_before(other, one)):
+        return False  # they may run in any order
     return not evidence.may_happen_elsewhere(Action.CREATE, user.object) and not any(
         doubt.place <= user.place or revision != user.revision
         for revision in evidence.opaque
-        if revision == user.revision or evidence.runs_before(revision, user.revision)
+        if revision == user.revision or runs_before(revision, user.revision)
         for doubt in evidence.doubts(revision, Action.CREATE, user.object)
     )
-
-
-def _is_in_line(evidence: Evidence, precedence: Precedence) -> bool:
-    """Whether the two revisions are sure to run in one order, whichever that is."""
-    one, other = precedence.before.revision, precedence.after.revision
-    return evidence.runs_before(one, other) or evidence.runs_before(other, one)
 
 
 def _is_told_of_table(evidence: Evidence, precedence: Precedence) -> bool:
     """Whether the table of a column has the same fault in the same two revisions."""
     before, after, ending = precedence
-    table = evidence.key(table_of(before.object))
+    table = key_of(table_of(before.object))
     touch = before if ending == "use" else after
     touches = evidence.creators if ending == "use" else evidence.droppers
     return any(other.revision == touch.revision for other in touches.get(table, ()))

@@ -6,8 +6,9 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from flask_chainfix.schema.footprint import Kind, SchemaObject
-from flask_chainfix.schema.objects import (
+from flask_chainfix.schema.footprint import (
+    Kind,
+    SchemaObject,
     belongs_to_database,
     is_ignored,
     table_of,
@@ -106,7 +107,7 @@ def differences(
     Args:
         expected: the one that is right.
         found: the other one.
-        ignored: patterns of what is left out, see ``objects.is_ignored``.
+        ignored: patterns of what is left out, see ``is_ignored``.
         version_tables: the names of some.
 
     Returns:

@@ -17,9 +17,13 @@ from flask_chainfix.schema.footprint import (
     Action,
     Effect,
     Footprint,
+    Key,
     Kind,
+    Touch,
+    ended,
+    key_of,
+    table_key,
 )
-from flask_chainfix.schema.objects import Key, Touch, ended, key_of, table_key
 
 Branch = Sequence[tuple[str, Footprint]]  # revisions in the order in which they run
 

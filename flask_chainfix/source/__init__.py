@@ -11,14 +11,12 @@ from flask_chainfix.source.body import (
     line_of_upgrade,
     never_goes_back,
     same_body,
-    same_downgrade,
-    same_upgrade,
+    same_function,
     words_in,
 )
-from flask_chainfix.source.comments import ignores
-from flask_chainfix.source.docstring import stated_parents, states
 from flask_chainfix.source.header import excess, is_loaded, read
 from flask_chainfix.source.literals import line_of
+from flask_chainfix.source.prose import ignores, stated_parents, states
 from flask_chainfix.source.rewriter import restate, rewrite
 
 __all__ = [
@@ -34,8 +32,7 @@ __all__ = [
     "restate",
     "rewrite",
     "same_body",
-    "same_downgrade",
-    "same_upgrade",
+    "same_function",
     "stated_parents",
     "states",
     "words_in",

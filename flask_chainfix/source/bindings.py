@@ -18,20 +18,18 @@ from flask_chainfix.source.literals import Computed, evaluate
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
-# Ways to get at the module's namespace other than by its names: built-in functions, and what is
-# reached through modules, functions and frames.
-_FUNCTIONS_THAT_REACH_IT = frozenset({"eval", "exec", "globals", "locals", "vars"})
-_ATTRIBUTES = (
-    "__builtins__ __dict__ __globals__ __import__ _getframe builtins f_globals f_locals"
-    " import_module modules"
+# Ways to get at the module's namespace other than by its names: what is reached through modules,
+# functions and frames, and built-in functions.
+_ATTRIBUTES = frozenset(
+    {"__builtins__", "__dict__", "__globals__", "__import__", "_getframe", "builtins"}
+    | {"f_globals", "f_locals", "import_module", "modules"}
 )
-_ATTRIBUTES_THAT_REACH_IT = frozenset(_ATTRIBUTES.split())
-BACK_DOORS = _FUNCTIONS_THAT_REACH_IT | _ATTRIBUTES_THAT_REACH_IT
+BACK_DOORS = _ATTRIBUTES | {"eval", "exec", "globals", "locals", "vars"}
 _WORDS = re.compile(rf"\b(?:global|{'|'.join(sorted(BACK_DOORS))})\b".encode())
 
 
 def names_in(node: ast.AST) -> Iterator[ast.Name]:
-    """Every name that occurs below a node."""
+    """Every name below a node."""
     return (inner for inner in ast.walk(node) if isinstance(inner, ast.Name))
 
 
@@ -54,15 +52,7 @@ def names_bound(statement: ast.stmt) -> Iterator[str]:
             yield node.rest
 
 
-def _may_open_back_doors(source: bytes) -> bool:
-    """Whether a look for back doors is worth the while.
-
-    Names may also be written in letters that Python folds to ASCII, or in another encoding.
-    """
-    return not source.isascii() or b"coding" in source or _WORDS.search(source) is not None
-
-
-def opens_back_door(statement: ast.stmt) -> bool:
+def _opens_back_door(statement: ast.stmt) -> bool:
     """Whether running the statement may write to the module's names by way of ``exec`` & co.
 
     The body of a class runs with its statement, and that of a lambda may.
@@ -70,31 +60,21 @@ def opens_back_door(statement: ast.stmt) -> bool:
     for node in _in_scope(statement):
         if _is_back_door(node) or isinstance(node, ast.Global):
             return True
-        if isinstance(node, ast.ClassDef) and any(map(opens_back_door, node.body)):
+        if isinstance(node, ast.ClassDef) and any(map(_opens_back_door, node.body)):
             return True
         if isinstance(node, ast.Lambda) and _holds_back_door(node):
             return True
     return False
 
 
-def risky_definitions(tree: ast.Module) -> frozenset[str]:
+def _risky_definitions(tree: ast.Module) -> frozenset[str]:
     """The functions and classes that could change module-level names when they are used.
 
-    Those that hold a back door or assign to a global name, and those that use such a one.
+    All of them where one holds a back door or assigns to a global name: others may use that one.
     """
     definitions = [node for node in ast.walk(tree) if isinstance(node, (*_FUNCTIONS, ast.ClassDef))]
-    pending = [node.name for node in definitions if _holds_back_door(node)]
-    users: dict[str, set[str]] = {}
-    for node in definitions if pending else ():
-        for name in names_in(node):
-            users.setdefault(name.id, set()).add(node.name)
-    risky: set[str] = set()
-    while pending:
-        one = pending.pop()
-        if one not in risky:
-            risky.add(one)
-            pending.extend(users.get(one, ()))
-    return frozenset(risky)
+    risky = any(map(_holds_back_door, definitions))
+    return frozenset(node.name for node in definitions if risky)
 
 
 def uses_any(statement: ast.stmt, names: Iterable[str]) -> bool:
@@ -115,7 +95,7 @@ def _is_back_door(node: ast.AST) -> bool:
     if isinstance(node, ast.alias):
         return not BACK_DOORS.isdisjoint(node.name.split("."))
     if isinstance(node, ast.Attribute):
-        return node.attr in _ATTRIBUTES_THAT_REACH_IT
+        return node.attr in _ATTRIBUTES
     return isinstance(node, ast.Name) and node.id in BACK_DOORS
 
 
@@ -173,8 +153,9 @@ def follow(tree: ast.Module, source: bytes) -> dict[str, Binding]:
         source: what it was parsed from.
     """
     bindings = _Bindings()
-    may_open = _may_open_back_doors(source)
-    risky = risky_definitions(tree) if may_open else frozenset()
+    # Names may also be written in letters that Python folds to ASCII, or in another encoding.
+    may_open = not source.isascii() or b"coding" in source or _WORDS.search(source) is not None
+    risky = _risky_definitions(tree) if may_open else frozenset()
     lists: list[set[str]] = []
     for statement in tree.body:
         changed = dict(_bound_by(statement, bindings))
@@ -185,12 +166,13 @@ def follow(tree: ast.Module, source: bytes) -> dict[str, Binding]:
         if isinstance(statement, ast.Delete):
             for name in names_bound(statement):
                 bindings.pop(name)
-        if "*" in changed or (may_open and opens_back_door(statement)):
+        if "*" in changed or (may_open and _opens_back_door(statement)):
             bindings.doubt_everything(statement, "may be changed by this statement")
         elif risky and uses_any(statement, risky):
             bindings.doubt_everything(statement, "may be changed by what is used here")
     held = bindings.held()
-    _doubt_changed_lists(tree, lists, held)
+    if lists:
+        _doubt_changed_lists(tree, lists, held)
     if "__getattr__" in held:
         for name in HEADER_NAMES:
             computed = Computed("is computed by the module's __getattr__")
@@ -233,41 +215,20 @@ def _doubt_changed_lists(
 ) -> None:
     """Put in ``bindings`` which lists may be changed in place: what they were says nothing then.
 
-    ``lists`` has all names in each statement that gives a list a name: they may be of one list.
+    It is those of which a name is used at all, be it to give them another name. ``lists`` has all
+    names in each statement that gives a list a name: they may be of one list.
     """
-    if not lists:
-        return
-    together: dict[str, list[set[str]]] = {}
+    used: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.AugAssign):
+            used.update(name.id for name in names_in(node.target))
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+            used.add(node.id)
     for names in lists:
-        for name in names:
-            together.setdefault(name, []).append(names)
-    pending = [*_used_beyond_naming(tree, set(together))]
-    doubted: set[str] = set()
-    while pending:
-        name = pending.pop()
-        if name not in doubted:
-            doubted.add(name)
-            for names in together.pop(name, ()):
-                pending.extend(names - doubted)
-    for name in doubted.intersection(bindings):
-        if bindings[name].mutable and not isinstance(bindings[name].value, Computed):
-            computed = Computed("is a list or set that the module may change")
-            bindings[name] = Binding(computed, bindings[name].node)
-
-
-def _used_beyond_naming(tree: ast.Module, names: set[str]) -> set[str]:
-    """Those of the names that are used for anything but giving their value another name."""
-    nodes = list(ast.walk(tree))
-    naming = {id(node.value) for node in nodes if isinstance(node, (ast.Assign, ast.AnnAssign))}
-    changed = {id(node.target) for node in nodes if isinstance(node, ast.AugAssign)}
-    return {
-        node.id
-        for node in nodes
-        if isinstance(node, ast.Name)
-        and node.id in names
-        and id(node) not in naming
-        and (isinstance(node.ctx, ast.Load) or id(node) in changed)
-    }
+        for name in names.intersection(bindings) if names & used else ():
+            if bindings[name].mutable and not isinstance(bindings[name].value, Computed):
+                computed = Computed("is a list or set that the module may change")
+                bindings[name] = Binding(computed, bindings[name].node)
 
 
 def _bound_by(statement: ast.stmt, bindings: _Bindings) -> Iterator[tuple[str, Binding]]:

@@ -31,7 +31,7 @@ def does_nothing(data: bytes) -> bool:
 
 def never_goes_back(data: bytes) -> bool:
     """Whether ``downgrade()`` of a file does nothing but raise."""
-    tree = code_of(data)
+    tree = _code_of(data)
     for node in () if tree is None else tree.body:
         if isinstance(node, ast.FunctionDef) and node.name == "downgrade":
             statements = [each for each in node.body if _Plain().visit(each) is not None]
@@ -53,18 +53,18 @@ def words_in(data: bytes) -> frozenset[bytes]:
 @lru_cache(maxsize=2)  # one file is often compared with many
 def _dumped(data: bytes) -> str | None:
     try:
-        body = code_of(data)
+        body = _code_of(data)
         return None if body is None else ast.dump(body)
     except RecursionError:
         return None
 
 
 def _nodes(data: bytes) -> list[ast.AST]:
-    body = code_of(data)
+    body = _code_of(data)
     return [] if body is None else list(ast.walk(body))
 
 
-def code_of(data: bytes) -> ast.Module | None:
+def _code_of(data: bytes) -> ast.Module | None:
     """The tree of a file without docstring and header; ``None`` where it cannot be parsed."""
     if excess(data) is not None:
         return None
@@ -94,26 +94,15 @@ _DEFINITIONS = (*_IMPORTS, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, 
 _UPGRADE = re.compile(rb"^(?:async[ \t]+)?def[ \t]+upgrade\b", re.MULTILINE)
 
 
-def same_upgrade(one: bytes, other: bytes) -> bool:
-    """Whether ``upgrade()`` of two migration files does the same.
+def same_function(one: bytes, other: bytes, name: str) -> bool:
+    """Whether ``upgrade()``, or ``downgrade()``, of two migration files does the same.
 
     What it uses of its module counts as well: helper functions, constants, imports. The header,
-    ``downgrade()``, docstrings, comments, annotations, layout and the order of imports do not.
+    the other function, docstrings, comments, annotations, layout and the order of imports do not.
     Files that cannot be parsed are the same only byte for byte.
     """
-    return _same(one, other, "upgrade")
-
-
-def same_downgrade(one: bytes, other: bytes) -> bool:
-    """The same for ``downgrade()``."""
-    return _same(one, other, "downgrade")
-
-
-def _same(one: bytes, other: bytes, function: str) -> bool:
-    if one == other:
-        return True
-    essence = _essence(one, function)
-    return essence is not None and essence == _essence(other, function)
+    essence = None if one == other else _essence(one, name)
+    return one == other or (essence is not None and essence == _essence(other, name))
 
 
 def line_of_upgrade(data: bytes) -> int | None:
@@ -132,7 +121,7 @@ class _Part(NamedTuple):
 def _essence(data: bytes, function: str) -> tuple[frozenset[str], tuple[str, ...]] | None:
     """What decides on what a function does: the imports, and the other parts in their order."""
     try:
-        tree = code_of(data)
+        tree = _code_of(data)
         if tree is None:
             return None
         parts = [part for node in tree.body for part in _parts(_Plain().visit(node))]

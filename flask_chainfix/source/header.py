@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 from flask_chainfix.model.files import COMPILED, Header, Problem, ProblemKind, Span, Unreadable
 from flask_chainfix.source.bindings import HEADER_NAMES, Binding, follow
-from flask_chainfix.source.docstring import Docstring, parse_docstring
 from flask_chainfix.source.literals import Computed, Positions
+from flask_chainfix.source.prose import Docstring, parse_docstring
 from flask_chainfix.source.scan import scan
 
 # Which files Alembic loads, and how it takes the id of a file without `revision` from its name.

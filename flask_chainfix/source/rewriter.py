@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from flask_chainfix.common.errors import CannotRewrite
 from flask_chainfix.model.files import Header, Span, Unreadable
 from flask_chainfix.source.bindings import uses_any
-from flask_chainfix.source.docstring import states
 from flask_chainfix.source.header import CANNOT_COMPILE, Judged, docstring_node, judge
+from flask_chainfix.source.prose import states
 
 # What the docstring repeats of the header, by the variable that it is read from.
 _REPEATED = {"revision": "revision_id", "down_revision": "revises"}

@@ -16,10 +16,9 @@ from flask_chainfix.databases.applied.verdicts import Trace, Verdict, trace
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.databases import DatabaseStatus
 from flask_chainfix.model.files import MigrationFile
-from flask_chainfix.schema.footprint import Action, Kind
+from flask_chainfix.schema.footprint import Action, Key, Kind, key_of, table_key
 from flask_chainfix.schema.live import Live, deciding, keys_of, observed
 from flask_chainfix.schema.object_history import History, Step
-from flask_chainfix.schema.objects import Key, key_of, table_key
 
 
 class Found(NamedTuple):

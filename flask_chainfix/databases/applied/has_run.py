@@ -12,8 +12,7 @@ from dataclasses import replace
 from itertools import product
 
 from flask_chainfix import source
-from flask_chainfix.chain.ancestry import Ancestry, upgrade_order
-from flask_chainfix.chain.redundancy import impassable, stuck_at
+from flask_chainfix.chain.ancestry import Ancestry, impassable, stuck_at, upgrade_order
 from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.databases.applied.contents import contradicts, possible_ids

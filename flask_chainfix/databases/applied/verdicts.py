@@ -18,17 +18,20 @@ from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.common.signals import without_garbage_collection
 from flask_chainfix.databases.applied.rows import gaps, tops
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.schema.footprint import PROPERTIES, Action, Kind, SchemaObject
-from flask_chainfix.schema.live import Known, Live, Sign, deciding, observed, sightings
-from flask_chainfix.schema.object_history import History, State
-from flask_chainfix.schema.objects import (
+from flask_chainfix.schema.footprint import (
+    PROPERTIES,
+    Action,
     Key,
+    Kind,
+    SchemaObject,
     belongs_to_database,
     is_ignored,
     table_key,
     table_of,
     version_tables_in,
 )
+from flask_chainfix.schema.live import Known, Live, Sign, deciding, observed, sightings
+from flask_chainfix.schema.object_history import History, State
 
 
 class Verdict(Enum):
@@ -362,7 +365,7 @@ def _extra(snapshot: Facts, live: Live) -> Iterator[Difference]:
     found = (
         key
         for key in live.found
-        if key.kind in (Kind.TABLE, Kind.COLUMN) and key not in evidence.mentioned
+        if key.kind in (Kind.TABLE, Kind.COLUMN) and not evidence.mentions(key)
     )
     for key in sorted(found, key=lambda each: (each.schema, each.table, each.name)):
         thing = _thing(key)

@@ -22,8 +22,8 @@ from flask_chainfix.common.errors import CannotBackUp
 from flask_chainfix.common.signals import Stays
 from flask_chainfix.common.wording import Progress
 from flask_chainfix.databases.backup import servers, sqlite
+from flask_chainfix.databases.drivers import check_url, parse_url
 from flask_chainfix.databases.targets import Target, app_engines
-from flask_chainfix.databases.urls import check_url, parse_url
 from flask_chainfix.disk.safe_files import sync_directory, write_synced
 from flask_chainfix.environment.messages import shown_url
 from flask_chainfix.model.databases import Backup

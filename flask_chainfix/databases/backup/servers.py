@@ -21,7 +21,7 @@ from flask_chainfix.common.errors import CannotBackUp
 from flask_chainfix.common.quoting import typed_path, words
 from flask_chainfix.common.signals import running
 from flask_chainfix.common.wording import Progress
-from flask_chainfix.databases.drivers import remedy_for_connecting, trouble_told_by
+from flask_chainfix.databases.database_errors import remedy_for_connecting, trouble_told_by
 from flask_chainfix.databases.targets import Target
 from flask_chainfix.environment.messages import masked, secrets_of
 

@@ -12,8 +12,8 @@ from flask_chainfix.diagnosis.numbering import LONGEST_ID
 from flask_chainfix.diagnosis.rules import Fault, rule
 from flask_chainfix.model.files import MigrationFile, Problem, ProblemKind
 from flask_chainfix.model.findings import Location, Severity
-from flask_chainfix.source.docstring import stated_parents, states
 from flask_chainfix.source.literals import line_of
+from flask_chainfix.source.prose import stated_parents, states
 
 ILLEGAL = frozenset("@-+:")
 NO_LABELS = frozenset({"base", "head", "heads", "current"})

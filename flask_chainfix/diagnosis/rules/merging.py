@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterable, Iterator
 
-from flask_chainfix.chain.shortened import Trunk
+from flask_chainfix.chain.snapshot import Trunk
 from flask_chainfix.common.quoting import ref_word
 from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.common.wording import count, listing

@@ -123,7 +123,7 @@ def _differences(then: MigrationFile, now: MigrationFile) -> dict[str, str]:
         elif set(before) != set(after):
             now_on, then_on = (listing(sorted(names)) or "nothing" for names in (after, before))
             found[name] = f"{verb} {now_on} instead of {then_on}"
-    if not source.same_upgrade(then.data, now.data):
+    if not source.same_function(then.data, now.data, "upgrade"):
         found["upgrade"] = "does something else in upgrade()"
     return found
 

@@ -12,8 +12,7 @@ from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.rules import Family, Fault, rule
 from flask_chainfix.model.findings import Location, Severity
 from flask_chainfix.schema.conflicts import dropped_twice, made_twice, never_made
-from flask_chainfix.schema.footprint import Kind
-from flask_chainfix.schema.objects import Touch, dropping, ended
+from flask_chainfix.schema.footprint import Kind, Touch, dropping, ended, key_of
 from flask_chainfix.schema.order import Precedence, disorders
 
 _Twice = tuple[Touch, Touch]
@@ -299,7 +298,7 @@ def _never_created(snapshot: Facts, kind: Kind) -> Iterator[Fault]:
         if users[0].object.kind is kind:
             name = users[0].object.spelled
             revisions = list(dict.fromkeys(user.revision for user in users))
-            later = evidence.creators.get(evidence.key(users[0].object), ())
+            later = evidence.creators.get(key_of(users[0].object), ())
             yield Fault(
                 f"{kind.value} {name} is created by no migration"
                 + (f" before {later[0].revision}" if later else "")

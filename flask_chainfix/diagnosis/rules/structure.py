@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from flask_chainfix.chain.ancestry import impassable, redundant_parents
 from flask_chainfix.chain.lineages import Lineage, find_lineages
-from flask_chainfix.chain.redundancy import impassable, redundant_parents
 from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.common.quoting import word
 from flask_chainfix.common.remedies import REPAIR, Remedy, joined, linked, way

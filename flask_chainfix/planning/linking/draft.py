@@ -6,9 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property, partial
 
-from flask_chainfix.chain.ancestry import Ancestry, start_of_branch, upgrade_order
+from flask_chainfix.chain.ancestry import Ancestry, is_redundant, start_of_branch, upgrade_order
 from flask_chainfix.chain.lineages import Lineages
-from flask_chainfix.chain.redundancy import is_redundant
 from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.errors import CannotPlan

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from flask_chainfix.chain.ancestry import required_among
 from flask_chainfix.chain.lineages import Lineage
-from flask_chainfix.chain.redundancy import required_among
 from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.common.errors import UnsafeForDatabases
 from flask_chainfix.common.remedies import Remedy

@@ -13,8 +13,7 @@ from flask_chainfix.common.remedies import way
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.plans import Reason, Wishes
 from flask_chainfix.schema.evidence import Evidence
-from flask_chainfix.schema.footprint import Kind
-from flask_chainfix.schema.objects import Touch
+from flask_chainfix.schema.footprint import Kind, Touch
 from flask_chainfix.schema.order import Precedence, is_disorder, precedences
 
 _VERBS = {"use": ("uses", "creates"), "drop": ("drops", "uses"), "create": ("creates", "drops")}

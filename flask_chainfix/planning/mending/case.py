@@ -13,8 +13,7 @@ from flask_chainfix.model.files import Edit, Header, MigrationFile
 from flask_chainfix.model.history import History, PublishedChain
 from flask_chainfix.model.plans import Mend, Part, Reason, Wishes
 from flask_chainfix.planning.linking.ranking import Rank, rank_of
-from flask_chainfix.schema.footprint import Action
-from flask_chainfix.schema.objects import key_of
+from flask_chainfix.schema.footprint import Action, key_of
 
 
 def header_of(file: MigrationFile) -> Header:

@@ -193,7 +193,9 @@ def ids_of_their_own(case: Case) -> Iterator[Mend]:
 def _refuse_same_deeds(case: Case, revision: str, files: Sequence[MigrationFile]) -> None:
     """Stop where two of the files would do the same, one after the other."""
     for one, other in combinations(files, 2):
-        if source.same_upgrade(one.data, other.data) and not source.does_nothing(one.data):
+        if source.same_function(one.data, other.data, "upgrade") and not source.does_nothing(
+            one.data
+        ):
             raise CannotPlan(
                 f"{revision} is the id of two migrations that do the same in upgrade(), and differ"
                 " elsewhere:",

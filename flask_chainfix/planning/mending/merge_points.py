@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
 from flask_chainfix import source
+from flask_chainfix.chain.ancestry import impassable, is_redundant, redundant_parents
 from flask_chainfix.chain.lineages import find_lineages
-from flask_chainfix.chain.redundancy import impassable, is_redundant, redundant_parents
 from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.applied.has_run import stuck_revisions

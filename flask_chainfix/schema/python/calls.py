@@ -27,7 +27,6 @@ from flask_chainfix.schema.python.values import (
     TypeValue,
     elements,
     held_by,
-    is_constant,
     uses,
 )
 
@@ -55,8 +54,7 @@ _LIBRARIES = frozenset(
     {"bcrypt", "dateutil", "passlib", "pytz", "slugify", "unidecode", "werkzeug"}
 )
 _OF_METADATA = {"create_all": (Action.CREATE,), "drop_all": (Action.DROP,), "reflect": ()}
-_SEQUENCES = frozenset({"frozenset", "list", "set", "sorted", "tuple"})
-_LONGEST_RANGE = 10_000
+_SEQUENCES = frozenset({"frozenset", "list", "reversed", "set", "tuple"})
 
 
 def defines(function: object) -> bool:
@@ -76,9 +74,9 @@ def call(run: Run, function: object, arguments: Arguments) -> object:
 
 def _method(run: Run, method: Method, arguments: Arguments) -> object:
     handler = _BY_OWNER.get(type(method.owner))
-    if handler is not None:
-        return handler(run, method.owner, method.name, arguments)
-    return _other_method(run, method, arguments)
+    if handler is None:
+        return _other_method(run, method, arguments)
+    return handler(run, method.owner, method.name, arguments)
 
 
 def _other_method(run: Run, method: Method, arguments: Arguments) -> object:
@@ -208,46 +206,15 @@ def _standard(run: Run, name: str, arguments: Arguments) -> object:
 
 
 def _builtin(run: Run, name: str, arguments: Arguments) -> object:
-    positional = arguments.positional
     if name in _BACK_DOORS:
         run.doubt(f"{name}()", arguments.line)
-        return UNKNOWN
-    if _hands_over(run, f"{name}()", arguments) or not arguments.complete:
-        return UNKNOWN
-    if any(isinstance(value, Local) for value in arguments.values):
-        run.doubt(f"a function handed to {name}()", arguments.line)
-        return UNKNOWN
-    if arguments.named:
-        return UNKNOWN
-    if name in _SEQUENCES or name in ("enumerate", "zip", "reversed"):
-        return _sequence(name, [elements(value) for value in positional])
-    if name == "range" and all(isinstance(value, int) for value in positional):
-        return _range([value for value in positional if isinstance(value, int)])
-    if name == "str" and len(positional) == 1 and is_constant(positional[0]):
-        return str(positional[0])
+    elif not _hands_over(run, f"{name}()", arguments):
+        if any(isinstance(value, Local) for value in arguments.values):
+            run.doubt(f"a function handed to {name}()", arguments.line)
+        elif name in _SEQUENCES and arguments.complete:
+            held = elements(arguments.get(0) if arguments.values else ())
+            return UNKNOWN if held is None else held[::-1] if name == "reversed" else held
     return UNKNOWN
-
-
-def _sequence(name: str, operands: list[tuple[object, ...] | None]) -> object:
-    known = [operand for operand in operands if operand is not None]
-    if not known or len(known) != len(operands):
-        return () if not operands else UNKNOWN
-    first = known[0]
-    if name == "zip":
-        return tuple(zip(*known, strict=False))
-    if name == "sorted":
-        plain = all(isinstance(value, str) for value in first)
-        return tuple(sorted(first, key=str)) if plain else UNKNOWN
-    if name == "enumerate":
-        return tuple(enumerate(first))
-    return first[::-1] if name == "reversed" else first
-
-
-def _range(bounds: list[int]) -> object:
-    if not 1 <= len(bounds) <= 3 or (len(bounds) == 3 and not bounds[2]):
-        return UNKNOWN
-    values = range(*bounds)
-    return tuple(values) if len(values) <= _LONGEST_RANGE else UNKNOWN
 
 
 def _itself(run: Run, value: object, *_: object) -> object:

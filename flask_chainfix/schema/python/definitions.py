@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from functools import partial
 
 from flask_chainfix.schema.footprint import (
     A_DEFAULT,
@@ -68,18 +68,17 @@ def _definition(*names: str) -> Callable[[_Definition], _Definition]:
 def _column(run: Run, arguments: Arguments) -> object:
     name = arguments.get(0, "name")
     constraints = [value for value in arguments.values if isinstance(value, ConstraintValue)]
+    names = [each.name for each in constraints]
     indexed = arguments.named.get("index") is True
-    unique = arguments.named.get("unique") not in (None, False)
+    if not indexed and arguments.named.get("unique") not in (None, False):
+        names.append(None)
     return ColumnValue(
         name if isinstance(name, str) else None,
         references=tuple(target for each in constraints for target in each.references),
         types=tuple(value for value in arguments.values if isinstance(value, TypeValue)),
         complete=arguments.complete and all(each.complete for each in constraints),
         indexed=indexed,
-        constraints=(
-            *(each.name for each in constraints),
-            *((None,) if unique and not indexed else ()),
-        ),
+        constraints=tuple(names),
         computed=not arguments.complete
         or not is_constant(arguments.named.get("server_default"))
         or any(isinstance(value, Text) for value in arguments.values),
@@ -233,23 +232,16 @@ def _text(run: Run, arguments: Arguments) -> object:
     return Text(script if isinstance(script, (str, Partial)) else Partial(""))
 
 
-@_definition("Enum")
-def _enum(run: Run, arguments: Arguments) -> object:
-    return _enumerated(run, arguments)
-
-
-def _enumerated(run: Run, arguments: Arguments) -> TypeValue:
+def _enum(run: Run, arguments: Arguments, *, guarded: bool = False) -> object:
     name, schema = arguments.named.get("name"), arguments.named.get("schema")
     type_ = None
     if isinstance(name, str) and arguments.named.get("native_enum") is not False:
         type_ = run.table(name, str(schema or ""))._replace(kind=Kind.TYPE)
     made = arguments.named.get("create_type", True) is not False
-    return TypeValue(type_, made and "metadata" not in arguments.named)
+    return TypeValue(type_, made and "metadata" not in arguments.named, guarded)
 
 
-@_definition("ENUM")
-def _postgresql_enum(run: Run, arguments: Arguments) -> object:
-    return replace(_enumerated(run, arguments), guarded=True)
+DEFINITIONS |= {"Enum": _enum, "ENUM": partial(_enum, guarded=True)}  # the second is PostgreSQL's
 
 
 @_definition("Computed")

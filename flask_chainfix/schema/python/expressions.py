@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import ast
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -16,6 +15,7 @@ from flask_chainfix.schema.python.values import (
     Arguments,
     Clause,
     DataType,
+    Foreign,
     Handle,
     Imported,
     Local,
@@ -24,18 +24,15 @@ from flask_chainfix.schema.python.values import (
     Partial,
     TableValue,
     elements,
+    held_by,
     is_constant,
-    is_plain,
     uses,
 )
+from flask_chainfix.source import names_bound
 
 # Values that hold nothing worth a look.
 _SMALL = frozenset({DataType, Handle, Imported, Operations, bool, int, type(None), type(UNKNOWN)})
 _IN_PLACE = frozenset({"clear", "pop", "popitem", "setdefault", "update"})
-_STRING_METHODS = frozenset({"join", "lower", "replace", "strip", "upper"})
-# What is put into strings as it is.
-_MARKER = re.compile(r"%[%sd]")
-_FIELD = re.compile(r"\{\{|\}\}|\{\w*\}")
 _LOOKING = frozenset({"copy", "count", "index"})
 _OTHER_HANDLES = frozenset({"bind", "connection", "engine", "session"})
 
@@ -65,7 +62,7 @@ def _name(run: Run, node: ast.Name) -> object:
 def _attribute(run: Run, node: ast.Attribute) -> object:
     owner, name = evaluate(run, node.value), node.attr
     if isinstance(owner, Imported):
-        return imported(f"{owner.name}.{name}")
+        return _imported(f"{owner.name}.{name}")
     if isinstance(owner, Handle) and name in _OTHER_HANDLES:
         return owner
     if isinstance(owner, TableValue) and name == "columns":
@@ -84,11 +81,31 @@ def _column(owner: object, name: str) -> Clause | None:
 
 
 @lru_cache(maxsize=4096)
-def imported(name: str) -> object:
+def _imported(name: str) -> object:
     """What an import gives, by its dotted name."""
     if name == "alembic.op":
         return Operations()
     return Handle() if name.endswith(".session") else Imported(name)
+
+
+def imports(statement: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, object]]:
+    """The names that an import binds, with what they hold."""
+    for alias in statement.names:
+        name = alias.name
+        if isinstance(statement, ast.ImportFrom):
+            name = f"{'.' * statement.level}{statement.module or ''}.{name}"
+        elif alias.asname is None:
+            name = name.partition(".")[0]
+        yield alias.asname or name.rpartition(".")[2], _imported(name)
+
+
+def table_of_class(run: Run, node: ast.ClassDef) -> object:
+    """What SQL made of a mapped class uses: its table. Of any other class just that it is one."""
+    for statement in node.body:
+        if isinstance(statement, ast.Assign) and "__tablename__" in names_bound(statement):
+            name = evaluate(run, statement.value)
+            return Clause((run.table(name),) if isinstance(name, str) else ())
+    return Foreign(node.name)
 
 
 def _call(run: Run, node: ast.Call) -> object:
@@ -102,7 +119,7 @@ def _call(run: Run, node: ast.Call) -> object:
     if not isinstance(function, Method) or not isinstance(owner, (str, tuple, dict)):
         return call(run, function, arguments)
     if isinstance(owner, str) or (isinstance(owner, dict) and function.name not in _IN_PLACE):
-        return _call_of_constant(run, owner, function.name, arguments)
+        return _call_of_constant(owner, function.name, arguments)
     if function.name not in _LOOKING:
         run.outdate(owner)
         if isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name):
@@ -172,7 +189,8 @@ def _formatted(run: Run, node: ast.FormattedValue) -> object:
 def _binary(run: Run, node: ast.BinOp) -> object:
     left, right = evaluate(run, node.left), evaluate(run, node.right)
     if isinstance(node.op, ast.Mod) and isinstance(left, str):
-        return _inserted(run, left, right)
+        given = held_by(right) if type(right) is tuple or isinstance(right, dict) else (right,)
+        return Partial.joined((left, UNKNOWN, *given))
     if isinstance(node.op, ast.Add) and isinstance(left, (str, Partial)):
         return Partial.joined((left, right))
     if isinstance(node.op, ast.Add) and type(left) is tuple and type(right) is tuple:
@@ -181,54 +199,12 @@ def _binary(run: Run, node: ast.BinOp) -> object:
     return _clause_of(run, (left, right))
 
 
-def _inserted(run: Run, pattern: str, values: object) -> object:
-    """What ``%`` gives."""
-    given = values if type(values) is tuple else (values,)
-    run.budget.look_into(given)
-    if "%" in _MARKER.sub("", pattern):
-        return UNKNOWN
-    if not all(map(is_plain, given)):
-        return Partial.joined((pattern, UNKNOWN, *given))
-    try:
-        return pattern % given
-    except Exception:  # which the migration will notice itself
-        return UNKNOWN
-
-
-def _formatted_by(run: Run, pattern: str, arguments: Arguments) -> object:
-    """What ``str.format`` gives."""
-    given = arguments.values
-    run.budget.look_into(given)
-    fields = _FIELD.sub("", pattern)
-    if "{" in fields or "}" in fields:
-        return UNKNOWN
-    if not arguments.complete or not all(map(is_plain, given)):
-        return Partial.joined((pattern, UNKNOWN, *given))
-    run.budget.copy(range(pattern.count("{") * sum(len(str(value)) for value in given)))
-    try:
-        return pattern.format(*arguments.positional, **arguments.named)
-    except Exception:  # which the migration will notice itself
-        return UNKNOWN
-
-
-def _call_of_constant(
-    run: Run, owner: str | dict[object, object], name: str, arguments: Arguments
-) -> object:
+def _call_of_constant(owner: str | dict[object, object], name: str, arguments: Arguments) -> object:
     """What a method of a string or a dictionary gives that changes neither."""
-    values = arguments.values
     if isinstance(owner, dict):
         views = {"items": owner.items, "keys": owner.keys, "values": owner.values}
-        return tuple(views[name]()) if name in views and not values else UNKNOWN
-    if name == "format":
-        return _formatted_by(run, owner, arguments)
-    if name not in _STRING_METHODS or not all(map(is_constant, values)):
-        return UNKNOWN
-    added = sum(len(repr(value)) for value in values) * (1 + len(owner))
-    run.budget.copy(owner, range(added))
-    try:
-        return getattr(owner, name)(*arguments.positional, **arguments.named)
-    except Exception:  # wrong arguments, which the migration will notice itself
-        return UNKNOWN
+        return tuple(views[name]()) if name in views and not arguments.values else UNKNOWN
+    return Partial.joined((owner, UNKNOWN, *arguments.values)) if name == "format" else UNKNOWN
 
 
 def _subscript(run: Run, node: ast.Subscript) -> object:
@@ -246,28 +222,22 @@ def _lambda(run: Run, node: ast.Lambda) -> object:
     return Local(node, run.names)
 
 
-def _comprehension(run: Run, node: ast.ListComp | ast.SetComp | ast.GeneratorExp) -> object:
-    loop = node.generators[0]
-    items = elements(evaluate(run, loop.iter))
-    plain = len(node.generators) == 1 and not loop.ifs
-    run.budget.copy(run.names, items or ())
-    before = dict(run.names)
-    try:
-        if items is not None and plain:
-            values = []
-            for item in items:
-                run.budget.call()
-                assign(run, loop.target, item)
-                values.append(evaluate(run, node.elt))
-            return tuple(values)
-        with run.perhaps():
-            for target in run.walk(loop.target for loop in node.generators):
-                if isinstance(target, ast.Name):
-                    run.names[target.id] = UNKNOWN
-            evaluate(run, node.elt)
-        return UNKNOWN
-    finally:
-        run.names = before
+def _comprehension(
+    run: Run, node: ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
+) -> object:
+    """What it makes is not known, and what is done in it may happen or not."""
+    first, *others = node.generators
+    evaluate(run, first.iter)
+    with run.perhaps():
+        for target in run.walk(loop.target for loop in node.generators):
+            if isinstance(target, ast.Name):
+                run.names[target.id] = UNKNOWN
+        parts = [loop.iter for loop in others]
+        parts += [test for loop in node.generators for test in loop.ifs]
+        parts += (node.key, node.value) if isinstance(node, ast.DictComp) else (node.elt,)
+        for part in parts:
+            evaluate(run, part)
+    return UNKNOWN
 
 
 def assign(run: Run, target: ast.expr, value: object) -> None:
@@ -337,6 +307,7 @@ _EVALUATORS: dict[type[ast.AST], Callable[[Run, Any], object]] = {
     ast.Lambda: _lambda,
     ast.ListComp: _comprehension,
     ast.SetComp: _comprehension,
+    ast.DictComp: _comprehension,
     ast.GeneratorExp: _comprehension,
     ast.NamedExpr: _named,
     ast.IfExp: _choice,

@@ -16,12 +16,12 @@ from flask_chainfix.schema.footprint import (
     Kind,
     Opaque,
     SchemaObject,
+    table_of,
 )
-from flask_chainfix.schema.objects import table_of
 from flask_chainfix.schema.python.values import UNKNOWN, Arguments, Local, Partial, held_by
 
 if TYPE_CHECKING:
-    from flask_chainfix.schema.python.module_names import Module
+    from flask_chainfix.schema.python.footprint_reader import Module
     from flask_chainfix.schema.sql.parsing import Allowance
 
 # A step takes a microsecond or two. Ordinary migrations take a thousand; loops multiply them.
@@ -242,30 +242,27 @@ class Run:
         """Note what a SQL script does."""
         from flask_chainfix.schema.sql.script import may_do, moves_names, read_sql, verb_for_rows
 
-        if moves_names(script.known if isinstance(script, Partial) else script):
+        known = script.known if isinstance(script, Partial) else script
+        if moves_names(known):
             self.names_move = True
             self.doubt("the schema that names mean is another one from then on", line)
-        if verb := verb_for_rows(script.known if isinstance(script, Partial) else script):
+        if verb := verb_for_rows(known):
             self.changes_rows(verb, line)
         if isinstance(script, Partial):
             self.doubt("SQL that is computed", line, *may_do(script.known))
             return
-        effects, opaque = read_sql(
+        for deed in read_sql(
             script,
             line,
             dialect=self.dialect,
             certain=self.certain,
             database=self._database,
             allowance=self.budget.sql,
-        )
-        told = 0
-        for doubt in opaque:
-            for effect in effects[told : doubt.place]:
-                self._add(effect)
-            told = doubt.place
-            self._doubt(doubt)
-        for effect in effects[told:]:
-            self._add(effect)
+        ):
+            if isinstance(deed, Opaque):
+                self._doubt(deed)
+            else:
+                self._add(deed)
 
     def call(self, function: Local, arguments: Arguments) -> object:
         """Run the body of a function of the file."""
@@ -314,12 +311,11 @@ class Run:
         self.budget.spend(len(one) + len(other))
         return {
             name: one[name]
-            if name in one and name in other and self._same(one[name], other[name])
+            if name in one and name in other and _same(one[name], other[name])
             else UNKNOWN
             for name in {**one, **other}
         }
 
-    def _same(self, one: object, other: object) -> bool:
-        if one is other or type(one) is not type(other):
-            return one is other
-        return one == other
+
+def _same(one: object, other: object) -> bool:
+    return one is other or (type(one) is type(other) and one == other)

@@ -19,8 +19,6 @@ from flask_chainfix.schema.python.values import (
 )
 
 CREATE, USE, DROP = Action.CREATE, Action.USE, Action.DROP
-# Where a batch may make a copy of its table: SQLite, also where nobody says which database it is.
-COPYING = (None, "sqlite")
 # The parameters that name the table of an operation.
 OF_A_TABLE = ("table_name", "source_table")
 
@@ -71,12 +69,11 @@ class Operation:
         default: str | None = None,
     ) -> None:
         """Note an effect."""
-        certain = certain and (self.certain or action is USE)
         self.run.note(
             action,
             thing,
             self.line,
-            certain=certain,
+            certain=certain and (self.certain or action is USE),
             tolerant=tolerant,
             properties=properties,
             default=default,

@@ -15,7 +15,7 @@ from flask_chainfix.schema.footprint import (
 )
 from flask_chainfix.schema.python.definitions import data_type, default, nullability
 from flask_chainfix.schema.python.interpreter import Run
-from flask_chainfix.schema.python.operation_call import Operation
+from flask_chainfix.schema.python.operation_call import CREATE, DROP, OF_A_TABLE, USE, Operation
 from flask_chainfix.schema.python.values import (
     UNKNOWN,
     Arguments,
@@ -32,12 +32,8 @@ from flask_chainfix.schema.python.values import (
     uses,
 )
 
-CREATE, USE, DROP = Action.CREATE, Action.USE, Action.DROP
 # Where a batch may make a copy of its table: SQLite, also where nobody says which database it is.
 COPYING = (None, "sqlite")
-# The parameters that name the table of an operation.
-OF_A_TABLE = ("table_name", "source_table")
-
 _PARTS = frozenset({Kind.COLUMN, Kind.CONSTRAINT, Kind.INDEX, *PROPERTIES})
 # What operations do to a table of which the name is computed; the others touch parts of it.
 _COMPUTED: dict[str, tuple[tuple[Action, ...], frozenset[Kind]]] = {

@@ -7,9 +7,8 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from typing import Any
 
-from flask_chainfix.schema.python.expressions import assign, evaluate
+from flask_chainfix.schema.python.expressions import assign, evaluate, imports, table_of_class
 from flask_chainfix.schema.python.interpreter import Run
-from flask_chainfix.schema.python.module_names import imports, table_of_class
 from flask_chainfix.schema.python.values import (
     SUPPRESS,
     UNKNOWN,

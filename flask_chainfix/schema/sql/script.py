@@ -7,7 +7,7 @@ trees differ from version to version: one that has another shape than those know
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from flask_chainfix.schema.footprint import Action, Effect, Kind, Opaque, SchemaObject
@@ -140,8 +140,8 @@ def read_sql(  # noqa: PLR0913  (how it is read, by name)
     certain: bool = True,
     database: str = "",
     allowance: Allowance | None = None,
-) -> tuple[tuple[Effect, ...], tuple[Opaque, ...]]:
-    """What a SQL script does to the schema, in order.
+) -> Iterator[Effect | Opaque]:
+    """What a SQL script does to the schema.
 
     Args:
         script: any number of statements.
@@ -152,25 +152,20 @@ def read_sql(  # noqa: PLR0913  (how it is read, by name)
         allowance: how much may still be read of the migration that it stands in; ``None`` where it
             stands alone.
 
-    Returns:
-        What it does, and what of it cannot be known.
+    Yields:
+        What it does and what of it cannot be known, in order; places are for the caller to set.
     """
-    effects: list[Effect] = []
-    opaque: list[Opaque] = []
     for deed in _read(script, _DIALECTS.get(dialect or ""), allowance or Allowance()):
         if isinstance(deed, Opaque):
             table = deed.table and deed.table._replace(database=database)
-            opaque.append(deed._replace(line=line, table=table, place=len(effects)))
-            continue
-        effects.append(
-            deed._replace(
+            yield deed._replace(line=line, table=table)
+        else:
+            yield deed._replace(
                 object=deed.object._replace(database=database),
                 line=line,
                 certain=certain and deed.certain,
                 renamed=deed.renamed and deed.renamed._replace(database=database),
             )
-        )
-    return tuple(effects), tuple(opaque)
 
 
 def _read(script: str, dialect: str | None, allowance: Allowance) -> Iterable[Effect | Opaque]:

@@ -1,15 +1,18 @@
-"""What Alembic's templates write into the docstring: message, ids, parents, date."""
+"""What the docstring and the comments of a migration say."""
 
 from __future__ import annotations
 
+import io
 import re
+import tokenize
+from collections.abc import Iterator
 from typing import NamedTuple
 
-from flask_chainfix.model.files import Span
+from flask_chainfix.model.files import Ignore, Span
 
 
 class Docstring(NamedTuple):
-    """The parts of a migration's docstring; the same attributes as in ``Header``."""
+    """What Alembic's templates write into the docstring; the attributes are those of ``Header``."""
 
     message: str = ""
     revises: str | None = None
@@ -66,3 +69,28 @@ def states(text: str, parents: tuple[str, ...]) -> bool:
     if not parents:
         return text.strip().lower() in _BASE_WORDS
     return parents == (text,) or set(stated_parents(text)) == set(parents)
+
+
+# --- Comments -------------------------------------------------------------------------------------
+_MARK = b"fixchain:"
+_IGNORE = re.compile(r"#\s*fixchain:\s*ignore\b(?:\s*\[([^\]]*)\])?")
+
+
+def ignores(data: bytes) -> tuple[Ignore, ...]:
+    """The comments of a file that hide findings, such as ``# fixchain: ignore[FC204, FC206]``.
+
+    Strings that look like such comments say nothing. What comes behind the first thing that is no
+    Python is not read.
+    """
+    return tuple(_ignores(data)) if _MARK in data else ()
+
+
+def _ignores(data: bytes) -> Iterator[Ignore]:
+    try:
+        for token in tokenize.tokenize(io.BytesIO(data).readline):
+            if token.type == tokenize.COMMENT:
+                for match in _IGNORE.finditer(token.string):
+                    codes = (code.strip().upper() for code in (match[1] or "").split(","))
+                    yield Ignore(token.start[0], tuple(code for code in codes if code))
+    except (SyntaxError, tokenize.TokenError):
+        return
