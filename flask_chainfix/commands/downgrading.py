@@ -41,8 +41,8 @@ from flask_chainfix.model.databases import (
 )
 from flask_chainfix.planning.downgrades import lowered
 from flask_chainfix.planning.proposal import Planned, with_moves
-from flask_chainfix.report.rehearsal_text import where_and_why
 from flask_chainfix.report.results import BackedUp, Planning, Repaired
+from flask_chainfix.report.text.rehearsal_text import where_and_why
 
 if TYPE_CHECKING:
     from flask_chainfix.databases.reflecting import Reading

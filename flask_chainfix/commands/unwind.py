@@ -47,7 +47,7 @@ from flask_chainfix.planning.lost_versions import (
     with_lost_files,
 )
 from flask_chainfix.report.database_results import UnwindOffer, UnwindPlan, Unwound
-from flask_chainfix.report.rehearsal_text import where_and_why
+from flask_chainfix.report.text.rehearsal_text import where_and_why
 from flask_chainfix.schema.reflected import PropertyDifference, differences
 
 if TYPE_CHECKING:

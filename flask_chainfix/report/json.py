@@ -29,10 +29,6 @@ from flask_chainfix.report.database_results import (
     UnwindPlan,
     Unwound,
 )
-from flask_chainfix.report.database_text import as_json as databases_as_json
-from flask_chainfix.report.downgrade_text import as_json as downgrades_as_json
-from flask_chainfix.report.page import Style, said, shown_path
-from flask_chainfix.report.rehearsal_text import as_json as rehearsal_as_json
 from flask_chainfix.report.results import (
     BackedUp,
     CatchUpPlan,
@@ -48,6 +44,10 @@ from flask_chainfix.report.results import (
     Undone,
     UndoPlan,
 )
+from flask_chainfix.report.shown import Style, said, shown_path
+from flask_chainfix.report.text.database_text import as_json as databases_as_json
+from flask_chainfix.report.text.database_text import downgrades_as_json
+from flask_chainfix.report.text.rehearsal_text import as_json as rehearsal_as_json
 
 SCHEMA_VERSION = 1
 
@@ -114,7 +114,7 @@ def _queue(queue: Queue) -> dict[str, Any]:
 
 @_parts.register
 def _(result: Traced) -> dict[str, Any]:
-    from flask_chainfix.report.trace_text import as_json
+    from flask_chainfix.report.text.trace_text import as_json
 
     return {
         "directory": shown_path(result.snapshot.environment.directory),
@@ -148,14 +148,14 @@ def _squash(result: SquashPlan) -> dict[str, Any]:
 
 @_parts.register
 def _(result: CatchUpPlan) -> dict[str, Any]:
-    from flask_chainfix.report.catch_up_text import as_json
+    from flask_chainfix.report.text.catch_up_text import as_json
 
     return {**_parts.dispatch(Planning)(result), "lacking": as_json(result)}
 
 
 @_parts.register
 def _(result: FinishPlan) -> dict[str, Any]:
-    from flask_chainfix.report.catch_up_text import unfinished_as_json
+    from flask_chainfix.report.text.catch_up_text import unfinished_as_json
 
     moves = result.moves if isinstance(result, Finished) else ()
     copies = result.backup if isinstance(result, Finished) else None
@@ -169,7 +169,7 @@ def _(result: FinishPlan) -> dict[str, Any]:
 
 @_parts.register
 def _(result: UnwindPlan) -> dict[str, Any]:
-    from flask_chainfix.report.unwind_text import as_json
+    from flask_chainfix.report.text.unwind_text import as_json
 
     copies = result.backup if isinstance(result, Unwound) else None
     order = result.diagnosis.snapshot.graph.order

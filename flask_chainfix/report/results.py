@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, TypeVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, TypeVar
 
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.errors import ChainFixError
@@ -14,7 +14,7 @@ from flask_chainfix.common.remedies import Tools
 if TYPE_CHECKING:  # a command imports what its own result is made of
     from flask_chainfix.databases.facts import Facts
     from flask_chainfix.diagnosis.diagnosis import Diagnosis
-    from flask_chainfix.model.databases import Backup, MoveResult
+    from flask_chainfix.model.databases import Backup, Move, MoveResult
     from flask_chainfix.model.files import Edit
     from flask_chainfix.model.findings import Explanation, Finding
     from flask_chainfix.model.history import Published, Queue
@@ -319,3 +319,40 @@ class Hooked(HookPlan):
     """hook that has written its files."""
 
     is_done: ClassVar[bool] = True
+
+
+class LastChange(NamedTuple):
+    """What the last repair has changed, as its journal tells.
+
+    Attributes:
+        journal: the record.
+        edits: the files, as they were and as they are.
+        moves: the rows of databases that were moved with it.
+    """
+
+    journal: Path
+    edits: tuple[Edit, ...]
+    moves: tuple[Move, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Analysed(Result):
+    """report: what graph draws, with what an analysis tells besides.
+
+    Attributes:
+        drawn: the chain as it is and as a repair would leave it.
+        change: what the last repair has changed; ``None`` where there was none.
+        hooks: what checks commits and requests to merge, or could.
+        versions: what is installed, each with its version.
+    """
+
+    command: str = "report"
+    drawn: Drawn
+    change: LastChange | None
+    hooks: tuple[HookFile, ...]
+    versions: tuple[tuple[str, str], ...]
+
+    @property
+    def snapshot(self) -> Facts:
+        """The chain as it is."""
+        return self.drawn.snapshot

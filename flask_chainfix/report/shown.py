@@ -6,18 +6,14 @@ import io
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
-from io import StringIO
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from flask_chainfix.common.dataclass import dataclass
-from flask_chainfix.common.quoting import plain_ascii, printable
+from flask_chainfix.common.quoting import printable
 from flask_chainfix.model.files import Edit
 from flask_chainfix.model.findings import Location
-from flask_chainfix.report.layout import PictureNode
-from flask_chainfix.report.lines import Line, link_to
-from flask_chainfix.report.picture import draw
 
 
 class Row(NamedTuple):
@@ -183,78 +179,3 @@ def _lines(data: bytes | None) -> list[str]:
         encoding = "utf-8"
     text = data.decode(encoding, errors="replace")
     return [printable(line.rstrip("\r").expandtabs(4)) for line in text.split("\n")]
-
-
-# --- A page of text: lines, paragraphs and pictures as wide and as colourful as its place allows -
-
-
-INDENT = 2
-_MOST_LINES, _SHORT_LINES = 2_000, 100  # of a picture, where all is told and where not
-
-
-class Page:
-    """Collects lines, wrapped and coloured for one place of output."""
-
-    def __init__(self, style: Style) -> None:
-        self.style = style
-        self._lines = StringIO()
-        self._verdict = ""  # the first paragraph
-
-    @property
-    def in_full(self) -> bool:
-        """Whether all is told."""
-        return self.style.detail is Detail.FULL
-
-    def text(self) -> str:
-        """Everything so far, or the verdict where that is all that is wanted."""
-        only = self.style.detail is Detail.VERDICT
-        text = self._verdict if only else self._lines.getvalue()
-        return plain_ascii(text) if self.style.ascii_only else text
-
-    def heading(self, title: str, aside: str = "") -> None:
-        """A title behind an empty line, with what is said less loudly beside it."""
-        line = Line().append(printable(title), "bold underline")
-        self._print(Line())
-        self._print(line.append(f"  {printable(aside)}" if aside else "", "dim"))
-
-    def line(self, text: str | Line, indent: int = 0, style: str = "", *, hanging: int = 0) -> None:
-        """A paragraph, wrapped to the width; all lines but the first are ``hanging`` further in."""
-        body = Line(text, style) if isinstance(text, str) else text
-        body.parts = [(printable(part), styles) for part, styles in body.parts]
-        for part in body.wrapped(self.style.width - indent - hanging):
-            self._print(part, indent)
-            indent, hanging = indent + hanging, 0
-        self._verdict = self._verdict or self._lines.getvalue().lstrip("\n")
-
-    def verbatim(self, text: str, style: str = "") -> None:
-        """A line that must not be wrapped, such as a command or a part of a diff."""
-        self._print(Line(printable(text), style))
-
-    def path(
-        self, path: Path | None, shown: str = "", more: str = "", *, indent: int = INDENT
-    ) -> None:
-        """A link to a file, where links can be shown.
-
-        Args:
-            path: the file; ``None`` for one that is not on the disk.
-            shown: what stands for its path.
-            more: what follows.
-            indent: how far in it begins.
-        """
-        text = shown or (shown_path(path) if path else "")
-        line = Line().append(printable(text), f"cyan {link_to(path) if path else ''}")
-        self._print(line.append(printable(more)), indent)
-
-    def picture(self, nodes: list[PictureNode], *, whole: bool = False) -> None:
-        """A drawing of a chain; ``whole`` where that is what was asked for."""
-        width = self.style.width - INDENT
-        lines = draw(nodes, width=width, ascii_only=self.style.ascii_only)
-        most = _MOST_LINES if whole or self.in_full else _SHORT_LINES
-        if len(lines) > most:
-            lines = [*lines[:most], Line(f"… and {len(lines) - most:,} more lines", "dim")]
-        for line in lines:
-            self._print(line.cut(0, len(line.plain.rstrip())), INDENT)
-
-    def _print(self, line: Line, indent: int = 0) -> None:
-        text = line.ansi(color=self.style.color, links=self.style.links)
-        self._lines.write(f"{' ' * indent if text else ''}{text}\n")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from flask_chainfix.common.quoting import printable
-from flask_chainfix.report.layout import Bend, Fold, PictureNode, Row, lay_out
 from flask_chainfix.report.lines import Line
+from flask_chainfix.report.pictures.layout import Bend, Fold, PictureNode, Row, lay_out
 
 _GLYPHS = {"plain": "●", "broken": "✗", "changed": "◆", "elsewhere": "○"}
 _TONE_STYLES = {"plain": "", "broken": "bold red", "changed": "bold yellow", "elsewhere": "cyan"}

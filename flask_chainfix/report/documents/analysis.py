@@ -8,9 +8,7 @@ from flask_chainfix.common.quoting import ref_word
 from flask_chainfix.common.wording import count, listing
 from flask_chainfix.model.hook_files import HookState
 from flask_chainfix.report import advice
-from flask_chainfix.report import database_text as databases
-from flask_chainfix.report.analysed import Analysed, LastChange
-from flask_chainfix.report.chapters import (
+from flask_chainfix.report.documents.chapters import (
     changes_block,
     drawings,
     notes,
@@ -20,8 +18,7 @@ from flask_chainfix.report.chapters import (
     steps_block,
     ways_block,
 )
-from flask_chainfix.report.command_text import verdict
-from flask_chainfix.report.document import (
+from flask_chainfix.report.documents.document import (
     Block,
     Chapter,
     Document,
@@ -33,8 +30,10 @@ from flask_chainfix.report.document import (
     Typed,
     Words,
 )
-from flask_chainfix.report.page import shown_path
-from flask_chainfix.report.results import notices_of
+from flask_chainfix.report.phrases import verdict
+from flask_chainfix.report.results import Analysed, LastChange, notices_of
+from flask_chainfix.report.shown import shown_path
+from flask_chainfix.report.text import database_text as databases
 
 _SHOWN_ORDER = 200
 _HERE = {HookState.THERE: "in place", HookState.REFUSED: "missing; add it by hand"}

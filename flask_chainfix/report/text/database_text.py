@@ -8,12 +8,18 @@ from typing import Any
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.quoting import printable, sql_comment
 from flask_chainfix.common.remedies import Remedy, Tools
-from flask_chainfix.common.wording import count
+from flask_chainfix.common.wording import count, listing
 from flask_chainfix.databases.applied.lost import distance
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.model.databases import DatabaseState, DatabaseStatus, MoveResult, MoveState
+from flask_chainfix.model.databases import (
+    DatabaseState,
+    DatabaseStatus,
+    Downgrade,
+    MoveResult,
+    MoveState,
+)
 from flask_chainfix.report.advice import remedy_rows
-from flask_chainfix.report.page import Row, Section
+from flask_chainfix.report.shown import Row, Section, said
 
 _SHOWN_ROWS = 20
 _LONGEST_NAME = 44
@@ -201,3 +207,33 @@ def _moved(result: MoveResult) -> dict[str, Any]:
         "result": result.state.value,
         "detail": result.detail or None,
     }
+
+
+# --- Databases that go down with the old chain and up again with the new one ---------------------
+
+
+_SHOWN = 12
+
+
+def downgrade_sections(downgrades: Sequence[Downgrade], *, done: bool = False) -> Iterator[Section]:
+    """What is downgraded in each database, what that deletes, and what runs afterwards."""
+    for each in downgrades:
+        rows = (each.before, each.below, each.after)
+        way = " → ".join(listing(ids) or "nothing" for ids in rows)
+        loses = f"drops {listing(each.drops, _SHOWN)}, with the data in it"
+        yield Section(
+            "Downgraded, and upgraded again" if done else "Downgrade, and upgrade again",
+            each.name,
+            (
+                Row(f"stamp  {way}", hanging=7),
+                Row(f"down   {listing(each.down, _SHOWN)}", hanging=7),
+                Row(loses if each.drops else "drops nothing", "bold yellow", indent=7),
+                Row(f"up     {listing(each.up, _SHOWN)}", hanging=7),
+            ),
+        )
+
+
+def downgrades_as_json(downgrades: Sequence[Downgrade]) -> list[dict[str, Any]] | None:
+    """The value in the JSON document."""
+    names = ("name", "before", "below", "after", "down", "up", "drops")
+    return [said(each, *names) for each in downgrades] or None

@@ -1,15 +1,17 @@
-"""What the texts of several commands have in common: verdicts, findings, steps, tables."""
+"""A page of text for people, and what several commands write onto it."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from io import StringIO
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flask_chainfix.common.errors import ChainFixError
-from flask_chainfix.common.quoting import printable
+from flask_chainfix.common.quoting import plain_ascii, printable
 from flask_chainfix.common.remedies import Tools
-from flask_chainfix.common.wording import count
+from flask_chainfix.common.wording import bytes_in_words, count
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.diagnosis import errors_of
 from flask_chainfix.model.databases import Backup, DatabaseState
@@ -17,31 +19,103 @@ from flask_chainfix.model.files import Edit
 from flask_chainfix.model.findings import Explanation, Finding, Location, Severity
 from flask_chainfix.model.rehearsal import Rehearsal
 from flask_chainfix.report import advice
-from flask_chainfix.report import database_text as databases
-from flask_chainfix.report import rehearsal_text as rehearsal
 from flask_chainfix.report.advice import Step, remedy_rows
-from flask_chainfix.report.chain_picture import current_state, expected_state
-from flask_chainfix.report.command_text import (
-    backup_facts,
-    size,
-    verdict,
-)
 from flask_chainfix.report.database_results import RestampPlan
-from flask_chainfix.report.lines import Line
-from flask_chainfix.report.page import (
-    INDENT,
-    Page,
+from flask_chainfix.report.lines import Line, link_to
+from flask_chainfix.report.phrases import size, verdict
+from flask_chainfix.report.pictures.chain_picture import current_state, expected_state
+from flask_chainfix.report.pictures.layout import PictureNode
+from flask_chainfix.report.pictures.terminal_picture import draw
+from flask_chainfix.report.results import Checked, Planning, Result
+from flask_chainfix.report.shown import (
+    Detail,
     Row,
     Section,
+    Style,
     line_style,
+    shown_path,
     shown_place,
     unified_diff,
 )
-from flask_chainfix.report.results import Checked, Planning, Result
+from flask_chainfix.report.text import database_text as databases
+from flask_chainfix.report.text import rehearsal_text as rehearsal
 
 if TYPE_CHECKING:
     from flask_chainfix.planning.proposal import Proposal
 
+INDENT = 2
+_MOST_LINES, _SHORT_LINES = 2_000, 100  # of a picture, where all is told and where not
+
+
+class Page:
+    """Collects lines, wrapped and coloured for one place of output."""
+
+    def __init__(self, style: Style) -> None:
+        self.style = style
+        self._lines = StringIO()
+        self._verdict = ""  # the first paragraph
+
+    @property
+    def in_full(self) -> bool:
+        """Whether all is told."""
+        return self.style.detail is Detail.FULL
+
+    def text(self) -> str:
+        """Everything so far, or the verdict where that is all that is wanted."""
+        only = self.style.detail is Detail.VERDICT
+        text = self._verdict if only else self._lines.getvalue()
+        return plain_ascii(text) if self.style.ascii_only else text
+
+    def heading(self, title: str, aside: str = "") -> None:
+        """A title behind an empty line, with what is said less loudly beside it."""
+        line = Line().append(printable(title), "bold underline")
+        self._print(Line())
+        self._print(line.append(f"  {printable(aside)}" if aside else "", "dim"))
+
+    def line(self, text: str | Line, indent: int = 0, style: str = "", *, hanging: int = 0) -> None:
+        """A paragraph, wrapped to the width; all lines but the first are ``hanging`` further in."""
+        body = Line(text, style) if isinstance(text, str) else text
+        body.parts = [(printable(part), styles) for part, styles in body.parts]
+        for part in body.wrapped(self.style.width - indent - hanging):
+            self._print(part, indent)
+            indent, hanging = indent + hanging, 0
+        self._verdict = self._verdict or self._lines.getvalue().lstrip("\n")
+
+    def verbatim(self, text: str, style: str = "") -> None:
+        """A line that must not be wrapped, such as a command or a part of a diff."""
+        self._print(Line(printable(text), style))
+
+    def path(
+        self, path: Path | None, shown: str = "", more: str = "", *, indent: int = INDENT
+    ) -> None:
+        """A link to a file, where links can be shown.
+
+        Args:
+            path: the file; ``None`` for one that is not on the disk.
+            shown: what stands for its path.
+            more: what follows.
+            indent: how far in it begins.
+        """
+        text = shown or (shown_path(path) if path else "")
+        line = Line().append(printable(text), f"cyan {link_to(path) if path else ''}")
+        self._print(line.append(printable(more)), indent)
+
+    def picture(self, nodes: list[PictureNode], *, whole: bool = False) -> None:
+        """A drawing of a chain; ``whole`` where that is what was asked for."""
+        width = self.style.width - INDENT
+        lines = draw(nodes, width=width, ascii_only=self.style.ascii_only)
+        most = _MOST_LINES if whole or self.in_full else _SHORT_LINES
+        if len(lines) > most:
+            lines = [*lines[:most], Line(f"… and {len(lines) - most:,} more lines", "dim")]
+        for line in lines:
+            self._print(line.cut(0, len(line.plain.rstrip())), INDENT)
+
+    def _print(self, line: Line, indent: int = 0) -> None:
+        text = line.ansi(color=self.style.color, links=self.style.links)
+        self._lines.write(f"{' ' * indent if text else ''}{text}\n")
+
+
+# --- What several commands show ------------------------------------------------------------------
 _COLORS = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
 _SHOWN_FINDINGS = 1_000  # of one code; nobody reads more, and wrapping them takes minutes
 _SHOWN_FIRST, _SHOWN_PLACES = 10, 2  # of them unless all is told
@@ -217,7 +291,8 @@ def write_copies(page: Page, backups: Iterable[Backup]) -> None:
     for each in backups:
         page.heading("Backup", printable(each.name))
         page.path(each.path)
-        for fact in backup_facts(each):
-            page.line(fact, INDENT)
+        size = f"{bytes_in_words(each.size)}, {count(each.tables, 'table')}"
+        page.line(f"{size}, read back and complete, {each.seconds:.2f} s", INDENT)
+        page.line(f"SHA-256 {each.sha256}", INDENT)
         page.line("to restore it, stop the app and type:", INDENT)
         page.verbatim(f"{' ' * 2 * INDENT}{each.restore}", "bold")

@@ -13,22 +13,9 @@ from flask_chainfix.model.files import Edit
 from flask_chainfix.model.findings import Finding
 from flask_chainfix.model.rehearsal import RevisionSql
 from flask_chainfix.report import advice
-from flask_chainfix.report import database_text as databases
-from flask_chainfix.report import downgrade_text as downgrades
-from flask_chainfix.report import rehearsal_text as rehearsal
 from flask_chainfix.report.advice import Step, remedies_of
-from flask_chainfix.report.analysed import Analysed
-from flask_chainfix.report.annotations import Picture, pictures
-from flask_chainfix.report.command_text import (
-    about_sql,
-    mended,
-    parents_of,
-    queue_section,
-    size,
-    verdict,
-)
 from flask_chainfix.report.database_results import Traced
-from flask_chainfix.report.document import (
+from flask_chainfix.report.documents.document import (
     Block,
     Chapter,
     Document,
@@ -41,8 +28,10 @@ from flask_chainfix.report.document import (
     Typed,
     Words,
 )
-from flask_chainfix.report.page import Section, Style, shown_path, shown_place, unified_diff
+from flask_chainfix.report.phrases import about_sql, mended, parents_of, size, verdict
+from flask_chainfix.report.pictures.chain_picture import Picture, pictures
 from flask_chainfix.report.results import (
+    Analysed,
     Checked,
     Drawn,
     Failed,
@@ -51,7 +40,11 @@ from flask_chainfix.report.results import (
     Repaired,
     Result,
 )
-from flask_chainfix.report.text_parts import table_of
+from flask_chainfix.report.shown import Section, Style, shown_path, shown_place, unified_diff
+from flask_chainfix.report.text import database_text as databases
+from flask_chainfix.report.text import rehearsal_text as rehearsal
+from flask_chainfix.report.text.page import table_of
+from flask_chainfix.report.text.plan_text import queue_section
 
 if TYPE_CHECKING:
     from flask_chainfix.diagnosis.diagnosis import Diagnosis
@@ -66,7 +59,7 @@ _WIDTH = 100  # columns of what is set as a table of text
 @singledispatch
 def document(result: Result) -> Document:
     """What a result says; that of most commands is what the terminal shows."""
-    from flask_chainfix.report.text import to_text
+    from flask_chainfix.report.text.result_text import to_text
 
     lines = to_text(result, Style(width=_WIDTH)).splitlines()
     title = lines.pop(0) if lines else ""
@@ -116,7 +109,7 @@ def _(result: Drawn) -> Document:
 
 @document.register
 def _(result: Analysed) -> Document:
-    from flask_chainfix.report.analysis import analysis
+    from flask_chainfix.report.documents.analysis import analysis
 
     return analysis(result)
 
@@ -126,7 +119,7 @@ def _(result: Planning) -> Document:
     proposal, planned = result.proposal, result.proposal.planned
     plan: tuple[Chapter, ...] = ()
     if planned is not None:
-        turns = sections_of(downgrades.sections(planned.downgrades))
+        turns = sections_of(databases.downgrade_sections(planned.downgrades))
         plan = (*turns, plan_chapter(planned, result.tools))
     ran = () if result.rehearsal is None else tuple(_ran(result))
     return Document(
@@ -155,7 +148,7 @@ def _(result: Repaired) -> Document:
         (
             Chapter("", notes(result.notices)),
             *drawings(result, result.planning.proposal),
-            *sections_of(downgrades.sections(planned.downgrades, done=True)),
+            *sections_of(databases.downgrade_sections(planned.downgrades, done=True)),
             plan_chapter(planned, tools),
             Chapter("What to do now", (steps_block(advice.steps_after_repair(repair)),)),
             Chapter("To take it back", (steps_block([Step("Put the old files back:", (undo,))]),)),
@@ -184,7 +177,7 @@ def _(result: Rehearsed) -> Document:
 
 @document.register
 def _(result: Traced) -> Document:
-    from flask_chainfix.report import trace_text as traces
+    from flask_chainfix.report.text import trace_text as traces
 
     chapters = [Chapter("", notes(result.notices))]
     for found in result.databases:

@@ -14,17 +14,23 @@ from flask_chainfix.common.quoting import json_in_html, printable
 from flask_chainfix.diagnosis.diagnosis import errors_of
 from flask_chainfix.model.findings import Finding
 from flask_chainfix.report import advice
-from flask_chainfix.report.analysed import Analysed
-from flask_chainfix.report.annotations import Picture, pictures
-from flask_chainfix.report.command_text import verdict
-from flask_chainfix.report.database_text import Table, sections
-from flask_chainfix.report.details import details
-from flask_chainfix.report.document import Block, Chapter, Drawing, Typed, Words
-from flask_chainfix.report.layout import lay_out
-from flask_chainfix.report.page import Style, shown_path
-from flask_chainfix.report.results import Drawn, Result, notices_of
-from flask_chainfix.report.svg import asset, description, painted
-from flask_chainfix.report.tracks import OVERFLOW, Track, fold_track, tracks
+from flask_chainfix.report.documents.details import details
+from flask_chainfix.report.documents.document import Block, Chapter, Drawing, Typed, Words
+from flask_chainfix.report.phrases import verdict
+from flask_chainfix.report.pictures.chain_picture import Picture, pictures
+from flask_chainfix.report.pictures.layout import lay_out
+from flask_chainfix.report.pictures.svg import (
+    OVERFLOW,
+    Track,
+    asset,
+    description,
+    fold_track,
+    painted,
+    tracks,
+)
+from flask_chainfix.report.results import Analysed, Drawn, Result, notices_of
+from flask_chainfix.report.shown import Style, shown_path
+from flask_chainfix.report.text.database_text import Table, sections
 
 _SHOWN_FINDINGS = 1_000  # of one code, as in a terminal
 _SHOWN_PLACES = 12
@@ -35,7 +41,7 @@ def to_html(result: Result, style: Style) -> str:
     """The chain before and after, to be searched and clicked, in ASCII; with an analysis below."""
     chapters: tuple[Chapter, ...] = ()
     if isinstance(result, Analysed):
-        from flask_chainfix.report.analysis import analysis
+        from flask_chainfix.report.documents.analysis import analysis
 
         chapters, result = analysis(result).chapters, result.drawn
     if not isinstance(result, Drawn):

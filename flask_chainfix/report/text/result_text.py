@@ -3,28 +3,12 @@
 from __future__ import annotations
 
 from functools import singledispatch
-from typing import TYPE_CHECKING
 
 from flask_chainfix.common.wording import count
 from flask_chainfix.diagnosis.diagnosis import DOWNGRADE_INCOMPLETE, Diagnosis
 from flask_chainfix.model.databases import MoveState
 from flask_chainfix.report import advice
-from flask_chainfix.report import database_text as databases
-from flask_chainfix.report import downgrade_text as downgrades
-from flask_chainfix.report import squash_text as squash
 from flask_chainfix.report.advice import about_masks, choice_rows, remedy_rows
-from flask_chainfix.report.command_text import (
-    explanation_sections,
-    hook_sections,
-    hook_steps,
-    hook_verdict,
-    queue_section,
-    size,
-    sql_sections,
-    verdict,
-    write_confirmation,
-    write_plan,
-)
 from flask_chainfix.report.database_results import (
     Finished,
     FinishPlan,
@@ -35,11 +19,7 @@ from flask_chainfix.report.database_results import (
     UnwindPlan,
     Unwound,
 )
-from flask_chainfix.report.page import (
-    INDENT,
-    Page,
-    Style,
-)
+from flask_chainfix.report.phrases import size, verdict
 from flask_chainfix.report.results import (
     BackedUp,
     CatchUpPlan,
@@ -57,7 +37,11 @@ from flask_chainfix.report.results import (
     Undone,
     UndoPlan,
 )
-from flask_chainfix.report.text_parts import (
+from flask_chainfix.report.shown import Style
+from flask_chainfix.report.text import database_text as databases
+from flask_chainfix.report.text.page import (
+    INDENT,
+    Page,
     table_of,
     title_of,
     write_changes,
@@ -75,10 +59,18 @@ from flask_chainfix.report.text_parts import (
     write_undo_command,
     write_verdict,
 )
-
-if TYPE_CHECKING:
-    pass
-
+from flask_chainfix.report.text.plan_text import (
+    explanation_sections,
+    hook_sections,
+    hook_steps,
+    hook_verdict,
+    queue_section,
+    sql_sections,
+    squash_sections,
+    squash_verdict,
+    write_confirmation,
+    write_plan,
+)
 
 # What a command has done to the files; the others have repaired them.
 _DONE = {"catch-up": "Written", "move": "Moved"}
@@ -116,7 +108,7 @@ def _(result: Checked, page: Page) -> None:
 
 @_write.register
 def _(result: Drawn, page: Page) -> None:
-    from flask_chainfix.report.annotations import pictures  # other commands go without
+    from flask_chainfix.report.pictures.chain_picture import pictures  # other commands go without
 
     proposal = result.checked.proposal
     write_verdict(page, result.checked)
@@ -142,7 +134,7 @@ def _(result: Planning, page: Page) -> None:
             write_findings(page, result, left)
         write_surroundings(page, result)
     if planned is not None:
-        write_sections(page, downgrades.sections(planned.downgrades))
+        write_sections(page, databases.downgrade_sections(planned.downgrades))
         write_plan(page, planned.plan)
         write_rows(page, choice_rows(planned.plan.choices, result.tools), INDENT)
         write_changes(page, planned.edits)
@@ -158,17 +150,17 @@ def _(result: Planning, page: Page) -> None:
 @_write.register
 def _(result: SquashPlan, page: Page) -> None:
     proposal, planned = result.proposal, result.proposal.planned
-    page.line(squash.verdict(result), style="bold green" if result.error is None else "bold red")
+    page.line(squash_verdict(result), style="bold green" if result.error is None else "bold red")
     write_notices(page, (*result.diagnosis.notices, *result.notices))
-    write_sections(page, squash.sections(result))
+    write_sections(page, squash_sections(result))
     write_sections(page, databases.sections(table_of(result, proposal.snapshot)))
     if planned is not None:
-        write_changes(page, squash.shown(planned.edits))
+        write_changes(page, [edit for edit in planned.edits if edit.after is not None])
 
 
 @_write.register
 def _(result: CatchUpPlan, page: Page) -> None:
-    from flask_chainfix.report import catch_up_text as catching_up
+    from flask_chainfix.report.text import catch_up_text as catching_up
 
     planned = result.proposal.planned
     page.line(catching_up.verdict(result), style="bold green")
@@ -183,7 +175,7 @@ def _(result: CatchUpPlan, page: Page) -> None:
 
 @_write.register
 def _(result: FinishPlan, page: Page) -> None:
-    from flask_chainfix.report import catch_up_text as catching_up
+    from flask_chainfix.report.text import catch_up_text as catching_up
 
     page.line(catching_up.verdict_on_finish(result), style="bold green")
     write_notices(page, (*result.diagnosis.notices, *result.notices))
@@ -194,7 +186,7 @@ def _(result: FinishPlan, page: Page) -> None:
 
 @_write.register
 def _(result: Finished, page: Page) -> None:
-    from flask_chainfix.report import catch_up_text as catching_up
+    from flask_chainfix.report.text import catch_up_text as catching_up
 
     page.line(catching_up.verdict_on_finish(result), style="bold green")
     if result.backup is not None:
@@ -206,7 +198,7 @@ def _(result: Finished, page: Page) -> None:
 
 @_write.register
 def _(result: UnwindPlan, page: Page) -> None:
-    from flask_chainfix.report import unwind_text as unwinding
+    from flask_chainfix.report.text import unwind_text as unwinding
 
     page.line(unwinding.verdict(result), style="bold green" if result.error is None else "bold red")
     write_notices(page, (*result.diagnosis.notices, *result.notices))
@@ -215,7 +207,7 @@ def _(result: UnwindPlan, page: Page) -> None:
 
 @_write.register
 def _(result: UnwindOffer, page: Page) -> None:
-    from flask_chainfix.report import unwind_text as unwinding
+    from flask_chainfix.report.text import unwind_text as unwinding
 
     for line in unwinding.offer(result):
         page.verbatim(line)
@@ -223,7 +215,7 @@ def _(result: UnwindOffer, page: Page) -> None:
 
 @_write.register
 def _(result: Unwound, page: Page) -> None:
-    from flask_chainfix.report import unwind_text as unwinding
+    from flask_chainfix.report.text import unwind_text as unwinding
 
     page.line(unwinding.verdict(result), style="bold green" if result.error is None else "bold red")
     if result.backup is not None:
@@ -253,7 +245,7 @@ def _(result: Rehearsed, page: Page) -> None:
 
 @_write.register
 def _(result: Traced, page: Page) -> None:
-    from flask_chainfix.report import trace_text as traces
+    from flask_chainfix.report.text import trace_text as traces
 
     differs = any(each.differs for each in result.databases) or traces.drifted(result)
     page.line(traces.verdict(result), style="bold red" if differs else "bold green")
@@ -331,10 +323,10 @@ def _(result: Repaired, page: Page) -> None:
     done = f"Rebased onto {planned.upstream.ref}" if planned.upstream else done
     done = f"{done}: {size(planned.plan)}."
     if isinstance(planning, SquashPlan):
-        done = squash.verdict(planning, done=True)
+        done = squash_verdict(planning, done=True)
     page.line(done, style="bold green")
     write_notices(page, result.notices)
-    write_sections(page, downgrades.sections(planned.downgrades, done=True))
+    write_sections(page, databases.downgrade_sections(planned.downgrades, done=True))
     if planning.backup is not None:
         write_notices(page, planning.backup.notices)
         write_copies(page, planning.backup.backups)

@@ -12,10 +12,8 @@ from functools import singledispatch
 from flask_chainfix.common.quoting import markdown, markdown_code, markdown_fence, plain_ascii
 from flask_chainfix.common.wording import count
 from flask_chainfix.report.advice import about_masks
-from flask_chainfix.report.analysed import Analysed
-from flask_chainfix.report.chapters import document
-from flask_chainfix.report.diagrams import mermaid
-from flask_chainfix.report.document import (
+from flask_chainfix.report.documents.chapters import document
+from flask_chainfix.report.documents.document import (
     Block,
     Document,
     Drawing,
@@ -27,8 +25,9 @@ from flask_chainfix.report.document import (
     Typed,
     Words,
 )
-from flask_chainfix.report.page import Style
-from flask_chainfix.report.results import Result
+from flask_chainfix.report.pictures.diagrams import mermaid
+from flask_chainfix.report.results import Analysed, Result
+from flask_chainfix.report.shown import Style
 
 LIMIT = 65_000
 """Characters; a comment on GitHub takes 65,536."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from flask_chainfix.report.annotations import Picture
+from flask_chainfix.report.pictures.chain_picture import Picture
 
 
 class Typed(str):

@@ -1,71 +1,23 @@
-"""The verdict on a chain, and plans, hooks, copies and explanations for people."""
+"""What single commands have to say as text: plans, hooks, explanations, a queue, SQL."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from flask_chainfix.common.quoting import path_word, printable
 from flask_chainfix.common.remedies import Tools
-from flask_chainfix.common.wording import bytes_in_words, count, listing
-from flask_chainfix.diagnosis.diagnosis import Diagnosis, errors_of
-from flask_chainfix.diagnosis.rules import Family, codes_of
-from flask_chainfix.model.databases import Backup
-from flask_chainfix.model.findings import Explanation, Severity
+from flask_chainfix.common.wording import count, listing
+from flask_chainfix.model.findings import Explanation
 from flask_chainfix.model.history import Fit, Queue
 from flask_chainfix.model.hook_files import HookFile, HookState
-from flask_chainfix.model.plans import GUESS, Confirmation, Mend, Part, Plan, Reason
-from flask_chainfix.model.rehearsal import RevisionSql
+from flask_chainfix.model.plans import GUESS, Confirmation, Plan, Proof, Reason
+from flask_chainfix.model.rehearsal import SERVERS, RevisionSql
 from flask_chainfix.report.advice import Step
 from flask_chainfix.report.lines import Line, cells
-from flask_chainfix.report.page import (
-    INDENT,
-    Page,
-    Row,
-    Section,
-    line_style,
-    shown_path,
-    unified_diff,
-)
-from flask_chainfix.report.results import HookPlan
-
-
-def verdict(diagnosis: Diagnosis) -> str:
-    """Whether the chain is healthy, and if not, what is wrong with it."""
-    graph, unplaced = diagnosis.snapshot.graph, diagnosis.snapshot.unplaced
-    numbers: Counter[str] = Counter()
-    for finding in errors_of(diagnosis.findings):
-        numbers[finding.noun] += finding.number
-    if numbers:
-        faults = ", ".join(count(number, noun) for noun, number in numbers.items())
-        codes = {finding.code for finding in diagnosis.counting}
-        if codes <= codes_of(Family.DATABASE):
-            return f"The databases do not fit the migration chain: {faults}."
-        if codes <= codes_of(Family.LOCK, Family.PUBLISHED, Family.MERGE):
-            return f"The migration chain works, but does not pass the gate: {faults}."
-        return f"The migration chain is broken: {faults}."
-    size = (
-        f"{count(len(graph), 'revision')}, {count(len(graph.bases), 'base')},"
-        f" {count(len(graph.heads), 'head')}"
-    )
-    if unplaced:
-        unknown = f"the place of {count(len(unplaced), 'migration')} is not known"
-        return f"The migration chain could be judged in part only, as {unknown}: {size}."
-    if diagnosis.since and not diagnosis.findings:
-        return f"Nothing is wrong with what is new since {printable(diagnosis.since)}: {size}."
-    severities = [finding.severity for finding in diagnosis.findings]
-    warnings = severities.count(Severity.WARNING)
-    merges = _merges_well(diagnosis)
-    if warnings:
-        return f"The migration chain works, with {count(warnings, 'warning')}{merges}: {size}."
-    return f"The migration chain is healthy{merges}: {size}."
-
-
-def _merges_well(diagnosis: Diagnosis) -> str:
-    """What a sound chain would still be after merges, in words that follow."""
-    merges = diagnosis.snapshot.merges
-    refs = [each.theirs.ref for each in merges if each.is_gate and not each.mine.ref]
-    return f", also with {printable(listing(refs))} merged" if refs else ""
+from flask_chainfix.report.phrases import about_sql, mended, parents_of, size
+from flask_chainfix.report.results import HookPlan, SquashPlan
+from flask_chainfix.report.shown import Row, Section, line_style, shown_path, unified_diff
+from flask_chainfix.report.text.page import INDENT, Page
 
 
 def queue_section(queue: Queue) -> Section:
@@ -90,14 +42,6 @@ def queue_section(queue: Queue) -> Section:
     return Section("Queue", "", tuple(rows))
 
 
-def about_sql(scripts: Sequence[RevisionSql]) -> str:
-    """Where the SQL of new revisions comes from, as one sentence."""
-    if not scripts:
-        return "no revision is new"
-    ran = f"{count(len(scripts), 'new revision')} ran in Alembic's offline mode, without a database"
-    return f"{ran}; what would be sent to one:"
-
-
 def sql_sections(scripts: Sequence[RevisionSql] | None) -> Iterator[Section]:
     """What new revisions would send to a database; nothing where nobody has asked."""
     if scripts is None:
@@ -112,16 +56,6 @@ def sql_sections(scripts: Sequence[RevisionSql] | None) -> Iterator[Section]:
 
 
 # --- What a plan changes in which file, and why --------------------------------------------------
-
-
-def mended(mend: Mend) -> str:
-    """What a mend changes."""
-    before, after = (printable(", ".join(ids)) or "None" for ids in (mend.before, mend.after))
-    if mend.part is Part.FILE:
-        return f"{printable(mend.path.name)} is deleted"
-    # While an id stands twice, it does not tell which file is meant.
-    where = f" in {printable(mend.path.name)}" if mend.part is Part.ID else ""
-    return f"{mend.part.value}{where}: {before} → {after}"
 
 
 def write_plan(page: Page, plan: Plan) -> None:
@@ -160,28 +94,6 @@ def _why(
         if in_full or page.in_full or is_needed:
             style = "yellow" if reason.kind == GUESS else "dim"
             page.line(f"{reason.kind}: {reason.detail}", indent, style)
-
-
-def parents_of(parents: tuple[str, ...]) -> str:
-    """The parents of a revision in words."""
-    return printable(", ".join(parents)) or "None"
-
-
-def size(plan: Plan) -> str:
-    """The strategy of a plan, and how many files it changes."""
-    rewritten = {relink.path for relink in plan.relinks}
-    rewritten.update(mend.edits[-1].path for mend in plan.mends if mend.part is not Part.FILE)
-    deleted = {mend.path for mend in plan.mends if mend.part is Part.FILE}
-    parts = [
-        f"{count(number, 'file')} {what}"
-        for number, what in (
-            (len(rewritten), "rewritten"),
-            (len(plan.new_revisions), "added"),
-            (len(deleted), "deleted"),
-        )
-        if number
-    ]
-    return f"strategy {plan.strategy}, {', '.join(parts)}"
 
 
 # --- What Alembic made of it ---------------------------------------------------------------------
@@ -276,13 +188,6 @@ def hook_steps(plan: HookPlan) -> list[Step]:
 # --- Copies of databases -------------------------------------------------------------------------
 
 
-def backup_facts(backup: Backup) -> Iterator[str]:
-    """What is to be known of a backup, besides its place and its command."""
-    size = f"{bytes_in_words(backup.size)}, {count(backup.tables, 'table')}"
-    yield f"{size}, read back and complete, {backup.seconds:.2f} s"
-    yield f"SHA-256 {backup.sha256}"
-
-
 # --- Kinds of findings ---------------------------------------------------------------------------
 
 
@@ -311,3 +216,54 @@ def _paragraphs(text: str) -> Iterator[Row]:
 
 def _example_style(line: str) -> str:
     return {"#": "cyan", "$": "bold"}.get(line[:1], "")
+
+
+# --- A squash: what it replaces, the proof, and what is left to the user -------------------------
+
+
+def squash_verdict(plan: SquashPlan, *, done: bool = False) -> str:
+    """The one line that says it all."""
+    number = count(len(plan.replaced), "revision")
+    if done:
+        return f"Squashed: {number} into one, which makes the same schema."
+    return f"{number} can become one, which makes the same schema."
+
+
+def squash_sections(plan: SquashPlan) -> Iterator[Section]:
+    """What is replaced, where that was proved, and what no schema shows."""
+    top = plan.replaced[-1]
+    gone = ", ".join(plan.replaced)
+    yield Section(
+        "Plan",
+        "",
+        (
+            Row(f"replaced, base first: {gone}", hanging=2),
+            Row(
+                f"{top} stays the id of the one: databases that are stamped with it, and revisions"
+                " on it, need no change"
+            ),
+        ),
+    )
+    yield Section("Proof", "old chain and new, compared exactly", tuple(map(_proof, plan.proofs)))
+    rows = (*_carried(plan), *_lost_rows(plan.proofs))
+    if rows:
+        yield Section("To look at", "no schema shows it: carry over what new databases need", rows)
+
+
+def _proof(proof: Proof) -> Row:
+    kind = SERVERS.get(proof.dialect, "SQLite")
+    return Row(f"{kind}: equal in {count(proof.compared, 'object')}")
+
+
+def _carried(plan: SquashPlan) -> Iterator[Row]:
+    for each in plan.carry_over:
+        yield Row(f"{shown_path(each.path)}:{each.line}", "cyan", wrapped=False)
+        yield Row(each.detail, indent=2)
+
+
+def _lost_rows(proofs: Iterable[Proof]) -> Iterator[Row]:
+    """The rows that a new database has no longer."""
+    rows = {table: number for proof in proofs for table, number in proof.rows.items()}
+    if rows:
+        told = ", ".join(f"{table} ({number:,})" for table, number in sorted(rows.items()))
+        yield Row(f"rows that a new database had, and will not have: {told}")
