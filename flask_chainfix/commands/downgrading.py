@@ -223,7 +223,7 @@ class _Trip:
         return {each.identity: each for each in found}
 
     def _schema(self, each: Downgrade) -> Reading:
-        from flask_chainfix.rehearsal.drift import read_schema
+        from flask_chainfix.rehearsal.schemas.drift import read_schema
 
         return read_schema(self._old, self._all[each.identity])
 

@@ -25,7 +25,7 @@ from flask_chainfix.model.databases import DatabaseWishes, Move, MoveResult, Mov
 from flask_chainfix.report.database_results import Finished, FinishPlan
 
 if TYPE_CHECKING:
-    from flask_chainfix.rehearsal.unfinished import Unfinished, Walk
+    from flask_chainfix.rehearsal.schemas.unfinished import Unfinished, Walk
 
 
 class FinishWishes(NamedTuple):
@@ -65,8 +65,8 @@ def plan_finish(
         DatabaseUnreachable: a database cannot be read.
         ChainFixError: as ``plan_catch_up``.
     """
+    from flask_chainfix.rehearsal.schemas.unfinished import Finishing
     from flask_chainfix.rehearsal.scratch_servers import ScratchServer
-    from flask_chainfix.rehearsal.unfinished import Finishing
 
     revision = wishes.revision
     diagnosis = sound_chain(runtime, tools)
@@ -128,7 +128,7 @@ def carry_out_finish(
         RowsNotMoved: all has run, and a stamp could not be moved.
     """
     from flask_chainfix.databases.running_sql import run_statements
-    from flask_chainfix.rehearsal.unfinished import read_parts
+    from flask_chainfix.rehearsal.schemas.unfinished import read_parts
 
     now = plan.diagnosis.snapshot
     copies = None

@@ -345,7 +345,7 @@ def _in_words(change: PropertyDifference) -> str:
 
 def _schema(now: Facts, database: Unwinding) -> Reading | None:
     from flask_chainfix.databases.connecting import Obstacle
-    from flask_chainfix.rehearsal.drift import read_schema
+    from flask_chainfix.rehearsal.schemas.drift import read_schema
 
     try:
         return read_schema(now, database.target)

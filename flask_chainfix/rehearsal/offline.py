@@ -54,7 +54,7 @@ def main() -> None:
     """Run each migration in offline mode."""
     import alembic.command  # noqa: F401  (a directory of the project may have this name, too)
 
-    from flask_chainfix.rehearsal.confinement import confine
+    from flask_chainfix.rehearsal.child.confinement import confine
 
     lift = confine({})
     with fresh.answering() as (request, stream):

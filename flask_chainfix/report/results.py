@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # a command imports what its own result is made of
     from flask_chainfix.model.plans import CarryOver, Confirmation, Proof
     from flask_chainfix.model.rehearsal import Rehearsal, RevisionSql
     from flask_chainfix.planning.proposal import Planned, Proposal
-    from flask_chainfix.rehearsal.catching_up import Lacking
+    from flask_chainfix.rehearsal.schemas.catching_up import Lacking
     from flask_chainfix.schema.footprint import SchemaObject
 
 _R = TypeVar("_R", bound="Result")

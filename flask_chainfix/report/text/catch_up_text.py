@@ -13,7 +13,7 @@ from flask_chainfix.report.shown import Row, Section
 
 if TYPE_CHECKING:
     from flask_chainfix.model.rehearsal import Statement
-    from flask_chainfix.rehearsal.catching_up import Lacking
+    from flask_chainfix.rehearsal.schemas.catching_up import Lacking
     from flask_chainfix.schema.footprint import SchemaObject
 
 _SHOWN = 20

@@ -20,7 +20,7 @@ from flask_chainfix.databases.applied.contradictions import (
 from flask_chainfix.databases.applied.rows import restamping
 from flask_chainfix.databases.applied.verdicts import Difference, Trace, Verdict
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.rehearsal.drift import ExactComparison
+from flask_chainfix.rehearsal.schemas.drift import ExactComparison
 from flask_chainfix.report.database_results import Traced
 from flask_chainfix.report.lines import cells as columns_of
 from flask_chainfix.report.pictures.layout import PictureNode

@@ -32,18 +32,18 @@ from flask_chainfix.common.errors import CannotRehearse, ChainFixError, StaleSna
 from flask_chainfix.common.wording import listing
 from flask_chainfix.environment.messages import secrets_of
 from flask_chainfix.model.rehearsal import FailureKind
-from flask_chainfix.rehearsal.confinement import confine, replace_engines, restamp, tables_in
-from flask_chainfix.rehearsal.failures import Scene, describe
-from flask_chainfix.rehearsal.fresh_process import answering, entered, reopen
-from flask_chainfix.rehearsal.made_rows import RowMaker, lost
-from flask_chainfix.rehearsal.model_differences import model_differences
-from flask_chainfix.rehearsal.schema_watch import (
+from flask_chainfix.rehearsal.child.confinement import confine, replace_engines, restamp, tables_in
+from flask_chainfix.rehearsal.child.failures import Scene, describe
+from flask_chainfix.rehearsal.child.made_rows import RowMaker, lost
+from flask_chainfix.rehearsal.child.model_differences import model_differences
+from flask_chainfix.rehearsal.child.schema_watch import (
     Parts,
     SchemaWatch,
     after_down,
     after_second_up,
     compared,
 )
+from flask_chainfix.rehearsal.fresh_process import answering, entered, reopen
 
 
 class _Phase(NamedTuple):

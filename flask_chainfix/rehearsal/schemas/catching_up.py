@@ -24,12 +24,12 @@ from flask_chainfix.databases.targets import Target
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.environment.messages import masked, said
 from flask_chainfix.model.databases import DatabaseStatus
-from flask_chainfix.rehearsal.additions import Addition, Additions, Codes, additions_for
-from flask_chainfix.rehearsal.drift import ExactComparison, compared, expected
 from flask_chainfix.rehearsal.round_trip import Place, scratch_for
+from flask_chainfix.rehearsal.schemas.additions import Addition, Additions, Codes, additions_for
+from flask_chainfix.rehearsal.schemas.drift import ExactComparison, compared, expected
+from flask_chainfix.rehearsal.schemas.states import copy_state, drop_lacking, keeps_statements
 from flask_chainfix.rehearsal.scratch import Scratch
 from flask_chainfix.rehearsal.scratch_servers import ScratchServer
-from flask_chainfix.rehearsal.states import copy_state, drop_lacking, keeps_statements
 from flask_chainfix.schema.footprint import SchemaObject
 from flask_chainfix.schema.objects import key_of
 from flask_chainfix.schema.reflected import PropertyDifference, Reflected

@@ -18,8 +18,8 @@ from flask_chainfix.databases.reflecting import Reading, read_whole
 from flask_chainfix.databases.targets import Target, version_table
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.plans import Proof
-from flask_chainfix.rehearsal.rendering import Rendered, render_schema
 from flask_chainfix.rehearsal.round_trip import built
+from flask_chainfix.rehearsal.schemas.rendering import Rendered, render_schema
 from flask_chainfix.rehearsal.scratch import Scratch
 from flask_chainfix.schema.footprint import Kind
 from flask_chainfix.schema.reflected import differences

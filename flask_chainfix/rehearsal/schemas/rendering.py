@@ -30,9 +30,13 @@ from flask_chainfix.databases.catalog import (
     mysql_clauses,
     mysql_index,
 )
-from flask_chainfix.rehearsal.portable_types import plain_type
-from flask_chainfix.rehearsal.sequences import sequence_options, sequences_in
-from flask_chainfix.rehearsal.table_options import leave_out_defaults, set_options
+from flask_chainfix.rehearsal.schemas.plain_tables import (
+    leave_out_defaults,
+    plain_type,
+    sequence_options,
+    sequences_in,
+    set_options,
+)
 
 _EXPRESSION_INDEXES = """
 SELECT nullif(n.nspname, current_schema()), t.relname, c.relname, pg_get_indexdef(c.oid)

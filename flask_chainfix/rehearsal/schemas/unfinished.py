@@ -33,8 +33,8 @@ from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.environment.messages import masked, said
 from flask_chainfix.model.databases import DatabaseStatus
 from flask_chainfix.model.rehearsal import Statement
-from flask_chainfix.rehearsal.drift import expected, read_schema
 from flask_chainfix.rehearsal.round_trip import scratch_for
+from flask_chainfix.rehearsal.schemas.drift import expected, read_schema
 from flask_chainfix.rehearsal.scratch import Scratch
 from flask_chainfix.schema.footprint import SchemaObject
 from flask_chainfix.schema.reflected import Properties, Reflected

@@ -31,8 +31,8 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from flask_chainfix.environment.messages import said
-from flask_chainfix.rehearsal.made_values import LONGEST, NoValue, value
-from flask_chainfix.rehearsal.schema_watch import Fingerprints, fingerprints
+from flask_chainfix.rehearsal.child.made_values import LONGEST, NoValue, value
+from flask_chainfix.rehearsal.child.schema_watch import Fingerprints, fingerprints
 
 _ROWS = 3
 _TRIES = 300  # for one row

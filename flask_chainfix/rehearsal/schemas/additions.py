@@ -29,8 +29,11 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Connection
 from sqlalchemy.sql.elements import conv
 
-from flask_chainfix.rehearsal.portable_types import use_portable_types
-from flask_chainfix.rehearsal.sequences import sequence_of, sequences_for
+from flask_chainfix.rehearsal.schemas.plain_tables import (
+    sequence_of,
+    sequences_for,
+    use_portable_types,
+)
 from flask_chainfix.schema.footprint import Kind, SchemaObject
 from flask_chainfix.schema.objects import table_of
 

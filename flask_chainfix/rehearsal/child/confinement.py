@@ -11,7 +11,7 @@ from sqlalchemy.engine import URL, Dialect, Engine
 from sqlalchemy.pool import NullPool, Pool
 
 from flask_chainfix.databases.drivers import usable
-from flask_chainfix.rehearsal.failures import ForeignConnection
+from flask_chainfix.rehearsal.child.failures import ForeignConnection
 
 _CHECKED = "fixchain_checked"
 
