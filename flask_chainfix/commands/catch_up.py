@@ -99,9 +99,9 @@ def plan_catch_up(
         RehearsalFailed, CannotRehearse, NoScratchDatabase, ScratchLeftBehind: it cannot be proved.
     """
     from flask_chainfix.databases.live_schema import trace_databases
+    from flask_chainfix.rehearsal.app_databases import ScratchServer
     from flask_chainfix.rehearsal.schemas.catching_up import Proof, completing, lacking_in
     from flask_chainfix.rehearsal.schemas.drift import compare_exactly
-    from flask_chainfix.rehearsal.scratch_servers import ScratchServer
 
     diagnosis = sound_chain(runtime, tools)
     now = looked_at(runtime, diagnosis.snapshot, databases, progress)

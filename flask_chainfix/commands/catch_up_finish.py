@@ -65,8 +65,8 @@ def plan_finish(
         DatabaseUnreachable: a database cannot be read.
         ChainFixError: as ``plan_catch_up``.
     """
+    from flask_chainfix.rehearsal.app_databases import ScratchServer
     from flask_chainfix.rehearsal.schemas.unfinished import Finishing
-    from flask_chainfix.rehearsal.scratch_servers import ScratchServer
 
     revision = wishes.revision
     diagnosis = sound_chain(runtime, tools)

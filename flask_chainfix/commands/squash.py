@@ -48,10 +48,10 @@ from flask_chainfix.planning.cut import (
 )
 from flask_chainfix.planning.edits import edits_between
 from flask_chainfix.planning.proposal import Planned, Proposal, places_after, refuse_unknown_rows
+from flask_chainfix.rehearsal.app_databases import servers_for
 from flask_chainfix.rehearsal.confirm import foresee
 from flask_chainfix.rehearsal.schemas.proving import Difference, Made, compared, make, proof_of
 from flask_chainfix.rehearsal.schemas.rendering import Rendered
-from flask_chainfix.rehearsal.scratch_servers import servers_for
 from flask_chainfix.report.results import SquashPlan
 
 _NO_GIT = "Git does not tell what the main branch and releases have, so that was not checked"

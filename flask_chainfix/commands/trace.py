@@ -74,8 +74,8 @@ def trace(
         )
     exact: Mapping[str, ExactComparison] = {}
     if exactly is not None:
+        from flask_chainfix.rehearsal.app_databases import ScratchServer
         from flask_chainfix.rehearsal.schemas.drift import compare_exactly
-        from flask_chainfix.rehearsal.scratch_servers import ScratchServer
 
         exact = compare_exactly(runtime, now, targets, ScratchServer(exactly.server), progress)
     differing = any(each.problem or each.differences for each in exact.values())

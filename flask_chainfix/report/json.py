@@ -248,12 +248,22 @@ def _(result: BackedUp) -> dict[str, Any]:
 
 @_parts.register
 def _(result: Explained) -> dict[str, Any]:
-    return {"rules": _rules(result)}
+    texts = ("meaning", "breaks", "origin", "repair", "example")
+    rules = [
+        {
+            **said(each, "code", "name", "severity", "summary"),
+            **{name: result.tools.spell_out(getattr(each, name)) for name in texts},
+        }
+        for each in result.explanations
+    ]
+    return {"rules": rules or None}
 
 
 @_parts.register
 def _(result: HookPlan) -> dict[str, Any]:
-    return {"pieces": _hook_files(result)}
+    names = ("name", "path", "state", "detail", "text")
+    files = [said(file, *names) | {"detail": file.detail or None} for file in result.files]
+    return {"pieces": files or None}
 
 
 def _chain(snapshot: Facts, findings: Iterable[Finding], tools: Tools) -> dict[str, Any]:
@@ -343,22 +353,6 @@ def _plan(plan: Plan, tools: Tools) -> dict[str, Any]:
 def _backups(backups: Iterable[Backup]) -> list[dict[str, Any]] | None:
     names = ("path", "size", "sha256", "tables", "seconds", "restore")
     return [{"database": each.name, **said(each, *names)} for each in backups] or None
-
-
-def _rules(result: Explained) -> list[dict[str, Any]] | None:
-    texts = ("meaning", "breaks", "origin", "repair", "example")
-    return [
-        {
-            **said(each, "code", "name", "severity", "summary"),
-            **{name: result.tools.spell_out(getattr(each, name)) for name in texts},
-        }
-        for each in result.explanations
-    ] or None
-
-
-def _hook_files(result: HookPlan) -> list[dict[str, Any]] | None:
-    names = ("name", "path", "state", "detail", "text")
-    return [said(file, *names) | {"detail": file.detail or None} for file in result.files] or None
 
 
 def _error(error: ChainFixError, tools: Tools) -> dict[str, Any]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from flask_chainfix.common.quoting import printable
 from flask_chainfix.common.wording import count, listing
 from flask_chainfix.diagnosis.diagnosis import Diagnosis, errors_of
 from flask_chainfix.diagnosis.rules import Family, codes_of
 from flask_chainfix.model.findings import Severity
-from flask_chainfix.model.plans import Mend, Part, Plan
+from flask_chainfix.model.plans import Mend, Part, Plan, Reason
 from flask_chainfix.model.rehearsal import RevisionSql
 
 
@@ -60,9 +60,23 @@ def about_sql(scripts: Sequence[RevisionSql]) -> str:
     return f"{ran}; what would be sent to one:"
 
 
+def changes_of(plan: Plan) -> Iterator[tuple[str, str, tuple[Reason, ...]]]:
+    """The changes of a plan: the revision, what becomes of it, and why."""
+    for mend in plan.mends:
+        yield mend.revision, mended(mend), mend.why
+    for relink in plan.relinks:
+        yield (
+            relink.revision,
+            f"{parents_of(relink.before)} → {parents_of(relink.after)}",
+            relink.why,
+        )
+    for new in plan.new_revisions:
+        yield new.revision, f"new, on {parents_of(new.down_revision)}", new.why
+
+
 def mended(mend: Mend) -> str:
     """What a mend changes."""
-    before, after = (printable(", ".join(ids)) or "None" for ids in (mend.before, mend.after))
+    before, after = parents_of(mend.before), parents_of(mend.after)
     if mend.part is Part.FILE:
         return f"{printable(mend.path.name)} is deleted"
     # While an id stands twice, it does not tell which file is meant.

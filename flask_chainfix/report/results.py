@@ -65,29 +65,38 @@ class Failed(Result):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Checked(Result):
-    """check: what is wrong, and what a repair would make of it.
+class Proposed(Result):
+    """What is wrong, and what is to be done about it.
 
     Attributes:
         proposal: the findings, and a plan or what keeps it from being made.
         commit: the commit that is checked out; ``""`` where there is none yet, and ``None`` without
             Git, or where a repair leaves nothing to commit.
+    """
+
+    proposal: Proposal
+    commit: str | None = None
+
+    @property
+    def diagnosis(self) -> Diagnosis:
+        """What is wrong with the chain."""
+        return self.proposal.diagnosis
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checked(Proposed):
+    """check: what is wrong, and what a repair would make of it.
+
+    Attributes:
         queue: how branches can land that have not yet; ``None`` where nobody has asked.
         unstaged: the files that lie otherwise on the disk than in the index, which was judged.
         sql: what the revisions that others do not have would run; ``None`` where nobody has asked.
     """
 
     command: str = "check"
-    proposal: Proposal
-    commit: str | None = None
     queue: Queue | None = None
     unstaged: tuple[Path, ...] = ()
     sql: tuple[RevisionSql, ...] | None = None
-
-    @property
-    def diagnosis(self) -> Diagnosis:
-        """What is wrong with the chain."""
-        return self.proposal.diagnosis
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,12 +139,10 @@ class BackedUp(Result):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Planning(Result):
+class Planning(Proposed):
     """repair, rebase or move that has changed nothing: a plan, a refusal, or nothing to do.
 
     Attributes:
-        proposal: as in ``Checked``.
-        commit: as in ``Checked``.
         confirmation: what Alembic says of a chain that needs no repair.
         rehearsal: what came of running the planned chain on a scratch database.
         ways: the same for the way of each database that stands elsewhere.
@@ -143,17 +150,10 @@ class Planning(Result):
     """
 
     command: str = "repair"
-    proposal: Proposal
-    commit: str | None = None
     confirmation: Confirmation | None = None
     rehearsal: Rehearsal | None = None
     ways: tuple[Rehearsal, ...] = ()
     backup: BackedUp | None = None
-
-    @property
-    def diagnosis(self) -> Diagnosis:
-        """What is wrong with the chain."""
-        return self.proposal.diagnosis
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from copy import copy
 from textwrap import indent
 from typing import Any, NamedTuple
 
@@ -103,8 +102,8 @@ class _Writer:
         self._connection = connection
         self._place = place
         self._context = MigrationContext.configure(connection)
-        self._backend = connection.dialect.name
-        self._backend = "mysql" if self._backend == "mariadb" else self._backend
+        name = connection.dialect.name
+        self._backend = "mysql" if name == "mariadb" else name
         self._metadata = MetaData()
         self._left: dict[SchemaObject, str] = {}
 
@@ -234,7 +233,6 @@ class _Writer:
         return self._rendered(thing, element, _batch(table.name, schema, op))
 
     def _column(self, thing: SchemaObject, column: Column[Any], schema: str | None) -> Addition:
-        new = copy(column)
         new = column._copy()
         if column.server_default is None and not column.nullable:
             # SQLite adds no such column, not even to a table without rows.

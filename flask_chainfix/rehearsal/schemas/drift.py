@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from flask_chainfix.common.errors import CannotRehearse, ChainFixError, NoScratchDatabase
@@ -24,13 +25,13 @@ from flask_chainfix.databases.targets import Target
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.databases import DatabaseStatus
 from flask_chainfix.model.files import Header
+from flask_chainfix.rehearsal.app_databases import ScratchServer
 from flask_chainfix.rehearsal.round_trip import built
 from flask_chainfix.rehearsal.scratch import Scratch
-from flask_chainfix.rehearsal.scratch_servers import ScratchServer
 from flask_chainfix.schema.reflected import PropertyDifference, differences
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine import Connection
+    pass
 
 
 class ExactComparison(NamedTuple):
@@ -221,86 +222,74 @@ def compare_with(
     Raises:
         CannotRehearse: the scratch databases have nothing to compare with, or cannot be read.
     """
-    comparison = _Comparison(now, scratch)
+    made: dict[_Place, Reading] = {}
     for bind in dict.fromkeys(target.bind for target in targets):
-        comparison.expect(bind, {target.schema for target in targets if target.bind == bind})
+        schemas = {target.schema for target in targets if target.bind == bind}
+        made |= _made(now, scratch, bind, schemas)
     found = run(
         jobs_for(targets, lambda target: target),
-        comparison.compare,
+        partial(_compare, now, made),
         lambda *_: _hindered(no_answer()),
         done,
     )
     return {target.identity: found[index] for index, target in enumerate(targets)}
 
 
-class _Comparison:
-    def __init__(self, now: Facts, scratch: Scratch) -> None:
-        self._now = now
-        self._scratch = scratch
-        self._expected: dict[tuple[str, str | None], Reading] = {}
+_Place = tuple[str, str | None]  # a bind, and a schema in its database
 
-    def expect(self, bind: str, schemas: set[str | None]) -> None:
-        """Read what the chain has made; a schema that it does not make is that of a tenant.
 
-        Raises:
-            CannotRehearse: it has made nothing for this bind, or that cannot be read.
-        """
-        urls = self._scratch.urls
-        if bind not in urls:
-            which = f"not {bind}" if bind else "--database does not tell which of these it is"
-            raise CannotRehearse(
-                f"env.py migrates {listing([*urls])}, and {which}",
-                way("have the databases found in the configuration", "{fixchain} trace --exact"),
-            )
-        scratch = Target("the scratch database", urls[bind])
-        read: dict[str | None, Reading] = {}
-        try:
-            with connected(scratch) as connection:
-                with transaction(connection, scratch), obstacles_of(scratch):
-                    made = schemas_there(connection, {each for each in schemas if each is not None})
-                for place in {schema if schema in made else None for schema in schemas}:
-                    with transaction(connection, scratch), obstacles_of(scratch):
-                        read[place] = self._read(connection, place)
-        except Obstacle as obstacle:
-            raise CannotRehearse(
-                f"{self._scratch.shown}: {obstacle.problem}", obstacle.remedy
-            ) from obstacle
-        for schema in schemas:
-            self._expected[bind, schema] = read[schema if schema in made else None]
+def _made(
+    now: Facts, scratch: Scratch, bind: str, schemas: Set[str | None]
+) -> Mapping[_Place, Reading]:
+    """What the chain has made; a schema that it does not make is that of a tenant.
 
-    def _read(
-        self, connection: Connection, schema: str | None, heard: Callable[[], None] = lambda: None
-    ) -> Reading:
-        return read_whole(connection, schema, self._now.named_schemas, heard)
+    Raises:
+        CannotRehearse: it has made nothing for this bind, or that cannot be read.
+    """
+    if bind not in scratch.urls:
+        which = f"not {bind}" if bind else "--database does not tell which of these it is"
+        raise CannotRehearse(
+            f"env.py migrates {listing([*scratch.urls])}, and {which}",
+            way("have the databases found in the configuration", "{fixchain} trace --exact"),
+        )
+    target = Target("the scratch database", scratch.urls[bind])
+    read: dict[str | None, Reading] = {}
+    try:
+        with connected(target) as connection:
+            with transaction(connection, target), obstacles_of(target):
+                there = schemas_there(connection, {each for each in schemas if each is not None})
+            places = {schema: schema if schema in there else None for schema in schemas}
+            for place in set(places.values()):
+                with transaction(connection, target), obstacles_of(target):
+                    read[place] = read_whole(connection, place, now.named_schemas)
+    except Obstacle as obstacle:
+        raise CannotRehearse(f"{scratch.shown}: {obstacle.problem}", obstacle.remedy) from obstacle
+    return {(bind, schema): read[place] for schema, place in places.items()}
 
-    def compare(self, job: Job[Target]) -> Iterator[tuple[int, ExactComparison]]:
-        """Compare schemas of one database over one connection."""
-        left = dict(job.items)
-        first = next(iter(left.values()))
-        try:
-            with connected(first) as connection:
-                for index, target in job.items.items():
-                    job.heard()
-                    try:
-                        with transaction(connection, target), obstacles_of(target):
-                            found = self._read(connection, target.schema, job.heard)
-                    except Obstacle as obstacle:
-                        if obstacle.lost:
-                            raise
-                        yield index, _hindered(obstacle)
-                    else:
-                        yield index, self._compared(target, found)
-                    del left[index]
-        except Obstacle as obstacle:
-            for index in left:
-                yield index, _hindered(obstacle)
 
-    def _compared(self, target: Target, found: Reading) -> ExactComparison:
-        return compared(self._now, target, self.made(target), found)
-
-    def made(self, target: Target) -> Reading:
-        """What the chain has made for a database."""
-        return self._expected[target.bind, target.schema]
+def _compare(
+    now: Facts, made: Mapping[_Place, Reading], job: Job[Target]
+) -> Iterator[tuple[int, ExactComparison]]:
+    """Compare schemas of one database over one connection."""
+    left = dict(job.items)
+    first = next(iter(left.values()))
+    try:
+        with connected(first) as connection:
+            for index, target in job.items.items():
+                job.heard()
+                try:
+                    with transaction(connection, target), obstacles_of(target):
+                        found = read_whole(connection, target.schema, now.named_schemas, job.heard)
+                except Obstacle as obstacle:
+                    if obstacle.lost:
+                        raise
+                    yield index, _hindered(obstacle)
+                else:
+                    yield index, compared(now, target, made[target.bind, target.schema], found)
+                del left[index]
+    except Obstacle as obstacle:
+        for index in left:
+            yield index, _hindered(obstacle)
 
 
 def expected(now: Facts, scratch: Scratch, target: Target) -> Reading:
@@ -309,9 +298,7 @@ def expected(now: Facts, scratch: Scratch, target: Target) -> Reading:
     Raises:
         CannotRehearse: as ``compare_with``.
     """
-    comparison = _Comparison(now, scratch)
-    comparison.expect(target.bind, {target.schema})
-    return comparison.made(target)
+    return _made(now, scratch, target.bind, {target.schema})[target.bind, target.schema]
 
 
 def read_schema(now: Facts, target: Target) -> Reading:

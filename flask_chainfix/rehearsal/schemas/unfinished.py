@@ -9,15 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from typing import NamedTuple
 
-from sqlalchemy import create_engine
-from sqlalchemy.engine import Connection
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.pool import NullPool
-
-from flask_chainfix.common.errors import CannotPlan, CannotRehearse, DatabaseUnreachable
+from flask_chainfix.common.errors import CannotPlan, DatabaseUnreachable
 from flask_chainfix.common.progress import Progress
 from flask_chainfix.common.quoting import operand
 from flask_chainfix.common.remedies import Remedy, way
@@ -25,17 +19,15 @@ from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.applied.contradictions import by_hand
 from flask_chainfix.databases.applied.rows import tops
 from flask_chainfix.databases.connecting import Obstacle
-from flask_chainfix.databases.drivers import usable
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.running_sql import run_statement
 from flask_chainfix.databases.targets import Target
 from flask_chainfix.environment.locate import Runtime
-from flask_chainfix.environment.messages import masked, said
 from flask_chainfix.model.databases import DatabaseStatus
 from flask_chainfix.model.rehearsal import Statement
 from flask_chainfix.rehearsal.round_trip import scratch_for
 from flask_chainfix.rehearsal.schemas.drift import expected, read_schema
-from flask_chainfix.rehearsal.scratch import Scratch
+from flask_chainfix.rehearsal.scratch import connection_to
 from flask_chainfix.schema.footprint import SchemaObject
 from flask_chainfix.schema.reflected import Properties, Reflected
 
@@ -124,7 +116,9 @@ class Finishing(NamedTuple):
         with scratch_for(self.runtime, server) as there:
             there.upgrade(now, below, progress)
             read = [expected(now, there.scratch, target).schema]
-            with _connection(there.scratch, target) as connection:
+            failed = f"a statement cannot be repeated on {there.scratch.shown}"
+            url = there.scratch.urls[target.bind]
+            with connection_to(url, failed, "run what is left by hand") as connection:
                 for statement in statements:
                     run_statement(connection, statement)
                     read.append(expected(now, there.scratch, target).schema)
@@ -206,20 +200,3 @@ def _short(statement: Statement) -> str:
 
 def _parts(schema: Reflected, things: set[SchemaObject]) -> _Parts:
     return {thing: schema.get(thing) for thing in things}
-
-
-@contextmanager
-def _connection(scratch: Scratch, target: Target) -> Iterator[Connection]:
-    engine = create_engine(
-        usable(scratch.urls[target.bind]), poolclass=NullPool, isolation_level="AUTOCOMMIT"
-    )
-    try:
-        with engine.connect() as connection:
-            yield connection
-    except SQLAlchemyError as error:
-        raise CannotRehearse(
-            f"a statement cannot be repeated on {scratch.shown}: {masked(said(error))}",
-            Remedy.of("run what is left by hand"),
-        ) from error
-    finally:
-        engine.dispose()

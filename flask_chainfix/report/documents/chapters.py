@@ -26,16 +26,15 @@ from flask_chainfix.report.documents.document import (
     Paragraph,
     Table,
     Typed,
-    Words,
 )
-from flask_chainfix.report.phrases import about_sql, mended, parents_of, size, verdict
+from flask_chainfix.report.phrases import about_sql, changes_of, size, verdict
 from flask_chainfix.report.pictures.chain_picture import Picture, pictures
 from flask_chainfix.report.results import (
-    Analysed,
     Checked,
     Drawn,
     Failed,
     Planning,
+    Proposed,
     Rehearsed,
     Repaired,
     Result,
@@ -49,7 +48,7 @@ from flask_chainfix.report.text.plan_text import queue_section
 if TYPE_CHECKING:
     from flask_chainfix.diagnosis.diagnosis import Diagnosis
     from flask_chainfix.model.history import Published
-    from flask_chainfix.model.plans import Plan, Reason
+    from flask_chainfix.model.plans import Reason
     from flask_chainfix.planning.proposal import Planned, Proposal
 
 _SHOWN_PLACES = 12
@@ -105,13 +104,6 @@ def _(result: Drawn) -> Document:
             *_obstacle(checked.proposal, None),
         ),
     )
-
-
-@document.register
-def _(result: Analysed) -> Document:
-    from flask_chainfix.report.documents.analysis import analysis
-
-    return analysis(result)
 
 
 @document.register
@@ -300,7 +292,7 @@ def _rows(section: Section) -> Lines:
     return Lines(tuple(f"{' ' * row.indent}{row.text}" for row in section.rows))
 
 
-def _databases(result: Checked | Planning) -> Iterator[Chapter]:
+def _databases(result: Proposed) -> Iterator[Chapter]:
     return sections_of(databases.sections(table_of(result, result.proposal.snapshot)))
 
 
@@ -326,7 +318,9 @@ def _ran(result: Planning) -> Iterator[Chapter]:
 def plan_chapter(planned: Planned, tools: Tools) -> Chapter:
     """What changes in which file and why, the other ways, and the change itself."""
     plan = planned.plan
-    rows = tuple(_changes(plan))
+    rows = tuple(
+        ((Typed(revision),), change, _reasons(why)) for revision, change, why in changes_of(plan)
+    )
     choices = Remedy(plan.choices.ways)
     return Chapter(
         "Plan",
@@ -343,16 +337,6 @@ def plan_chapter(planned: Planned, tools: Tools) -> Chapter:
 def changes_block(edits: Iterable[Edit]) -> Lines:
     """The diff of files, which is shown once somebody asks for it."""
     return Lines(tuple(unified_diff(edits)), "diff", "Changes of files")
-
-
-def _changes(plan: Plan) -> Iterator[tuple[Words, ...]]:
-    for mend in plan.mends:
-        yield (Typed(mend.revision),), mended(mend), _reasons(mend.why)
-    for relink in plan.relinks:
-        change = f"{parents_of(relink.before)} → {parents_of(relink.after)}"
-        yield (Typed(relink.revision),), change, _reasons(relink.why)
-    for new in plan.new_revisions:
-        yield (Typed(new.revision),), f"new, on {parents_of(new.down_revision)}", _reasons(new.why)
 
 
 def _reasons(reasons: Iterable[Reason]) -> str:

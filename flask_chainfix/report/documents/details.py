@@ -16,7 +16,7 @@ from flask_chainfix.common.wording import count
 from flask_chainfix.model.files import Header, MigrationFile
 from flask_chainfix.model.findings import Finding
 from flask_chainfix.model.plans import Part, Plan, Reason
-from flask_chainfix.report.phrases import mended
+from flask_chainfix.report.phrases import mended, parents_of
 from flask_chainfix.report.pictures.chain_picture import Picture
 from flask_chainfix.report.pictures.layout import PictureNode
 from flask_chainfix.report.results import Drawn
@@ -185,12 +185,10 @@ def _changes(plan: Plan) -> Iterator[tuple[str, list[Any]]]:
         if mend.part is Part.ID:
             yield from ((revision, change) for revision in mend.after)
     for relink in plan.relinks:
-        before, after = (
-            printable(", ".join(ids)) or "None" for ids in (relink.before, relink.after)
-        )
-        yield relink.revision, [f"down_revision: {before} → {after}", _reasons(relink.why)]
+        parents = f"{parents_of(relink.before)} → {parents_of(relink.after)}"
+        yield relink.revision, [f"down_revision: {parents}", _reasons(relink.why)]
     for new in plan.new_revisions:
-        on = printable(", ".join(new.down_revision)) or "None"
+        on = parents_of(new.down_revision)
         yield new.revision, [f"a new migration on {on}", _reasons(new.why)]
 
 

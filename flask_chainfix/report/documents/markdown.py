@@ -12,6 +12,7 @@ from functools import singledispatch
 from flask_chainfix.common.quoting import markdown, markdown_code, markdown_fence, plain_ascii
 from flask_chainfix.common.wording import count
 from flask_chainfix.report.advice import about_masks
+from flask_chainfix.report.documents.analysis import analysis
 from flask_chainfix.report.documents.chapters import document
 from flask_chainfix.report.documents.document import (
     Block,
@@ -41,11 +42,10 @@ _REST = 200  # kept for what is said of what is left out
 
 def to_markdown(result: Result, style: Style) -> str:
     """The document of a result, behind a mark by which its comment is found again."""
-    found = document(result)
     if isinstance(result, Analysed):  # it is a file of its own
-        text = written(found, result.command, limit=_UNLIMITED, level="#")
+        text = written(analysis(result), result.command, limit=_UNLIMITED, level="#")
     else:
-        text = written(found, result.command)
+        text = written(document(result), result.command)
     note = about_masks(text)
     text += f"\n{markdown(note)}\n" if note else ""
     return plain_ascii(text) if style.ascii_only else text

@@ -98,7 +98,7 @@ class _Remarks:
     """
 
     def __init__(self, snapshot: Facts, theirs: Published | None, kind: str) -> None:
-        self._snapshot, self._theirs, self._kind = snapshot, theirs, kind
+        self._snapshot, self._kind = snapshot, kind
         self._badges: dict[str, list[Badge]] = {}
         graph = snapshot.graph
         for revision, labels in graph.labels.items():

@@ -26,7 +26,7 @@ from flask_chainfix.report.phrases import size, verdict
 from flask_chainfix.report.pictures.chain_picture import current_state, expected_state
 from flask_chainfix.report.pictures.layout import PictureNode
 from flask_chainfix.report.pictures.terminal_picture import draw
-from flask_chainfix.report.results import Checked, Planning, Result
+from flask_chainfix.report.results import Checked, Proposed, Result
 from flask_chainfix.report.shown import (
     Detail,
     Row,
@@ -121,13 +121,13 @@ _SHOWN_FINDINGS = 1_000  # of one code; nobody reads more, and wrapping them tak
 _SHOWN_FIRST, _SHOWN_PLACES = 10, 2  # of them unless all is told
 
 
-def write_verdict(page: Page, result: Checked | Planning) -> None:
+def write_verdict(page: Page, result: Proposed) -> None:
     """The verdict."""
     broken = bool(errors_of(result.diagnosis.findings))
     page.line(verdict(result.diagnosis), style="bold red" if broken else "bold green")
 
 
-def write_surroundings(page: Page, result: Checked | Planning) -> None:
+def write_surroundings(page: Page, result: Proposed) -> None:
     """What is to be known beside the findings: the notices, and the databases."""
     notices = (*result.diagnosis.notices, *result.notices)
     if notices and result.diagnosis.findings:
@@ -139,7 +139,7 @@ def write_surroundings(page: Page, result: Checked | Planning) -> None:
         write_sections(page, databases.sections(table_of(result, snapshot)))
 
 
-def write_diagnosis(page: Page, result: Checked | Planning) -> None:
+def write_diagnosis(page: Page, result: Proposed) -> None:
     """The verdict, the findings, what is beside them, and the chain as it is."""
     findings = result.diagnosis.findings
     write_verdict(page, result)
@@ -164,7 +164,7 @@ def write_outcome(page: Page, proposal: Proposal, error: ChainFixError | None) -
             page.verbatim(f"{' ' * INDENT}{row}")
 
 
-def table_of(result: Checked | Planning | RestampPlan, snapshot: Facts) -> databases.Table:
+def table_of(result: Proposed | RestampPlan, snapshot: Facts) -> databases.Table:
     """Where the databases stand, and what becomes of them."""
     moves = result.moves if isinstance(result, RestampPlan) else result.proposal.moves
     told = result.error.remedy if result.error else None
@@ -210,7 +210,7 @@ def _finding(page: Page, result: Result, finding: Finding) -> None:
     if page.in_full:
         page.line(f"breaks: {result.tools.spell_out(finding.breaks)}", 2 * INDENT)
     _places(page, finding.locations)
-    planned = isinstance(result, Checked | Planning) and result.proposal.planned is not None
+    planned = isinstance(result, Proposed) and result.proposal.planned is not None
     is_next_step = planned and finding.repairable and not page.in_full
     if result.error is None and not is_next_step:  # an error says what to do
         write_rows(page, remedy_rows(finding.hint, result.tools), 2 * INDENT)

@@ -14,7 +14,7 @@ from flask_chainfix.model.plans import GUESS, Confirmation, Plan, Proof, Reason
 from flask_chainfix.model.rehearsal import SERVERS, RevisionSql
 from flask_chainfix.report.advice import Step
 from flask_chainfix.report.lines import Line, cells
-from flask_chainfix.report.phrases import about_sql, mended, parents_of, size
+from flask_chainfix.report.phrases import about_sql, changes_of, size
 from flask_chainfix.report.results import HookPlan, SquashPlan
 from flask_chainfix.report.shown import Row, Section, line_style, shown_path, unified_diff
 from flask_chainfix.report.text.page import INDENT, Page
@@ -62,20 +62,9 @@ def write_plan(page: Page, plan: Plan) -> None:
     """What changes, file by file, and why; the deciding reason alone unless all is told."""
     page.heading("Plan", size(plan))
     _why(page, plan.why, INDENT, in_full=True)
-    for mend in plan.mends:
-        change = Line(printable(mend.revision), "bold")
-        change.append(f"  {mended(mend)}")
-        page.line(change, INDENT)
-        _why(page, mend.why)
-    for relink in plan.relinks:
-        change = Line(printable(relink.revision), "bold")
-        change.append(f"  {parents_of(relink.before)} → {parents_of(relink.after)}")
-        page.line(change, INDENT)
-        _why(page, relink.why)
-    for new in plan.new_revisions:
-        change = Line(f"{new.revision}  new, on {parents_of(new.down_revision)}", "bold")
-        page.line(change, INDENT)
-        _why(page, new.why)
+    for revision, change, why in changes_of(plan):
+        page.line(Line(printable(revision), "bold").append(f"  {change}"), INDENT)
+        _why(page, why)
 
 
 # What is as true of any other order, and so decides nothing where there is another reason.
