@@ -42,7 +42,7 @@ from flask_chainfix.rehearsal.app_databases import (
     sources_of,
 )
 from flask_chainfix.rehearsal.child.failures import remedy_for, remedy_for_stamp
-from flask_chainfix.rehearsal.following import follow
+from flask_chainfix.rehearsal.events import follow
 from flask_chainfix.rehearsal.scratch import Scratch, scratch_databases
 
 # What a request asks of the fresh process where it says nothing else.
