@@ -1,4 +1,4 @@
-"""A page of text: lines, paragraphs and pictures as wide and as colourful as its place allows."""
+"""How anything is shown, whatever the format: rows and sections, paths and places, and diffs."""
 
 from __future__ import annotations
 

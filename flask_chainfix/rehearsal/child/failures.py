@@ -15,6 +15,7 @@ from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.quoting import word
 from flask_chainfix.common.remedies import Remedy, way
+from flask_chainfix.common.wording import beginning_of
 from flask_chainfix.databases.drivers import missing_driver, remedy_for_migrating, trouble_of
 from flask_chainfix.environment.messages import masked, said
 from flask_chainfix.model.databases import Trouble
@@ -191,8 +192,7 @@ def _operation(error: BaseException, frames: _Frames, scene: Scene) -> str:
             if name != "<lambda>":
                 return f"op.{name if name == 'batch_alter_table' else name.removeprefix('batch_')}"
     if isinstance(error, StatementError) and error.statement:
-        sql = " ".join(error.statement.split())
-        return sql if len(sql) <= 60 else f"{sql[:59]}…"
+        return beginning_of(" ".join(error.statement.split()), 60)
     return ""
 
 

@@ -15,7 +15,7 @@ from flask_chainfix.common.errors import CannotPlan, DatabaseUnreachable
 from flask_chainfix.common.progress import Progress
 from flask_chainfix.common.quoting import operand
 from flask_chainfix.common.remedies import Remedy, way
-from flask_chainfix.common.wording import listing
+from flask_chainfix.common.wording import beginning_of, listing
 from flask_chainfix.databases.applied.contradictions import by_hand
 from flask_chainfix.databases.applied.rows import tops
 from flask_chainfix.databases.connecting import Obstacle
@@ -37,7 +37,6 @@ _CATALOG = re.compile(
     re.IGNORECASE,
 )
 _NO_WAY = Remedy()
-_SHOWN = 60  # characters of a statement in a sentence
 
 _Parts = Mapping[SchemaObject, Properties | None]
 
@@ -194,8 +193,7 @@ def read_parts(now: Facts, target: Target, things: set[SchemaObject]) -> _Parts:
 
 
 def _short(statement: Statement) -> str:
-    words = " ".join(statement.sql.split())
-    return words if len(words) <= _SHOWN else f"{words[:_SHOWN]}…"
+    return beginning_of(" ".join(statement.sql.split()), 60)
 
 
 def _parts(schema: Reflected, things: set[SchemaObject]) -> _Parts:

@@ -12,7 +12,7 @@ from typing import Any
 
 from flask_chainfix import source
 from flask_chainfix.common.quoting import printable
-from flask_chainfix.common.wording import count
+from flask_chainfix.common.wording import beginning_of, count
 from flask_chainfix.model.files import Header, MigrationFile
 from flask_chainfix.model.findings import Finding
 from flask_chainfix.model.plans import Part, Plan, Reason
@@ -64,15 +64,11 @@ def details(
 
 def _add_badges(told: dict[str, Any], picture: Picture, node: PictureNode) -> None:
     """What the pictures show of a node: of two, what either shows."""
-    told.setdefault("text", printable(_cut(" ".join(node.text.split()), _LONGEST_MESSAGE)))
+    told.setdefault("text", printable(beginning_of(" ".join(node.text.split()), _LONGEST_MESSAGE)))
     for name, kind in (("databases", "database"), ("labels", "label"), ("mine", "mine")):
         of_kind = (badge for badge in picture.badges[node.key] if badge.kind == kind)
         shown = (printable(badge.text) for badge in of_kind)
         told[name] = [*dict.fromkeys((*told.get(name, ()), *shown))]
-
-
-def _cut(text: str, most: int) -> str:
-    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def _append(known: dict[str, dict[str, Any]], name: str, found: Iterable[tuple[str, Any]]) -> None:
@@ -116,7 +112,7 @@ def _docstring(data: bytes) -> str:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             tree = ast.parse(text[: end + 3] if end > 0 else text)
-        return _cut(ast.get_docstring(tree) or "", _LONGEST_DOCSTRING)
+        return beginning_of(ast.get_docstring(tree) or "", _LONGEST_DOCSTRING)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return ""
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import singledispatch
 
 from flask_chainfix.common.quoting import markdown, markdown_code, markdown_fence, plain_ascii
-from flask_chainfix.common.wording import count
+from flask_chainfix.common.wording import beginning_of, count
 from flask_chainfix.report.advice import about_masks
 from flask_chainfix.report.documents.analysis import analysis
 from flask_chainfix.report.documents.chapters import document
@@ -108,7 +108,7 @@ def _(block: Table, room: int) -> list[str]:
 
 @_lines.register
 def _(block: Lines, room: int) -> list[str]:
-    lines = [each if len(each) <= _LONGEST else f"{each[:_LONGEST]}…" for each in block.lines]
+    lines = [beginning_of(each, _LONGEST) for each in block.lines]
     shown = _cut([[each] for each in lines], room - _REST, "… {} more lines")
     code = markdown_fence(shown, block.language) if lines else []
     if not block.summary or not code:
@@ -148,7 +148,7 @@ def _said(words: Words) -> str:
 
 
 def _sentence(text: str, *, begins: bool) -> str:
-    shown = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+    shown = beginning_of(text, _LONGEST)
     inner = shown.strip(" ")
     if not inner:
         return shown

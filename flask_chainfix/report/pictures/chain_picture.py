@@ -1,11 +1,11 @@
-"""What a picture of the command ``graph`` shows of each revision beside its place in the chain."""
+"""What a picture of the chain shows: its revisions, and what is remarked on each of them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from flask_chainfix.common.wording import count
+from flask_chainfix.common.wording import count, end_of
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.diagnosis import errors_of
 from flask_chainfix.model.files import Header, MigrationFile, ProblemKind
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 _NAMED = 2  # databases at one revision; more are counted
-_LONGEST_NAME = 30  # characters; what tells databases of one server apart is at the end
+_LONGEST_NAME = 30  # characters
 _COMMON = 50  # what more revisions are warned of tells none from the others, and keeps all unfolded
 _PLACES = ("base", "head")
 
@@ -162,9 +162,8 @@ def _databases(places: Iterable[tuple[str, tuple[str, ...]]]) -> Iterator[tuple[
     """The databases, each at the revisions of its rows."""
     names: dict[str, list[str]] = {}
     for name, rows in places:
-        short = name if len(name) <= _LONGEST_NAME else f"…{name[1 - _LONGEST_NAME :]}"
         for row in rows:
-            names.setdefault(row, []).append(short)
+            names.setdefault(row, []).append(end_of(name, _LONGEST_NAME))
     for row, there in names.items():
         shown = there if len(there) <= _NAMED else [count(len(there), "database")]
         yield from ((row, Badge("database", name)) for name in shown)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from flask_chainfix.common.quoting import dot_string, mermaid_string, printable
+from flask_chainfix.common.wording import beginning_of
 from flask_chainfix.report.pictures.chain_picture import Picture, pictures
 from flask_chainfix.report.pictures.layout import PictureNode, lay_out
 from flask_chainfix.report.pictures.svg import OVERFLOW
@@ -98,7 +99,7 @@ def _lines_of(node: PictureNode) -> Iterator[str]:
         yield f"({', '.join(node.marks)})"
     message = printable(" ".join(node.text.split()))
     if message:
-        yield message if len(message) <= _LONGEST else f"{message[: _LONGEST - 1]}…"
+        yield beginning_of(message, _LONGEST)
 
 
 def _edges(picture: Picture) -> Iterator[tuple[str, str, int, int]]:

@@ -8,7 +8,7 @@ from typing import Any
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.quoting import printable, sql_comment
 from flask_chainfix.common.remedies import Remedy, Tools
-from flask_chainfix.common.wording import count, listing
+from flask_chainfix.common.wording import count, end_of, listing
 from flask_chainfix.databases.applied.lost import distance
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.databases import (
@@ -105,7 +105,7 @@ def _rows(table: Table) -> Iterator[Row]:
             status.name,
             f"{_stands(status)}{_distance(snapshot, status)}",
             "" if status.state is DatabaseState.MISSING else status.problem,
-            _style_of(status),
+            "bold yellow" if status.state is DatabaseState.UNREACHABLE else "",
             "",
         )
         for status in statuses.values()
@@ -117,7 +117,9 @@ def _rows(table: Table) -> Iterator[Row]:
             quiet += 1
             continue
         yield Row(
-            f"{_cut(printable(name), longest):<{longest}}  {printable(what)}", style, wrapped=False
+            f"{end_of(printable(name), longest):<{longest}}  {printable(what)}",
+            style,
+            wrapped=False,
         )
         if detail:
             yield Row(detail, indent=2)
@@ -161,15 +163,6 @@ def _distance(snapshot: Facts, status: DatabaseStatus) -> str:
     ways = ((found.behind, "behind"), (found.ahead, "ahead"))
     parts = [f"{count(number, 'revision')} {way}" for number, way in ways if number]
     return f"  {', '.join(parts)}" if parts else ""
-
-
-def _style_of(status: DatabaseStatus) -> str:
-    return "bold yellow" if status.state is DatabaseState.UNREACHABLE else ""
-
-
-def _cut(name: str, longest: int) -> str:
-    # What tells databases of one server apart is at the end.
-    return name if len(name) <= longest else f"…{name[1 - longest :]}"
 
 
 def as_json(snapshot: Facts, moves: Iterable[MoveResult]) -> list[dict[str, Any]] | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from flask_chainfix.common.quoting import printable
 from flask_chainfix.common.remedies import Tools
-from flask_chainfix.common.wording import bytes_in_words, count, listing
+from flask_chainfix.common.wording import beginning_of, bytes_in_words, count, listing
 from flask_chainfix.model.rehearsal import SERVERS, Rehearsal, RehearsalFailure, RehearsalStep
 from flask_chainfix.report.advice import remedies_as_json, remedy_text
 from flask_chainfix.report.shown import Row, Section, said, shown_path
@@ -174,9 +174,7 @@ def _fold(number: int) -> Row:
 
 
 def _line(name: str, cells: Sequence[str], longest: int, columns: Sequence[int]) -> str:
-    name = printable(name)
-    if len(name) > longest:
-        name = f"{name[: longest - 1]}…"
+    name = beginning_of(printable(name), longest)
     values = (f"{cell:>{column}}" for cell, column in zip(cells, columns, strict=True))
     return "  ".join([f"{name:<{longest}}", *values]).rstrip()
 
