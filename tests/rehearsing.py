@@ -122,7 +122,7 @@ def _end(line: socket.socket, server: subprocess.Popen[bytes]) -> None:
 def _serve(requests: socket.socket) -> None:
     import flask_sqlalchemy  # noqa: F401
 
-    import flask_chainfix.rehearsal.child
+    import flask_chainfix.rehearsal.child.main
     from tests.forks import load_everything
 
     load_everything()
@@ -136,7 +136,7 @@ def _serve(requests: socket.socket) -> None:
             if _is_rehearsing(descriptors):
                 requests.close()
                 _become(json.loads(request))
-                flask_chainfix.rehearsal.child.main()
+                flask_chainfix.rehearsal.child.main.main()
             return
         for descriptor in descriptors:
             os.close(descriptor)

@@ -16,10 +16,10 @@ from flask_chainfix.model.files import Edit
 from flask_chainfix.model.findings import Finding
 from flask_chainfix.model.plans import Plan
 from flask_chainfix.planning.proposal import Planned, Proposal
-from flask_chainfix.report.results import Checked, Planning, Repaired
+from flask_chainfix.report.results import Checked, Planning, Proposed, Repaired
 
 
-def plan_of(result: Checked | Planning) -> Planned:
+def plan_of(result: Proposed) -> Planned:
     """The plan of a result, which must have one."""
     planned = result.proposal.planned
     assert planned is not None, result.error

@@ -15,7 +15,7 @@ from flask_chainfix.common.remedies import Remedy
 from flask_chainfix.databases.database_errors import trouble_of
 from flask_chainfix.model.databases import Trouble
 from flask_chainfix.model.rehearsal import FailureKind, RehearsalFailure
-from flask_chainfix.rehearsal.failures import remedy_for
+from flask_chainfix.rehearsal.child.failures import remedy_for
 from tests.commands import fixchain
 from tests.databases import new_database
 from tests.nightly import first_of_each

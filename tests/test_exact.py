@@ -20,7 +20,8 @@ from flask_chainfix.common.remedies import Tools
 from flask_chainfix.databases import connecting
 from flask_chainfix.environment.locate import open_directory
 from flask_chainfix.model.databases import DatabaseWishes
-from flask_chainfix.rehearsal import app_databases, drift, round_trip
+from flask_chainfix.rehearsal import app_databases, round_trip
+from flask_chainfix.rehearsal.schemas import drift
 from flask_chainfix.rehearsal.scratch import scratch_databases
 from tests.commands import Done, fixchain, flask
 from tests.databases import new_database

@@ -23,9 +23,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flask_chainfix.report import Style, picture_names, render
-from flask_chainfix.report.layout import PictureNode, lay_out
+from flask_chainfix.report.pictures.layout import PictureNode, lay_out
+from flask_chainfix.report.pictures.svg import HEIGHT, OVERFLOW, tracks
 from flask_chainfix.report.results import Drawn
-from flask_chainfix.report.tracks import HEIGHT, OVERFLOW, tracks
 from tests.browsers import mermaid_script
 from tests.commands import Done, fixchain, flask
 from tests.disk import environment

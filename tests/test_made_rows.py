@@ -15,7 +15,7 @@ from sqlalchemy import create_engine, inspect
 from sqlalchemy.engine import Engine
 from sqlalchemy.pool import NullPool
 
-from flask_chainfix.rehearsal.made_rows import RowMaker, lost
+from flask_chainfix.rehearsal.child.made_rows import RowMaker, lost
 from tests import traces
 from tests.commands import Done, fixchain
 from tests.nightly import examples

@@ -13,8 +13,8 @@ import pytest
 from markdown_it.token import Token
 
 from flask_chainfix.cli.groups import main
-from flask_chainfix.report.document import Chapter, Document, Entries, Entry, Lines, Table
-from flask_chainfix.report.markdown import LIMIT, written
+from flask_chainfix.report.documents.document import Chapter, Document, Entries, Entry, Lines, Table
+from flask_chainfix.report.documents.markdown import LIMIT, written
 from tests.attacks.channels import judge_markdown, markdown_tokens
 from tests.browsers import mermaid_script
 from tests.commands import Done, fixchain, flask, run

@@ -19,7 +19,7 @@ from sqlalchemy import create_engine, inspect
 from sqlalchemy.pool import StaticPool
 
 from flask_chainfix import disk
-from flask_chainfix.commands.foreseen import foresee_merges, judged
+from flask_chainfix.commands.check_against import foresee_merges, judged
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.diagnosis import errors_of
 from flask_chainfix.diagnosis.rules import diagnose

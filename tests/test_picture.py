@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from flask_chainfix.report.layout import PictureNode
 from flask_chainfix.report.lines import Line
-from flask_chainfix.report.picture import draw
+from flask_chainfix.report.pictures.layout import PictureNode
+from flask_chainfix.report.pictures.terminal_picture import draw
 
 Node = PictureNode
 

@@ -27,8 +27,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from flask_chainfix.model.rehearsal import FailureKind
-from flask_chainfix.rehearsal.failures import kind_of
-from flask_chainfix.rehearsal.model_differences import lines_of
+from flask_chainfix.rehearsal.child.failures import kind_of
+from flask_chainfix.rehearsal.child.model_differences import lines_of
 from tests.commands import Done, fixchain
 from tests.databases import new_database
 from tests.disk import tree

@@ -11,7 +11,7 @@ import pytest
 from alembic import command
 from alembic.config import Config
 
-from flask_chainfix.rehearsal import proving
+from flask_chainfix.rehearsal.schemas import proving
 from tests.commands import Done, fixchain, flask
 from tests.databases import SERVERS
 from tests.disk import migrations

@@ -11,7 +11,7 @@ from flask_chainfix.cli.running import after_asking, run
 from flask_chainfix.cli.streams import progress_bar
 from flask_chainfix.cli.usage import Command
 from flask_chainfix.commands.catch_up import plan_catch_up
-from flask_chainfix.commands.finishing import FinishWishes, carry_out_finish, plan_finish
+from flask_chainfix.commands.catch_up_finish import FinishWishes, carry_out_finish, plan_finish
 from flask_chainfix.commands.repair import carry_out
 from flask_chainfix.common.remedies import Tools
 from flask_chainfix.environment.locate import Runtime

@@ -12,8 +12,8 @@ from flask_chainfix.cli.options import database_options, detail_options, format_
 from flask_chainfix.cli.running import run
 from flask_chainfix.cli.streams import progress_bar
 from flask_chainfix.cli.usage import Command
-from flask_chainfix.commands.downgrading import carry_out_downgrading
 from flask_chainfix.commands.rebase import plan_rebase
+from flask_chainfix.commands.rebase_downgrade import carry_out_downgrading
 from flask_chainfix.common.remedies import Tools
 from flask_chainfix.common.wording import count
 from flask_chainfix.environment.locate import Runtime

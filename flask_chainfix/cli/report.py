@@ -21,7 +21,7 @@ from flask_chainfix.common.remedies import Tools
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.databases import DatabaseWishes
 from flask_chainfix.report import report_names
-from flask_chainfix.report.analysed import Analysed
+from flask_chainfix.report.results import Analysed
 
 
 @click.command(cls=Command, example="--format html --output report.html")

@@ -222,13 +222,14 @@ def moving() -> Iterator[Progress]:
         raise _interrupted() from None
 
 
-def _again(text: str, option: str) -> Remedy:
-    """The command that was typed, with another option; no password is shown."""
+def _agreeing() -> Remedy:
+    """The command that was typed, with --yes; no password is shown."""
+    text = "to agree without being asked"
     program, *typed = sys.argv
     program = os.path.basename(program)
     if program not in _PROGRAMS:
-        return Remedy.of(f"{text}, run the same command with {option}")
-    return way(text, words((program, *map(_typed_again, typed), option)))
+        return Remedy.of(f"{text}, run the same command with --yes")
+    return way(text, words((program, *map(_typed_again, typed), "--yes")))
 
 
 def _typed_again(part: str) -> str:
@@ -251,7 +252,7 @@ def ask(question: str) -> None:
     if sys.stdin is None or not sys.stdin.isatty():
         raise NeedsConsent(
             "no terminal to ask on; pass --yes",
-            _again("to agree without being asked", "--yes"),
+            _agreeing(),
             unchanged=True,
         )
     try:

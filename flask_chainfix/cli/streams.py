@@ -124,7 +124,7 @@ def style(stream: Any) -> Style:
     return Style(
         width=max(40, width),
         color=colored and not os.environ.get("NO_COLOR"),
-        ascii_only=not _can_encode("●│╮┆…✗◆○“”→", stream),
+        ascii_only=not _can_draw(stream),
         links=colored and _knows_links(),
         detail=detail(),
     )
@@ -149,9 +149,9 @@ def _knows_links() -> bool:
     return known or os.environ.get("TERM_PROGRAM") in _LINKING_PROGRAMS
 
 
-def _can_encode(text: str, stream: Any) -> bool:
+def _can_draw(stream: Any) -> bool:
     try:
-        text.encode(getattr(stream, "encoding", None) or "ascii")
+        "●│╮┆…✗◆○“”→".encode(getattr(stream, "encoding", None) or "ascii")
     except (UnicodeEncodeError, LookupError):
         return False
     return True

@@ -52,8 +52,8 @@ from flask_chainfix.report.results import CatchUpPlan
 
 if TYPE_CHECKING:
     from flask_chainfix.databases.existing_rows import InTheWay
-    from flask_chainfix.rehearsal.catching_up import Completed, Lacking
-    from flask_chainfix.rehearsal.drift import ExactComparison
+    from flask_chainfix.rehearsal.schemas.catching_up import Completed, Lacking
+    from flask_chainfix.rehearsal.schemas.drift import ExactComparison
     from flask_chainfix.schema.footprint import SchemaObject
 
 MESSAGE = "make what some databases lack"
@@ -97,9 +97,9 @@ def plan_catch_up(
         RehearsalFailed, CannotRehearse, NoScratchDatabase, ScratchLeftBehind: it cannot be proved.
     """
     from flask_chainfix.databases.live_schema import trace_databases
-    from flask_chainfix.rehearsal.catching_up import Proof, completing, lacking_in
-    from flask_chainfix.rehearsal.drift import compare_exactly
-    from flask_chainfix.rehearsal.scratch_servers import ScratchServer
+    from flask_chainfix.rehearsal.app_databases import ScratchServer
+    from flask_chainfix.rehearsal.schemas.catching_up import Proof, completing, lacking_in
+    from flask_chainfix.rehearsal.schemas.drift import compare_exactly
 
     diagnosis = sound_chain(runtime, tools)
     now = looked_at(runtime, diagnosis.snapshot, databases, progress)
@@ -301,7 +301,7 @@ def _planned(
     Raises:
         CannotPlan: it would break the chain.
     """
-    from flask_chainfix.rehearsal.additions import upgrade_text
+    from flask_chainfix.rehearsal.schemas.additions import upgrade_text
 
     upgrade = upgrade_text(completed.additions, completed.codes)
     imports = sorted({line for each in completed.additions for line in each.imports})

@@ -193,7 +193,7 @@ def _compared(diagnosis: Diagnosis, against: Against | None) -> Diagnosis:
     lock = () if in_doubt(diagnosis.findings) else (Family.LOCK,)
     if against is None:
         return diagnosis.judge(*lock) if lock else diagnosis
-    from flask_chainfix.commands.foreseen import foresee_merges
+    from flask_chainfix.commands.check_against import foresee_merges
 
     merges = foresee_merges(diagnosis.snapshot, against.ref, against.others)
     published = Published(against.ref, merges.base.files, against.allowed)
@@ -209,7 +209,7 @@ def _queue(snapshot: Facts, against: Against | None) -> Queue | None:
     """How branches can land that have not yet, where that was asked and is known."""
     if against is None or not against.others or not snapshot.merges:
         return None
-    from flask_chainfix.commands.foreseen import queue
+    from flask_chainfix.commands.check_against import queue
 
     return queue(snapshot, against.ref)
 

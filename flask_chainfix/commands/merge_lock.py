@@ -70,7 +70,7 @@ def _settled(runtime: Runtime, versions: Versions) -> Settled | None:
     Raises:
         ChainFixError, OSError: it cannot be found out.
     """
-    from flask_chainfix.commands.foreseen import foresee_merges
+    from flask_chainfix.commands.check_against import foresee_merges
 
     ours, theirs = read_regular(versions.ours), read_regular(versions.theirs)
     environment = runtime.environment

@@ -20,7 +20,7 @@ from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.databases import DatabaseWishes
 from flask_chainfix.model.files import Edit
 from flask_chainfix.model.hook_files import HookFile
-from flask_chainfix.report.analysed import Analysed, LastChange
+from flask_chainfix.report.results import Analysed, LastChange
 
 _PACKAGES = ("flask-chainfix", "alembic", "sqlalchemy", "flask", "flask-migrate")
 

@@ -46,16 +46,10 @@ from flask_chainfix.planning.squashing import (
     refuse_broken,
     refuse_unpublished,
 )
+from flask_chainfix.rehearsal.app_databases import servers_for
 from flask_chainfix.rehearsal.confirm import foresee
-from flask_chainfix.rehearsal.proving import (
-    Difference,
-    Made,
-    compared,
-    make,
-    proof_of,
-)
-from flask_chainfix.rehearsal.rendering import Rendered
-from flask_chainfix.rehearsal.scratch_servers import servers_for
+from flask_chainfix.rehearsal.schemas.proving import Difference, Made, compared, make, proof_of
+from flask_chainfix.rehearsal.schemas.rendering import Rendered
 from flask_chainfix.report.results import SquashPlan
 
 _NO_GIT = "Git does not tell what the main branch and releases have, so that was not checked"

@@ -15,7 +15,7 @@ from flask_chainfix.model.databases import DatabaseWishes
 from flask_chainfix.report.database_results import Traced
 
 if TYPE_CHECKING:
-    from flask_chainfix.rehearsal.drift import ExactComparison
+    from flask_chainfix.rehearsal.schemas.drift import ExactComparison
 
 
 class Exactly(NamedTuple):
@@ -74,8 +74,8 @@ def trace(
         )
     exact: Mapping[str, ExactComparison] = {}
     if exactly is not None:
-        from flask_chainfix.rehearsal.drift import compare_exactly
-        from flask_chainfix.rehearsal.scratch_servers import ScratchServer
+        from flask_chainfix.rehearsal.app_databases import ScratchServer
+        from flask_chainfix.rehearsal.schemas.drift import compare_exactly
 
         exact = compare_exactly(runtime, now, targets, ScratchServer(exactly.server), progress)
     differing = any(each.problem or each.differences for each in exact.values())

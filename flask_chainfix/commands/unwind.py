@@ -47,7 +47,7 @@ from flask_chainfix.planning.lost_versions import (
     with_lost_files,
 )
 from flask_chainfix.report.database_results import UnwindOffer, UnwindPlan, Unwound
-from flask_chainfix.report.rehearsal_text import where_and_why
+from flask_chainfix.report.text.rehearsal_text import where_and_why
 from flask_chainfix.schema.reflected import PropertyDifference, differences
 
 if TYPE_CHECKING:
@@ -350,7 +350,7 @@ def _in_words(change: PropertyDifference) -> str:
 
 def _schema(now: Facts, database: Unwinding) -> Reading | None:
     from flask_chainfix.databases.connecting import Obstacle
-    from flask_chainfix.rehearsal.drift import read_schema
+    from flask_chainfix.rehearsal.schemas.drift import read_schema
 
     try:
         return read_schema(now, database.target)

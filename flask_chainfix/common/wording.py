@@ -28,6 +28,16 @@ def listing(items: Iterable[str], most: int = _LISTED) -> str:
     return f"{shown} and {left_out:,} more" if left_out > 0 else shown
 
 
+def beginning_of(text: str, most: int) -> str:
+    """A text of at most so many characters: an ellipsis stands for the rest."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def end_of(name: str, most: int) -> str:
+    """The same of a name whose end tells it from others, such as that of a database."""
+    return name if len(name) <= most else f"…{name[1 - most :]}"
+
+
 _UNITS = ("bytes", "kB", "MB", "GB")
 
 

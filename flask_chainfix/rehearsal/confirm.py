@@ -231,15 +231,7 @@ def _ask_fresh_process(runtime: Runtime, expected: Facts, places: Iterable[Rows]
         "leftovers": [os.path.realpath(file.path) for file in expected.leftovers],
         "stand_ins": sorted(expected.stand_ins),
     }
-    process = fresh.ask(__name__, request)
-    try:
-        answer: dict[str, Any] = json.loads(process.stdout)
-    except ValueError:  # the process has ended before it could answer
-        said = process.stderr.strip().splitlines()
-        last_line = f"; the last line of its stderr: {said[-1]}" if said else ""
-        how = f"exit code {process.returncode}"
-        return {"error": f"the process ended without an answer ({how}){last_line}"}
-    return answer
+    return fresh.answer_of(__name__, request)
 
 
 def _has_promised_links(answer: dict[str, Any], expected: Facts) -> bool:

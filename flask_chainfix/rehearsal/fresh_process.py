@@ -54,6 +54,22 @@ def ask(module: str, request: dict[str, Any]) -> subprocess.CompletedProcess[str
     )
 
 
+def answer_of(module: str, request: dict[str, Any]) -> dict[str, Any]:
+    """What ``main`` of a module of this package answers, one JSON object.
+
+    It holds nothing but an ``error`` where the process has ended before it could answer.
+    """
+    process = ask(module, request)
+    try:
+        answer: dict[str, Any] = json.loads(process.stdout)
+    except ValueError:
+        said = process.stderr.strip().splitlines()
+        last_line = f"; the last line of its stderr: {said[-1]}" if said else ""
+        how = f"exit code {process.returncode}"
+        return {"error": f"the process ended without an answer ({how}){last_line}"}
+    return answer
+
+
 # --- In the fresh process ------------------------------------------------------------------------
 @contextmanager
 def answering() -> Iterator[tuple[dict[str, Any], TextIO]]:

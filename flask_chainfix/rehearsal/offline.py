@@ -34,13 +34,9 @@ def sql_of(runtime: Runtime, chain: Facts, revisions: Sequence[str]) -> tuple[Re
     if not asked:
         return ()
     files = {revision: os.path.abspath(chain.file(revision).path) for revision in asked}
-    process = fresh.ask(__name__, {**fresh.request(runtime), "files": files})
-    try:
-        answer: dict[str, Any] = json.loads(process.stdout)
-    except ValueError:  # the process has ended before it could answer
-        answer = {"error": f"the process ended without an answer (exit code {process.returncode})"}
+    answer = fresh.answer_of(__name__, {**fresh.request(runtime), "files": files})
     if "error" in answer:
-        return tuple(RevisionSql(revision, (), answer["error"]) for revision in asked)
+        return tuple(RevisionSql(revision, (), masked(answer["error"])) for revision in asked)
     found = (
         RevisionSql(revision, tuple(map(masked, statements)), masked(problem))
         for revision, statements, problem in answer["sql"]
@@ -54,7 +50,7 @@ def main() -> None:
     """Run each migration in offline mode."""
     import alembic.command  # noqa: F401  (a directory of the project may have this name, too)
 
-    from flask_chainfix.rehearsal.confinement import confine
+    from flask_chainfix.rehearsal.child.confinement import confine
 
     lift = confine({})
     with fresh.answering() as (request, stream):

@@ -41,8 +41,8 @@ from flask_chainfix.rehearsal.app_databases import (
     server_of_same_kind,
     sources_of,
 )
-from flask_chainfix.rehearsal.failures import remedy_for, remedy_for_stamp
-from flask_chainfix.rehearsal.following import follow
+from flask_chainfix.rehearsal.child.failures import remedy_for, remedy_for_stamp
+from flask_chainfix.rehearsal.events import follow
 from flask_chainfix.rehearsal.scratch import Scratch, scratch_databases
 
 # What a request asks of the fresh process where it says nothing else.
@@ -316,7 +316,7 @@ def _events(request: dict[str, Any]) -> Generator[dict[str, Any], None, None]:
     environment = fresh.environment()
     if request["replaced"]:  # else it is the app as it always is
         environment["FIXCHAIN_REHEARSAL"] = "1"
-    command = fresh.command("flask_chainfix.rehearsal.child")
+    command = fresh.command("flask_chainfix.rehearsal.child.main")
     with (
         tempfile.TemporaryFile() as errors,
         running(command, **streams, stderr=errors, env=environment) as process,

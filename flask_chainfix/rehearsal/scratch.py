@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sqlalchemy import create_engine, text
-from sqlalchemy.engine import URL, Engine
+from sqlalchemy.engine import URL, Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from flask_chainfix.common import signals
-from flask_chainfix.common.errors import NoScratchDatabase, ScratchLeftBehind
+from flask_chainfix.common.errors import CannotRehearse, NoScratchDatabase, ScratchLeftBehind
 from flask_chainfix.databases.database_errors import remedy_for_connecting, trouble_of
 from flask_chainfix.databases.drivers import (
     missing_driver,
@@ -120,6 +121,28 @@ def _remove(path: Path) -> None:
     with _dropping(str(path)):
         for suffix in ("", "-journal", "-wal", "-shm"):
             Path(f"{path}{suffix}").unlink(missing_ok=True)
+
+
+@contextmanager
+def connection_to(url: URL, failed: str, remedy: str) -> Iterator[Connection]:
+    """A connection to a scratch database, on which each statement counts at once.
+
+    Args:
+        url: the database.
+        failed: what is said where it refuses something.
+        remedy: what to do then.
+
+    Raises:
+        CannotRehearse: it has refused something.
+    """
+    engine = create_engine(usable(url), poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    try:
+        with engine.connect() as connection:
+            yield connection
+    except SQLAlchemyError as error:
+        raise CannotRehearse(f"{failed}: {masked(said(error))}", remedy) from error
+    finally:
+        engine.dispose()
 
 
 # --- Servers -------------------------------------------------------------------------------------

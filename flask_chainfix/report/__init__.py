@@ -5,8 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 
 from flask_chainfix.report.advice import about_masks, remedy_lines
-from flask_chainfix.report.page import Detail, Style
 from flask_chainfix.report.results import Result
+from flask_chainfix.report.shown import Detail, Style
 
 __all__ = [
     "Detail",
@@ -22,15 +22,20 @@ __all__ = [
 # The formats, and the modules that write them; these are imported once they are wanted.
 _MODULES = {
     "json": "json",
-    "text": "text",
-    "markdown": "markdown",
+    "text": "text.result_text",
+    "markdown": "documents.markdown",
     "github": "ci",
     "junit": "ci",
     "sarif": "sarif",
 }
 
 # The same for pictures, which only one command has.
-_PICTURES = {"mermaid": "diagrams", "dot": "diagrams", "svg": "svg", "html": "html"}
+_PICTURES = {
+    "mermaid": "pictures.diagrams",
+    "dot": "pictures.diagrams",
+    "svg": "pictures.svg",
+    "html": "documents.html",
+}
 
 
 def format_names() -> tuple[str, ...]:

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from flask_chainfix.databases.facts import Facts
     from flask_chainfix.diagnosis.diagnosis import Diagnosis
     from flask_chainfix.model.databases import MoveResult
-    from flask_chainfix.rehearsal.drift import ExactComparison
-    from flask_chainfix.rehearsal.unfinished import Unfinished
+    from flask_chainfix.rehearsal.schemas.drift import ExactComparison
+    from flask_chainfix.rehearsal.schemas.unfinished import Unfinished
     from flask_chainfix.rehearsal.unwinding import Unwinding
 
 

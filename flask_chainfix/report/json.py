@@ -29,10 +29,6 @@ from flask_chainfix.report.database_results import (
     UnwindPlan,
     Unwound,
 )
-from flask_chainfix.report.database_text import as_json as databases_as_json
-from flask_chainfix.report.downgrade_text import as_json as downgrades_as_json
-from flask_chainfix.report.page import Style, said, shown_path
-from flask_chainfix.report.rehearsal_text import as_json as rehearsal_as_json
 from flask_chainfix.report.results import (
     BackedUp,
     CatchUpPlan,
@@ -48,6 +44,10 @@ from flask_chainfix.report.results import (
     Undone,
     UndoPlan,
 )
+from flask_chainfix.report.shown import Style, said, shown_path
+from flask_chainfix.report.text.database_text import as_json as databases_as_json
+from flask_chainfix.report.text.database_text import downgrades_as_json
+from flask_chainfix.report.text.rehearsal_text import as_json as rehearsal_as_json
 
 SCHEMA_VERSION = 1
 
@@ -114,7 +114,7 @@ def _queue(queue: Queue) -> dict[str, Any]:
 
 @_parts.register
 def _(result: Traced) -> dict[str, Any]:
-    from flask_chainfix.report.trace_text import as_json
+    from flask_chainfix.report.text.trace_text import as_json
 
     return {
         "directory": shown_path(result.snapshot.environment.directory),
@@ -148,14 +148,14 @@ def _squash(result: SquashPlan) -> dict[str, Any]:
 
 @_parts.register
 def _(result: CatchUpPlan) -> dict[str, Any]:
-    from flask_chainfix.report.catch_up_text import as_json
+    from flask_chainfix.report.text.catch_up_text import as_json
 
     return {**_parts.dispatch(Planning)(result), "lacking": as_json(result)}
 
 
 @_parts.register
 def _(result: FinishPlan) -> dict[str, Any]:
-    from flask_chainfix.report.catch_up_text import unfinished_as_json
+    from flask_chainfix.report.text.catch_up_text import unfinished_as_json
 
     moves = result.moves if isinstance(result, Finished) else ()
     copies = result.backup if isinstance(result, Finished) else None
@@ -169,7 +169,7 @@ def _(result: FinishPlan) -> dict[str, Any]:
 
 @_parts.register
 def _(result: UnwindPlan) -> dict[str, Any]:
-    from flask_chainfix.report.unwind_text import as_json
+    from flask_chainfix.report.text.unwind_text import as_json
 
     copies = result.backup if isinstance(result, Unwound) else None
     order = result.diagnosis.snapshot.graph.order
@@ -248,12 +248,22 @@ def _(result: BackedUp) -> dict[str, Any]:
 
 @_parts.register
 def _(result: Explained) -> dict[str, Any]:
-    return {"rules": _rules(result)}
+    texts = ("meaning", "breaks", "origin", "repair", "example")
+    rules = [
+        {
+            **said(each, "code", "name", "severity", "summary"),
+            **{name: result.tools.spell_out(getattr(each, name)) for name in texts},
+        }
+        for each in result.explanations
+    ]
+    return {"rules": rules or None}
 
 
 @_parts.register
 def _(result: HookPlan) -> dict[str, Any]:
-    return {"pieces": _hook_files(result)}
+    names = ("name", "path", "state", "detail", "text")
+    files = [said(file, *names) | {"detail": file.detail or None} for file in result.files]
+    return {"pieces": files or None}
 
 
 def _chain(snapshot: Facts, findings: Iterable[Finding], tools: Tools) -> dict[str, Any]:
@@ -343,22 +353,6 @@ def _plan(plan: Plan, tools: Tools) -> dict[str, Any]:
 def _backups(backups: Iterable[Backup]) -> list[dict[str, Any]] | None:
     names = ("path", "size", "sha256", "tables", "seconds", "restore")
     return [{"database": each.name, **said(each, *names)} for each in backups] or None
-
-
-def _rules(result: Explained) -> list[dict[str, Any]] | None:
-    texts = ("meaning", "breaks", "origin", "repair", "example")
-    return [
-        {
-            **said(each, "code", "name", "severity", "summary"),
-            **{name: result.tools.spell_out(getattr(each, name)) for name in texts},
-        }
-        for each in result.explanations
-    ] or None
-
-
-def _hook_files(result: HookPlan) -> list[dict[str, Any]] | None:
-    names = ("name", "path", "state", "detail", "text")
-    return [said(file, *names) | {"detail": file.detail or None} for file in result.files] or None
 
 
 def _error(error: ChainFixError, tools: Tools) -> dict[str, Any]:

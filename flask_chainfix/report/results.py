@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, TypeVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, TypeVar
 
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.errors import ChainFixError
@@ -14,7 +14,7 @@ from flask_chainfix.common.remedies import Tools
 if TYPE_CHECKING:  # a command imports what its own result is made of
     from flask_chainfix.databases.facts import Facts
     from flask_chainfix.diagnosis.diagnosis import Diagnosis
-    from flask_chainfix.model.databases import Backup, MoveResult
+    from flask_chainfix.model.databases import Backup, Move, MoveResult
     from flask_chainfix.model.files import Edit
     from flask_chainfix.model.findings import Explanation, Finding
     from flask_chainfix.model.history import Published, Queue
@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # a command imports what its own result is made of
     from flask_chainfix.model.plans import CarryOver, Confirmation, Proof
     from flask_chainfix.model.rehearsal import Rehearsal, RevisionSql
     from flask_chainfix.planning.proposal import Planned, Proposal
-    from flask_chainfix.rehearsal.catching_up import Lacking
+    from flask_chainfix.rehearsal.schemas.catching_up import Lacking
     from flask_chainfix.schema.footprint import SchemaObject
 
 _R = TypeVar("_R", bound="Result")
@@ -65,29 +65,38 @@ class Failed(Result):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Checked(Result):
-    """check: what is wrong, and what a repair would make of it.
+class Proposed(Result):
+    """What is wrong, and what is to be done about it.
 
     Attributes:
         proposal: the findings, and a plan or what keeps it from being made.
         commit: the commit that is checked out; ``""`` where there is none yet, and ``None`` without
             Git, or where a repair leaves nothing to commit.
+    """
+
+    proposal: Proposal
+    commit: str | None = None
+
+    @property
+    def diagnosis(self) -> Diagnosis:
+        """What is wrong with the chain."""
+        return self.proposal.diagnosis
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checked(Proposed):
+    """check: what is wrong, and what a repair would make of it.
+
+    Attributes:
         queue: how branches can land that have not yet; ``None`` where nobody has asked.
         unstaged: the files that lie otherwise on the disk than in the index, which was judged.
         sql: what the revisions that others do not have would run; ``None`` where nobody has asked.
     """
 
     command: str = "check"
-    proposal: Proposal
-    commit: str | None = None
     queue: Queue | None = None
     unstaged: tuple[Path, ...] = ()
     sql: tuple[RevisionSql, ...] | None = None
-
-    @property
-    def diagnosis(self) -> Diagnosis:
-        """What is wrong with the chain."""
-        return self.proposal.diagnosis
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,12 +139,10 @@ class BackedUp(Result):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Planning(Result):
+class Planning(Proposed):
     """repair, rebase or move that has changed nothing: a plan, a refusal, or nothing to do.
 
     Attributes:
-        proposal: as in ``Checked``.
-        commit: as in ``Checked``.
         confirmation: what Alembic says of a chain that needs no repair.
         rehearsal: what came of running the planned chain on a scratch database.
         ways: the same for the way of each database that stands elsewhere.
@@ -143,17 +150,10 @@ class Planning(Result):
     """
 
     command: str = "repair"
-    proposal: Proposal
-    commit: str | None = None
     confirmation: Confirmation | None = None
     rehearsal: Rehearsal | None = None
     ways: tuple[Rehearsal, ...] = ()
     backup: BackedUp | None = None
-
-    @property
-    def diagnosis(self) -> Diagnosis:
-        """What is wrong with the chain."""
-        return self.proposal.diagnosis
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -319,3 +319,40 @@ class Hooked(HookPlan):
     """hook that has written its files."""
 
     is_done: ClassVar[bool] = True
+
+
+class LastChange(NamedTuple):
+    """What the last repair has changed, as its journal tells.
+
+    Attributes:
+        journal: the record.
+        edits: the files, as they were and as they are.
+        moves: the rows of databases that were moved with it.
+    """
+
+    journal: Path
+    edits: tuple[Edit, ...]
+    moves: tuple[Move, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Analysed(Result):
+    """report: what graph draws, with what an analysis tells besides.
+
+    Attributes:
+        drawn: the chain as it is and as a repair would leave it.
+        change: what the last repair has changed; ``None`` where there was none.
+        hooks: what checks commits and requests to merge, or could.
+        versions: what is installed, each with its version.
+    """
+
+    command: str = "report"
+    drawn: Drawn
+    change: LastChange | None
+    hooks: tuple[HookFile, ...]
+    versions: tuple[tuple[str, str], ...]
+
+    @property
+    def snapshot(self) -> Facts:
+        """The chain as it is."""
+        return self.drawn.snapshot

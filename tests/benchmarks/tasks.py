@@ -311,7 +311,7 @@ def _compare_tenants(url: str, names: list[str]) -> Figures:
 
     from flask_chainfix.databases.reflecting import read_whole
     from flask_chainfix.databases.targets import Target
-    from flask_chainfix.rehearsal.drift import compare_with
+    from flask_chainfix.rehearsal.schemas.drift import compare_with
     from flask_chainfix.rehearsal.scratch import Scratch
     from tests.support import chain, rev
 

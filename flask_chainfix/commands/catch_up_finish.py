@@ -1,0 +1,188 @@
+"""catch-up --finish: what is left of a revision that has stopped half-way, and running it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from flask_chainfix.commands.backup import back_up_before
+from flask_chainfix.commands.catch_up import looked_at, sound_chain
+from flask_chainfix.commands.restamp import move_rows
+from flask_chainfix.common.errors import (
+    CannotPlan,
+    RowsNotMoved,
+    StaleSnapshot,
+    StatementFailed,
+)
+from flask_chainfix.common.quoting import operand, option
+from flask_chainfix.common.remedies import Remedy, Tools, way
+from flask_chainfix.common.wording import Progress, listing
+from flask_chainfix.databases.applied.rows import stood_for, tops
+from flask_chainfix.databases.survey import targets_for
+from flask_chainfix.environment.locate import Runtime
+from flask_chainfix.model.databases import DatabaseWishes, Move, MoveResult, MoveState
+from flask_chainfix.report.database_results import Finished, FinishPlan
+
+if TYPE_CHECKING:
+    from flask_chainfix.rehearsal.schemas.unfinished import Unfinished, Walk
+
+
+class FinishWishes(NamedTuple):
+    """What is to be finished.
+
+    Attributes:
+        revision: what has stopped half-way.
+        databases: in which databases.
+        server: the URL of a server for scratch databases, or ``OWN_SERVER``; ``None`` where none is
+            named.
+        backup: whether each database is copied before anything is run in it.
+    """
+
+    revision: str
+    databases: DatabaseWishes
+    server: str | None = None
+    backup: bool = True
+
+
+def plan_finish(
+    runtime: Runtime, tools: Tools, wishes: FinishWishes, progress: Progress
+) -> FinishPlan:
+    """Work out which statements of a revision have not run, without changing anything.
+
+    The revision is run on scratch databases of the same kind, so migrations are imported and run,
+    in processes of their own.
+
+    Args:
+        runtime: the environment.
+        tools: how the user would type commands.
+        wishes: what is to be finished.
+        progress: called with the steps done, the steps in all, and what is running.
+
+    Raises:
+        CannotPlan: the chain is broken, there is no such revision, or it cannot be told what is
+            left of it.
+        DatabaseUnreachable: a database cannot be read.
+        ChainFixError: as ``plan_catch_up``.
+    """
+    from flask_chainfix.rehearsal.app_databases import ScratchServer
+    from flask_chainfix.rehearsal.schemas.unfinished import Finishing
+
+    revision = wishes.revision
+    diagnosis = sound_chain(runtime, tools)
+    now = looked_at(runtime, diagnosis.snapshot, wishes.databases, progress)
+    if revision not in now.graph:
+        raise CannotPlan(
+            f"there is no revision {revision!r} in this chain", "give --finish the full id of one"
+        )
+    place = ScratchServer(wishes.server, f"catch-up {option('--finish', revision)}")
+    targets = targets_for(runtime, wishes.databases)
+    finishing = Finishing(runtime, now, revision)
+    walks: dict[tuple[str, str, str | None], Walk] = {}
+    found: list[Unfinished] = []
+    notices = list(now.databases.notices)
+    for status in now.databases.statuses:
+        claimed = stood_for(now.graph, status.rows)
+        lacking = now.graph.required([revision]) - claimed - {revision}
+        if lacking:
+            notices.append(
+                f"{status.name} is left alone: by its stamp {listing(sorted(lacking), 3)} has not"
+                f" run there, which {revision} requires"
+            )
+            continue
+        target = targets[status.identity]
+        kind = target.backend, target.bind, target.schema
+        if kind not in walks:
+            walks[kind] = finishing.walk(target, place.place_for(target), progress)
+        each = finishing.place(walks[kind], status, target)
+        if each.done == 0 and each.statements and revision not in claimed:
+            notices.append(
+                f"{status.name} is left alone: nothing of {revision} has run there, so"
+                f" `{tools.alembic} upgrade {operand(revision)}` runs it"
+            )
+        elif each.left or revision not in claimed:
+            found.append(each)
+        else:
+            notices.append(f"{status.name} is left alone: it has all that {revision} makes")
+    plan = FinishPlan(
+        tools=tools, diagnosis=replace(diagnosis, snapshot=now), databases=tuple(found)
+    ).noticing(*notices)
+    return replace(plan, exit_code=1) if found else plan
+
+
+def carry_out_finish(
+    runtime: Runtime, plan: FinishPlan, wishes: FinishWishes, progress: Progress
+) -> Finished:
+    """Run what is left in each database, and stamp it.
+
+    Args:
+        runtime: the environment.
+        plan: what is to be run.
+        wishes: as in ``plan_finish``.
+        progress: called with what is done, how much there is in all, and what is running.
+
+    Raises:
+        CannotBackUp: nothing was changed.
+        StaleSnapshot: a database is otherwise by now.
+        StatementFailed: a statement has failed; the message tells what has run.
+        RowsNotMoved: all has run, and a stamp could not be moved.
+    """
+    from flask_chainfix.databases.connecting import run_statements
+    from flask_chainfix.rehearsal.schemas.unfinished import read_parts
+
+    now = plan.diagnosis.snapshot
+    copies = None
+    if wishes.backup:
+        finish = option("--finish", wishes.revision)
+        copied = [each.target for each in plan.databases]
+        without = f"{{fixchain}} catch-up {finish} --no-backup --server{{databases}}"
+        copies = back_up_before(copied, without, progress)
+    restore = Remedy()
+    for copy in copies.backups if copies else ():
+        restore |= way("or put the copy back that was made before", copy.restore)
+    for each in plan.databases:
+        again = way(
+            "correct what it says, and go on from there",
+            f"{{fixchain}} catch-up {option('--finish', each.revision)} --server{{databases}}",
+        )
+        if read_parts(now, each.target, {*each.before}) != each.before:
+            raise StaleSnapshot(
+                f"{each.status.name} is otherwise by now than when the plan was made", again
+            )
+        try:
+            run_statements(each.target, each.left, progress)
+        except StatementFailed as error:
+            raise StatementFailed(error.message, again | restore) from error
+        if read_parts(now, each.target, {*each.after}) != each.after:
+            raise StatementFailed(
+                f"all of {each.revision} has run in {each.status.name}, and its schema is not"
+                " what it should be; its stamp was left as it is",
+                way("see what differs", "{fixchain} trace --exact --server{databases}") | restore,
+            )
+    moves = tuple(_move(plan, each) for each in plan.databases)
+    moved = move_rows(runtime, now, moves, wishes.databases, progress, follows=False)
+    done = Finished(
+        tools=plan.tools,
+        diagnosis=plan.diagnosis,
+        databases=plan.databases,
+        notices=plan.notices,
+        moves=moved,
+        backup=copies,
+    )
+    wrong = [each for each in moved if each.state not in (MoveState.MOVED, MoveState.UNCHANGED)]
+    if wrong:
+        return done.stopped_by(
+            RowsNotMoved(
+                f"all has run in {wrong[0].move.name}, and its stamp cannot be moved:"
+                f" {wrong[0].detail}",
+                Remedy.of(wrong[0].remedy)
+                | way("stamp it", f"{{alembic}} stamp {operand(plan.databases[0].revision)}"),
+            )
+        )
+    return done
+
+
+def _move(plan: FinishPlan, each: Unfinished) -> MoveResult:
+    graph, rows = plan.diagnosis.snapshot.graph, each.status.rows
+    after = tops(graph, {*stood_for(graph, rows), each.revision})
+    state = MoveState.UNCHANGED if after == rows else MoveState.PLANNED
+    return MoveResult(Move(each.status.name, each.status.identity, rows, after), state)

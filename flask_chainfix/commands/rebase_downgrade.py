@@ -1,0 +1,324 @@
+"""rebase --downgrade: databases go down with the old chain, the files change, and they go up again.
+
+All or nothing. Whatever stops it on the way, the files go back first, as in any repair; then each
+database is brought to where it was, by the way it came. What a downgrade deletes comes back only
+with the copy that was made before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from flask_chainfix import disk
+from flask_chainfix.commands.backup import back_up_before
+from flask_chainfix.commands.repair import change_files
+from flask_chainfix.commands.second_look import refuse_changed, refuse_moved
+from flask_chainfix.common import signals
+from flask_chainfix.common.errors import (
+    CannotPlan,
+    ChainFixError,
+    DowngradeFailed,
+    Interrupted,
+    StaleSnapshot,
+)
+from flask_chainfix.common.remedies import Remedy, way
+from flask_chainfix.common.wording import Progress, listing
+from flask_chainfix.databases.applied.rows import stood_for, tops
+from flask_chainfix.databases.facts import Facts
+from flask_chainfix.databases.survey import targets_for
+from flask_chainfix.environment.locate import Runtime
+from flask_chainfix.model.databases import (
+    DatabaseStatus,
+    DatabaseWishes,
+    Downgrade,
+    Move,
+    MoveResult,
+    MoveState,
+)
+from flask_chainfix.planning.downgrades import lowered
+from flask_chainfix.planning.proposal import Planned, with_moves
+from flask_chainfix.report.results import BackedUp, Planning, Repaired
+from flask_chainfix.report.text.rehearsal_text import where_and_why
+
+if TYPE_CHECKING:
+    from flask_chainfix.databases.reflecting import Reading
+    from flask_chainfix.databases.targets import Target
+
+_COMMAND = "rebase --downgrade"
+_NAMED = 3
+
+
+def carry_out_downgrading(  # noqa: PLR0913  (as carry_out)
+    runtime: Runtime,
+    planning: Planning,
+    planned: Planned,
+    databases: DatabaseWishes,
+    progress: Progress,
+    *,
+    backup: bool = True,
+) -> Repaired:
+    """Downgrade databases, change the files as planned, and upgrade the databases again.
+
+    Args:
+        runtime: the environment.
+        planning: what was worked out.
+        planned: its plan.
+        databases: as in ``plan_rebase``.
+        progress: called with what is done, how much there is in all, and what is running.
+        backup: whether the databases are copied first.
+
+    Raises:
+        CannotBackUp, CannotRehearse, CannotPlan: nothing was changed.
+        StaleSnapshot: the chain or a database is another by now.
+        ChainFixError: it could not be done; every file is as it was, and the message says how the
+            databases are.
+    """
+    from flask_chainfix.databases.connecting import Obstacle
+
+    now, environment = planning.proposal.snapshot, runtime.environment
+    with disk.locked(environment.directory):
+        targets = targets_for(runtime, databases)
+        refuse_moved(targets, now, progress)
+        refuse_changed(environment, now)
+        try:
+            trip = _Trip(runtime, planned, targets, now, progress)
+        except Obstacle as obstacle:
+            raise StaleSnapshot(obstacle.problem, obstacle.remedy, unchanged=True) from obstacle
+        if backup:
+            trip.back_up()
+        low = lowered(now, planned.downgrades)
+        proposal = replace(
+            planning.proposal, diagnosis=replace(planning.diagnosis, snapshot=low), moves=()
+        )
+        proposal = with_moves(proposal, _COMMAND)
+        if proposal.obstacle is not None:
+            raise proposal.obstacle
+        try:
+            trip.go_down()
+            repaired = change_files(
+                runtime,
+                replace(planning, proposal=proposal),
+                planned,
+                databases,
+                progress,
+                then=trip.go_up,
+            )
+        except (ChainFixError, OSError, KeyboardInterrupt) as error:
+            failure: ChainFixError | None = None
+            with suppress(KeyboardInterrupt), signals.held():  # it would hide how all is now
+                failure = trip.put_back(error)
+            raise (failure or error) from error
+    return trip.ended(repaired, planning)
+
+
+class _Trip:
+    """The databases on their way.
+
+    Args:
+        runtime: the environment.
+        planned: the plan.
+        targets: all databases, by identity.
+        now: the chain as it is, and where they stand.
+        progress: as in ``carry_out_downgrading``.
+
+    Raises:
+        Obstacle: a database cannot be read.
+    """
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        planned: Planned,
+        targets: Mapping[str, Target],
+        now: Facts,
+        progress: Progress,
+    ) -> None:
+        from flask_chainfix.rehearsal.app_databases import inside_app
+
+        self._runtime, self._progress = runtime, progress
+        self._old, self._new = now, planned.after
+        self._all = targets
+        self._downgrades = planned.downgrades
+        self._copies: BackedUp | None = None
+        self._went_down = self._goes_up = False
+        with inside_app(runtime, _COMMAND):
+            pass
+        self._schemas = {each.identity: self._schema(each) for each in self._downgrades}
+
+    def back_up(self) -> None:
+        """Copy the databases that go down.
+
+        Raises:
+            CannotBackUp: nothing was changed.
+        """
+        copied = [self._all[each.identity] for each in self._downgrades]
+        without = f"{{fixchain}} {_COMMAND} --no-backup{{databases}}"
+        self._copies = back_up_before(copied, without, self._progress)
+
+    def go_down(self) -> None:
+        """Downgrade them with the old chain.
+
+        Raises:
+            DowngradeFailed, StaleSnapshot: one is not where it should be.
+        """
+        self._went_down = True
+        ways = {each: (each.down, each.below) for each in self._downgrades}
+        self._walk(self._old, ways, up=False)
+
+    def go_up(self) -> None:
+        """Upgrade them with the new chain, which is in place.
+
+        Raises:
+            DowngradeFailed, StaleSnapshot: one is not where it should be.
+        """
+        self._goes_up = True
+        ways = {each: (each.up, each.after) for each in self._downgrades}
+        self._walk(self._new, ways, up=True)
+
+    def _walk(
+        self,
+        chain: Facts,
+        ways: Mapping[Downgrade, tuple[tuple[str, ...], tuple[str, ...]]],
+        *,
+        up: bool,
+    ) -> None:
+        """Run revisions in databases, and see that each is stamped as it should be then."""
+        from flask_chainfix.rehearsal.unwinding import Unwinding, runs_for
+
+        statuses = self._statuses()
+        known = {name: (self._all[name], statuses[name]) for name in statuses}
+        steps = [
+            Unwinding(*known[each.identity], revisions, rows)
+            for each, (revisions, rows) in ways.items()
+            if revisions
+        ]
+        files = [chain.file(name) for name in chain.graph.order]
+        with runs_for(self._runtime, steps, known, _COMMAND) as runs:
+            for run in runs:
+                go = run.bring_up if up else run.take_back
+                _, failure = go(files, self._progress)
+                if failure is not None:
+                    doing = "upgrade" if up else "downgrade"
+                    raise DowngradeFailed(
+                        f"the {doing} stops{where_and_why(failure)}",
+                        "correct the migration, then run the command again",
+                    )
+        found = self._statuses()
+        for each, (_, rows) in ways.items():
+            if found[each.identity].rows != rows:
+                raise DowngradeFailed(
+                    f"{each.name} is at {listing(found[each.identity].rows, _NAMED) or 'nothing'},"
+                    f" and not at {listing(rows, _NAMED) or 'nothing'}",
+                    "see what else changes its stamp, then run the command again",
+                )
+
+    def _statuses(self) -> dict[str, DatabaseStatus]:
+        from flask_chainfix.databases.version_tables import read_statuses
+
+        found = read_statuses(tuple(self._all.values()), self._progress)
+        return {each.identity: each for each in found}
+
+    def _schema(self, each: Downgrade) -> Reading:
+        from flask_chainfix.rehearsal.schemas.drift import read_schema
+
+        return read_schema(self._old, self._all[each.identity])
+
+    # --- The way back ---
+    def put_back(self, error: BaseException) -> ChainFixError:
+        """Bring every database to where it was.
+
+        Args:
+            error: what has stopped the way there; the files are as they were by now.
+
+        Returns:
+            What is to be said of it, and of each database.
+        """
+        wrong = {each: self._put_one_back(each) for each in self._downgrades}
+        lines = [f"{each.name}: {wrong[each] or self._state_of(each)}" for each in wrong]
+        copies = self._copies.backups if self._copies else ()
+        restored = Remedy()
+        for copy in copies:
+            restored |= way("put the copy back that was made before", copy.restore)
+        if isinstance(error, ChainFixError):
+            kind = DowngradeFailed if isinstance(error, CannotPlan) else type(error)
+            message, remedy = error.message, error.remedy
+            lines = [*error.lines, *lines]
+        else:
+            kind = Interrupted if isinstance(error, KeyboardInterrupt) else DowngradeFailed
+            message, remedy = str(error) or "interrupted", Remedy()
+        is_back = not any(wrong.values())
+        remedy = remedy | restored if is_back else restored | remedy
+        return kind(f"{message}; every file is as it was", remedy, lines)
+
+    def _state_of(self, each: Downgrade) -> str:
+        lost = f", but for the data in {listing(each.drops, _NAMED)}" if each.drops else ""
+        return f"as it was{lost if self._went_down else ''}"
+
+    def _put_one_back(self, each: Downgrade) -> str:
+        """Bring a database to where it was; what is wrong with it then, ``""`` if nothing."""
+        from flask_chainfix.databases.connecting import Obstacle
+        from flask_chainfix.schema.reflected import differences
+
+        old, meant = self._old.graph, stood_for(self._old.graph, each.before)
+        try:
+            stays = self._taken_back(each)
+            steps = tuple(name for name in old.order if name in meant - stays)
+            ends = tops(old, meant | stays)
+            self._walk(self._old, {each: (steps, ends)}, up=True)
+            if extra := listing([name for name in old.order if name in stays - meant]):
+                return f"as it was, but {extra} has run there by now, and could not be taken down"
+            then, target = self._schemas[each.identity].schema, self._all[each.identity]
+            found = differences(then, self._schema(each).schema, (), (target.version_table,))
+        except (ChainFixError, Obstacle, OSError) as error:
+            at = listing(self._statuses()[each.identity].rows, _NAMED) or "nothing"
+            said = error.problem if isinstance(error, Obstacle) else error
+            return f"not as it was: it is at {at}, and on the way back {said}"
+        if found:
+            what = listing([f"{d.object.kind.value} {d.object.spelled}" for d in found], _NAMED)
+            return f"not as it was: {what} {'is' if len(found) == 1 else 'are'} another"
+        return ""
+
+    def _taken_back(self, each: Downgrade) -> frozenset[str]:
+        """Take down what the new chain has run beside what there was; what is left, by the old one.
+
+        Raises:
+            DowngradeFailed, StaleSnapshot: its rows would mean something else by the old chain.
+        """
+        old, new = self._old.graph, self._new.graph
+        rows = self._statuses()[each.identity].rows
+        if not self._goes_up or rows == each.below:
+            return stood_for(old, rows)
+        extra = stood_for(new, rows) - stood_for(old, each.below)
+        steps = tuple(name for name in reversed(new.order) if name in extra)
+        try:
+            self._walk(self._new, {each: (steps, each.below)}, up=False)
+        except ChainFixError:
+            rows = self._statuses()[each.identity].rows
+            if stood_for(new, rows) != stood_for(old, rows):
+                raise
+            return stood_for(old, rows)
+        return stood_for(old, each.below)
+
+    def ended(self, repaired: Repaired, planning: Planning) -> Repaired:
+        """The result, with where the databases are at the end of their way."""
+        ends = {each.identity: each for each in self._downgrades}
+        known = repaired.snapshot.databases
+        statuses = tuple(
+            replace(each, rows=ends[each.identity].after) if each.identity in ends else each
+            for each in known.statuses
+        )
+        moves = tuple(
+            MoveResult(Move(end.name, end.identity, end.after, end.after), MoveState.UNCHANGED)
+            if (end := ends.get(each.move.identity))
+            else each
+            for each in repaired.moves
+        )
+        return replace(
+            repaired,
+            planning=replace(planning, backup=self._copies),
+            snapshot=replace(repaired.snapshot, databases=replace(known, statuses=statuses)),
+            moves=moves,
+        )

@@ -1,0 +1,1 @@
+"""What runs in the fresh process, which reaches no databases but the scratch ones."""

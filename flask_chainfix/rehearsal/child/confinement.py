@@ -1,0 +1,119 @@
+"""The scratch databases of a rehearsing process, which reaches no others."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import create_engine, event, inspect
+from sqlalchemy.engine import URL, Dialect, Engine
+from sqlalchemy.pool import NullPool, Pool
+
+from flask_chainfix.databases.drivers import usable
+from flask_chainfix.rehearsal.child.failures import ForeignConnection
+
+_CHECKED = "fixchain_checked"
+
+
+def confine(urls: Mapping[str, URL], *, scratch: bool = True) -> Callable[[], None]:
+    """Let nothing in this process connect to another database through SQLAlchemy from now on.
+
+    Args:
+        urls: the databases, by bind.
+        scratch: whether nobody needs them after a power cut.
+
+    Returns:
+        What lifts it again.
+    """
+
+    def check(
+        dialect: Dialect, record: Any, arguments: Sequence[Any], options: Mapping[str, Any]
+    ) -> None:
+        in_memory = dialect.name == "sqlite" and arguments[0] in (":memory:", "")
+        if not in_memory and not any(_is_to(url, arguments, options) for url in urls.values()):
+            raise ForeignConnection(_target(dialect, arguments, options))
+        if record is not None:
+            record.info[_CHECKED] = True
+
+    def check_again(connection: Any, record: Any) -> None:
+        # An engine with a ``creator`` of its own does not ask before it connects.
+        if _CHECKED not in record.info:
+            connection.close()
+            raise ForeignConnection("another database, through an engine with a creator function")
+        if scratch and isinstance(connection, sqlite3.Connection):
+            connection.execute("PRAGMA synchronous = OFF")
+
+    listeners: tuple[tuple[Any, str, Callable[..., None]], ...] = (
+        (Engine, "do_connect", check),
+        (Pool, "connect", check_again),
+    )
+    for listener in listeners:
+        event.listen(*listener)
+
+    def lift() -> None:
+        for listener in listeners:
+            event.remove(*listener)
+
+    return lift
+
+
+def _is_to(url: URL, arguments: Sequence[Any], options: Mapping[str, Any]) -> bool:
+    names = {str(value) for value in (*arguments, *options.values())}
+    place = {"host": url.host, "port": url.port}
+    return url.database in names and all(
+        str(options[key]) == str(value) for key, value in place.items() if key in options
+    )
+
+
+def _target(dialect: Dialect, arguments: Sequence[Any], options: Mapping[str, Any]) -> str:
+    """Words for a database that hold no password."""
+    if dialect.name == "sqlite" and arguments:
+        return f"the SQLite database {arguments[0]}"
+    named = next((f" {options[key]}" for key in ("database", "dbname", "db") if key in options), "")
+    return f"the {dialect.name} database{named} on {options.get('host') or 'localhost'}"
+
+
+def replace_engines(urls: Mapping[str, URL]) -> None:
+    """Put Flask-SQLAlchemy's engines on the scratch databases as soon as an app has them.
+
+    An app that connects while it is made does what it does on a new, empty database.
+    """
+    from flask import Flask
+    from flask_sqlalchemy import SQLAlchemy
+
+    make_engines = SQLAlchemy.init_app
+
+    def init_app(self: SQLAlchemy, app: Flask) -> None:
+        make_engines(self, app)
+        with app.app_context():
+            engines: Any = self.engines  # the app's own dictionary
+        for bind, engine in list(engines.items()):
+            if (bind or "") in urls:
+                engines[bind] = create_engine(urls[bind or ""], poolclass=NullPool)
+                # Where an app translates the names of schemas, for example.
+                engines[bind].update_execution_options(**engine.get_execution_options())
+
+    SQLAlchemy.init_app = init_app  # type: ignore[method-assign]
+
+
+def restamp(urls: Mapping[str, URL], version_table: Any, rows: Sequence[str]) -> None:
+    """Give every scratch database that is stamped other rows."""
+    for url in urls.values():
+        engine = create_engine(usable(url), poolclass=NullPool)
+        if inspect(engine).has_table(version_table.name, version_table.schema):
+            with engine.begin() as connection:
+                connection.execute(version_table.delete())
+                for row in rows:
+                    connection.execute(version_table.insert().values(version_num=row))
+        engine.dispose()
+
+
+def tables_in(urls: Mapping[str, URL]) -> list[str]:
+    """The tables that the scratch databases have, sorted."""
+    names: set[str] = set()
+    for url in urls.values():
+        engine = create_engine(usable(url), poolclass=NullPool)
+        names.update(inspect(engine).get_table_names())
+        engine.dispose()
+    return sorted(names)

@@ -1,0 +1,360 @@
+"""Operations of a migration that make what is missing, each only where it is not there yet."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from textwrap import indent
+from typing import Any, NamedTuple
+
+from alembic.autogenerate import render_op_text
+from alembic.autogenerate.api import AutogenContext
+from alembic.migration import MigrationContext
+from alembic.operations import ops
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    DefaultClause,
+    ForeignKeyConstraint,
+    Index,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    UniqueConstraint,
+    event,
+    inspect,
+)
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.engine import Connection
+from sqlalchemy.sql.elements import conv
+
+from flask_chainfix.rehearsal.schemas.plain_tables import (
+    sequence_of,
+    sequences_for,
+    use_portable_types,
+)
+from flask_chainfix.schema.footprint import Kind, SchemaObject, table_of
+
+_AUTOMATIC_KEY = re.compile(r".*_ibfk_\d+")  # how MySQL calls foreign keys that have no name
+_CONSTANT = re.compile(r"(?i)-?[\d.]+|null|true|false")
+_OWN_OPTIONS = ("mysql_", "mariadb_")  # the server's defaults, as it reflects them
+# For each kind of part: what an inspector lists, the variable for that, and the operation.
+_LISTED = {
+    Column: ("columns", "columns"),
+    UniqueConstraint: ("unique_constraints", "uniques"),
+    CheckConstraint: ("check_constraints", "checks"),
+    Index: ("indexes", "indexes"),
+    ForeignKeyConstraint: ("foreign_keys", "foreign_keys"),
+}
+
+
+# The code of each addition, by the kind of database that it is for.
+Codes = Mapping[SchemaObject, Mapping[str, str]]
+
+
+class Addition(NamedTuple):
+    """Something that is to be made.
+
+    Attributes:
+        object: what.
+        element: the same as SQLAlchemy has it.
+        code: the operations that make it.
+        imports: what they need.
+    """
+
+    object: SchemaObject
+    element: Any
+    code: str
+    imports: frozenset[str] = frozenset()
+
+
+class Additions(NamedTuple):
+    """What can be made, and what cannot.
+
+    Attributes:
+        made: with its operations, in the order in which they have to run.
+        left: what no operation is written for, and why.
+    """
+
+    made: tuple[Addition, ...]
+    left: Mapping[SchemaObject, str]
+
+
+def additions_for(
+    connection: Connection, wanted: Collection[SchemaObject], place: str | None = None
+) -> Additions:
+    """Write operations for objects, with the definitions that a database has of them.
+
+    Args:
+        connection: to a database that the chain has made.
+        wanted: the objects.
+        place: the schema in which those are that name none.
+
+    Raises:
+        SQLAlchemyError: the database cannot be read.
+    """
+    return _Writer(connection, place).additions(wanted)
+
+
+class _Writer:
+    def __init__(self, connection: Connection, place: str | None) -> None:
+        self._connection = connection
+        self._place = place
+        self._context = MigrationContext.configure(connection)
+        name = connection.dialect.name
+        self._backend = "mysql" if name == "mariadb" else name
+        self._metadata = MetaData()
+        self._left: dict[SchemaObject, str] = {}
+
+        def reflected(inspector: Any, table: Any, column: Any) -> None:
+            """Leave out the default of what PostgreSQL calls a serial, unless its name is odd."""
+            usual = f"{table.name}_{column['name']}_seq"
+            if sequence_of(column["default"]) in (None, usual, f'"{usual}"'):
+                impl: Any = self._context.impl
+                impl.autogen_column_reflect(inspector, table, column)
+
+        event.listen(self._metadata, "column_reflect", reflected)
+
+    def additions(self, wanted: Collection[SchemaObject]) -> Additions:
+        by_table: dict[SchemaObject, list[SchemaObject]] = {}
+        for thing in wanted:
+            if thing.kind is not Kind.TYPE:
+                by_table.setdefault(table_of(thing), []).append(thing)
+        tables = self._reflect(by_table)
+        use_portable_types(self._connection, tables.values())
+        made = [self._type(thing) for thing in wanted if thing.kind is Kind.TYPE]
+        at_the_end: list[Addition] = []
+        order = {table: number for number, table in enumerate(self._metadata.sorted_tables)}
+        for owner in sorted(tables, key=lambda each: order[tables[each]]):
+            for addition in self._of_table(tables[owner], by_table[owner]):
+                is_key = isinstance(addition.element, ForeignKeyConstraint)
+                (at_the_end if is_key else made).append(addition)
+        return Additions((*made, *at_the_end), self._left)
+
+    def _reflect(
+        self, by_table: Mapping[SchemaObject, Sequence[SchemaObject]]
+    ) -> Mapping[SchemaObject, Table]:
+        look = inspect(self._connection)
+        found: dict[SchemaObject, Table] = {}
+        for owner, things in by_table.items():
+            schema = owner.schema or self._place
+            if owner.name in look.get_table_names(schema=schema):
+                table = Table(
+                    owner.name, self._metadata, schema=schema, autoload_with=self._connection
+                )
+                found[owner] = table
+            else:
+                self._left.update((thing, "it belongs to a view") for thing in things)
+        return found
+
+    # --- Operations ------------------------------------------------------------------------------
+    def _type(self, thing: SchemaObject) -> Addition:
+        look: Any = inspect(self._connection)
+        enums = look.get_enums(schema=thing.schema or self._place)
+        labels = next(each["labels"] for each in enums if each["name"] == thing.name)
+        words = ", ".join(map(repr, [*labels]))
+        schema = f", schema={thing.schema!r}" if thing.schema else ""
+        code = (
+            "if op.get_bind().dialect.name == 'postgresql':\n"
+            f"    postgresql.ENUM({words}, name={thing.name!r}{schema}).create(\n"
+            "        op.get_bind(), checkfirst=True\n    )"
+        )
+        return Addition(thing, None, code, frozenset({_POSTGRESQL}))
+
+    def _of_table(self, table: Table, things: Sequence[SchemaObject]) -> Iterator[Addition]:
+        """The operations for one table and its parts, in the order in which they have to run."""
+        parts = {thing: self._element(table, thing) for thing in things}
+        keys = {key.name for key in table.foreign_key_constraints}
+        for thing, element in parts.items():
+            if element is table:
+                apart = [each for each in parts.values() if isinstance(each, Index)]
+                yield self._table(thing, table, apart)
+            elif element is None and not (thing.kind is Kind.INDEX and thing.name in keys):
+                self._left.setdefault(thing, "SQLAlchemy does not read it")
+        for kind in _LISTED:
+            for thing, element in parts.items():
+                if type(element) is kind:
+                    yield self._part(thing, table, element)
+
+    def _element(self, table: Table, thing: SchemaObject) -> Any:
+        if thing.kind is Kind.TABLE:
+            return table
+        if thing.kind is Kind.COLUMN:
+            return table.columns[thing.name]
+        if thing.kind is Kind.INDEX:
+            return next((each for each in table.indexes if each.name == thing.name), None)
+        found = next((each for each in table.constraints if each.name == thing.name), None)
+        if found is None:
+            self._left[thing] = "it has no name, and no operation adds what has none"
+        elif isinstance(found, PrimaryKeyConstraint):
+            self._left[thing] = "a primary key is not added to rows that are there"
+            return None
+        return found
+
+    def _table(self, thing: SchemaObject, table: Table, apart: Collection[Index]) -> Addition:
+        op = ops.CreateTableOp.from_table(table)
+        op.schema = thing.schema or None
+        op.kw = {name: value for name, value in op.kw.items() if not name.startswith(_OWN_OPTIONS)}
+        op.columns = [
+            each if isinstance(each, Column) else _with_fixed_name(each, self._backend)
+            for each in op.columns
+        ]
+        indexes = [
+            self._index(index, op.schema)
+            for index in sorted(table.indexes, key=lambda index: str(index.name))
+            if index not in apart and not self._comes_with_key(table, index)
+        ]
+        return self._rendered(thing, table, op, *indexes)
+
+    def _index(self, index: Index, schema: str | None) -> Any:
+        op = ops.CreateIndexOp.from_index(_without_empty_options(index))
+        op.schema, op.unique = schema, bool(op.unique)
+        return op
+
+    def _comes_with_key(self, table: Table, index: Index) -> bool:
+        """Whether MySQL makes an index by itself for a foreign key."""
+        if self._backend != "mysql":
+            return False
+        columns = [column.name for column in index.columns]
+        return any(
+            [*key.column_keys] == columns
+            and (index.name == key.name or (_is_automatic(key.name) and index.name == columns[0]))
+            for key in table.foreign_key_constraints
+        )
+
+    def _part(self, thing: SchemaObject, table: Table, element: Any) -> Addition:
+        schema = thing.schema or None
+        if isinstance(element, Index):
+            return self._rendered(thing, element, self._index(element, schema))
+        if isinstance(element, Column):
+            return self._column(thing, element, schema)
+        op = ops.AddConstraintOp.from_constraint(_with_fixed_name(element, ""))
+        return self._rendered(thing, element, _batch(table.name, schema, op))
+
+    def _column(self, thing: SchemaObject, column: Column[Any], schema: str | None) -> Addition:
+        new = column._copy()
+        if column.server_default is None and not column.nullable:
+            # SQLite adds no such column, not even to a table without rows.
+            new.nullable = True
+            change = ops.AlterColumnOp(
+                thing.table,
+                column.name,
+                schema=schema,
+                existing_type=column.type,
+                modify_nullable=False,
+            )
+            add = ops.AddColumnOp(thing.table, new, schema=schema)
+            return self._rendered(thing, column, _batch(thing.table, schema, add, change))
+        add = ops.AddColumnOp(thing.table, new, schema=schema)
+        default = column.server_default
+        if default is None or (
+            isinstance(default, DefaultClause)
+            and (isinstance(default.arg, str) or _CONSTANT.fullmatch(str(default.arg)))
+        ):
+            return self._rendered(thing, column, add)
+        return self._rendered(thing, column, _batch(thing.table, schema, add))
+
+    def _rendered(self, thing: SchemaObject, element: Any, *operations: Any) -> Addition:
+        context = AutogenContext(
+            self._context,
+            metadata=self._metadata,
+            opts={
+                "sqlalchemy_module_prefix": "sa.",
+                "alembic_module_prefix": "op.",
+                "user_module_prefix": None,
+                "render_as_batch": True,
+                "render_item": _render_item,
+            },
+        )
+        columns = element.columns if isinstance(element, Table) else [element]
+        made, owned = sequences_for(thing, [each for each in columns if isinstance(each, Column)])
+        texts = [_laid_out(render_op_text(context, each)) for each in operations]
+        code = "\n".join((*made, *texts, *owned))
+        return Addition(thing, element, code, frozenset(context.imports))
+
+
+_POSTGRESQL = "from sqlalchemy.dialects import postgresql"
+
+
+def _render_item(kind: str, item: Any, context: Any) -> Any:
+    """A type of PostgreSQL's own that is not made together with a table."""
+    if kind != "type" or not isinstance(item, postgresql.ENUM):
+        return False
+    context.imports.add(_POSTGRESQL)
+    labels = ", ".join(map(repr, item.enums))
+    return f"postgresql.ENUM({labels}, name={str(item.name)!r}, create_type=False)"
+
+
+def _batch(table: str, schema: str | None, *operations: Any) -> Any:
+    return ops.ModifyTableOps(table, list(operations), schema=schema)
+
+
+def _laid_out(code: str) -> str:
+    """What Alembic has rendered, as people indent it."""
+    first, *others = code.rstrip().splitlines()
+    if first.startswith("with "):
+        body = re.sub(r",\n\s{8,}", ", ", "\n".join(others))
+        return "\n".join((first.replace(", schema=None", ""), indent(body, "    ")))
+    if first.startswith("op.create_table("):
+        name = first.removeprefix("op.create_table(")
+        arguments = indent("\n".join((name, *others[:-1])), "    ")
+        return f"op.create_table(\n{arguments},\n)"
+    return code
+
+
+def _without_empty_options(element: Any) -> Any:
+    for name, value in dict(element.dialect_kwargs).items():
+        if not value:
+            del element.dialect_kwargs[name]
+    return element
+
+
+def _is_automatic(name: Any) -> bool:
+    return name is not None and _AUTOMATIC_KEY.fullmatch(str(name)) is not None
+
+
+def _with_fixed_name(constraint: Any, backend: str) -> Any:
+    """A constraint whose name no naming convention changes; what MySQL calls it, it will again."""
+    _without_empty_options(constraint)
+    if backend == "mysql" and _is_automatic(constraint.name):
+        constraint.name = None
+    elif constraint.name is not None:
+        constraint.name = conv(str(constraint.name))
+    return constraint
+
+
+# --- The text of a migration ---------------------------------------------------------------------
+def upgrade_text(additions: Sequence[Addition], codes: Codes) -> str:
+    """The body of ``upgrade()``, not indented; no operation runs where it is not needed."""
+    lines = ["inspector = sa.inspect(op.get_bind())"]
+    listed: tuple[str, str] | None = None
+    for each in additions:
+        if each.object.kind is Kind.TYPE:
+            lines += ["", *each.code.splitlines()]
+            continue
+        schema = f", schema={each.object.schema!r}" if each.object.schema else ""
+        if each.object.kind is Kind.TABLE:
+            lines += ["", f"if not inspector.has_table({each.object.name!r}{schema}):"]
+            listed = None
+        else:
+            what, variable = _LISTED[type(each.element)]
+            where = f"{each.object.table!r}{schema}"
+            if listed != (what, where):
+                found = f"{{each['name'] for each in inspector.get_{what}({where})}}"
+                lines += ["", f"{variable} = {found}"]
+                listed = what, where
+            lines.append(f"if {each.object.name!r} not in {variable}:")
+        lines += indent(_of_kinds(codes[each.object]), "    ").splitlines()
+    return "\n".join(lines)
+
+
+def _of_kinds(codes: Mapping[str, str]) -> str:
+    """One code, or one for each kind of database where they differ."""
+    if len(set(codes.values())) == 1:
+        return next(iter(codes.values()))
+    parts: list[str] = []
+    for kind, code in codes.items():
+        names = "in ('mysql', 'mariadb')" if kind == "mysql" else f"== {kind!r}"
+        word = "elif" if parts else "if"
+        parts.append(f"{word} op.get_bind().dialect.name {names}:\n{indent(code, '    ')}")
+    return "\n".join(parts)

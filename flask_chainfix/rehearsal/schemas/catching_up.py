@@ -1,0 +1,352 @@
+"""What databases lack of what the chain makes, what adds it, and the proof that it does."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import NamedTuple
+
+from sqlalchemy import inspect, text
+from sqlalchemy.engine import URL, Connection
+
+from flask_chainfix.common.errors import CannotPlan, CannotRehearse, RehearsalFailed
+from flask_chainfix.common.quoting import option
+from flask_chainfix.common.remedies import Remedy, way
+from flask_chainfix.common.wording import Progress, listing
+from flask_chainfix.databases.applied.rows import stood_for
+from flask_chainfix.databases.connecting import (
+    Obstacle,
+    connected,
+    obstacles_of,
+    transaction,
+    verbatim,
+)
+from flask_chainfix.databases.facts import Facts
+from flask_chainfix.databases.reflecting import Reading
+from flask_chainfix.databases.targets import Target
+from flask_chainfix.databases.version_tables import version_table
+from flask_chainfix.environment.locate import Runtime
+from flask_chainfix.model.databases import DatabaseStatus
+from flask_chainfix.rehearsal.app_databases import ScratchServer
+from flask_chainfix.rehearsal.round_trip import Place, scratch_for
+from flask_chainfix.rehearsal.schemas.additions import Addition, Additions, Codes, additions_for
+from flask_chainfix.rehearsal.schemas.drift import ExactComparison, compared, expected
+from flask_chainfix.rehearsal.scratch import Scratch, connection_to
+from flask_chainfix.schema.footprint import Kind, SchemaObject, key_of, table_of
+from flask_chainfix.schema.reflected import PropertyDifference, Reflected
+
+_NAMED = 3
+
+
+class Lacking(NamedTuple):
+    """What one database lacks of what the chain makes up to its stamp.
+
+    Attributes:
+        target: the database.
+        status: the same, with its stamp.
+        server: where a scratch database of its kind is made; ``None`` for a SQLite file.
+        compared: in what it differs.
+    """
+
+    target: Target
+    status: DatabaseStatus
+    server: str | None
+    compared: ExactComparison
+
+    @property
+    def missing(self) -> tuple[SchemaObject, ...]:
+        """What it lacks."""
+        return tuple(each.object for each in self.compared.differences if each.is_missing)
+
+    @property
+    def others(self) -> tuple[PropertyDifference, ...]:
+        """In what else it differs."""
+        return tuple(each for each in self.compared.differences if not each.is_missing)
+
+
+class Completed(NamedTuple):
+    """What adds all that databases lack.
+
+    Attributes:
+        additions: the operations, in the order in which they have to run.
+        codes: the code of each, by kind of database.
+        left: what no operation is written for, and why.
+        schemas: what the chain makes up to its head, by kind of database.
+        places: where it has made that.
+    """
+
+    additions: tuple[Addition, ...]
+    codes: Codes
+    left: Mapping[SchemaObject, str]
+    schemas: Mapping[str, Reading]
+    places: Mapping[str, Place]
+
+
+def lacking_in(
+    now: Facts,
+    targets: Mapping[str, Target],
+    compared: Mapping[str, ExactComparison],
+    server: ScratchServer,
+) -> tuple[Lacking, ...]:
+    """What each database lacks, of those that were compared.
+
+    Raises:
+        NoScratchDatabase: nobody has named a server of its kind.
+    """
+    return tuple(
+        Lacking(target, status, server.place_for(target), compared[each])
+        for status in now.databases.statuses
+        for each, target in targets.items()
+        if each == status.identity and each in compared
+    )
+
+
+@contextmanager
+def completing(
+    runtime: Runtime, now: Facts, databases: Sequence[Lacking], progress: Progress
+) -> Iterator[Completed]:
+    """Write the operations that make what databases lack, as the chain makes it at its head.
+
+    The scratch databases on which it has done so are there until the end of the block.
+
+    Args:
+        runtime: the environment.
+        now: the chain.
+        databases: all of them.
+        progress: called with the steps done, the steps in all, and what is running.
+
+    Raises:
+        CannotRehearse, NoScratchDatabase, RehearsalFailed, ScratchLeftBehind: the chain cannot be
+            run.
+    """
+    made: dict[SchemaObject, Addition] = {}
+    left: dict[SchemaObject, str] = {}
+    codes: dict[SchemaObject, dict[str, str]] = {}
+    schemas: dict[str, Reading] = {}
+    places: dict[str, Place] = {}
+    with ExitStack() as there:
+        for kind, group in _by_kind(databases).items():
+            missing = dict.fromkeys(thing for each in group for thing in each.missing)
+            target = group[0].target
+            place = places[kind] = there.enter_context(scratch_for(runtime, group[0].server))
+            place.upgrade(now, now.graph.heads, progress)
+            schema = expected(now, place.scratch, target)
+            found = _additions(place.scratch, target, schema.schema, missing)
+            schemas[kind] = schema
+            left |= found.left
+            for each in found.made:
+                made.setdefault(each.object, each)
+                codes.setdefault(each.object, {})[kind] = each.code
+        yield Completed(tuple(made.values()), codes, left, schemas, places)
+
+
+def _by_kind(databases: Sequence[Lacking]) -> Mapping[str, list[Lacking]]:
+    groups: dict[str, list[Lacking]] = {}
+    for each in databases:
+        groups.setdefault(each.target.backend, []).append(each)
+    return groups
+
+
+def _additions(
+    scratch: Scratch, target: Target, schema: Reflected, missing: Iterable[SchemaObject]
+) -> Additions:
+    failed = f"{scratch.shown} cannot be read"
+    with connection_to(scratch.urls[target.bind], failed, "run the command again") as connection:
+        names = inspect(connection).get_schema_names()
+        place = target.schema if target.schema in names else None
+        return additions_for(connection, [each for each in missing if each in schema], place)
+
+
+class Proof(NamedTuple):
+    """The chain with its new migration, which is to be run before it is written.
+
+    Attributes:
+        runtime: the environment.
+        now: the chain as it is.
+        after: the same with the new migration.
+        completed: what this adds.
+    """
+
+    runtime: Runtime
+    now: Facts
+    after: Facts
+    completed: Completed
+
+    def run(self, databases: Sequence[Lacking], progress: Progress) -> int:
+        """Run it from nothing, and from the state of each database.
+
+        Args:
+            databases: all of them.
+            progress: called with the steps done, the steps in all, and what is running.
+
+        Returns:
+            From how many different states it was run.
+
+        Raises:
+            CannotPlan: a database could not be upgraded to the new migration.
+            RehearsalFailed: it does not make what the chain makes.
+            CannotRehearse, NoScratchDatabase, ScratchLeftBehind: it cannot be run.
+        """
+        for kind, place in self.completed.places.items():
+            place.upgrade(self.after, self.after.graph.heads, progress, filled=True)
+            target = _by_kind(databases)[kind][0].target
+            self._require_equal(place.scratch, target, (), "a new database")
+        states: dict[tuple[object, ...], list[Lacking]] = {}
+        for each in databases:
+            state = (each.server, each.status.rows, each.compared.differences)
+            states.setdefault(state, []).append(each)
+        for alike in states.values():
+            names = listing([each.status.name for each in alike], _NAMED)
+            with scratch_for(self.runtime, alike[0].server) as there:
+                self._run_from(there, alike[0], names, progress)
+        return len(states)
+
+    def _run_from(self, there: Place, one: Lacking, names: str, progress: Progress) -> None:
+        rows, url = one.status.rows, there.scratch.urls[one.target.bind]
+        if one.target.backend != "postgresql":  # it keeps the statements that made its tables
+            try:
+                _copy_state(url, one.target, rows)
+            except Obstacle as obstacle:
+                raise CannotRehearse(
+                    f"{one.status.name} cannot be read: {obstacle.problem}", obstacle.remedy
+                ) from obstacle
+        else:
+            there.upgrade(self.now, rows, progress)
+            _drop_lacking(url, one.target, one.missing)
+        try:
+            there.upgrade(self.after, self.after.graph.heads, progress, filled=True)
+        except RehearsalFailed as failure:
+            raise CannotPlan(
+                f"{names} could not be upgraded to the new migration: {failure.message}",
+                self._making_first(one) | failure.remedy,
+            ) from failure
+        self._require_equal(there.scratch, one.target, one.others, names)
+
+    def _making_first(self, one: Lacking) -> Remedy:
+        """How to make what a database lacks before it is upgraded any further."""
+        graph, ran = self.now.graph, stood_for(self.now.graph, one.status.rows)
+        if ran.issuperset(graph):
+            return Remedy()
+        makers = {
+            step.revision
+            for thing in one.missing
+            if (history := self.now.histories.get(key_of(thing))) is not None
+            for step in history.steps
+            if step.state and step.revision in ran
+        }
+        commands = (
+            f"{{fixchain}} catch-up {option('--finish', revision)} --server{{databases}}"
+            for revision in graph.order
+            if revision in makers
+        )
+        return way("make there first what it lacks of what has run", *commands)
+
+    def _require_equal(
+        self, scratch: Scratch, target: Target, known: Collection[PropertyDifference], names: str
+    ) -> None:
+        """Stop where an upgrade has come to something else than what the chain makes.
+
+        Raises:
+            RehearsalFailed: so it is.
+        """
+        schema = self.completed.schemas[target.backend]
+        found = expected(self.after, scratch, target)
+        for each in compared(self.after, target, schema, found).differences:
+            if each in known or each.object in self.completed.left:
+                continue
+            aspect = f", {each.aspect}" if each.aspect else ""
+            raise RehearsalFailed(
+                f"after the new migration, {names} would still differ from what the chain makes:"
+                f" {each.object.kind.value} {each.object.spelled}{aspect}:"
+                f" {each.found or 'nothing'} instead of {each.expected or 'nothing'}",
+                way("see all that differs", "{fixchain} trace --exact --server{databases}")
+                | way("upgrade it first, if its stamp is behind", "{alembic} upgrade head"),
+            )
+
+
+# --- A scratch database in the state of another one: its schema, without its rows ----------------
+
+
+_SQLITE = (
+    "SELECT name, sql FROM main.sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite\\_%'"
+    " ESCAPE '\\' ORDER BY CASE type WHEN 'table' THEN 1 WHEN 'index' THEN 2 ELSE 3 END, rowid"
+)
+# A virtual table comes with others.
+_IS_THERE = {
+    "sqlite": "SELECT 1 FROM main.sqlite_master WHERE name = :name",
+    "mysql": "SELECT 1 FROM information_schema.tables WHERE table_schema = DATABASE()"
+    " AND table_name = :name",
+}
+_MYSQL = (
+    "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()"
+    " AND table_type = 'BASE TABLE'"
+)
+
+
+def _copy_state(url: URL, target: Target, rows: Sequence[str]) -> None:
+    """Make the tables of another database in an empty scratch database, and stamp it.
+
+    Raises:
+        Obstacle: it cannot be read.
+        CannotRehearse: its tables cannot be made.
+    """
+    with (
+        connected(target) as connection,
+        transaction(connection, target),
+        obstacles_of(target),
+    ):
+        made = tuple(_statements(connection, target))
+    with _at_work(url, target) as scratch:
+        if target.backend == "mysql":
+            scratch.execute(text("SET foreign_key_checks = 0"))
+        is_there = text(_IS_THERE[target.backend])
+        for name, statement in made:
+            if scratch.execute(is_there, {"name": name}).first() is None:
+                scratch.execute(verbatim(statement))
+        for row in rows:
+            scratch.execute(version_table(target).insert().values(version_num=row))
+
+
+def _statements(connection: Connection, target: Target) -> Iterator[tuple[str, str]]:
+    """What makes each object, in an order in which that can be done."""
+    if target.backend == "sqlite":
+        yield from map(tuple, connection.execute(text(_SQLITE)))
+        return
+    quote = connection.dialect.identifier_preparer.quote_identifier
+    for name in connection.execute(text(_MYSQL)).scalars().all():
+        yield name, connection.execute(verbatim(f"SHOW CREATE TABLE {quote(name)}")).one()[1]
+
+
+def _drop_lacking(url: URL, target: Target, lacking: Sequence[SchemaObject]) -> None:
+    """Drop from a scratch database what another one, which is of PostgreSQL, lacks."""
+    with _at_work(url, target) as scratch:
+        for statement in _drops(scratch, target, lacking):
+            scratch.execute(verbatim(statement))
+
+
+def _at_work(url: URL, target: Target) -> AbstractContextManager[Connection]:
+    failed = f"the schema of {target.name} cannot be copied"
+    return connection_to(
+        url, failed, "leave that database out, or drop there what cannot be copied"
+    )
+
+
+def _drops(scratch: Connection, target: Target, lacking: Sequence[SchemaObject]) -> Iterator[str]:
+    look = inspect(scratch)
+    own = target.schema if target.schema in look.get_schema_names() else None
+    quote = scratch.dialect.identifier_preparer.quote_identifier
+    for thing in lacking:
+        schema = thing.schema or own
+        tables = look.get_table_names(schema=schema)
+        if thing.kind is not Kind.TYPE and table_of(thing).name not in tables:
+            continue  # a view
+        place = f"{quote(schema)}." if schema else ""
+        name, table = f"{place}{quote(thing.name)}", f"{place}{quote(thing.table)}"
+        yield {
+            Kind.TABLE: f"DROP TABLE IF EXISTS {name} CASCADE",
+            Kind.COLUMN: f"ALTER TABLE {table} DROP COLUMN IF EXISTS {quote(thing.name)} CASCADE",
+            Kind.INDEX: f"DROP INDEX IF EXISTS {name}",
+            Kind.CONSTRAINT: f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {quote(thing.name)}"
+            " CASCADE",
+            Kind.TYPE: f"DROP TYPE IF EXISTS {name} CASCADE",
+        }[thing.kind]

@@ -1,0 +1,187 @@
+"""Prove that two chains make the same schema, on scratch databases of several kinds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import SQLAlchemyError
+
+from flask_chainfix.common.errors import CannotPlan, CannotRehearse
+from flask_chainfix.common.wording import Progress
+from flask_chainfix.databases.catalog import Catalog, read_catalog, rows_in
+from flask_chainfix.databases.connecting import Obstacle, connected, obstacles_of, transaction
+from flask_chainfix.databases.facts import Facts
+from flask_chainfix.databases.reflecting import Reading, read_whole
+from flask_chainfix.databases.targets import Target, version_table
+from flask_chainfix.environment.locate import Runtime
+from flask_chainfix.model.plans import Proof
+from flask_chainfix.rehearsal.round_trip import built
+from flask_chainfix.rehearsal.schemas.rendering import Rendered, render_schema
+from flask_chainfix.rehearsal.scratch import Scratch
+from flask_chainfix.schema.footprint import Kind
+from flask_chainfix.schema.reflected import differences
+
+# Constraints without names, in SQLite alone: its pragmas, which the catalog holds, know them all,
+# and SQLAlchemy those that are written as usual.
+_ALIKE = ("INTEGER", "INT")  # but in a key of SQLite's, which the catalog tells
+_BY_PRAGMAS = ("FOREIGN KEY (", "UNIQUE (")
+
+
+class Difference(NamedTuple):
+    """Something that two chains make differently.
+
+    Attributes:
+        what: the object, ``view active_users`` for example.
+        name: its own name.
+        old: what the old chain makes; ``""`` for nothing.
+        new: what the new one makes; ``""`` for nothing.
+    """
+
+    what: str
+    name: str
+    old: str
+    new: str
+
+
+class _Held(NamedTuple):
+    """What one database holds."""
+
+    reading: Reading
+    catalog: Catalog
+    rows: Mapping[str, int]
+
+
+class Made(NamedTuple):
+    """What a chain has made on a server.
+
+    Attributes:
+        database: where, passwords masked.
+        dialect: the kind of server.
+        held: what each bind's database holds.
+        rendered: the operations that make it, by bind; empty where nobody has asked for them.
+    """
+
+    database: str
+    dialect: str
+    held: Mapping[str, _Held]
+    rendered: Mapping[str, Rendered]
+
+
+def make(  # noqa: PLR0913  (where, what, and whether to write it down)
+    runtime: Runtime,
+    server: str | None,
+    chain: Facts,
+    revision: str,
+    progress: Progress,
+    *,
+    render: bool = False,
+) -> Made:
+    """Run a chain up to a revision on scratch databases, and read what it has made.
+
+    Args:
+        runtime: the environment.
+        server: as in ``built``.
+        chain: the chain, which need not be on the disk.
+        revision: where the databases are to be stamped.
+        progress: as in ``built``.
+        render: whether to write down the operations that make it.
+
+    Raises:
+        RehearsalFailed: a migration fails.
+        CannotPlan: what it has made cannot be written down.
+        CannotRehearse, NoScratchDatabase, ScratchLeftBehind: as ``built``.
+    """
+    left_out = {"alembic_version", version_table(runtime)[0].casefold()}
+    with built(runtime, server, chain, [revision], progress) as scratch:
+        held: dict[str, _Held] = {}
+        rendered: dict[str, Rendered] = {}
+        for bind in scratch.urls:
+            with _reading(scratch, bind) as connection:
+                rows = rows_in(connection)
+                rows = {each: rows[each] for each in rows if each.casefold() not in left_out}
+                also = chain.named_schemas
+                if connection.dialect.name == "postgresql":
+                    also |= _schemas(connection)
+                if render:
+                    rendered[bind] = _rendered(connection, sorted(left_out))
+                catalog = read_catalog(connection)
+                # Last, as it has names mean others in this connection.
+                held[bind] = _Held(read_whole(connection, None, also), catalog, rows)
+    return Made(scratch.shown, scratch.dialect, held, rendered)
+
+
+@contextmanager
+def _reading(scratch: Scratch, bind: str) -> Iterator[Connection]:
+    target = Target("the scratch database", scratch.urls[bind])
+    try:
+        with (
+            connected(target) as connection,
+            transaction(connection, target),
+            obstacles_of(target),
+        ):
+            yield connection
+    except Obstacle as obstacle:
+        raise CannotRehearse(f"{scratch.shown}: {obstacle.problem}", obstacle.remedy) from obstacle
+
+
+def _schemas(connection: Connection) -> frozenset[str]:
+    from sqlalchemy import inspect
+
+    look = inspect(connection)
+    names = (name.casefold() for name in look.get_schema_names())
+    theirs = {"information_schema", (look.default_schema_name or "").casefold()}
+    return frozenset(name for name in names if name not in theirs and not name.startswith("pg_"))
+
+
+def _rendered(connection: Connection, left_out: Sequence[str]) -> Rendered:
+    try:
+        return render_schema(connection, left_out)
+    except (SQLAlchemyError, CannotPlan):
+        raise
+    except Exception as error:  # types of other people's can raise anything
+        raise CannotPlan(
+            f"Alembic cannot render what the chain makes: {type(error).__name__}: {error}",
+            "squash up to a lower revision with --upto",
+        ) from error
+
+
+def compared(old: Made, new: Made) -> tuple[Difference, ...]:
+    """What two chains have made differently on the same server."""
+    return tuple(each for bind in old.held for each in _compared(old.held[bind], new.held[bind]))
+
+
+def proof_of(old: Made, new: Made) -> Proof:
+    """What is told of two chains that make the same there."""
+    held, after = old.held.values(), new.held
+    rows = {
+        table: number
+        for bind, each in old.held.items()
+        for table, number in each.rows.items()
+        if number != after[bind].rows.get(table, 0)
+    }
+    number = sum(len(each.reading.schema) + len(each.catalog) for each in held)
+    return Proof(old.database, old.dialect, number, rows)
+
+
+def _compared(old: _Held, new: _Held) -> Iterator[Difference]:
+    told: set[str] = set()
+    for item in sorted({*old.catalog, *new.catalog}):
+        was, now = (catalog.get(item, "") for catalog in (old.catalog, new.catalog))
+        if was != now:
+            told.add(item.name.partition(":")[0])
+            yield Difference(f"{item.kind} {item.name}", item.name, was, now)
+    for each in differences(old.reading.schema, new.reading.schema):
+        thing = each.object
+        if thing.spelled in told or thing.table in told or thing.name in told:
+            continue
+        if thing.kind is Kind.CONSTRAINT and thing.name.startswith(_BY_PRAGMAS):
+            continue
+        if (each.found, each.expected) == _ALIKE:
+            continue
+        properties = old.reading.schema.get(thing) or new.reading.schema[thing]
+        kind = properties["type"] if thing.kind is Kind.TABLE else thing.kind.value
+        what = f"{kind} {thing.spelled}" + (f", {each.aspect}" if each.aspect else "")
+        yield Difference(what, thing.name, each.expected, each.found)

@@ -1,0 +1,372 @@
+"""Write the schema of a database down as Alembic's own operations, as autogenerate does.
+
+Autogenerate compares the reflected schema with a database that looks empty, and renders what it
+finds. It knows no types, sequences and schemas of their own, and makes every foreign key together
+with its table: those come before and after the tables here.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from alembic.autogenerate import produce_migrations, render_op_text
+from alembic.autogenerate.api import AutogenContext
+from alembic.migration import MigrationContext
+from alembic.operations import ops
+from sqlalchemy import MetaData, Table, event, inspect, text
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.engine import Connection
+from sqlalchemy.schema import CreateIndex, ForeignKeyConstraint
+from sqlalchemy.types import JSON, NullType
+
+from flask_chainfix.common.errors import CannotPlan
+from flask_chainfix.common.wording import listing
+from flask_chainfix.databases.catalog import (
+    index_parts,
+    mysql_checks,
+    mysql_clauses,
+    mysql_index,
+)
+from flask_chainfix.rehearsal.schemas.plain_tables import (
+    leave_out_defaults,
+    plain_type,
+    sequence_options,
+    sequences_in,
+    set_options,
+)
+
+_EXPRESSION_INDEXES = """
+SELECT nullif(n.nspname, current_schema()), t.relname, c.relname, pg_get_indexdef(c.oid)
+FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_class t ON t.oid = i.indrelid
+JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE i.indexprs IS NOT NULL AND n.nspname !~ '^pg_' ORDER BY n.nspname, c.relname
+"""
+# Constraints that autogenerate does not know, or would not make as they are.
+_CONSTRAINTS = """
+SELECT nullif(n.nspname, current_schema()), t.relname, k.conname, pg_get_constraintdef(k.oid)
+FROM pg_constraint k JOIN pg_class t ON t.oid = k.conrelid
+JOIN pg_namespace n ON n.oid = t.relnamespace
+WHERE (k.contype = 'x' OR NOT k.convalidated) AND n.nspname !~ '^pg_' ORDER BY 1, 2, 3
+"""
+_BIND = re.compile(r"(?<![:\w\\]):(?=\w)")  # what Alembic takes for a parameter
+
+
+class Rendered(NamedTuple):
+    """The text of a migration's functions, for its template.
+
+    Attributes:
+        upgrade: the body of ``upgrade()``, without the indent of its first line.
+        downgrade: that of ``downgrade()``.
+        imports: what both need beside ``op`` and ``sa``.
+    """
+
+    upgrade: str
+    downgrade: str
+    imports: tuple[str, ...]
+
+
+class _Step(NamedTuple):
+    """An operation, and what takes it back; ``None`` where that goes with something else."""
+
+    up: ops.MigrateOperation
+    down: ops.MigrateOperation | None
+
+
+def render_schema(connection: Connection, left_out: Sequence[str]) -> Rendered:
+    """Write down what makes the schema of a database.
+
+    Args:
+        connection: to the database.
+        left_out: the names of version tables, in lower case.
+
+    Raises:
+        SQLAlchemyError: it cannot be read.
+        CannotPlan: it has types that SQLAlchemy does not know.
+        Exception: Alembic cannot render it.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what is not known is told by the comparison
+        context = MigrationContext.configure(
+            connection, opts={"include_name": lambda *_: False, "include_schemas": True}
+        )
+        steps = list(_Schema(context, left_out).steps())
+        autogenerate = AutogenContext(
+            context,
+            opts={
+                "sqlalchemy_module_prefix": "sa.",
+                "alembic_module_prefix": "op.",
+                "render_item": _render_item,
+                "render_as_batch": False,
+                "user_module_prefix": None,
+            },
+        )
+        up = [each.up for each in steps]
+        down = [each.down for each in reversed(steps) if each.down is not None]
+        bodies = _body(autogenerate, up), _body(autogenerate, down)
+        return Rendered(*bodies, imports=tuple(sorted(autogenerate.imports)))
+
+
+def _body(autogenerate: AutogenContext, operations: Sequence[ops.MigrateOperation]) -> str:
+    lines = "\n".join(render_op_text(autogenerate, each) for each in operations)
+    return lines.replace("\n", "\n    ") or "pass"
+
+
+def _render_item(kind: str, thing: Any, autogenerate: AutogenContext) -> str | Any:
+    """A column with an enumerated type of PostgreSQL's names it; it is made on its own."""
+    if kind == "type" and isinstance(thing, postgresql.ENUM):
+        autogenerate.imports.add("from sqlalchemy.dialects import postgresql")
+        schema = f", schema={thing.schema!r}" if thing.schema else ""
+        return f"postgresql.ENUM(name={thing.name!r}{schema}, create_type=False)"
+    return False
+
+
+class _Schema:
+    """One database while it is written down."""
+
+    def __init__(self, context: MigrationContext, left_out: Sequence[str]) -> None:
+        assert context.connection is not None
+        self._context = context
+        self._connection = context.connection
+        self._dialect = context.dialect
+        self._look: Any = inspect(self._connection)
+        self._quote = self._dialect.identifier_preparer.quote
+        self._left_out = left_out
+        self._is_postgresql = self._dialect.name == "postgresql"
+        self._is_mysql = self._dialect.name in ("mysql", "mariadb")
+        self._owned: set[tuple[str | None, str, str]] = set()
+        self._more: list[_Step] = []
+        self._odd_constraints: Sequence[Any] = ()
+        self._serial: set[tuple[str | None, str, str]] = set()
+
+    def steps(self) -> Iterator[_Step]:
+        """All operations, in an order in which they succeed."""
+        schemas, metadata = self._schemas(), MetaData()
+        event.listen(metadata, "column_reflect", self._column)
+        for schema in (None, *schemas):
+            metadata.reflect(
+                self._connection,
+                schema=schema,
+                resolve_fks=False,
+                only=lambda name, _: name.casefold() not in self._left_out,
+            )
+        _refuse_unknown_types(metadata)
+        for schema in schemas:
+            if not self._holds_versions(schema):
+                name = self._quote(schema)
+                yield _sql(f"CREATE SCHEMA {name}", f"DROP SCHEMA {name}")
+        if self._is_postgresql:
+            yield from self._types(schemas)
+        sequences = self._sequences(metadata) if self._is_postgresql else []
+        for made, dropped, _ in sequences:
+            if made:
+                yield _sql(made, dropped)
+        yield from self._tables(metadata)
+        for _, _, owned in sequences:
+            if owned:
+                yield _sql(owned)
+
+    def _schemas(self) -> list[str]:
+        """The schemas beside the default one."""
+        if not self._is_postgresql:
+            return []
+        known = {"information_schema", self._look.default_schema_name}
+        names = self._look.get_schema_names()
+        return [name for name in names if name not in known and not name.startswith("pg_")]
+
+    def _holds_versions(self, schema: str) -> bool:
+        """Whether a schema is there before any migration, as Alembic's own table is in it."""
+        tables = self._look.get_table_names(schema=schema)
+        return any(name.casefold() in self._left_out for name in tables)
+
+    def _column(self, _: Any, __: Table, column: dict[str, Any]) -> None:
+        """A reflected column with a type as people write it."""
+        column["type"] = plain_type(column["type"], self._dialect)
+
+    def _set_serial(self, table: Table) -> None:
+        """Have a key that counts by its own sequence make that again; others are made before."""
+        for column in table.primary_key.columns:
+            default: Any = column.server_default
+            text_ = str(getattr(default, "arg", ""))
+            own = f"nextval('{_key(table.schema, table.name)}_{column.name}_seq'::regclass)"
+            place = table.schema, table.name, column.name
+            if text_ == own and place in self._owned and len(table.primary_key.columns) == 1:
+                column.server_default = None
+                self._serial.add(place)
+
+    def _types(self, schemas: Sequence[str]) -> Iterator[_Step]:
+        for schema in (None, *schemas):
+            for found in self._look.get_enums(schema=schema):
+                name = self._full(schema, found["name"])
+                labels = ", ".join(_literal(each) for each in found["labels"])
+                yield _sql(f"CREATE TYPE {name} AS ENUM ({labels})", f"DROP TYPE {name}")
+
+    def _full(self, schema: str | None, name: str) -> str:
+        return ".".join(self._quote(each) for each in (schema, name) if each)
+
+    def _sequences(self, metadata: MetaData) -> list[tuple[str, str | None, str]]:
+        """For each sequence that does not come with its column what ``_sequence`` says."""
+        rows = sequences_in(self._connection)
+        self._owned = {(row["schema"], row["of_table"], row["of_column"]) for row in rows}
+        for table in metadata.tables.values():
+            self._set_serial(table)
+        return [self._sequence(row) for row in rows if not self._is_serial(row)]
+
+    def _is_serial(self, row: Mapping[str, Any]) -> bool:
+        return (row["schema"], row["of_table"], row["of_column"]) in self._serial
+
+    def _sequence(self, row: Mapping[str, Any]) -> tuple[str, str | None, str]:
+        """What makes a sequence, what drops it, and what gives it to its column, or its name."""
+        name = self._full(row["schema"], row["relname"])
+        made = f"CREATE SEQUENCE {name} AS {row['type']}{sequence_options(row)}"
+        if row["of_table"] is None:
+            return made, f"DROP SEQUENCE {name}", ""
+        if row["of_identity"]:
+            usual = self._full(row["schema"], f"{row['of_table']}_{row['of_column']}_seq")
+            renamed = f"ALTER SEQUENCE {usual} RENAME TO {self._quote(row['relname'])}"
+            return "", None, "" if usual == name else renamed
+        column = f"{self._full(row['schema'], row['of_table'])}.{self._quote(row['of_column'])}"
+        return made, None, f"ALTER SEQUENCE {name} OWNED BY {column}"
+
+    def _tables(self, metadata: MetaData) -> Iterator[_Step]:
+        """Tables, then their indexes, then the foreign keys that need both."""
+        if self._is_postgresql:
+            self._odd_constraints = self._connection.execute(text(_CONSTRAINTS)).all()
+        for table in metadata.tables.values():
+            if self._is_mysql:
+                self._set_checks(table)
+            if self._is_postgresql:
+                self._set_apart(table)
+            set_options(self._connection, table)
+            leave_out_defaults(table)
+        produced: Any = produce_migrations(self._context, metadata).upgrade_ops
+        made: set[str] = set()
+        indexes: list[ops.MigrateOperation] = []
+        later: list[ForeignKeyConstraint] = []
+        for operation in produced.ops:
+            if not isinstance(operation, ops.CreateTableOp):
+                indexes += getattr(operation, "ops", [operation])
+                continue
+            table = metadata.tables[_key(operation.schema, operation.table_name)]
+            made.add(table.key)
+            apart = [each for each in table.foreign_key_constraints if self._is_apart(each, made)]
+            gone = {id(each) for each in apart}
+            operation.columns = [each for each in operation.columns if id(each) not in gone]
+            later += sorted(apart, key=lambda each: str(each.name))
+            yield _Step(operation, operation.reverse())
+        yield from self._indexes(indexes)
+        yield from self._more
+        for key in later:
+            add = ops.CreateForeignKeyOp.from_constraint(key)
+            yield _Step(add, add.reverse())
+
+    def _indexes(self, operations: Sequence[ops.MigrateOperation]) -> Iterator[_Step]:
+        """Those that are reflected with all they have; others by the database's own text."""
+        texts = self._index_texts()
+        of_constraints = {tuple(row)[:3] for row in self._odd_constraints}
+        for operation in operations:
+            assert isinstance(operation, ops.CreateIndexOp)
+            operation.unique = bool(operation.unique)
+            key = operation.schema, operation.table_name, str(operation.index_name)
+            if key in of_constraints:
+                continue
+            made, _ = texts.get(key, ("", ""))
+            created = str(CreateIndex(operation.to_index()).compile(dialect=self._dialect))
+            if made and (self._is_postgresql or index_parts(made) != index_parts(created)):
+                continue
+            texts.pop(key, None)
+            yield _Step(operation, operation.reverse())
+        for key, (made, dropped) in texts.items():
+            if key not in of_constraints:
+                yield _sql(made, dropped)
+
+    def _index_texts(self) -> dict[tuple[str | None, str, str], tuple[str, str]]:
+        """What makes and drops indexes that may not be reflected as they are."""
+        if self._is_mysql:
+            return {
+                (None, table, name): (
+                    f"ALTER TABLE {self._quote(table)} ADD {clause}",
+                    f"DROP INDEX {self._quote(name)} ON {self._quote(table)}",
+                )
+                for table in self._look.get_table_names()
+                for clause in mysql_clauses(self._connection, table)
+                if (name := mysql_index(clause))
+            }
+        if self._is_postgresql:
+            own = f" ON {self._quote(self._look.default_schema_name)}."
+            rows = self._connection.execute(text(_EXPRESSION_INDEXES)).all()
+            found = [(*key, sql.replace(own, " ON ", 1)) for *key, sql in rows]
+        else:
+            statement = "SELECT NULL, tbl_name, name, sql FROM sqlite_master WHERE type = 'index'"
+            found = [tuple(row) for row in self._connection.execute(text(statement)) if row[3]]
+        return {
+            (schema, table, name): (sql, f"DROP INDEX {self._full(schema, name)}")
+            for schema, table, name, sql in found
+        }
+
+    def _is_apart(self, key: ForeignKeyConstraint, made: set[str]) -> bool:
+        """Whether a foreign key is made after all tables and their indexes.
+
+        MySQL makes an index for one that finds none, under a name of its own; SQLite minds no
+        order, and adds none to a table.
+        """
+        if self._dialect.name == "sqlite":
+            return False
+        referred = key.elements[0].target_fullname.rpartition(".")[0]
+        return self._is_mysql or referred not in made
+
+    def _set_apart(self, table: Table) -> None:
+        """Have constraints that are to be made by the database's own text follow the tables."""
+        for schema, name, constraint, definition in self._odd_constraints:
+            if (schema, name) == (table.schema, table.name):
+                table.constraints -= {each for each in table.constraints if each.name == constraint}
+                where, quoted = self._full(schema, name), self._quote(constraint)
+                made = f"ALTER TABLE {where} ADD CONSTRAINT {quoted} {definition}"
+                self._more.append(_sql(made, f"ALTER TABLE {where} DROP CONSTRAINT {quoted}"))
+
+    def _set_checks(self, table: Table) -> None:
+        """In MariaDB what is called JSON is a text with a check; other checks of columns follow."""
+        if table.comment is not None:  # as it is written in SQL
+            table.comment = table.comment.replace("''", "'")
+        for name in [name for name in table.kwargs if name.endswith("_comment")]:
+            del table.kwargs[name]
+        for column, clause, definition in mysql_checks(self._connection, table.name):
+            if clause == f"json_valid(`{column}`)":
+                table.columns[column].type = JSON()
+            else:
+                made = f"ALTER TABLE {self._quote(table.name)} MODIFY {definition}"
+                self._more.append(_sql(made))
+
+
+def _refuse_unknown_types(metadata: MetaData) -> None:
+    unknown = [
+        f"{table.name}.{column.name}"
+        for table in metadata.tables.values()
+        for column in table.columns
+        if isinstance(column.type, NullType)
+    ]
+    if unknown:
+        raise CannotPlan(
+            f"SQLAlchemy does not know the type of {listing(unknown)}: no operation makes it",
+            "squash up to a revision below that which makes it, with --upto",
+        )
+
+
+def _key(schema: str | None, name: str) -> str:
+    return f"{schema}.{name}" if schema else name
+
+
+def _sql(up: str, down: str | None = None) -> _Step:
+    """SQL that Alembic has no operation for."""
+    return _Step(_execute(up), None if down is None else _execute(down))
+
+
+def _execute(sql: str) -> ops.ExecuteSQLOp:
+    return ops.ExecuteSQLOp(_BIND.sub(r"\\:", sql))
+
+
+def _literal(value: str) -> str:
+    doubled = value.replace("'", "''")
+    return f"'{doubled}'"

@@ -1,0 +1,198 @@
+"""What is left of a revision that has stopped half-way in a database.
+
+The revision runs on a scratch database while its statements are noted. These are then run one by
+one on another, and the schema is read after each: a database that has stopped half-way looks like
+one of these schemas, in all that the revision changes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from flask_chainfix.common.errors import CannotPlan, DatabaseUnreachable
+from flask_chainfix.common.quoting import operand
+from flask_chainfix.common.remedies import Remedy, way
+from flask_chainfix.common.wording import Progress, beginning_of, listing
+from flask_chainfix.databases.applied.contradictions import by_hand
+from flask_chainfix.databases.applied.rows import tops
+from flask_chainfix.databases.connecting import Obstacle, run_statement
+from flask_chainfix.databases.facts import Facts
+from flask_chainfix.databases.targets import Target
+from flask_chainfix.environment.locate import Runtime
+from flask_chainfix.model.databases import DatabaseStatus
+from flask_chainfix.model.rehearsal import Statement
+from flask_chainfix.rehearsal.round_trip import scratch_for
+from flask_chainfix.rehearsal.schemas.drift import expected, read_schema
+from flask_chainfix.rehearsal.scratch import connection_to
+from flask_chainfix.schema.footprint import SchemaObject
+from flask_chainfix.schema.reflected import Properties, Reflected
+
+_READS = re.compile(r"\s*(SELECT|WITH|SHOW|PRAGMA|DESC|DESCRIBE|EXPLAIN)\b", re.IGNORECASE)
+_CATALOG = re.compile(
+    r"\s*(SHOW|PRAGMA|DESC|DESCRIBE)\b|information_schema|sqlite_master|pg_catalog|pg_class",
+    re.IGNORECASE,
+)
+_NO_WAY = Remedy()
+
+_Parts = Mapping[SchemaObject, Properties | None]
+
+
+class Unfinished(NamedTuple):
+    """A database in which a revision is to be finished.
+
+    Attributes:
+        target: the database.
+        status: the same, with its stamp.
+        revision: what has stopped half-way.
+        statements: all that it sends to a database of this kind.
+        done: how many of them have run.
+        before: what it changes, as that is now.
+        after: the same, as it is to be.
+    """
+
+    target: Target
+    status: DatabaseStatus
+    revision: str
+    statements: tuple[Statement, ...]
+    done: int
+    before: _Parts
+    after: _Parts
+
+    @property
+    def left(self) -> tuple[Statement, ...]:
+        """The statements that are left to run."""
+        return self.statements[self.done :]
+
+
+class Walk(NamedTuple):
+    """The statements of a revision, and what each makes of the schema.
+
+    Attributes:
+        statements: in this order.
+        schemas: what it changes, before the first statement and after each.
+    """
+
+    statements: tuple[Statement, ...]
+    schemas: tuple[_Parts, ...]
+
+
+class Finishing(NamedTuple):
+    """A revision that is to be finished where it has stopped half-way.
+
+    Attributes:
+        runtime: the environment.
+        now: the chain.
+        revision: the revision.
+    """
+
+    runtime: Runtime
+    now: Facts
+    revision: str
+
+    def walk(self, target: Target, server: str | None, progress: Progress) -> Walk:
+        """Run it on scratch databases, statement by statement.
+
+        Args:
+            target: a database of the kind.
+            server: where the scratch databases are made; ``None`` for SQLite files.
+            progress: called with the steps done, the steps in all, and what is running.
+
+        Raises:
+            CannotPlan: what it sends depends on rows, or is not the same a second time.
+            RehearsalFailed, CannotRehearse, NoScratchDatabase, ScratchLeftBehind: it cannot be run.
+        """
+        now, graph = self.now, self.now.graph
+        below = tops(graph, graph.required([self.revision]) - {self.revision})
+        with scratch_for(self.runtime, server) as there:
+            there.upgrade(now, below, progress)
+            ran = there.upgrade(now, [self.revision], progress, filled=True, record=True)
+            statements = tuple(self._own(ran.statements))
+            end = expected(now, there.scratch, target).schema
+        with scratch_for(self.runtime, server) as there:
+            there.upgrade(now, below, progress)
+            read = [expected(now, there.scratch, target).schema]
+            failed = f"a statement cannot be repeated on {there.scratch.shown}"
+            url = there.scratch.urls[target.bind]
+            with connection_to(url, failed, "run what is left by hand") as connection:
+                for statement in statements:
+                    run_statement(connection, statement)
+                    read.append(expected(now, there.scratch, target).schema)
+        if read[-1] != end:
+            raise self._undecided("its statements make something else when they are repeated")
+        changed = {
+            thing
+            for schema in read
+            for thing in {*schema, *end}
+            if schema.get(thing) != end.get(thing)
+        }
+        return Walk(statements, tuple(_parts(schema, changed) for schema in read))
+
+    def _own(self, sent: Sequence[Statement]) -> Iterator[Statement]:
+        """What it changes, without its looks at the catalog.
+
+        Raises:
+            CannotPlan: it reads rows, on which may depend what it does next.
+        """
+        for each in sent:
+            reads = _READS.match(each.sql)
+            if reads and _CATALOG.search(each.sql):
+                continue
+            if reads:
+                raise self._undecided(f"it reads rows: {_short(each)}")
+            if each.parameters is None:
+                raise self._undecided(f"it sends what cannot be noted: {_short(each)}")
+            yield each
+
+    def place(self, walk: Walk, status: DatabaseStatus, target: Target) -> Unfinished:
+        """How far it has come in a database.
+
+        Raises:
+            CannotPlan: the schema does not tell.
+            DatabaseUnreachable: it cannot be read.
+        """
+        there = read_parts(self.now, target, {*walk.schemas[0]})
+        places = [number for number, schema in enumerate(walk.schemas) if schema == there]
+        if not places:
+            raise self._undecided(f"{status.name} looks as it never does on its way")
+        if len(places) > 1:
+            silent = walk.statements[places[0] : places[-1]]
+            shown = listing([_short(each) for each in silent], 3)
+            over = places[-1] == len(walk.statements)
+            stamp = f"{{alembic}} stamp {operand(self.revision)}"
+            raise self._undecided(
+                f"the schema of {status.name} does not show whether this ran: {shown}",
+                way("if it did, stamp it", stamp) if over else Remedy(),
+            )
+        return Unfinished(
+            target, status, self.revision, walk.statements, places[0], there, walk.schemas[-1]
+        )
+
+    def _undecided(self, why: str, remedy: Remedy = _NO_WAY) -> CannotPlan:
+        return CannotPlan(
+            f"what is left of {self.revision} cannot be told: {why}",
+            remedy | by_hand(self.now, self.revision),
+        )
+
+
+def read_parts(now: Facts, target: Target, things: set[SchemaObject]) -> _Parts:
+    """Some parts of the schema of a database.
+
+    Raises:
+        DatabaseUnreachable: it cannot be read.
+    """
+    try:
+        return _parts(read_schema(now, target).schema, things)
+    except Obstacle as obstacle:
+        raise DatabaseUnreachable(
+            f"{target.name} cannot be read: {obstacle.problem}", obstacle.remedy
+        ) from obstacle
+
+
+def _short(statement: Statement) -> str:
+    return beginning_of(" ".join(statement.sql.split()), 60)
+
+
+def _parts(schema: Reflected, things: set[SchemaObject]) -> _Parts:
+    return {thing: schema.get(thing) for thing in things}

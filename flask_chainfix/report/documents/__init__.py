@@ -1,0 +1,1 @@
+"""Results as documents: Markdown, and the page of the command ``graph``."""

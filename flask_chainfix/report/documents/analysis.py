@@ -1,0 +1,219 @@
+"""The chapters of the command ``report``: what one hands in when a chain has been analysed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from flask_chainfix.common.quoting import ref_word
+from flask_chainfix.common.wording import count, listing
+from flask_chainfix.model.hook_files import HookState
+from flask_chainfix.report import advice
+from flask_chainfix.report.documents.chapters import (
+    changes_block,
+    drawings,
+    notes,
+    places_of,
+    plan_chapter,
+    sections_of,
+    steps_block,
+    ways_block,
+)
+from flask_chainfix.report.documents.document import (
+    Block,
+    Chapter,
+    Document,
+    Entries,
+    Entry,
+    Lines,
+    Paragraph,
+    Table,
+    Typed,
+    Words,
+)
+from flask_chainfix.report.phrases import verdict
+from flask_chainfix.report.results import Analysed, LastChange, notices_of
+from flask_chainfix.report.shown import shown_path
+from flask_chainfix.report.text import database_text as databases
+
+_SHOWN_ORDER = 200
+_HERE = {HookState.THERE: "in place", HookState.REFUSED: "missing; add it by hand"}
+
+
+def analysis(result: Analysed) -> Document:
+    """The whole analysis, from what was found to what prevents the next fault."""
+    checked = result.drawn.checked
+    proposal, tools = checked.proposal, result.tools
+    now, *then = drawings(result, proposal, result.drawn.theirs)
+    table = databases.Table(proposal.snapshot, proposal.moves, tools, None, distances=True)
+    return Document(
+        verdict(proposal.diagnosis),
+        (
+            Chapter("Summary", (_summary(result), *notes(notices_of(checked)))),
+            Chapter("What was found", now.blocks, now.aside),
+            Chapter("What it breaks", tuple(_impact(result))),
+            Chapter("Files", (_files(result),)),
+            *_repair(result, then),
+            *sections_of(databases.sections(table)),
+            Chapter("Workflow", (steps_block(advice.steps(checked), "- [ ]"),)),
+            *_done(result, result.change),
+            Chapter("Prevention", (_prevention(result), *_to_prevent(result))),
+            Chapter("Environment", (Table(("What", "Version"), result.versions),)),
+        ),
+    )
+
+
+def _summary(result: Analysed) -> Table:
+    snapshot, diagnosis = result.drawn.snapshot, result.drawn.checked.diagnosis
+    graph = snapshot.graph
+    severities = [each.severity.value for each in diagnosis.findings]
+    found = ", ".join(
+        count(severities.count(name), name)
+        for name in ("error", "warning", "info")
+        if name in severities
+    )
+    rows: list[tuple[Words, ...]] = [
+        ("Migrations", (Typed(shown_path(snapshot.environment.directory)),)),
+        ("Revisions", f"{len(graph):,}"),
+        ("Bases", listing(graph.bases) or "none"),
+        ("Heads", listing(graph.heads) or "none"),
+        ("Findings", found or "none"),
+    ]
+    if result.drawn.theirs is not None:
+        rows.append(("Compared with", (Typed(result.drawn.theirs.ref),)))
+    return Table(("What", "Now"), tuple(rows))
+
+
+def _impact(result: Analysed) -> Iterator[Block]:
+    """The findings with what each breaks, and below that what to do about each."""
+    findings = result.drawn.checked.diagnosis.findings
+    if not findings:
+        yield Paragraph("Nothing was found.")
+        return
+    spell_out = result.tools.spell_out
+    yield Table(
+        ("Severity", "Code", "What was found", "What it breaks"),
+        tuple(
+            (
+                each.severity.value,
+                (Typed(each.code), f" {each.name}"),
+                each.message,
+                spell_out(each.breaks),
+            )
+            for each in findings
+        ),
+    )
+    for each in findings:
+        ways = ways_block(each.hint, result.tools)
+        if ways:
+            yield Paragraph(("What to do about ", Typed(each.code), f", {each.name}:"))
+            yield from ways
+
+
+def _files(result: Analysed) -> Table:
+    """The files that findings are about."""
+    rows = tuple(
+        ((Typed(each.code),), places_of(each))
+        for each in result.drawn.checked.diagnosis.findings
+        if each.locations
+    )
+    return Table(("Finding", "Where"), rows)
+
+
+def _repair(result: Analysed, then: list[Chapter]) -> Iterator[Chapter]:
+    """What the repair does and why in this order, or why there is none."""
+    proposal = result.drawn.checked.proposal
+    planned, obstacle = proposal.planned, proposal.obstacle
+    if planned is None:
+        why = f"No repair can be planned yet: {obstacle.message}" if obstacle else "None is needed."
+        lines = obstacle.lines if obstacle else ()
+        ways = ways_block(obstacle.remedy, result.tools) if obstacle else ()
+        yield Chapter("The repair", (Paragraph(why), Lines(lines), *ways))
+        return
+    for chapter in then:
+        yield chapter._replace(title="The chain after the repair")
+    yield plan_chapter(planned, result.tools)._replace(title="What the repair does, and why")
+    order = planned.plan.order
+    changed = {relink.revision for relink in planned.plan.relinks}
+    entries = tuple(
+        Entry((Typed(each), " is put here" if each in changed else ""))
+        for each in order[:_SHOWN_ORDER]
+    )
+    more = len(order) - _SHOWN_ORDER
+    rest = (Paragraph(f"and {more:,} more"),) if more > 0 else ()
+    yield Chapter("The order of the repaired chain", (Entries(entries, "1."), *rest))
+
+
+def _done(result: Analysed, change: LastChange | None) -> Iterator[Chapter]:
+    """What the last repair has changed, as its journal tells."""
+    if change is None:
+        return
+    rows = tuple(
+        ((Typed(shown_path(each.path)),), _became(each.before, each.after)) for each in change.edits
+    )
+    moved = tuple(
+        (move.name, ", ".join(move.before) or "not stamped", ", ".join(move.after) or "none")
+        for move in change.moves
+    )
+    undo = f"{result.tools.fixchain} undo{result.tools.databases}"
+    record = ("It is recorded in ", Typed(shown_path(change.journal)), ", and taken back with:")
+    yield Chapter(
+        "What the last repair changed",
+        (
+            Table(("File", "Change"), rows),
+            Table(("Database", "Rows before", "Rows after"), moved),
+            changes_block(change.edits),
+            Entries((Entry(record, (undo,)),)),
+        ),
+    )
+
+
+def _became(before: bytes | None, after: bytes | None) -> str:
+    if before is None:
+        return "added"
+    if after is None:
+        return "deleted"
+    return "rewritten"
+
+
+def _prevention(result: Analysed) -> Table:
+    """What keeps the chain whole, and whether it is in place here."""
+    rows: list[tuple[Words, ...]] = [
+        (
+            file.name,
+            (Typed(shown_path(file.path)),),
+            _HERE.get(file.state, "missing"),
+        )
+        for file in result.hooks
+    ]
+    snapshot = result.drawn.snapshot
+    lock = "in place" if snapshot.lock is not None else "missing"
+    path = Typed(shown_path(snapshot.environment.lock_path))
+    rows.append(("chain lock, on which two branches collide in Git", (path,), lock))
+    return Table(("What", "File", "Here"), tuple(rows))
+
+
+def _to_prevent(result: Analysed) -> Iterator[Block]:
+    """How what is missing is put in place."""
+    fixchain, entries = result.tools.fixchain, []
+    if any(file.state is not HookState.THERE for file in result.hooks):
+        command = f"{fixchain} hook --install"
+        entries.append(Entry("Check every commit and every request to merge:", (command,)))
+    if result.drawn.snapshot.lock is None:
+        command = f"{fixchain} lock"
+        entries.append(Entry("Have two branches collide in Git, not in a database:", (command,)))
+    main = _main_branch(result)
+    if main is not None:
+        command = f"{fixchain} check --against {ref_word(main)}"
+        entries.append(Entry("Before a merge, judge what it would make of the chain:", (command,)))
+    if entries:
+        yield Entries(tuple(entries), "- [ ]")
+
+
+def _main_branch(result: Analysed) -> str | None:
+    """What a merge is to be judged against, as far as that is known without asking Git again."""
+    if result.drawn.theirs is not None:
+        return result.drawn.theirs.ref
+    planned = result.drawn.checked.proposal.planned
+    chains = () if planned is None else planned.start.published_chains
+    named = result.snapshot.environment.settings.main_branch
+    return next((each.short for each in chains if each.is_main), named)

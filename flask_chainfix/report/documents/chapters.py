@@ -1,0 +1,362 @@
+"""What a result has to say, as the chapters of a document: the verdict, why, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import singledispatch
+from typing import TYPE_CHECKING
+
+from flask_chainfix.common.errors import ChainFixError
+from flask_chainfix.common.remedies import Remedy, Tools
+from flask_chainfix.common.wording import count
+from flask_chainfix.model.files import Edit
+from flask_chainfix.model.findings import Finding
+from flask_chainfix.model.rehearsal import RevisionSql
+from flask_chainfix.report import advice
+from flask_chainfix.report.advice import Step, remedies_of
+from flask_chainfix.report.database_results import Traced, Unwound
+from flask_chainfix.report.documents.document import (
+    Block,
+    Chapter,
+    Document,
+    Drawing,
+    Entries,
+    Entry,
+    Lines,
+    Paragraph,
+    Table,
+    Typed,
+)
+from flask_chainfix.report.phrases import about_sql, changes_of, size, verdict
+from flask_chainfix.report.pictures.chain_picture import Picture, pictures
+from flask_chainfix.report.results import (
+    Checked,
+    Drawn,
+    Failed,
+    Planning,
+    Proposed,
+    Rehearsed,
+    Repaired,
+    Result,
+)
+from flask_chainfix.report.shown import Section, Style, shown_path, shown_place, unified_diff
+from flask_chainfix.report.text import database_text as databases
+from flask_chainfix.report.text import rehearsal_text as rehearsal
+from flask_chainfix.report.text.page import table_of
+from flask_chainfix.report.text.plan_text import queue_section
+
+if TYPE_CHECKING:
+    from flask_chainfix.diagnosis.diagnosis import Diagnosis
+    from flask_chainfix.model.history import Published
+    from flask_chainfix.model.plans import Reason
+    from flask_chainfix.planning.proposal import Planned, Proposal
+
+_SHOWN_PLACES = 12
+_WIDTH = 100  # columns of what is set as a table of text
+
+
+@singledispatch
+def document(result: Result) -> Document:
+    """What a result says; that of most commands is what the terminal shows."""
+    from flask_chainfix.report.text.result_text import to_text
+
+    lines = to_text(result, Style(width=_WIDTH)).splitlines()
+    title = lines.pop(0) if lines else ""
+    return Document(title, (Chapter("", (Lines(tuple(lines)),)), *_stopped(result)))
+
+
+@document.register
+def _(result: Failed) -> Document:
+    error = result.error
+    blocks: list[Block] = [Lines(error.lines)] if error.lines else []
+    return Document(
+        error.message, (Chapter("", (*blocks, *ways_block(error.remedy, result.tools))),)
+    )
+
+
+@document.register
+def _(result: Checked) -> Document:
+    proposal = result.proposal
+    return Document(
+        verdict(result.diagnosis),
+        (
+            _about(result.diagnosis, result.notices),
+            *drawings(result, proposal),
+            findings_chapter(result.diagnosis.findings, result.tools),
+            *(sections_of([queue_section(result.queue)]) if result.queue is not None else ()),
+            *_databases(result),
+            *_obstacle(proposal, result.error),
+            Chapter("What to do", (steps_block(advice.steps(result)),)),
+            *sql_chapters(result.sql),
+        ),
+    )
+
+
+@document.register
+def _(result: Drawn) -> Document:
+    checked = result.checked
+    return Document(
+        verdict(checked.diagnosis),
+        (
+            _about(checked.diagnosis, (*checked.notices, *result.notices)),
+            *drawings(result, checked.proposal, result.theirs),
+            *_databases(checked),
+            *_obstacle(checked.proposal, None),
+        ),
+    )
+
+
+@document.register
+def _(result: Planning) -> Document:
+    proposal, planned = result.proposal, result.proposal.planned
+    plan: tuple[Chapter, ...] = ()
+    if planned is not None:
+        turns = sections_of(databases.downgrade_sections(planned.downgrades))
+        plan = (*turns, plan_chapter(planned, result.tools))
+    ran = () if result.rehearsal is None else tuple(_ran(result))
+    return Document(
+        verdict(result.diagnosis),
+        (
+            _about(result.diagnosis, result.notices),
+            *drawings(result, proposal),
+            findings_chapter(result.diagnosis.findings, result.tools),
+            *plan,
+            *_databases(result),
+            *_obstacle(proposal, result.error),
+            *ran,
+            *_stopped(result),
+        ),
+    )
+
+
+@document.register
+def _(result: Repaired) -> Document:
+    planned, tools = result.planned, result.tools
+    undo = f"{tools.fixchain} undo{tools.databases}"
+    done = f"Written, and confirmed by {result.confirmation.by}: {size(planned.plan)}."
+    return Document(
+        done,
+        (
+            Chapter("", notes(result.notices)),
+            *drawings(result, result.planning.proposal),
+            *sections_of(databases.downgrade_sections(planned.downgrades, done=True)),
+            plan_chapter(planned, tools),
+            Chapter("What to do now", (steps_block(advice.what_is_left(result)),)),
+            Chapter("To take it back", (steps_block([Step("Put the old files back:", (undo,))]),)),
+            *_stopped(result),
+        ),
+    )
+
+
+@document.register
+def _(result: Rehearsed) -> Document:
+    done = result.rehearsal
+    shown = [each for each in result.diagnosis.findings if each.code == "FC206"]
+    after = advice.steps_after_rehearsal(done, result.tools, of_plan=False)
+    return Document(
+        rehearsal.verdict(done, of_plan=False),
+        (
+            _about(result.diagnosis, result.notices),
+            *_chain_that_ran(result),
+            *sections_of(rehearsal.sections(done, (), _WIDTH, in_full=False)),
+            findings_chapter(shown, result.tools),
+            *_stopped(result),
+            Chapter("What to do now", (steps_block(after),)),
+        ),
+    )
+
+
+@document.register
+def _(result: Traced) -> Document:
+    from flask_chainfix.report.text import trace_text as traces
+
+    chapters = [Chapter("", notes(result.notices))]
+    for found in result.databases:
+        blocks: list[Block] = [Paragraph(traces.summary(found))]
+        if found.differs or found.unknown:
+            picture = Picture(
+                "The chain", found.status.name, traces.picture(found, result.snapshot), {}, {}
+            )
+            blocks.append(Drawing(picture, _larger(result.tools)))
+        for section in traces.sections(found, result, _WIDTH, in_full=False):
+            blocks += [Paragraph(f"{section.title}:"), _rows(section)]
+        blocks += ways_block(traces.steps(found, result), result.tools)
+        chapters.append(Chapter(found.status.name, tuple(blocks)))
+    return Document(traces.verdict(result), (*chapters, *_stopped(result)))
+
+
+@document.register
+def _(result: Unwound) -> Document:
+    from flask_chainfix.report.text import unwind_text
+
+    ended: Document = document.dispatch(Result)(result)
+    return ended._replace(chapters=(*sections_of(unwind_text.sections(result)), *ended.chapters))
+
+
+# --- The parts -----------------------------------------------------------------------------------
+def _about(diagnosis: Diagnosis, notices: Sequence[str]) -> Chapter:
+    place = Paragraph((Typed(shown_path(diagnosis.snapshot.environment.directory)),))
+    return Chapter("", (place, *notes((*diagnosis.notices, *notices))))
+
+
+def notes(notices: Iterable[str]) -> tuple[Block, ...]:
+    """What the user should know besides."""
+    entries = tuple(Entry(f"note: {notice}") for notice in notices)
+    return (Entries(entries),) if entries else ()
+
+
+def drawings(
+    result: Result, proposal: Proposal, theirs: Published | None = None
+) -> Iterator[Chapter]:
+    """The chain as it is, and as a plan leaves it; what others do not have is marked."""
+    theirs = theirs or proposal.snapshot.published
+    drawn = Drawn(checked=Checked(proposal=proposal), theirs=theirs)
+    for picture in pictures(drawn):
+        yield Chapter(picture.title, (Drawing(picture, _larger(result.tools)),), picture.aside)
+
+
+def _larger(tools: Tools) -> str:
+    return f"{tools.fixchain} graph --format html --output chain.html"
+
+
+def _chain_that_ran(result: Rehearsed) -> Iterator[Chapter]:
+    from flask_chainfix.planning.proposal import Proposal
+
+    failure = result.rehearsal.failure
+    drawn = Drawn(checked=Checked(proposal=Proposal(result.diagnosis)))
+    for picture in pictures(drawn):
+        nodes = [
+            node._replace(tone="broken", marks=(*node.marks, "failed"))
+            if failure is not None and node.key == failure.revision
+            else node
+            for node in picture.nodes
+        ]
+        drawing = Drawing(picture._replace(nodes=nodes), _larger(result.tools))
+        yield Chapter(picture.title, (drawing,), picture.aside)
+
+
+def findings_chapter(findings: Iterable[Finding], tools: Tools) -> Chapter:
+    """Each finding with what it breaks, where it is, and what to do."""
+    entries = tuple(_finding(each, tools) for each in findings)
+    return Chapter("Findings", (Entries(entries),) if entries else ())
+
+
+def _finding(finding: Finding, tools: Tools) -> Entry:
+    title = (f"{finding.severity.value} ", Typed(f"{finding.code} {finding.name}"))
+    places = Entry(places_of(finding))
+    return Entry(
+        (*title, f": {finding.message}"),
+        below=(
+            Entry(f"breaks: {tools.spell_out(finding.breaks)}"),
+            *([places] if finding.locations else ()),
+            *_way_entries(finding.hint, tools),
+        ),
+    )
+
+
+def places_of(finding: Finding) -> tuple[str, ...]:
+    """Where a finding is, as the parts of a sentence."""
+    shown = [Typed(shown_place(place)) for place in finding.locations[:_SHOWN_PLACES]]
+    parts = [part for place in shown for part in (place, ", ")][:-1]
+    left_out = len(finding.locations) - len(shown)
+    return (*parts, f" and {count(left_out, 'more place')}") if left_out else tuple(parts)
+
+
+def _way_entries(remedy: str | Remedy, tools: Tools) -> tuple[Entry, ...]:
+    ways = remedies_of(remedy, tools)
+    label = "remedy" if len(ways) == 1 else "or"
+    return tuple(
+        Entry(
+            f"{'remedy' if not at else label}: {way.text}{':' if way.commands else ''}",
+            way.commands,
+            tuple(Entry((Typed(line),)) for line in way.lines),
+        )
+        for at, way in enumerate(ways)
+    )
+
+
+def ways_block(remedy: str | Remedy, tools: Tools) -> tuple[Block, ...]:
+    """What can be done, the best first; nothing where there is no remedy."""
+    entries = _way_entries(remedy, tools)
+    return (Entries(entries),) if entries else ()
+
+
+def _stopped(result: Result) -> Iterator[Chapter]:
+    error = result.error
+    if error is not None:
+        lines = (Lines(error.lines),) if error.lines else ()
+        blocks = (Paragraph(error.message), *lines, *ways_block(error.remedy, result.tools))
+        yield Chapter("What stopped it", blocks)
+
+
+def sections_of(sections: Iterable[Section]) -> Iterator[Chapter]:
+    """The sections of a text, whose rows are set in columns."""
+    for section in sections:
+        yield Chapter(section.title, (_rows(section),), section.aside)
+
+
+def _rows(section: Section) -> Lines:
+    return Lines(tuple(f"{' ' * row.indent}{row.text}" for row in section.rows))
+
+
+def _databases(result: Proposed) -> Iterator[Chapter]:
+    return sections_of(databases.sections(table_of(result, result.proposal.snapshot)))
+
+
+def _obstacle(proposal: Proposal, error: ChainFixError | None) -> Iterator[Chapter]:
+    obstacle = proposal.obstacle
+    if obstacle is not None and error is None:
+        why = Paragraph(f"No repair can be planned yet: {obstacle.message}")
+        yield Chapter("Expected state", (why, Lines(obstacle.lines)))
+
+
+def steps_block(steps: Iterable[Step], mark: str = "1.") -> Entries:
+    """Steps with what to type for each."""
+    return Entries(tuple(Entry(step.text, step.commands) for step in steps), mark)
+
+
+def _ran(result: Planning) -> Iterator[Chapter]:
+    done = result.rehearsal
+    if done is not None:
+        yield Chapter("Rehearsal", (Paragraph(rehearsal.verdict(done, of_plan=True)),))
+        yield from sections_of(rehearsal.sections(done, result.ways, _WIDTH, in_full=False))
+
+
+def plan_chapter(planned: Planned, tools: Tools) -> Chapter:
+    """What changes in which file and why, the other ways, and the change itself."""
+    plan = planned.plan
+    rows = tuple(
+        ((Typed(revision),), change, _reasons(why)) for revision, change, why in changes_of(plan)
+    )
+    choices = Remedy(plan.choices.ways)
+    return Chapter(
+        "Plan",
+        (
+            *([Paragraph(_reasons(plan.why))] if _reasons(plan.why) else ()),
+            Table(("Revision", "Change", "Why"), rows),
+            *ways_block(choices, tools),
+            changes_block(planned.edits),
+        ),
+        size(plan),
+    )
+
+
+def changes_block(edits: Iterable[Edit]) -> Lines:
+    """The diff of files, which is shown once somebody asks for it."""
+    return Lines(tuple(unified_diff(edits)), "diff", "Changes of files")
+
+
+def _reasons(reasons: Iterable[Reason]) -> str:
+    return "; ".join(f"{each.kind}: {each.detail}" for each in reasons if each.kind != "choice")
+
+
+def sql_chapters(scripts: Sequence[RevisionSql] | None) -> Iterator[Chapter]:
+    """What new revisions would run, each for itself."""
+    if scripts is None:
+        return
+    blocks: list[Block] = [Paragraph(about_sql(scripts))]
+    for script in scripts:
+        said = script.problem or ("" if script.statements else "sends nothing")
+        lines = tuple(line for each in script.statements for line in each.split("\n"))
+        blocks += [Paragraph((Typed(script.revision), f": {said}")), Lines(lines, "sql")]
+    yield Chapter("SQL", tuple(blocks))

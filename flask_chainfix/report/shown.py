@@ -1,0 +1,181 @@
+"""How anything is shown, whatever the format: rows and sections, paths and places, and diffs."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from enum import Enum
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from flask_chainfix.common.dataclass import dataclass
+from flask_chainfix.common.quoting import printable
+from flask_chainfix.model.files import Edit
+from flask_chainfix.model.findings import Location
+
+
+class Row(NamedTuple):
+    """A line of a section.
+
+    Attributes:
+        text: what it says.
+        style: its colour; ``""`` for none.
+        wrapped: whether it may be wrapped to the width.
+        indent: how far in it begins, in columns.
+        hanging: how much further in its other lines are where it is wrapped.
+    """
+
+    text: str
+    style: str = ""
+    wrapped: bool = True
+    indent: int = 0
+    hanging: int = 0
+
+
+class Section(NamedTuple):
+    """A part of what is shown.
+
+    Attributes:
+        title: its heading.
+        aside: what stands beside that.
+        rows: its lines.
+    """
+
+    title: str
+    aside: str
+    rows: tuple[Row, ...]
+
+
+# --- What the place that output goes to can show, and paths as users are to see them -------------
+
+
+class Detail(Enum):
+    """How much of a result is told."""
+
+    VERDICT = "the verdict alone"
+    SHORT = "what is needed to go on"
+    FULL = "all reasons, places and ways out"
+
+
+@dataclass(frozen=True)
+class Style:
+    """What the place that the output goes to can show, and how much it is to.
+
+    Attributes:
+        width: columns.
+        color: whether it understands ANSI colours.
+        ascii_only: whether it can only show ASCII.
+        links: whether it understands hyperlinks.
+        detail: how much is told.
+    """
+
+    width: int = 80
+    color: bool = False
+    ascii_only: bool = False
+    links: bool = False
+    detail: Detail = Detail.SHORT
+
+
+def shown_path(path: Path) -> str:
+    """A path as users are to see it: relative to where they are, if it lies there; with ``/``."""
+    try:
+        return path.relative_to(Path.cwd()).as_posix()
+    except ValueError:
+        real = Path(os.path.realpath(path.parent), path.name)
+        here = Path(os.path.realpath(Path.cwd()))
+        return real.relative_to(here).as_posix() if here in real.parents else path.as_posix()
+
+
+def shown_place(place: Location) -> str:
+    """A place as a person finds it: file and line, behind the Git revision where that has it."""
+    line = "" if place.line is None else f":{place.line}"
+    ref = f"{place.ref}:" if place.ref else ""
+    return f"{ref}{shown_path(place.path)}{line}"
+
+
+def said(part: Any, *names: str) -> dict[str, Any]:
+    """Attributes as JSON has them: paths as they are shown, words for enums, reasons as objects."""
+    return {name: _in_json(getattr(part, name)) for name in names}
+
+
+def _in_json(value: Any) -> Any:
+    if isinstance(value, Path):
+        return shown_path(value)
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, tuple):
+        fields: tuple[str, ...] | None = getattr(value, "_fields", None)
+        return said(value, *fields) if fields else [_in_json(each) for each in value]
+    return value
+
+
+# --- The unified diff of edits -------------------------------------------------------------------
+
+
+_SIMILAR = 0.7  # of the lines; a file that has a new name and a new id is
+
+
+def unified_diff(edits: Iterable[Edit], *, around: bool = True) -> Iterator[str]:
+    """The lines of a diff for people, without line ends.
+
+    Args:
+        edits: what is compared.
+        around: whether to show the lines around those that change, and their numbers; without
+            them, a file that keeps its name is named once.
+    """
+    from difflib import unified_diff as compared  # only plans have edits to show
+
+    for old, new in _pairs(list(edits)):
+        old_name = "/dev/null" if old.before is None else f"a/{shown_path(old.path)}"
+        new_name = "/dev/null" if new.after is None else f"b/{shown_path(new.path)}"
+        texts = _lines(old.before), _lines(new.after)
+        lines = compared(*texts, old_name, new_name, lineterm="", n=3 if around else 0)
+        if not around and old_name[2:] == new_name[2:]:
+            yield new_name[2:]
+            lines = islice(lines, 2, None)
+        yield from (line for line in lines if around or not line.startswith("@@"))
+
+
+def _pairs(edits: Sequence[Edit]) -> Iterator[tuple[Edit, Edit]]:
+    """Each edit with itself; one that takes a file away with one that brings it back renamed."""
+    coming = {edit.path: edit for edit in edits if edit.before is None}
+    for edit in edits:
+        if edit.after is None:
+            renamed = next((new for new in coming.values() if _is_renamed(edit, new)), edit)
+            coming.pop(renamed.path, None)
+            yield edit, renamed
+        elif edit.before is not None or edit.path in coming:
+            yield edit, edit
+
+
+def _is_renamed(gone: Edit, new: Edit) -> bool:
+    from difflib import SequenceMatcher
+
+    lines = _lines(gone.before), _lines(new.after)
+    return (
+        gone.path.parent == new.path.parent
+        and SequenceMatcher(None, *lines, autojunk=False).ratio() >= _SIMILAR
+    )
+
+
+def line_style(line: str) -> str:
+    """The colour of a line of a diff."""
+    if line.startswith(("+++", "---")) or line[:1] not in "+-@ ":
+        return "bold"
+    return {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "")
+
+
+def _lines(data: bytes | None) -> list[str]:
+    """Lines for people: in the file's encoding, and without what a terminal would obey."""
+    from tokenize import detect_encoding
+
+    if data is None:
+        return []
+    try:
+        encoding, _ = detect_encoding(io.BytesIO(data).readline)
+    except SyntaxError:
+        encoding = "utf-8"
+    text = data.decode(encoding, errors="replace")
+    return [printable(line.rstrip("\r").expandtabs(4)) for line in text.split("\n")]

@@ -1,0 +1,149 @@
+"""What databases lack and what adds it, for people and for scripts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from flask_chainfix.common.wording import count, listing
+from flask_chainfix.report.database_results import Finished, FinishPlan
+from flask_chainfix.report.results import CatchUpPlan
+from flask_chainfix.report.shown import Row, Section
+
+if TYPE_CHECKING:
+    from flask_chainfix.model.rehearsal import Statement
+    from flask_chainfix.rehearsal.schemas.catching_up import Lacking
+    from flask_chainfix.schema.footprint import SchemaObject
+
+_SHOWN = 20
+_STAYS = "which stays as it is"
+
+
+def verdict(result: CatchUpPlan) -> str:
+    """The one line that says it all."""
+    total = len(result.databases)
+    number = sum(bool(each.missing) for each in result.databases)
+    if not number:
+        return "No database lacks anything that the chain makes: there is nothing to do."
+    if total == 1:
+        return "The database lacks something that the chain makes."
+    verb = "lacks" if number == 1 else "lack"
+    return f"{number:,} of {total:,} databases {verb} something that the chain makes."
+
+
+def proof(result: CatchUpPlan) -> str:
+    """What the new migration was run on."""
+    states = f"{result.states} different states" if result.states > 1 else "the state"
+    return (
+        f"It was run on scratch databases, from nothing and from {states} of the databases: each"
+        " then has what the chain makes."
+    )
+
+
+def sections(result: CatchUpPlan) -> Iterator[Section]:
+    """What each database lacks, and what is not made for it."""
+    for each in result.databases:
+        if each.missing or each.others:
+            stamped = f"stamped at {listing(each.status.rows)}"
+            yield Section(each.status.name, stamped, tuple(_rows(each)))
+    if result.left:
+        rows = (Row(f"{_named(thing)}: {why}") for thing, why in result.left.items())
+        yield Section("Not made", "write a migration for it by hand", tuple(rows))
+
+
+def _rows(found: Lacking) -> Iterator[Row]:
+    for thing in found.missing[:_SHOWN]:
+        yield Row(f"lacks {_named(thing)}")
+    if len(found.missing) > _SHOWN:
+        yield Row(f"and {len(found.missing) - _SHOWN:,} more", "dim")
+    for each in found.others[:_SHOWN]:
+        if each.is_extra:
+            yield Row(f"has {_named(each.object)}, which no migration makes; {_STAYS}", "dim")
+        else:
+            aspect = f", {each.aspect}" if each.aspect else ""
+            found_, expected = each.found or "nothing", each.expected or "nothing"
+            yield Row(f"{_named(each.object)}{aspect}: {found_}, not {expected}; {_STAYS}", "dim")
+    if len(found.others) > _SHOWN:
+        yield Row(f"and {count(len(found.others) - _SHOWN, 'more difference')}", "dim")
+
+
+def _named(thing: SchemaObject) -> str:
+    return f"{thing.kind.value} {thing.spelled}"
+
+
+def as_json(result: CatchUpPlan) -> list[dict[str, Any]]:
+    """The value in the JSON document."""
+    return [
+        {
+            "name": each.status.name,
+            "stamp": list(each.status.rows),
+            "missing": [
+                {
+                    "kind": thing.kind.value,
+                    "object": thing.spelled,
+                    "left": result.left.get(thing),
+                }
+                for thing in each.missing
+            ],
+            "others": [
+                {
+                    "kind": other.object.kind.value,
+                    "object": other.object.spelled,
+                    "property": other.aspect or None,
+                    "expected": other.expected or None,
+                    "found": other.found or None,
+                }
+                for other in each.others
+            ],
+        }
+        for each in result.databases
+    ]
+
+
+# --- What is left of a revision ------------------------------------------------------------------
+def verdict_on_finish(result: FinishPlan) -> str:
+    """The one line that says it all."""
+    if not result.databases:
+        return "Nothing is left to run."
+    revision = result.databases[0].revision
+    if isinstance(result, Finished):
+        return f"Finished: {revision} has run in {count(len(result.databases), 'database')}."
+    return f"{revision} is not finished in {count(len(result.databases), 'database')}."
+
+
+def finish_sections(result: FinishPlan) -> Iterator[Section]:
+    """The statements that are left to run in each database."""
+    for each in result.databases:
+        total, left = len(each.statements), len(each.left)
+        stamped = f"stamped at {listing(each.status.rows) or 'nothing'}"
+        rows = [Row(f"{each.done} of {count(total, 'statement')} of {each.revision} have run")]
+        rows += [row for statement in each.left for row in _statement_rows(statement)]
+        then = f"then it is stamped at {each.revision}"
+        rows.append(Row(then if left else f"only the stamp is left: {then}"))
+        yield Section(each.status.name, stamped, tuple(rows))
+
+
+def _statement_rows(statement: Statement) -> Iterator[Row]:
+    lines = [line for line in statement.sql.strip().splitlines() if line.strip()]
+    for number, line in enumerate(lines):
+        end = ";" if number == len(lines) - 1 else ""
+        yield Row(f"{line.expandtabs(4)}{end}", "cyan", wrapped=False, indent=2)
+    if statement.parameters:
+        yield Row(f"with {json.dumps(statement.parameters)}", "dim", indent=2)
+
+
+def unfinished_as_json(result: FinishPlan) -> list[dict[str, Any]]:
+    """The value in the JSON document."""
+    return [
+        {
+            "name": each.status.name,
+            "revision": each.revision,
+            "done": each.done,
+            "left": [
+                {"sql": statement.sql, "parameters": statement.parameters}
+                for statement in each.left
+            ],
+        }
+        for each in result.databases
+    ]

@@ -1,0 +1,232 @@
+"""Databases for people: where each stands, which rows it gets, and what came of that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from flask_chainfix.common.dataclass import dataclass
+from flask_chainfix.common.quoting import printable, sql_comment
+from flask_chainfix.common.remedies import Remedy, Tools
+from flask_chainfix.common.wording import count, end_of, listing
+from flask_chainfix.databases.applied.lost import distance
+from flask_chainfix.databases.facts import Facts
+from flask_chainfix.model.databases import (
+    DatabaseState,
+    DatabaseStatus,
+    Downgrade,
+    MoveResult,
+    MoveState,
+)
+from flask_chainfix.report.advice import remedy_rows
+from flask_chainfix.report.shown import Row, Section, said
+
+_SHOWN_ROWS = 20
+_LONGEST_NAME = 44
+
+_STYLES = {
+    MoveState.MOVED: "green",
+    MoveState.DOUBTFUL: "bold yellow",
+    MoveState.REFUSED: "bold red",
+    MoveState.FAILED: "bold red",
+    MoveState.UNKNOWN: "bold red",
+}
+
+_WORDS = {
+    DatabaseState.EMPTY: "nothing applied",
+    DatabaseState.MISSING: "does not exist",
+    DatabaseState.UNREACHABLE: "unreachable",
+}
+
+
+@dataclass(frozen=True)
+class Table:
+    """What is to be told of databases.
+
+    Attributes:
+        snapshot: the chain, and where the databases stand.
+        moves: what is to become, or has become, of their rows; all that is told where there is any.
+        tools: how to spell out commands.
+        told: the remedy that is told elsewhere, and not again here.
+        distances: whether to say how far each is from the heads beside its move.
+    """
+
+    snapshot: Facts
+    moves: Sequence[MoveResult]
+    tools: Tools
+    told: Remedy | None = None
+    distances: bool = False
+
+
+def verdict(moves: Sequence[MoveResult]) -> str:
+    """The one line that says what is to become of the rows, or has."""
+    numbers = {state: sum(result.state is state for result in moves) for state in MoveState}
+    words = {
+        MoveState.MOVED: "moved",
+        MoveState.PLANNED: "to move",
+        MoveState.UNCHANGED: "already right",
+        MoveState.DOUBTFUL: "in doubt",
+        MoveState.REFUSED: "refused",
+        MoveState.FAILED: "failed",
+        MoveState.UNKNOWN: "not known",
+    }
+    parts = [f"{numbers[state]:,} {word}" for state, word in words.items() if numbers[state]]
+    if not parts:
+        return "No database was named, so there is no stamp to move."
+    return f"{count(len(moves), 'database')}: {', '.join(parts)}."
+
+
+def sections(table: Table) -> Iterator[Section]:
+    """The table of databases, folded where nothing is to be told."""
+    rows = tuple(_rows(table))
+    if rows:
+        yield Section("Databases", "", rows)
+
+
+def script(
+    table: Table, notices: Iterable[str], scripts: Iterable[tuple[str, tuple[str, ...]]]
+) -> Iterator[str]:
+    """The lines of the SQL that was asked for; all else is in comments, so that it can be run."""
+    yield "-- Where the rows are others, nothing is changed: psql stops with an error; mariadb and"
+    yield "-- sqlite3 end with 0 all the same, and say so in the last result."
+    yield from (sql_comment(f"note: {notice}") for notice in notices)
+    yield from (sql_comment(" ".join(row.text.split())) for row in _rows(table))
+    for name, statements in scripts:
+        yield ""
+        yield sql_comment(name)
+        yield from (line for statement in statements for line in statement.split("\n"))
+
+
+def _rows(table: Table) -> Iterator[Row]:
+    snapshot = table.snapshot
+    statuses = {each.identity: each for each in snapshot.databases.statuses}
+    lines = [_line_of_move(table, statuses, result) for result in table.moves] or [
+        (
+            status.name,
+            f"{_stands(status)}{_distance(snapshot, status)}",
+            "" if status.state is DatabaseState.MISSING else status.problem,
+            "bold yellow" if status.state is DatabaseState.UNREACHABLE else "",
+            "",
+        )
+        for status in statuses.values()
+    ]
+    longest = min(max((len(printable(line[0])) for line in lines), default=0), _LONGEST_NAME)
+    quiet = 0
+    for number, (name, what, detail, style, remedy) in enumerate(lines):
+        if number >= _SHOWN_ROWS and not style.startswith("bold"):
+            quiet += 1
+            continue
+        yield Row(
+            f"{end_of(printable(name), longest):<{longest}}  {printable(what)}",
+            style,
+            wrapped=False,
+        )
+        if detail:
+            yield Row(detail, indent=2)
+            if table.told != Remedy.of(remedy):
+                yield from (
+                    row._replace(indent=row.indent + 2) for row in remedy_rows(remedy, table.tools)
+                )
+    if quiet:
+        yield Row(f"and {count(quiet, 'more database')}", "dim")
+
+
+def _line_of_move(
+    table: Table, statuses: dict[str, DatabaseStatus], result: MoveResult
+) -> tuple[str, str, str, str, str | Remedy]:
+    move, state = result.move, result.state
+    status = statuses.get(move.identity)
+    if status is not None and not status.rows:
+        missing = status.state is DatabaseState.MISSING
+        detail, remedy = ("", result.remedy) if missing else (result.detail, "")
+        return move.name, _stands(status), detail, _STYLES.get(state, ""), remedy
+    rows = ", ".join(move.before) or "not stamped"
+    if move.after != move.before:
+        rows += f" → {', '.join(move.after) or 'none'}"
+    word = "" if state is MoveState.PLANNED else f"  {state.value}"
+    if table.distances and status is not None:
+        word += _distance(table.snapshot, status)
+    return move.name, f"{rows}{word}", result.detail, _STYLES.get(state, ""), result.remedy
+
+
+def _stands(status: DatabaseStatus) -> str:
+    if status.state is DatabaseState.UNSTAMPED:
+        return f"not stamped, with {count(len(status.tables or ()), 'table')}"
+    return _WORDS.get(status.state) or ", ".join(status.rows)
+
+
+def _distance(snapshot: Facts, status: DatabaseStatus) -> str:
+    """How far a database is from the heads, behind where it stands."""
+    found = distance(snapshot, status)
+    if found is None or not status.rows:
+        return ""
+    ways = ((found.behind, "behind"), (found.ahead, "ahead"))
+    parts = [f"{count(number, 'revision')} {way}" for number, way in ways if number]
+    return f"  {', '.join(parts)}" if parts else ""
+
+
+def as_json(snapshot: Facts, moves: Iterable[MoveResult]) -> list[dict[str, Any]] | None:
+    """The value in the JSON document."""
+    statuses = snapshot.databases.statuses
+    results = {result.move.identity: result for result in moves}
+    known = {status.identity for status in statuses}
+    found = [_database(snapshot, each, results.get(each.identity)) for each in statuses]
+    found += [_moved(each) for identity, each in results.items() if identity not in known]
+    return found or None
+
+
+def _database(snapshot: Facts, status: DatabaseStatus, result: MoveResult | None) -> dict[str, Any]:
+    moved = _moved(result) if result is not None else {}
+    found = distance(snapshot, status)
+    return {
+        "name": status.name,
+        "own": status.own,
+        "state": status.state.value,
+        "rows": list(status.rows),
+        "behind": None if found is None else found.behind,
+        "ahead": None if found is None else found.ahead,
+        "problem": status.problem or None,
+        "rows_after": moved.get("rows_after"),
+        "result": moved.get("result"),
+        "detail": moved.get("detail"),
+    }
+
+
+def _moved(result: MoveResult) -> dict[str, Any]:
+    return {
+        "name": result.move.name,
+        "rows": list(result.move.before),
+        "rows_after": list(result.move.after),
+        "result": result.state.value,
+        "detail": result.detail or None,
+    }
+
+
+# --- Databases that go down with the old chain and up again with the new one ---------------------
+
+
+_SHOWN = 12
+
+
+def downgrade_sections(downgrades: Sequence[Downgrade], *, done: bool = False) -> Iterator[Section]:
+    """What is downgraded in each database, what that deletes, and what runs afterwards."""
+    for each in downgrades:
+        rows = (each.before, each.below, each.after)
+        way = " → ".join(listing(ids) or "nothing" for ids in rows)
+        loses = f"drops {listing(each.drops, _SHOWN)}, with the data in it"
+        yield Section(
+            "Downgraded, and upgraded again" if done else "Downgrade, and upgrade again",
+            each.name,
+            (
+                Row(f"stamp  {way}", hanging=7),
+                Row(f"down   {listing(each.down, _SHOWN)}", hanging=7),
+                Row(loses if each.drops else "drops nothing", "bold yellow", indent=7),
+                Row(f"up     {listing(each.up, _SHOWN)}", hanging=7),
+            ),
+        )
+
+
+def downgrades_as_json(downgrades: Sequence[Downgrade]) -> list[dict[str, Any]] | None:
+    """The value in the JSON document."""
+    names = ("name", "before", "below", "after", "down", "up", "drops")
+    return [said(each, *names) for each in downgrades] or None

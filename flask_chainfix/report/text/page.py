@@ -1,0 +1,302 @@
+"""A page of text for people, and what several commands write onto it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flask_chainfix.common.errors import ChainFixError
+from flask_chainfix.common.quoting import plain_ascii, printable
+from flask_chainfix.common.remedies import Tools
+from flask_chainfix.common.wording import bytes_in_words, count
+from flask_chainfix.databases.facts import Facts
+from flask_chainfix.diagnosis.diagnosis import errors_of
+from flask_chainfix.model.databases import Backup, DatabaseState
+from flask_chainfix.model.files import Edit
+from flask_chainfix.model.findings import Explanation, Finding, Location, Severity
+from flask_chainfix.model.rehearsal import Rehearsal
+from flask_chainfix.report import advice
+from flask_chainfix.report.advice import Step, remedy_rows
+from flask_chainfix.report.database_results import RestampPlan
+from flask_chainfix.report.lines import Line, link_to
+from flask_chainfix.report.phrases import size, verdict
+from flask_chainfix.report.pictures.chain_picture import current_state, expected_state
+from flask_chainfix.report.pictures.layout import PictureNode
+from flask_chainfix.report.pictures.terminal_picture import draw
+from flask_chainfix.report.results import Checked, Planning, Proposed, Result
+from flask_chainfix.report.shown import (
+    Detail,
+    Row,
+    Section,
+    Style,
+    line_style,
+    shown_path,
+    shown_place,
+    unified_diff,
+)
+from flask_chainfix.report.text import database_text as databases
+from flask_chainfix.report.text import rehearsal_text as rehearsal
+
+if TYPE_CHECKING:
+    from flask_chainfix.planning.proposal import Proposal
+
+INDENT = 2
+_MOST_LINES, _SHORT_LINES = 2_000, 100  # of a picture, where all is told and where not
+
+
+class Page:
+    """Collects lines, wrapped and coloured for one place of output."""
+
+    def __init__(self, style: Style) -> None:
+        self.style = style
+        self._lines = StringIO()
+        self._verdict = ""  # the first paragraph
+
+    @property
+    def in_full(self) -> bool:
+        """Whether all is told."""
+        return self.style.detail is Detail.FULL
+
+    def text(self) -> str:
+        """Everything so far, or the verdict where that is all that is wanted."""
+        only = self.style.detail is Detail.VERDICT
+        text = self._verdict if only else self._lines.getvalue()
+        return plain_ascii(text) if self.style.ascii_only else text
+
+    def heading(self, title: str, aside: str = "") -> None:
+        """A title behind an empty line, with what is said less loudly beside it."""
+        line = Line().append(printable(title), "bold underline")
+        self._print(Line())
+        self._print(line.append(f"  {printable(aside)}" if aside else "", "dim"))
+
+    def line(self, text: str | Line, indent: int = 0, style: str = "", *, hanging: int = 0) -> None:
+        """A paragraph, wrapped to the width; all lines but the first are ``hanging`` further in."""
+        body = Line(text, style) if isinstance(text, str) else text
+        body.parts = [(printable(part), styles) for part, styles in body.parts]
+        for part in body.wrapped(self.style.width - indent - hanging):
+            self._print(part, indent)
+            indent, hanging = indent + hanging, 0
+        self._verdict = self._verdict or self._lines.getvalue().lstrip("\n")
+
+    def verbatim(self, text: str, style: str = "") -> None:
+        """A line that must not be wrapped, such as a command or a part of a diff."""
+        self._print(Line(printable(text), style))
+
+    def path(
+        self, path: Path | None, shown: str = "", more: str = "", *, indent: int = INDENT
+    ) -> None:
+        """A link to a file, where links can be shown.
+
+        Args:
+            path: the file; ``None`` for one that is not on the disk.
+            shown: what stands for its path.
+            more: what follows.
+            indent: how far in it begins.
+        """
+        text = shown or (shown_path(path) if path else "")
+        line = Line().append(printable(text), f"cyan {link_to(path) if path else ''}")
+        self._print(line.append(printable(more)), indent)
+
+    def picture(self, nodes: list[PictureNode], *, whole: bool = False) -> None:
+        """A drawing of a chain; ``whole`` where that is what was asked for."""
+        width = self.style.width - INDENT
+        lines = draw(nodes, width=width, ascii_only=self.style.ascii_only)
+        most = _MOST_LINES if whole or self.in_full else _SHORT_LINES
+        if len(lines) > most:
+            lines = [*lines[:most], Line(f"… and {len(lines) - most:,} more lines", "dim")]
+        for line in lines:
+            self._print(line.cut(0, len(line.plain.rstrip())), INDENT)
+
+    def _print(self, line: Line, indent: int = 0) -> None:
+        text = line.ansi(color=self.style.color, links=self.style.links)
+        self._lines.write(f"{' ' * indent if text else ''}{text}\n")
+
+
+# --- What several commands show ------------------------------------------------------------------
+_COLORS = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
+_SHOWN_FINDINGS = 1_000  # of one code; nobody reads more, and wrapping them takes minutes
+_SHOWN_FIRST, _SHOWN_PLACES = 10, 2  # of them unless all is told
+
+
+def write_verdict(page: Page, result: Proposed) -> None:
+    """The verdict; for the quiet, of a chain that works, what a plan would change."""
+    broken, said = bool(errors_of(result.diagnosis.findings)), verdict(result.diagnosis)
+    planned = result.proposal.planned if isinstance(result, Planning) else None
+    if planned is not None and not broken and page.style.detail is Detail.VERDICT:
+        why = (size(planned.plan), *(each.detail for each in planned.plan.why))
+        said = f"Planned: {': '.join(why)}."
+    page.line(said, style="bold red" if broken else "bold green")
+
+
+def write_surroundings(page: Page, result: Proposed) -> None:
+    """What is to be known beside the findings: the notices, and the databases."""
+    notices = (*result.diagnosis.notices, *result.notices)
+    if notices and result.diagnosis.findings:
+        page.line("")
+    write_notices(page, notices)
+    snapshot = result.proposal.snapshot
+    states = {status.state for status in snapshot.databases.statuses}
+    if page.in_full or states != {DatabaseState.MISSING}:  # of which a notice tells
+        write_sections(page, databases.sections(table_of(result, snapshot)))
+
+
+def write_diagnosis(page: Page, result: Proposed) -> None:
+    """The verdict, the findings, what is beside them, and the chain as it is."""
+    findings = result.diagnosis.findings
+    write_verdict(page, result)
+    if findings:
+        page.heading("Findings")
+        write_findings(page, result, findings)
+    write_surroundings(page, result)
+    page.heading("Current state")
+    page.picture(current_state(result.proposal))
+
+
+def write_outcome(page: Page, proposal: Proposal, error: ChainFixError | None) -> None:
+    """The chain as it will be, or what keeps a repair from being planned."""
+    planned, obstacle = proposal.planned, proposal.obstacle
+    if planned is not None:
+        page.heading("Expected state", size(planned.plan))
+        page.picture(expected_state(planned.after, planned.plan))
+    elif obstacle is not None and error is None:
+        page.heading("Expected state")
+        page.line(f"No repair can be planned yet: {obstacle.message}", INDENT)
+        for row in obstacle.lines:
+            page.verbatim(f"{' ' * INDENT}{row}")
+
+
+def table_of(result: Proposed | RestampPlan, snapshot: Facts) -> databases.Table:
+    """Where the databases stand, and what becomes of them."""
+    moves = result.moves if isinstance(result, RestampPlan) else result.proposal.moves
+    told = result.error.remedy if result.error else None
+    distances = isinstance(result, Checked)
+    return databases.Table(snapshot, moves, result.tools, told, distances)
+
+
+def write_findings(page: Page, result: Result, findings: Sequence[Finding]) -> None:
+    """The findings, of each code as many as somebody may read.
+
+    What a planned repair mends bears no remedy of its own unless all is told: that is the next step
+    for all of them.
+    """
+    most = _SHOWN_FINDINGS if page.in_full else _SHOWN_FIRST
+    shown: Counter[str] = Counter()
+    for finding in findings:
+        shown[finding.code] += 1
+        if shown[finding.code] <= most:
+            _finding(page, result, finding)
+    for code, number in shown.items():
+        if number > most:
+            page.line(f"and {number - most:,} more of {code}; --format json lists all", INDENT)
+    if not page.in_full and findings:
+        more = "--verbose adds what each breaks, all its places, and all ways out"
+        page.line(more, INDENT, "dim")
+
+
+def write_changes(page: Page, edits: Sequence[Edit], *, around: bool = False) -> None:
+    """The diff of the files; without the lines around those that change unless all is told."""
+    page.heading("Changes")
+    for line in unified_diff(edits, around=around or page.in_full):
+        page.verbatim(line, line_style(line))
+
+
+def write_notices(page: Page, notices: Iterable[str]) -> None:
+    """What the user should know besides."""
+    for notice in notices:
+        page.line(f"note: {notice}", style="yellow")
+
+
+def _finding(page: Page, result: Result, finding: Finding) -> None:
+    page.line(title_of(finding, finding.message), INDENT)
+    if page.in_full:
+        page.line(f"breaks: {result.tools.spell_out(finding.breaks)}", 2 * INDENT)
+    _places(page, finding.locations)
+    planned = isinstance(result, Proposed) and result.proposal.planned is not None
+    is_next_step = planned and finding.repairable and not page.in_full
+    if result.error is None and not is_next_step:  # an error says what to do
+        write_rows(page, remedy_rows(finding.hint, result.tools), 2 * INDENT)
+
+
+def _places(page: Page, places: Sequence[Location]) -> None:
+    """Where to look; of many places the first, unless all is told."""
+    shown = places if page.in_full or len(places) <= _SHOWN_PLACES else places[:1]
+    left_out = len(places) - len(shown)
+    more = f" and {count(left_out, 'more place')}" if left_out else ""
+    for place in shown:
+        text = shown_place(place)
+        has_room = 2 * INDENT + len(text) + len(more) <= page.style.width
+        path = None if place.ref else place.path
+        page.path(path, text, more if has_room else "", indent=2 * INDENT)
+
+
+def title_of(kind: Finding | Explanation, text: str) -> Line:
+    """A severity, a code and a name in front of a text."""
+    title = Line(kind.severity.value, _COLORS[kind.severity])
+    return title.append(f"  {kind.code} {kind.name}  ", "bold").append(printable(text))
+
+
+def write_steps(page: Page, title: str, steps: list[Step]) -> None:
+    """Steps with their numbers, and commands to type."""
+    if steps:
+        page.heading(title)
+    for number, step in enumerate(steps, 1):
+        page.line(f"{number}. {step.text}", INDENT, hanging=3)
+        for command in step.commands:
+            page.verbatim(f"{' ' * (INDENT + 5)}{command}", "bold")
+
+
+def write_undo_command(page: Page, tools: Tools) -> None:
+    """The command that takes a change back."""
+    page.verbatim(f"{' ' * INDENT}{tools.fixchain} undo{tools.databases}", "bold")
+
+
+def write_sections(page: Page, sections: Iterable[Section], indent: int = INDENT) -> None:
+    """Sections under their headings."""
+    for section in sections:
+        page.heading(section.title, section.aside)
+        write_rows(page, section.rows, indent)
+
+
+def write_rows(page: Page, rows: Iterable[Row], indent: int) -> None:
+    """Rows, wrapped or as they are."""
+    for row in rows:
+        if row.wrapped:
+            page.line(row.text, indent + row.indent, row.style, hanging=row.hanging)
+        else:
+            page.verbatim(f"{' ' * (indent + row.indent)}{row.text}".rstrip(), row.style)
+
+
+def write_rehearsal(
+    page: Page,
+    done: Rehearsal,
+    ways: Sequence[Rehearsal],
+    *,
+    of_plan: bool,
+    notices: Sequence[str] = (),
+) -> None:
+    """What came of a rehearsal."""
+    page.line(rehearsal.verdict(done, of_plan=of_plan), style=rehearsal.color(done))
+    write_notices(page, notices)
+    width = page.style.width - INDENT
+    write_sections(page, rehearsal.sections(done, ways, width, in_full=page.in_full))
+
+
+def write_next_steps(page: Page, done: Rehearsal, tools: Tools, *, of_plan: bool) -> None:
+    """What to do after a rehearsal."""
+    steps = advice.steps_after_rehearsal(done, tools, of_plan=of_plan)
+    write_steps(page, "What to do now", steps)
+
+
+def write_copies(page: Page, backups: Iterable[Backup]) -> None:
+    """The copies of databases, and how to restore them."""
+    for each in backups:
+        page.heading("Backup", printable(each.name))
+        page.path(each.path)
+        size = f"{bytes_in_words(each.size)}, {count(each.tables, 'table')}"
+        page.line(f"{size}, read back and complete, {each.seconds:.2f} s", INDENT)
+        page.line(f"SHA-256 {each.sha256}", INDENT)
+        page.line("to restore it, stop the app and type:", INDENT)
+        page.verbatim(f"{' ' * 2 * INDENT}{each.restore}", "bold")

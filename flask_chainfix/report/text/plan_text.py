@@ -1,0 +1,258 @@
+"""What single commands have to say as text: plans, hooks, explanations, a queue, SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from flask_chainfix.common.quoting import path_word, printable
+from flask_chainfix.common.remedies import Tools
+from flask_chainfix.common.wording import count, listing
+from flask_chainfix.model.findings import Explanation
+from flask_chainfix.model.history import Fit, Queue
+from flask_chainfix.model.hook_files import HookFile, HookState
+from flask_chainfix.model.plans import GUESS, Confirmation, Plan, Proof, Reason
+from flask_chainfix.model.rehearsal import SERVERS, RevisionSql
+from flask_chainfix.report.advice import Step
+from flask_chainfix.report.lines import Line, cells
+from flask_chainfix.report.phrases import about_sql, changes_of, size
+from flask_chainfix.report.results import HookPlan, SquashPlan
+from flask_chainfix.report.shown import Row, Section, line_style, shown_path, unified_diff
+from flask_chainfix.report.text.page import INDENT, Page
+
+
+def queue_section(queue: Queue) -> Section:
+    """How branches go together, two and two, and an order in which they can land."""
+    pairs = [pair for pair in queue.pairs if pair.fit is not Fit.WELL]
+    width = max((cells(printable(f"{pair.one} + {pair.other}")) for pair in pairs), default=0)
+    rows = []
+    for pair in pairs:
+        both = printable(f"{pair.one} + {pair.other}")
+        detail = f": {printable(pair.detail)}" if pair.detail else ""
+        text = f"{both}{' ' * (width - cells(both))}  {pair.fit.value}{detail}"
+        rows.append(Row(text, hanging=width + 2))
+    well = len(queue.pairs) - len(pairs)
+    if well:
+        fit = "fits as it is" if well == 1 else "fit as they are"
+        rows.append(Row(f"{count(well, 'pair')} {fit}"))
+    if queue.order is None:
+        rows.append(Row("there is no order in which all can land"))
+    else:
+        names = map(printable, queue.order)
+        rows.append(Row(f"an order in which all can land, each rebased: {', '.join(names)}"))
+    return Section("Queue", "", tuple(rows))
+
+
+def sql_sections(scripts: Sequence[RevisionSql] | None) -> Iterator[Section]:
+    """What new revisions would send to a database; nothing where nobody has asked."""
+    if scripts is None:
+        return
+    rows = [Row(about_sql(scripts))]
+    for script in scripts:
+        problem = script.problem or ("" if script.statements else "sends nothing")
+        rows.append(Row(f"{script.revision}: {problem}".rstrip(), "bold"))
+        lines = (line for each in script.statements for line in each.split("\n"))
+        rows += [Row(line, wrapped=False, indent=2) for line in lines]
+    yield Section("SQL", "", tuple(rows))
+
+
+# --- What a plan changes in which file, and why --------------------------------------------------
+
+
+def write_plan(page: Page, plan: Plan) -> None:
+    """What changes, file by file, and why; the deciding reason alone unless all is told."""
+    page.heading("Plan", size(plan))
+    _why(page, plan.why, INDENT, in_full=True)
+    for revision, change, why in changes_of(plan):
+        page.line(Line(printable(revision), "bold").append(f"  {change}"), INDENT)
+        _why(page, why)
+
+
+# What is as true of any other order, and so decides nothing where there is another reason.
+_COMMON_REASONS = frozenset(("base", "branch"))
+
+
+def _why(
+    page: Page, reasons: tuple[Reason, ...], indent: int = 2 * INDENT, *, in_full: bool = False
+) -> None:
+    # A choice stands below the plan, with its commands.
+    told = [reason for reason in reasons if reason.kind != "choice"]
+    certain = [reason for reason in told if reason.kind != GUESS]
+    deciding = next((each for each in certain if each.kind not in _COMMON_REASONS), None)
+    for reason in told:
+        is_needed = reason.kind == GUESS or reason is (deciding or certain[0])
+        if in_full or page.in_full or is_needed:
+            style = "yellow" if reason.kind == GUESS else "dim"
+            page.line(f"{reason.kind}: {reason.detail}", indent, style)
+
+
+# --- What Alembic made of it ---------------------------------------------------------------------
+
+
+def write_confirmation(page: Page, confirmation: Confirmation, tools: Tools) -> None:
+    """What Alembic makes of it; if all is told, the heads and the history as it prints them."""
+    if not page.in_full:
+        heads = "the head is" if len(confirmation.heads) == 1 else "the heads are"
+        page.line(f"{confirmation.by} agrees: {heads} {listing(confirmation.heads, 3)}.")
+        return
+    page.heading("What Alembic says", confirmation.by)
+    for command, output in (
+        ("heads", confirmation.heads_output),
+        ("history", confirmation.history_output),
+    ):
+        page.verbatim(f"{' ' * INDENT}$ {tools.alembic} {command}", "bold")
+        for line in output.splitlines():
+            page.verbatim(f"{' ' * INDENT}{line}")
+
+
+# --- Hooks, jobs and checklists: what belongs where, and what was done ----------------------------
+
+
+def hook_verdict(plan: HookPlan) -> str:
+    """The one line that says it all."""
+    states = [file.state for file in plan.files]
+    if plan.is_done:
+        return f"Written: {count(states.count(HookState.WRITTEN), 'file')}."
+    if HookState.SHOWN in states:
+        return "What belongs where; nothing is written."
+    if HookState.PLANNED in states:
+        return f"To be written: {count(states.count(HookState.PLANNED), 'file')}."
+    if HookState.REFUSED in states:
+        return "Nothing is written: the lines below are for you to add."
+    if any(file.detail for file in plan.files):
+        return "Nothing is written: check whether the files that are there do the same."
+    return "Nothing to do: everything is in place."
+
+
+def hook_sections(plan: HookPlan) -> list[Section]:
+    """A part for each file: a diff, lines to copy, or what became of it."""
+    return [
+        Section(file.name, shown_path(file.path), tuple(_hook_rows(file, again=plan.is_done)))
+        for file in plan.files
+    ]
+
+
+def _hook_rows(file: HookFile, *, again: bool) -> Iterator[Row]:
+    if file.state is HookState.PLANNED and file.edit is not None:
+        for line in unified_diff([file.edit]):
+            yield Row(line, line_style(line), wrapped=False)
+    elif file.state is HookState.WRITTEN:
+        yield Row("written", "green")
+    elif file.state is HookState.THERE:
+        yield Row("already there" + (f", {file.detail}; left alone" if file.detail else ""))
+    elif file.state is HookState.REFUSED:
+        yield Row(f"left alone: {file.detail}", "yellow")
+    elif file.detail:
+        yield Row(file.detail, "yellow")
+    planned = file.state is HookState.PLANNED and file.edit is None
+    if planned or file.state is HookState.SHOWN or (file.state is HookState.REFUSED and not again):
+        for line in file.text.splitlines():
+            yield Row(line, wrapped=False)
+
+
+def hook_steps(plan: HookPlan) -> list[Step]:
+    """What is left to do when the files are written."""
+    if not plan.is_done:
+        return []
+    uses_pre_commit = plan.files[0].path.name == ".pre-commit-config.yaml"
+    driver = any(file.settings for file in plan.files)
+    ours = f"{plan.tools.fixchain} hook --install{' --merge-driver' if driver else ''}"
+    if plan.files[0].path.name == "post-checkout":
+        ours += " --post-checkout"
+    install = [*(["pre-commit install"] if uses_pre_commit else [])]
+    if driver or not uses_pre_commit:
+        install.append(ours)
+    committed = [
+        path_word(shown_path(file.path))
+        for file in plan.files
+        if file.state is HookState.WRITTEN and ".git" not in file.path.parts
+    ]
+    commit = Step(
+        "Look at the files, and commit them:",
+        (f"git add {' '.join(committed)}", 'git commit -m "Check the migration chain"'),
+    )
+    again = Step("In every other clone, as Git copies no hooks, type once:", tuple(install))
+    return [commit, again] if committed else [again]
+
+
+# --- Copies of databases -------------------------------------------------------------------------
+
+
+# --- Kinds of findings ---------------------------------------------------------------------------
+
+
+def explanation_sections(explanation: Explanation, tools: Tools) -> Iterator[Section]:
+    """All that there is to say of one kind of finding, below what it is."""
+    breaks = f"{explanation.breaks[:1].upper()}{explanation.breaks[1:]}."
+    for title, text in (
+        ("What it means", explanation.meaning),
+        ("What breaks", breaks),
+        ("How it comes about", explanation.origin),
+        ("How it is repaired", explanation.repair),
+    ):
+        yield Section(title, "", tuple(_paragraphs(tools.spell_out(text))))
+    lines = tools.spell_out(explanation.example).splitlines()
+    yield Section(
+        "Example", "", tuple(Row(line, _example_style(line), wrapped=False) for line in lines)
+    )
+
+
+def _paragraphs(text: str) -> Iterator[Row]:
+    for number, paragraph in enumerate(text.split("\n\n")):
+        if number:
+            yield Row("")
+        yield Row(paragraph)
+
+
+def _example_style(line: str) -> str:
+    return {"#": "cyan", "$": "bold"}.get(line[:1], "")
+
+
+# --- A squash: what it replaces, the proof, and what is left to the user -------------------------
+
+
+def squash_verdict(plan: SquashPlan, *, done: bool = False) -> str:
+    """The one line that says it all."""
+    number = count(len(plan.replaced), "revision")
+    if done:
+        return f"Squashed: {number} into one, which makes the same schema."
+    return f"{number} can become one, which makes the same schema."
+
+
+def squash_sections(plan: SquashPlan) -> Iterator[Section]:
+    """What is replaced, where that was proved, and what no schema shows."""
+    top = plan.replaced[-1]
+    gone = ", ".join(plan.replaced)
+    yield Section(
+        "Plan",
+        "",
+        (
+            Row(f"replaced, base first: {gone}", hanging=2),
+            Row(
+                f"{top} stays the id of the one: databases that are stamped with it, and revisions"
+                " on it, need no change"
+            ),
+        ),
+    )
+    yield Section("Proof", "old chain and new, compared exactly", tuple(map(_proof, plan.proofs)))
+    rows = (*_carried(plan), *_lost_rows(plan.proofs))
+    if rows:
+        yield Section("To look at", "no schema shows it: carry over what new databases need", rows)
+
+
+def _proof(proof: Proof) -> Row:
+    kind = SERVERS.get(proof.dialect, "SQLite")
+    return Row(f"{kind}: equal in {count(proof.compared, 'object')}")
+
+
+def _carried(plan: SquashPlan) -> Iterator[Row]:
+    for each in plan.carry_over:
+        yield Row(f"{shown_path(each.path)}:{each.line}", "cyan", wrapped=False)
+        yield Row(each.detail, indent=2)
+
+
+def _lost_rows(proofs: Iterable[Proof]) -> Iterator[Row]:
+    """The rows that a new database has no longer."""
+    rows = {table: number for proof in proofs for table, number in proof.rows.items()}
+    if rows:
+        told = ", ".join(f"{table} ({number:,})" for table, number in sorted(rows.items()))
+        yield Row(f"rows that a new database had, and will not have: {told}")

@@ -1,0 +1,342 @@
+"""What databases have really run, for people and for scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from flask_chainfix.common.quoting import printable
+from flask_chainfix.common.remedies import Remedy, way
+from flask_chainfix.common.wording import count, listing
+from flask_chainfix.databases.applied.by_schema import TracedDatabase, against
+from flask_chainfix.databases.applied.contradictions import (
+    changing,
+    completing,
+    difference_in_words,
+    in_state,
+    named,
+    only,
+)
+from flask_chainfix.databases.applied.rows import restamping
+from flask_chainfix.databases.applied.verdicts import Difference, Trace, Verdict
+from flask_chainfix.databases.facts import Facts
+from flask_chainfix.rehearsal.schemas.drift import ExactComparison
+from flask_chainfix.report.database_results import Traced
+from flask_chainfix.report.lines import cells as columns_of
+from flask_chainfix.report.pictures.layout import PictureNode
+from flask_chainfix.report.shown import Row, Section, shown_path
+from flask_chainfix.schema.live import Sign, deciding
+from flask_chainfix.schema.reflected import PropertyDifference
+
+_WORDS = {
+    Verdict.RUN: "has run",
+    Verdict.NOT_RUN: "has not run",
+    Verdict.HALF_RUN: "half run",
+    Verdict.UNKNOWN: "not known",
+}
+
+
+def verdict(result: Traced) -> str:
+    """The one line that says it all."""
+    total = len(result.databases)
+    number = sum(each.differs for each in result.databases)
+    differing = sum(len(_differences(each, result)) for each in result.databases)
+    also = f", with {count(differing, 'difference')}" if differing else ""
+    uncompared = sum(bool(each.problem) for each in result.exact.values())
+    if uncompared:
+        which = "" if total == 1 else f" {uncompared:,}"
+        verb = "was" if uncompared == 1 else "were"
+        also += f", but{which} {verb} not compared with what the chain makes"
+    if total == 1:
+        return f"The database {'does not match' if number else 'matches'} its stamp{also}."
+    if number:
+        verb = "does not match its stamp" if number == 1 else "do not match their stamps"
+        return f"{number:,} of {total:,} databases {verb}{also}."
+    return f"All {total:,} databases match their stamps{also}."
+
+
+def _differences(found: TracedDatabase, result: Traced) -> tuple[Any, ...]:
+    """In what a database differs: as the chain itself shows it, where it has been run."""
+    exact = result.exact.get(found.status.identity)
+    if exact is not None and not exact.problem:
+        return exact.differences
+    return () if found.trace is None else found.trace.differences
+
+
+def drifted(result: Traced) -> bool:
+    """Whether a database is otherwise than the chain makes it, or was not compared."""
+    return any(each.problem or each.differences for each in result.exact.values())
+
+
+def summary(found: TracedDatabase) -> str:
+    """What one database shows, in one sentence."""
+    rows, trace = found.status.rows, found.trace
+    stamped = f"stamped at {listing(rows)}" if rows else "not stamped"
+    if trace is None:
+        return f"{stamped}; its schema was not read: {found.problem}"
+    parts = [
+        f"{count(len(names), 'revision')} {word}"
+        for names, word in ((found.behind, "behind"), (found.ahead, "ahead"))
+        if names
+    ]
+    parts += [f"half of {name} has run" for name in found.half]
+    parts += [against(found, name) for name in found.contradicted]
+    if parts:
+        matches = ""
+        if trace.fits and not found.half and not found.contradicted:
+            matches = f"its schema matches {listing(trace.fits)}: "
+        return f"{stamped}; {matches}{', '.join(parts)}"
+    silent = [name for name in found.unknown if name in found.claimed]
+    if silent:
+        leave = "leaves" if len(silent) == 1 else "leave"
+        return f"{stamped}, and its schema matches; {listing(silent, 3)} {leave} no sign in it"
+    return f"{stamped}, and its schema {'matches' if rows else 'shows no revision'}"
+
+
+def picture(found: TracedDatabase, snapshot: Facts) -> list[PictureNode]:
+    """The chain with what the schema says of each revision; what has run bears no mark."""
+    if found.trace is None:
+        return []
+    nodes = []
+    for revision, traced in found.trace.revisions.items():
+        marks = () if traced.verdict is Verdict.RUN else (_WORDS[traced.verdict],)
+        if revision in found.status.rows:
+            marks = ("stamp", *marks)
+        wrong = revision in found.told
+        nodes.append(
+            PictureNode(
+                revision,
+                snapshot.graph.parents[revision],
+                snapshot.header(revision).message,
+                marks,
+                "broken" if wrong else "plain",
+            )
+        )
+    return nodes
+
+
+class _Shown(NamedTuple):
+    """How many of each are shown; ``None`` for all."""
+
+    signs: int | None = 4
+    revisions: int | None = 12
+    differences: int | None = 20
+
+
+def sections(
+    found: TracedDatabase, result: Traced, width: int, *, in_full: bool
+) -> Iterator[Section]:
+    """The evidence, and what is otherwise than the migrations leave it.
+
+    Args:
+        found: the database.
+        result: what came of the command.
+        width: columns for a row.
+        in_full: whether to show all of it, however long it is.
+    """
+    most = _Shown(None, None, None) if in_full else _Shown()
+    if found.trace is not None:
+        yield from _evidence_sections(found, found.trace, result.snapshot, most)
+    exact = result.exact.get(found.status.identity)
+    if found.trace and found.trace.differences and (exact is None or exact.problem):
+        rows = _difference_rows(found.trace.differences, result.snapshot, most)
+        yield Section("Differences", "", tuple(rows))
+    if exact is not None:
+        rows = _exact_rows(exact, _first_alike(found, exact, result), width, most)
+        yield Section("Compared with what the chain makes", "", tuple(rows))
+
+
+def _evidence_sections(
+    found: TracedDatabase, trace: Trace, snapshot: Facts, most: _Shown
+) -> Iterator[Section]:
+    told = [name for name in trace.revisions if name in found.told]
+    rows: list[Row] = []
+    for name in told[: most.revisions]:
+        traced = trace.revisions[name]
+        rows.append(Row(f"{name} {_WORDS[traced.verdict]}", "bold"))
+        if traced.because:
+            verb = "has" if traced.verdict is Verdict.RUN else "has not"
+            over = "which requires it" if verb == "has" else "which it requires"
+            rows.append(Row(f"as {traced.because}, {over}, {verb} run", indent=2))
+        signs = _telling(traced.signs)
+        rows += [Row(_evidence(sign, snapshot), indent=2) for sign in signs[: most.signs]]
+        if more := len(signs) - len(signs[: most.signs]):
+            rows.append(Row(f"and {more:,} more", "dim", indent=2))
+    if left_out := len(told) - len(told[: most.revisions]):
+        rows.append(Row(f"and {count(left_out, 'more revision')}", "dim"))
+    if rows:
+        yield Section("Evidence", "", tuple(rows))
+
+
+def _difference_rows(
+    differences: tuple[Difference, ...], snapshot: Facts, most: _Shown
+) -> Iterator[Row]:
+    shown = differences[: most.differences]
+    for each in shown:
+        yield Row(difference_in_words(each, snapshot))
+    left = len(differences) - len(shown)
+    if left > 0:
+        yield Row(f"and {left:,} more", "dim")
+
+
+def _first_alike(found: TracedDatabase, exact: ExactComparison, result: Traced) -> str:
+    """The name of an earlier database with the same differences; ``""`` for none."""
+    for each in result.databases:
+        if each is found:
+            break
+        other = result.exact.get(each.status.identity)
+        if exact.differences and other is not None and other.differences == exact.differences:
+            return each.status.name
+    return ""
+
+
+def _exact_rows(exact: ExactComparison, alike: str, width: int, most: _Shown) -> Iterator[Row]:
+    """What is otherwise than the chain makes it on a scratch database."""
+    if exact.problem:
+        yield Row(f"not compared: {exact.problem}", "bold red")
+        return
+    if alike:
+        yield Row(f"the same {count(len(exact.differences), 'difference')} as in {alike}")
+    elif exact.differences:
+        shown = exact.differences[: most.differences]
+        yield from _table(shown, width)
+        left = len(exact.differences) - len(shown)
+        if left > 0:
+            yield Row(f"and {left:,} more, which --verbose has", "dim")
+    else:
+        yield Row("no difference")
+    for words in exact.unread:
+        yield Row(f"not compared: {words}", "dim")
+    if exact.note:
+        yield Row(exact.note, "dim")
+
+
+def _table(differences: Sequence[PropertyDifference], width: int) -> Iterator[Row]:
+    """A line for each difference; where one does not fit, all are stacked."""
+    cells = [("", "", "the chain makes", "the database has")]
+    for each in differences:
+        name = f"{each.object.kind.value} {each.object.spelled}"
+        said = (name, each.aspect, each.expected or "nothing", each.found or "nothing")
+        cells.append((printable(said[0]), said[1], printable(said[2]), printable(said[3])))
+    widths = [max(map(columns_of, column)) for column in zip(*cells, strict=True)]
+    if sum(widths) + 2 * (len(widths) - 1) <= width:
+        for number, line in enumerate(cells):
+            padded = (
+                cell + " " * (room - columns_of(cell))
+                for cell, room in zip(line, widths, strict=True)
+            )
+            yield Row("  ".join(padded).rstrip(), "" if number else "dim", wrapped=False)
+        return
+    for name, aspect, expected, found in cells[1:]:
+        yield Row(f"{name}: {aspect}" if aspect else name, "bold")
+        yield Row(f"the chain makes   {expected}", indent=2, hanging=18)
+        yield Row(f"the database has  {found}", indent=2, hanging=18)
+
+
+def _telling(signs: tuple[Sign, ...]) -> list[Sign]:
+    own = deciding(signs)
+    return [sign for sign in own if sign.made is not None] or own
+
+
+def _evidence(sign: Sign, snapshot: Facts) -> str:
+    step = sign.step
+    place = f"{snapshot.file(step.revision).name}:{step.line}"
+    return f"{in_state(step.object, sign.state)}: {place} {changing(step.object, step.state)}"
+
+
+def steps(found: TracedDatabase, result: Traced) -> Remedy:
+    """What makes the database and its stamp match, and what lets it be compared."""
+    exact = result.exact.get(found.status.identity)
+    comparing = Remedy.of(exact.remedy) if exact is not None else Remedy()
+    return _matching(found, result.snapshot) | comparing
+
+
+def _matching(found: TracedDatabase, snapshot: Facts) -> Remedy:
+    trace = found.trace
+    if trace is None:
+        return Remedy.of(found.remedy)
+    if not found.differs:
+        return Remedy()
+    if found.half:
+        return completing(snapshot, found.status, found.half[0])
+    if found.claimed.intersection(found.contradicted):
+        server = "" if snapshot.environment.dialect == "sqlite" else " --server"
+        return way(
+            "see the migration that makes what is missing",
+            f"{{fixchain}} catch-up{server} --dry-run{{databases}}",
+        )
+    if trace.fits is None or trace.silent or found.contradicted:
+        return Remedy()
+    if not found.status.rows:
+        return way("stamp it", *restamping(snapshot.graph, (), trace.fits))
+    options = only(snapshot, found.status)
+    return way("move its stamp", f"{{fixchain}} restamp --from-schema{options}")
+
+
+def as_json(result: Traced) -> list[dict[str, Any]]:
+    """The value in the JSON document."""
+    return [
+        _database(each, result.snapshot, result.exact.get(each.status.identity))
+        for each in result.databases
+    ]
+
+
+def _database(
+    found: TracedDatabase, snapshot: Facts, exact: ExactComparison | None
+) -> dict[str, Any]:
+    trace = found.trace
+    return {
+        "name": found.status.name,
+        "stamp": list(found.status.rows),
+        "fits": None if trace is None or trace.fits is None else list(trace.fits),
+        "revisions": []
+        if trace is None
+        else [
+            {
+                "revision": name,
+                "verdict": each.verdict.value,
+                "because": each.because or None,
+                "evidence": [_sign(sign, snapshot) for sign in each.signs],
+            }
+            for name, each in trace.revisions.items()
+        ],
+        "differences": []
+        if trace is None
+        else [
+            {
+                "kind": each.kind,
+                "object": named(each.object),
+                "detail": difference_in_words(each, snapshot),
+            }
+            for each in trace.differences
+        ],
+        "exact": None if exact is None else _exact(exact),
+        "problem": found.problem or None,
+    }
+
+
+def _exact(exact: ExactComparison) -> dict[str, Any]:
+    return {
+        "differences": [
+            {
+                "kind": each.object.kind.value,
+                "object": each.object.spelled,
+                "property": each.aspect or None,
+                "expected": each.expected or None,
+                "found": each.found or None,
+            }
+            for each in exact.differences
+        ],
+        "not_compared": list(exact.unread),
+        "note": exact.note or None,
+        "problem": exact.problem or None,
+    }
+
+
+def _sign(sign: Sign, snapshot: Facts) -> dict[str, Any]:
+    return {
+        "kind": sign.step.object.kind.value,
+        "detail": _evidence(sign, snapshot),
+        "path": shown_path(snapshot.file(sign.step.revision).path),
+        "line": sign.step.line,
+    }

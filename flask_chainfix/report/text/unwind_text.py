@@ -1,0 +1,116 @@
+"""What is taken back in databases, for people and for scripts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from flask_chainfix.common.quoting import word
+from flask_chainfix.common.wording import count, listing
+from flask_chainfix.databases.applied.lost import lost_footprint
+from flask_chainfix.databases.facts import Facts
+from flask_chainfix.diagnosis.lost_revisions import losses
+from flask_chainfix.model.databases import LostRevision, MoveState
+from flask_chainfix.report.database_results import UnwindOffer, UnwindPlan, Unwound
+from flask_chainfix.report.shown import Row, Section, shown_path
+
+if TYPE_CHECKING:
+    from flask_chainfix.rehearsal.unwinding import Unwinding
+
+_NOTHING = "nothing"
+
+
+def verdict(result: UnwindPlan) -> str:
+    """The one line that says it all."""
+    if not result.databases:
+        return "No database is ahead of this code: there is nothing to take back."
+    total = len(result.databases)
+    if not isinstance(result, Unwound):
+        return f"{count(total, 'database')} {'is' if total == 1 else 'are'} ahead of this code."
+    done = sum(each.state is MoveState.MOVED for each in result.moves)
+    if done < total:
+        return f"Not all was taken back: {done} of {count(total, 'database')} fit this code."
+    number = count(len({name for each in result.databases for name in each.revisions}), "revision")
+    return f"Taken back: {number} in {count(total, 'database')}."
+
+
+def sections(result: UnwindPlan) -> Iterator[Section]:
+    """What is taken back in each database, and how to read it."""
+    now = result.diagnosis.snapshot
+    shown: dict[str, None] = {}
+    for each in result.databases:
+        before, after = (listing(rows) or _NOTHING for rows in (each.status.rows, each.after))
+        rows = []
+        for revision in each.revisions:
+            lost = now.databases.lost[revision]
+            rows.append(Row(f"{revision}  {_origin(lost)}", hanging=2))
+            rows.append(Row(_losses(now, revision, each.status.bind), "yellow", indent=2))
+            shown.update(dict.fromkeys(_reading(lost)))
+        yield Section(each.status.name, f"{before} → {after}", tuple(rows))
+    if shown:
+        yield Section("To read first", "", tuple(Row(line, wrapped=False) for line in shown))
+
+
+def offer(result: UnwindOffer) -> Iterator[str]:
+    """One line where a database is ahead, and none where there is not."""
+    if not result.ahead:
+        return
+    ((name, number), *others) = result.ahead.items()
+    who = f"{count(len(result.ahead), 'database')} are" if others else f"{name} is"
+    how_far = "" if others else f"{count(number, 'revision')} "
+    tools = result.tools
+    yield f"fixchain: {who} {how_far}ahead of this code: {tools.fixchain} unwind{tools.databases}"
+
+
+def _origin(lost: LostRevision) -> str:
+    """Where the file of a revision comes from."""
+    if lost.kept:
+        where = f"of {lost.branch}" if lost.branch else "in Git"
+        commit = "" if lost.commit == lost.branch else f", commit {lost.commit}"
+        return f"{lost.path.name} {where}{commit}"
+    return f"{lost.path.name} as it was before commit {lost.commit}"
+
+
+def _losses(now: Facts, revision: str, bind: str | None) -> str:
+    names = losses([lost_footprint(now, revision, "downgrade", bind)])
+    if names:
+        return f"drops {listing(names, 12)}, with the data in it"
+    made = lost_footprint(now, revision, bind=bind)
+    if made is not None and (made.opaque or any(made)):
+        return "drops nothing: what upgrade() did may stay"
+    return "drops nothing"
+
+
+def _reading(lost: LostRevision) -> Iterator[str]:
+    """The command that shows the file."""
+    ref = lost.checkout or (lost.commit if lost.kept else "")
+    if ref:
+        path = os.path.relpath(lost.path)
+        prefix = "" if path.startswith(os.pardir) else f".{os.sep}"
+        yield f"git show {word(f'{ref}:{prefix}{path}')}"
+
+
+def as_json(result: UnwindPlan) -> list[dict[str, Any]] | None:
+    """The value in the JSON document."""
+    return [_database(result.diagnosis.snapshot, each) for each in result.databases] or None
+
+
+def _database(now: Facts, each: Unwinding) -> dict[str, Any]:
+    return {
+        "name": each.status.name,
+        "stamp": list(each.status.rows),
+        "stamp_after": list(each.after),
+        "revisions": [_revision(now, revision, each.status.bind) for revision in each.revisions],
+    }
+
+
+def _revision(now: Facts, revision: str, bind: str | None) -> dict[str, Any]:
+    lost = now.databases.lost[revision]
+    return {
+        "revision": revision,
+        "path": shown_path(lost.path),
+        "commit": lost.commit,
+        "branch": lost.branch or None,
+        "drops": list(losses([lost_footprint(now, revision, "downgrade", bind)])),
+    }
