@@ -20,9 +20,9 @@ from click import Command
 from flask_chainfix.cli.groups import main
 from flask_chainfix.commands.restamp import RestampWishes
 from flask_chainfix.diagnosis.rules import Family, all_rules, diagnose
-from flask_chainfix.model.plans import Mend, Wishes
+from flask_chainfix.model.plans import AUTO, Mend, Wishes
 from flask_chainfix.planning import mending
-from flask_chainfix.planning.linking.strategies import AUTO, strategy_names
+from flask_chainfix.planning.linking.strategies import strategy_names
 from flask_chainfix.planning.mending.case import Case
 from tests.commands import command_of
 from tests.repositories import needs_git

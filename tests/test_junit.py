@@ -16,7 +16,7 @@ from flask_chainfix.common.remedies import Remedy, Tools
 from flask_chainfix.diagnosis.rules import Family, Rule, all_rules
 from flask_chainfix.model.findings import Finding, Location, Severity
 from flask_chainfix.report import Style, render
-from flask_chainfix.report.ci import plain
+from flask_chainfix.report.advice import plain
 from tests.commands import Done, fixchain
 from tests.disk import environment
 from tests.results import checked

@@ -39,7 +39,6 @@ holds the rows before it; half a line is taken away before the next one is writt
 
 from __future__ import annotations
 
-import json
 import os
 from contextlib import suppress
 from dataclasses import replace
@@ -107,6 +106,8 @@ class RowLog:
     def _line(self, move: Move) -> bytes:
         means = meaning(self._graph, move.after)
         values = [move.identity, move.name, list(move.before), list(move.after), means]
+        import json
+
         return json.dumps(values).encode()
 
     def _open(self) -> tuple[int, Seal]:
@@ -158,6 +159,8 @@ def recorded_moves(journal: Journal) -> tuple[Move, ...]:
     for signed in lines[:-1]:  # behind the last line end there is nothing, or half a line
         try:
             line = seal.opened(signed)
+            import json
+
             identity, name, before, after, *means = json.loads(line)
             (told,) = _ids(means) or ("",)
             move = Move(str(name), str(identity), _ids(before), _ids(after), told)

@@ -29,11 +29,11 @@ from flask_chainfix.git.upstream import operation, read_published
 from flask_chainfix.model.files import Edit
 from flask_chainfix.model.findings import Finding
 from flask_chainfix.model.history import History, Upstream
-from flask_chainfix.model.plans import Mend, NewRevision, Plan, Wishes
+from flask_chainfix.model.plans import AUTO, Mend, NewRevision, Plan, Wishes
 from flask_chainfix.planning.edits import edits_between, edits_for, summed_up, with_lock
 from flask_chainfix.planning.linking.faults import refuse_faults, with_places
 from flask_chainfix.planning.linking.safety import refuse_doubted, refuse_unproven
-from flask_chainfix.planning.linking.strategies import AUTO, check_wishes, refuse_compiled
+from flask_chainfix.planning.linking.strategies import check_wishes, refuse_compiled
 from flask_chainfix.planning.mending import mend, mend_impassable
 from flask_chainfix.planning.mending.case import Case
 from flask_chainfix.planning.mending.names import shortened

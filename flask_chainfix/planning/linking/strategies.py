@@ -15,7 +15,7 @@ from flask_chainfix.databases.applied.contradictions import leaving_out
 from flask_chainfix.databases.applied.has_run import applied_anywhere
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.history import History
-from flask_chainfix.model.plans import Plan, Reason, Wishes
+from flask_chainfix.model.plans import AUTO, Plan, Reason, Wishes
 from flask_chainfix.planning.edits import edits_for
 from flask_chainfix.planning.linking.draft import Task
 from flask_chainfix.planning.linking.linear import linear
@@ -24,7 +24,6 @@ from flask_chainfix.planning.linking.proof import prove
 from flask_chainfix.planning.linking.ranking import arrange
 from flask_chainfix.planning.linking.safety import DecidedPair, decided_pairs, disagreement
 
-AUTO = "auto"
 _HABIT = 0.08  # merge points among all revisions, from which on people mostly merge
 _SHOWN_DATABASES = 3
 _FEW = 2  # merge points that may be an accident
