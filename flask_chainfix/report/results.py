@@ -73,6 +73,7 @@ class Checked(Result):
         commit: the commit that is checked out; ``""`` where there is none yet, and ``None`` without
             Git, or where a repair leaves nothing to commit.
         queue: how branches can land that have not yet; ``None`` where nobody has asked.
+        staged: whether the index was judged, not what lies on the disk.
         unstaged: the files that lie otherwise on the disk than in the index, which was judged.
         sql: what the revisions that others do not have would run; ``None`` where nobody has asked.
     """
@@ -81,6 +82,7 @@ class Checked(Result):
     proposal: Proposal
     commit: str | None = None
     queue: Queue | None = None
+    staged: bool = False
     unstaged: tuple[Path, ...] = ()
     sql: tuple[RevisionSql, ...] | None = None
 

@@ -53,7 +53,8 @@ def write_verdict(page: Page, result: Checked | Planning) -> None:
     broken, said = bool(errors_of(result.diagnosis.findings)), verdict(result.diagnosis)
     planned = result.proposal.planned if isinstance(result, Planning) else None
     if planned is not None and not broken and page.style.detail is Detail.VERDICT:
-        said = f"Planned: {': '.join((size(planned.plan), *(each.detail for each in planned.plan.why)))}."
+        why = (each.detail for each in planned.plan.why)
+        said = f"Planned: {': '.join((size(planned.plan), *why))}."
     page.line(said, style="bold red" if broken else "bold green")
 
 
