@@ -93,7 +93,7 @@ def queue_section(queue: Queue) -> Section:
 def about_sql(scripts: Sequence[RevisionSql]) -> str:
     """Where the SQL of new revisions comes from, as one sentence."""
     if not scripts:
-        return "no revision is new"
+        return "No revision is new."
     ran = f"{count(len(scripts), 'new revision')} ran in Alembic's offline mode, without a database"
     return f"{ran}; what would be sent to one:"
 
