@@ -397,7 +397,19 @@ def test_branches_collide_in_git_exactly_where_their_heads_would(
     branch_with(two_lineages, "one", one, 2)
     branch_with(two_lineages, "other", other, 3)
     assert merges(two_lineages, "one") is clean
+    assert Path("migrations/chain.lock").read_text().count("<<<<<<<") == (not clean)
     assert found() == ([] if clean else ["FC102", "FC502"])
+
+
+@needs_git
+def test_lineages_that_both_sides_add_to_are_one_conflict(two_lineages: Repository) -> None:
+    for name, one, other in (("one", "c <- b", "r <- q"), ("other", "d <- b", "s <- q")):
+        branch_with(two_lineages, name, one, 2)
+        add(two_lineages.top / "migrations", other)
+        assert lock("--yes").exit_code == 0
+        two_lineages.commit(3)
+    assert not merges(two_lineages, "one")
+    assert Path("migrations/chain.lock").read_text().count("<<<<<<<") == 1
 
 
 @needs_git

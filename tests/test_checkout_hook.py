@@ -60,6 +60,14 @@ def test_one_line_after_a_checkout_that_leaves_it_ahead(project: Path) -> None:
     assert (done.exit_code, "nothing to take back" in done.stdout) == (0, True)
 
 
+def test_a_merge_is_offered_where_main_has_what_the_database_has_run(project: Path) -> None:
+    repository = Repository(project)
+    repository.git("branch", "-f", "main", "feature")
+    repository.branch("older", "main~1")
+    said = fixchain("unwind", "--offer").stdout
+    assert said.endswith("is 1 revision ahead of this code: git merge main, or fixchain unwind\n")
+
+
 def test_nobody_looks_where_no_migration_changes(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

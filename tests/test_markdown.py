@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import sys
 from itertools import pairwise
 from pathlib import Path
@@ -293,6 +294,34 @@ def test_the_sql_is_that_of_alembics_offline_mode(gated: Path) -> None:
     assert len(own) == 3
     assert (b["name"], b["problem"], d["name"]) == ("b", None, "d")
     assert d["problem"].startswith("stopped, AttributeError")
+
+
+@pytest.mark.parametrize(
+    ("connect", "place"),
+    [
+        ("sqlite3.connect('own.db')", "the SQLite database own.db"),
+        ("socket.create_connection(('127.0.0.1', PORT))", "127.0.0.1:PORT"),
+        ("pymysql.connect(host='127.0.0.1', port=PORT)", "127.0.0.1:PORT"),
+        ("psycopg2.connect('host=127.0.0.1 port=PORT')", "a database"),
+        ("sa.create_engine('sqlite:///own.db').connect()", "the SQLite database"),
+    ],
+)
+def test_sql_is_made_without_any_connection(gated: Path, connect: str, place: str) -> None:
+    """A server listens there, and hears nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
+        port = str(server.getsockname()[1])
+        module = connect.partition(".")[0]
+        before = "" if module == "sa" else f"import {module}"
+        add(gated, "e <- d", up=connect.replace("PORT", port), before=before)
+        options = ("check", "--against", "main", "--sql", "--no-database", "--format", "json")
+        done = run("fixchain", *options, cwd=gated)
+        (problem,) = [each["problem"] for each in done.document["sql"] if each["name"] == "e"]
+        assert f"it wants to connect to {place.replace('PORT', port)}" in problem
+        assert "runs without a database" in problem
+        with pytest.raises(BlockingIOError):
+            server.accept()
+    assert not list(gated.rglob("own.db"))
 
 
 def test_sql_is_never_run_without_being_asked(gated: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ from flask_chainfix import disk
 from flask_chainfix.common.errors import StaleSnapshot
 from tests.commands import SCRIPTS, Done, fixchain, run
 from tests.disk import environment
-from tests.repositories import Repository, file_of, needs_git, put
+from tests.repositories import Repository, file_of, needs_git, put, script
 from tests.support import Rev, rev
 
 pytestmark = [needs_git, pytest.mark.usefixtures("own_git")]
@@ -308,6 +309,19 @@ def test_where_a_file_cannot_be_written_nothing_is_set(
     assert b"driver" not in (project.top / ".git/config").read_bytes()
     assert before in (project.top / ".git/config").read_bytes()
     assert disk.is_locked(project.top / "migrations") is False
+
+
+def test_where_git_refuses_a_setting_none_is_left(
+    project: Repository, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    before = project.git("config", "--local", "--list")
+    real = shutil.which("git")
+    refuses = 'case " $* " in *" merge.fixchain.driver "*merge-lock*) exit 4;; esac'
+    script(tmp_path / "refuses/git", f'#!/bin/sh\n{refuses}\nexec {real} "$@"\n')
+    monkeypatch.setenv("PATH", f"{tmp_path / 'refuses'}:{os.environ['PATH']}")
+    done = fixchain(*INSTALL)
+    assert (done.exit_code, "cannot be changed" in done.stderr) == (3, True), done
+    assert project.git("config", "--local", "--list") == before
 
 
 def test_a_program_of_any_name_is_one_word_for_git(

@@ -303,6 +303,26 @@ def test_a_failure_on_the_way_down(project: Path, down: str, message: str) -> No
     assert "the way up is proven" in found["remedy"]
 
 
+@pytest.mark.parametrize(
+    ("up", "advice"),
+    [
+        ("op.drop_constraint('u', 'a')", "in batch mode"),
+        ("op.alter_column('a', 'id', type_=sa.String(9))", "in batch mode"),
+        (PG_ONLY, "write types, defaults and options that SQLite knows"),
+        ("op.execute('CREATE EXTENSION hstore')", "in SQL that SQLite understands, too"),
+        ("op.drop_table('nothing')", 'sa.sql.quoted_name("nothing", quote=True)'),
+        (
+            "op.drop_table(sa.sql.quoted_name('nothing', quote=True))",
+            "take out what uses it",
+        ),
+    ],
+)
+def test_what_to_do_where_sqlite_does_not_know_it(project: Path, up: str, advice: str) -> None:
+    plain(project, "a")
+    add(project, "b <- a", up)
+    assert advice in failure(rehearse())["remedy"]
+
+
 def test_an_operation_that_sqlite_cannot_do_on_the_way_down(project: Path) -> None:
     plain(project, "a")
     add(project, "b <- a", down="op.drop_constraint('u', 'a')")

@@ -116,6 +116,30 @@ def test_the_lock_as_it_is_staged(project: Repository) -> None:
     assert judged() == HEALTHY
 
 
+@pytest.mark.parametrize("drafted", [False, True])
+def test_what_is_printed_settles_a_lock_that_is_out_of_step(
+    project: Repository, drafted: bool
+) -> None:
+    assert fixchain("lock", "--yes").exit_code == 0
+    project.commit(2)
+    put("c <- b")
+    stage(project)
+    if drafted:
+        put("d <- c")
+    done = fixchain("check", "--staged")
+    assert "FC502" in done.stdout
+    steps = done.stdout.partition("What to do\n")[2].splitlines()
+    *typed, again = (line.strip() for line in steps if line.startswith(" " * 7))
+    for command in typed:
+        tool, *arguments = command.split()
+        if tool == "git":
+            project.git(*arguments)
+        else:
+            assert fixchain(*arguments, "--yes").exit_code == 0
+    assert again == "fixchain check --staged"
+    assert judged() == HEALTHY
+
+
 def test_line_ends_of_a_checkout_are_no_difference(project: Repository) -> None:
     project.git("config", "core.autocrlf", "true")
     for path in Path(VERSIONS).glob("*.py"):

@@ -704,6 +704,7 @@ def test_what_keeps_git_from_finding_it_is_told(project: Path, ahead: str) -> No
 def test_what_nobody_reaches_is_left_alone(project: Path, ahead: str) -> None:
     done = fixchain("unwind", "--no-database", "--stamp", "b")
     assert (done.exit_code, "is left alone: it is not reached" in done.stdout) == (0, True), done
+    assert "No database that is reached from here is ahead of this code" in done.stdout
 
 
 def test_a_ref_that_is_none(ahead: str) -> None:

@@ -131,6 +131,7 @@ def check(  # noqa: PLR0913  (what users can ask of it)
         proposal=Proposal(diagnosis),
         exit_code=1 if diagnosis.counting or behind else 0,
         queue=_queue(diagnosis.snapshot, against),
+        staged=staged,
         unstaged=unstaged,
         sql=_sql(runtime, diagnosis.snapshot) if sql else None,
     )

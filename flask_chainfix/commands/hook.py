@@ -20,7 +20,7 @@ from flask_chainfix.common.remedies import Remedy, Tools, way
 from flask_chainfix.disk.safe_files import read_or_none
 from flask_chainfix.disk.writing import add_together
 from flask_chainfix.environment.locate import Runtime
-from flask_chainfix.git.merge_driver import read_settings, write_settings
+from flask_chainfix.git.merge_driver import read_settings, remove_settings, write_settings
 from flask_chainfix.git.repositories import WorkTree, find_work_tree, literal
 from flask_chainfix.model.files import Edit
 from flask_chainfix.model.hook_files import (
@@ -113,7 +113,7 @@ def carry_out_hooks(plan: HookPlan) -> Hooked:
         add_together([file.edit for file in planned if file.edit is not None])
     except BaseException:
         for file in configured:
-            write_settings(file.path, dict.fromkeys(file.settings))
+            remove_settings(file.path, file.settings)
         raise
     files = (
         replace(file, state=HookState.WRITTEN) if file in planned else file for file in plan.files

@@ -166,12 +166,14 @@ def offered(
     """
     snapshot = Facts.around(disk.read_snapshot(runtime.environment)[0])
     now = survey(runtime, snapshot, replace(databases, own=True, in_passing=True), progress)
-    ahead = {}
+    ahead, branches = {}, set[str]()
     for status in now.databases.statuses:
         found = distance(now, status)
         if found is not None and found.ahead:
             ahead[status.name] = found.ahead
-    return UnwindOffer(tools=tools, ahead=ahead)
+            gone = set(status.rows).difference(now.graph)
+            branches.update(now.databases.lost[row].main for row in gone)
+    return UnwindOffer(tools=tools, ahead=ahead, main=branches.pop() if len(branches) == 1 else "")
 
 
 # --- What cannot be taken back --------------------------------------------------------------------

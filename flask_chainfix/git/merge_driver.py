@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -77,20 +78,32 @@ def read_settings(file: Path, names: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def write_settings(file: Path, settings: Mapping[str, str | None]) -> None:
-    """Set values in a file of configuration, or take them away.
+def write_settings(file: Path, settings: Mapping[str, str]) -> None:
+    """Set values in a file of configuration, which has none under these names: all or none.
 
     Raises:
         CannotWrite: Git refuses.
     """
-    for name, value in settings.items():
-        try:
-            _configure(file, *(("--unset-all", name) if value is None else (name, value)))
-        except Unknown as reason:  # noqa: PERF203 - there are few
-            raise CannotWrite(
-                f"{file} cannot be changed: {reason}",
-                "make sure that it can be written, then run the command again",
-            ) from None
+    written = []
+    try:
+        for name, value in settings.items():
+            written.append(name)
+            _configure(file, name, value)
+    except BaseException as reason:
+        remove_settings(file, written)
+        if not isinstance(reason, Unknown):
+            raise
+        raise CannotWrite(
+            f"{file} cannot be changed: {reason}",
+            "make sure that it can be written, then run the command again",
+        ) from None
+
+
+def remove_settings(file: Path, names: Iterable[str]) -> None:
+    """Take away what was set; what was not, and what Git does not let go, stays."""
+    for name in names:
+        with suppress(Unknown):
+            _configure(file, "--unset-all", name)
 
 
 def _configure(file: Path, *arguments: str) -> str:

@@ -295,7 +295,8 @@ def _job(call: Call) -> str:
     command = f'{call.shell("check")} "$@" --format junit > fixchain.xml'
     return f"""\
 # What breaks the migration chain fails: a merge request, alone and in a merge train, and the
-# default branch itself.
+# default branch itself. When that moves, GitLab does not run the pipelines of open merge requests
+# again: have it merge by merge trains, or with a semi-linear history and "Pipelines must succeed".
 fixchain:
   image: python:3.12
   rules:

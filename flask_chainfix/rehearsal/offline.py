@@ -50,9 +50,9 @@ def main() -> None:
     """Run each migration in offline mode."""
     import alembic.command  # noqa: F401  (a directory of the project may have this name, too)
 
-    from flask_chainfix.rehearsal.child.confinement import confine
+    from flask_chainfix.rehearsal.child.confinement import confine, refuse_connections
 
-    lift = confine({})
+    lifts = confine({}), refuse_connections()
     with fresh.answering() as (request, stream):
         answer: dict[str, Any]
         try:
@@ -61,7 +61,8 @@ def main() -> None:
         except (Exception, SystemExit) as error:  # apps can raise anything
             answer = {"error": _told(error)}
         finally:
-            lift()
+            for lift in lifts:
+                lift()
         json.dump(answer, stream)
 
 
@@ -147,6 +148,11 @@ class _Heard:
 
 def _told(error: BaseException) -> str:
     """An exception as a sentence: its kind and the first line of what it says."""
+    from flask_chainfix.rehearsal.failures import ForeignConnection, causes
+
+    foreign = next((each for each in causes(error) if isinstance(each, ForeignConnection)), None)
+    if foreign is not None:
+        return f"it wants to connect to {foreign}: here it runs without a database"
     with suppress(Exception):
         said = next(iter(str(error).strip().splitlines()), "")
         return f"{type(error).__name__}: {said}" if said else type(error).__name__

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flask_chainfix.common.quoting import path_word, printable, word
@@ -141,10 +142,8 @@ def steps(result: Checked, *, in_full: bool = True) -> list[Step]:
     named = tools.databases + tools.stamps
     if proposal.planned is None:
         first = _first_ways(proposal, tools)
-        if result.unstaged and result.exit_code:
-            places = {proposal.snapshot.version_location(path) for path in result.unstaged}
-            add = f"git add -- {' '.join(path_word(shown_path(place)) for place in sorted(places))}"
-            first = [Step("Stage what lies on the disk, if it is to be committed:", (add,))]
+        if result.staged and result.exit_code:
+            first = _until_staged(result, first)
         again = Step("Look again:", (f"{tools.fixchain} check{named}{tools.against}",))
         return [*first, again] if first else []
     plan, upstream = proposal.planned.plan, proposal.planned.upstream
@@ -172,6 +171,32 @@ def steps(result: Checked, *, in_full: bool = True) -> list[Step]:
         ),
         *steps_after_repair(repair),
     ]
+
+
+def _until_staged(result: Checked, first: list[Step]) -> list[Step]:
+    """The way to another index: what is staged was judged, and commands write to the disk.
+
+    Where migrations lie otherwise on the disk, these are what is to be staged; a lock that is as
+    it was staged is out of step with them as well.
+    """
+    snapshot, unstaged = result.proposal.snapshot, result.unstaged
+    lock, codes = snapshot.environment.lock_path, {each.code for each in result.diagnosis.counting}
+    if not unstaged and all(code.startswith("FC3") for code in codes):
+        return first  # databases do not mind what is staged
+    if not unstaged:
+        locations = () if codes == {"FC502"} else snapshot.environment.version_locations
+        written = [*locations, *([lock] if snapshot.lock is not None else [])]
+        return [*first, Step("Stage what was changed:", (_staging(written),))]
+    places = {lock if path == lock else snapshot.version_location(path) for path in unstaged}
+    write: tuple[str, ...] = ()
+    if "FC502" in codes and lock not in unstaged:
+        write, places = (f"{result.tools.fixchain} lock",), {*places, lock}
+    what = "Stage what lies on the disk, if it is to be committed:"
+    return [Step(what, (*write, _staging(sorted(places))))]
+
+
+def _staging(places: Iterable[Path]) -> str:
+    return f"git add -- {' '.join(path_word(shown_path(place)) for place in places)}"
 
 
 def _is_rebase(way: Way) -> bool:

@@ -72,10 +72,12 @@ class UnwindOffer(Result):
 
     Attributes:
         ahead: how many revisions databases are ahead of this code, by name.
+        main: the main branch, where it has all of these; else ``""``.
     """
 
     command: str = "unwind"
     ahead: Mapping[str, int]
+    main: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -55,7 +55,7 @@ def _merges_well(diagnosis: Diagnosis) -> str:
 def about_sql(scripts: Sequence[RevisionSql]) -> str:
     """Where the SQL of new revisions comes from, as one sentence."""
     if not scripts:
-        return "no revision is new"
+        return "No revision is new."
     ran = f"{count(len(scripts), 'new revision')} ran in Alembic's offline mode, without a database"
     return f"{ran}; what would be sent to one:"
 

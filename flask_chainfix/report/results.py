@@ -89,12 +89,14 @@ class Checked(Proposed):
 
     Attributes:
         queue: how branches can land that have not yet; ``None`` where nobody has asked.
+        staged: whether the index was judged, not what lies on the disk.
         unstaged: the files that lie otherwise on the disk than in the index, which was judged.
         sql: what the revisions that others do not have would run; ``None`` where nobody has asked.
     """
 
     command: str = "check"
     queue: Queue | None = None
+    staged: bool = False
     unstaged: tuple[Path, ...] = ()
     sql: tuple[RevisionSql, ...] | None = None
 

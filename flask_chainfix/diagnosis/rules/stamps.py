@@ -50,12 +50,12 @@ def unknown_stamp(snapshot: Facts) -> Iterator[Fault]:
         branch that is not here.
 
     How it is repaired:
-        The finding lists the ways, the best first. Where a branch, a tag or a commit has the
-        revision, `{fixchain} unwind` takes the database back with its downgrade(). Where all
-        migrations were squashed, `{fixchain} restamp --lost REVISION=OTHER` moves the stamp to the
-        one that makes what the database holds. Else `{fixchain} repair --bring-back REVISION` takes
-        the file from Git, or `{fixchain} repair --tombstone REVISION` puts a no-op revision in its
-        place.
+        The finding lists the ways, the best first. Where the main branch has the revision, a merge
+        brings it, and nothing is lost. Where another branch, a tag or a commit has it,
+        `{fixchain} unwind` takes the database back with its downgrade(). Where all migrations were
+        squashed, `{fixchain} restamp --lost REVISION=OTHER` moves the stamp to the one that makes
+        what the database holds. Else `{fixchain} repair --bring-back REVISION` takes the file from
+        Git, or `{fixchain} repair --tombstone REVISION` puts a no-op revision in its place.
 
     Example:
         # users.py

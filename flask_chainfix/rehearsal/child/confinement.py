@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import sqlite3
+import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from contextlib import suppress
+from functools import reduce
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any, NoReturn
 
 from sqlalchemy import create_engine, event, inspect
 from sqlalchemy.engine import URL, Dialect, Engine
@@ -56,6 +63,56 @@ def confine(urls: Mapping[str, URL], *, scratch: bool = True) -> Callable[[], No
             event.remove(*listener)
 
     return lift
+
+
+def refuse_connections() -> Callable[[], None]:
+    """Let nothing in this process connect to anything from now on, by whatever way.
+
+    SQLite in memory stays, and so do datagrams, which carry logs. Python itself tells of sockets
+    and of SQLite (PEP 578); drivers that connect in C are met where they are called.
+
+    Returns:
+        What lets sockets and SQLite files connect again.
+    """
+    is_lifted = False
+
+    def hear(event: str, arguments: tuple[Any, ...]) -> None:
+        if is_lifted:
+            return
+        if event == "sqlite3.connect":
+            name = os.fsdecode(arguments[0])
+            if name and ":memory:" not in name and "mode=memory" not in name:
+                raise ForeignConnection(f"the SQLite database {name}")
+        if event == "socket.connect" and arguments[0].type != socket.SOCK_DGRAM:
+            place = arguments[1]
+            is_pair = isinstance(place, tuple)
+            raise ForeignConnection(f"{place[0]}:{place[1]}" if is_pair else os.fsdecode(place))
+
+    def lift() -> None:
+        nonlocal is_lifted
+        is_lifted = True
+
+    sys.addaudithook(hear)
+    for module, *owner, name in _IN_C:
+        if find_spec(module) is not None:
+            with suppress(Exception):  # a driver without its library connects to nothing
+                setattr(reduce(getattr, owner, import_module(module)), name, _refuse)
+    return lift
+
+
+# What the drivers that connect in C are called by.
+_IN_C: tuple[tuple[str, ...], ...] = (
+    *(("psycopg2", "connect"), ("psycopg2", "_connect")),
+    *(("psycopg", "connect"), ("psycopg", "Connection", "connect")),
+    ("psycopg", "AsyncConnection", "connect"),
+    *(("MySQLdb", "connect"), ("MySQLdb", "Connect"), ("MySQLdb", "Connection")),
+    *(("mariadb", "connect"), ("pyodbc", "connect"), ("pymssql", "connect")),
+    *(("oracledb", "connect"), ("cx_Oracle", "connect")),
+)
+
+
+def _refuse(*_: Any, **__: Any) -> NoReturn:
+    raise ForeignConnection("a database")
 
 
 def _is_to(url: URL, arguments: Sequence[Any], options: Mapping[str, Any]) -> bool:

@@ -223,6 +223,11 @@ _REMEDIES: dict[FailureKind, str | Remedy] = {
 
 _TYPE = re.compile(r'^type "?([^"(]+).* (already exists|does not exist)')  # PostgreSQL's words
 _MISSING = (Trouble.NO_TABLE, Trouble.NO_COLUMN, Trouble.NO_OBJECT, Trouble.NO_FUNCTION)
+_ALTERS = re.compile(
+    r"ALTER TABLE|op\.((add|alter|drop)_column|drop_constraint|create_(\w+_(constraint|key)))",
+    re.IGNORECASE,
+)
+_NEAR = re.compile(r'near "([^\W\d]\w*)": syntax error')  # SQLite's words
 _MODULE = re.compile(r"No module named '([^']+)'")
 
 
@@ -239,13 +244,31 @@ def remedy_for(failure: RehearsalFailure, app_dialect: str, on_server: str) -> s
     if failure.kind is FailureKind.SQLITE and failure.trouble is not Trouble.LOCKED:
         if app_dialect in SERVERS:
             return way("the chain is not to blame: rehearse on the app's own server", on_server)
-        return Remedy.of(
-            "the order of the chain is not to blame: write it for SQLite, in batch mode:"
-            " with op.batch_alter_table(…)"
-        ) | ("give --database the URL of a server, where the app uses one")
+        return Remedy.of(f"the order of the chain is not to blame: {_for_sqlite(failure)}") | (
+            "give --database the URL of a server, where the app uses one"
+        )
     if failure.kind is FailureKind.DOWNGRADE:
         return _of_downgrade(failure)
     return _of_type(failure) or remedy_for_migrating(failure.trouble) or _REMEDIES[failure.kind]
+
+
+def _for_sqlite(failure: RehearsalFailure) -> str:
+    """How an operation becomes one of SQLite, which alters tables in batch mode alone."""
+    what = "write types, defaults and options that SQLite knows"
+    if "can't render element" in failure.message:  # SQLAlchemy's words for a type
+        return what
+    if _ALTERS.match(failure.operation) or "ALTER" in failure.message:
+        return "write it for SQLite, in batch mode: with op.batch_alter_table(…)"
+    if not failure.operation.startswith("op.") or failure.operation == "op.execute":
+        return "write it in SQL that SQLite understands, too"
+    found = _NEAR.search(failure.message)
+    if found is None:
+        return what
+    name = found[1]
+    return (
+        f"where {name} is a name, quote it, as SQLite has a word of its own like that:"
+        f' sa.sql.quoted_name("{name}", quote=True); else {what}'
+    )
 
 
 def remedy_for_stamp(graph: Graph, rows: Collection[str], ran: Collection[str]) -> Remedy:

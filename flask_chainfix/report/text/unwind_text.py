@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from flask_chainfix.common.quoting import word
+from flask_chainfix.common.quoting import ref_word, word
 from flask_chainfix.common.wording import count, listing
 from flask_chainfix.databases.applied.lost import lost_footprint
 from flask_chainfix.databases.facts import Facts
@@ -24,7 +24,9 @@ _NOTHING = "nothing"
 def verdict(result: UnwindPlan) -> str:
     """The one line that says it all."""
     if not result.databases:
-        return "No database is ahead of this code: there is nothing to take back."
+        statuses = result.diagnosis.snapshot.databases.statuses
+        reached = " that is reached from here" if any(each.by_user for each in statuses) else ""
+        return f"No database{reached} is ahead of this code: there is nothing to take back."
     total = len(result.databases)
     if not isinstance(result, Unwound):
         return f"{count(total, 'database')} {'is' if total == 1 else 'are'} ahead of this code."
@@ -53,14 +55,19 @@ def sections(result: UnwindPlan) -> Iterator[Section]:
 
 
 def offer(result: UnwindOffer) -> Iterator[str]:
-    """One line where a database is ahead, and none where there is not."""
+    """One line where a database is ahead, and none where there is not.
+
+    Where the main branch has what databases have run, a merge loses nothing, and comes first.
+    """
     if not result.ahead:
         return
     ((name, number), *others) = result.ahead.items()
     who = f"{count(len(result.ahead), 'database')} are" if others else f"{name} is"
     how_far = "" if others else f"{count(number, 'revision')} "
     tools = result.tools
-    yield f"fixchain: {who} {how_far}ahead of this code: {tools.fixchain} unwind{tools.databases}"
+    merge = f"git merge {ref_word(result.main)}, or " if result.main else ""
+    unwind = f"{tools.fixchain} unwind{tools.databases}"
+    yield f"fixchain: {who} {how_far}ahead of this code: {merge}{unwind}"
 
 
 def _origin(lost: LostRevision) -> str:
