@@ -107,7 +107,7 @@ def with_ways_that_work(proposal: Proposal, strategy: str = AUTO) -> Proposal:
         return proposal
     ways, codes = obstacle.remedy, {each.code for each in diagnosis.findings}
     for each in diagnosis.findings:
-        is_it = (each.code, each.revisions) == obstacle.about
+        is_it = each.about == obstacle.about
         # The other ways are listed where it is told.
         if is_it or (each.hint and set(each.hint.ways).issubset(obstacle.remedy.ways)):
             if is_it:
