@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.errors import CannotPlan, ChainFixError, UnsafeForDatabases
-from flask_chainfix.common.remedies import PLAIN_REPAIRS, Remedy
+from flask_chainfix.common.remedies import Remedy
 from flask_chainfix.databases.applied.contradictions import by_its_origin, leaving_out
 from flask_chainfix.databases.applied.has_run import Applied, possibilities, unexplained
 from flask_chainfix.databases.applied.row_moves import move_for
@@ -102,7 +102,7 @@ def with_ways_that_work(proposal: Proposal, strategy: str = AUTO) -> Proposal:
     diagnosis, obstacle = proposal.diagnosis, proposal.obstacle
     if proposal.planned is not None:
         ways = ways_to_one_head(proposal.planned.plan, strategy)
-        return replace(proposal, diagnosis=diagnosis.hinting(ways, {"FC102"}, PLAIN_REPAIRS))
+        return replace(proposal, diagnosis=diagnosis.hinting(ways, {"FC102"}))
     if obstacle is None:
         return proposal
     ways, codes = obstacle.remedy, {each.code for each in diagnosis.findings}
@@ -116,7 +116,7 @@ def with_ways_that_work(proposal: Proposal, strategy: str = AUTO) -> Proposal:
                 diagnosis = replace(diagnosis, findings=findings)
             ways, codes = Remedy.of(f"fix {each.code} first"), codes - {each.code}
             break
-    return replace(proposal, diagnosis=diagnosis.hinting(ways, codes, PLAIN_REPAIRS))
+    return replace(proposal, diagnosis=diagnosis.hinting(ways, codes))
 
 
 def with_moves(proposal: Proposal, planner: str) -> Proposal:
