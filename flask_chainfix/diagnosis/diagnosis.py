@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from flask_chainfix.chain.lineages import find_lineages
 from flask_chainfix.common.dataclass import dataclass
-from flask_chainfix.common.remedies import Remedy
+from flask_chainfix.common.remedies import PLAIN_REPAIRS, Remedy
 from flask_chainfix.common.wording import count, listing
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.rules import Family, by_severity, codes_of, diagnose, diagnose_by
@@ -84,10 +84,12 @@ class Diagnosis:
             )
         return self.judge(Family.SCHEMA).noticing(*_opaque(self.snapshot))
 
-    def hinting(self, ways: Remedy, codes: Collection[str], plain: Collection[str]) -> Diagnosis:
-        """The same with other ways in the place of plain commands, in findings of some codes."""
+    def hinting(self, ways: Remedy, codes: Collection[str]) -> Diagnosis:
+        """The same with other ways in the place of plain repairs, in findings of some codes."""
         findings = tuple(
-            replace(each, hint=each.hint.instead_of(plain, ways)) if each.code in codes else each
+            replace(each, hint=each.hint.instead_of(PLAIN_REPAIRS, ways))
+            if each.code in codes
+            else each
             for each in self.findings
         )
         return replace(self, findings=findings)

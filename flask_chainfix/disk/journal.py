@@ -106,11 +106,6 @@ class Journal:
     command: str = "repair"
 
     @property
-    def number(self) -> int:
-        """Its number; later journals have higher ones."""
-        return _number(self.path)
-
-    @property
     def migrations(self) -> tuple[Entry, ...]:
         """The changed files without the chain lock."""
         return tuple(entry for entry in self.entries if entry.path != self.lock_path)

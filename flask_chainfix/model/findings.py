@@ -71,6 +71,11 @@ class Finding:
     locations: tuple[Location, ...]
     repairable: bool
 
+    @property
+    def about(self) -> tuple[str, tuple[str, ...]]:
+        """What tells it from the other findings about a chain: code and revisions."""
+        return self.code, self.revisions
+
 
 # --- What there is to know of a kind of finding --------------------------------------------------
 

@@ -181,7 +181,6 @@ class Rehearsal:
         failure: what ended it early.
         differences: what the models have otherwise; ``None`` if they were not compared.
         not_compared: why not.
-        stranded: revisions that never ran on a database stamped at ``start``.
         start: where the database was stamped; empty for a rehearsal from nothing.
         way_of: the known databases that stand there, whose way this was.
         kept: URLs of the databases that are still there, passwords masked.
@@ -198,7 +197,6 @@ class Rehearsal:
     failure: RehearsalFailure | None = None
     differences: tuple[str, ...] | None = None
     not_compared: str = ""
-    stranded: tuple[str, ...] = ()
     start: tuple[str, ...] = ()
     way_of: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.errors import CannotPlan, ChainFixError, UnsafeForDatabases
-from flask_chainfix.common.remedies import PLAIN_REPAIRS, Remedy
+from flask_chainfix.common.remedies import Remedy
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.diagnosis import Diagnosis, heads_in_doubt
 from flask_chainfix.diagnosis.rules import Family, diagnose
@@ -104,12 +104,12 @@ def with_ways_that_work(proposal: Proposal, strategy: str = AUTO) -> Proposal:
         from flask_chainfix.planning.linking.strategies import ways_to_one_head
 
         ways = ways_to_one_head(proposal.planned.plan, strategy)
-        return replace(proposal, diagnosis=diagnosis.hinting(ways, {"FC102"}, PLAIN_REPAIRS))
+        return replace(proposal, diagnosis=diagnosis.hinting(ways, {"FC102"}))
     if obstacle is None:
         return proposal
     ways, codes = obstacle.remedy, {each.code for each in diagnosis.findings}
     for each in diagnosis.findings:
-        is_it = (each.code, each.revisions) == obstacle.about
+        is_it = each.about == obstacle.about
         # The other ways are listed where it is told.
         if is_it or (each.hint and set(each.hint.ways).issubset(obstacle.remedy.ways)):
             if is_it:
@@ -118,7 +118,7 @@ def with_ways_that_work(proposal: Proposal, strategy: str = AUTO) -> Proposal:
                 diagnosis = replace(diagnosis, findings=findings)
             ways, codes = Remedy.of(f"fix {each.code} first"), codes - {each.code}
             break
-    return replace(proposal, diagnosis=diagnosis.hinting(ways, codes, PLAIN_REPAIRS))
+    return replace(proposal, diagnosis=diagnosis.hinting(ways, codes))
 
 
 def with_moves(proposal: Proposal, planner: str) -> Proposal:

@@ -148,7 +148,7 @@ class _Heard:
 
 def _told(error: BaseException) -> str:
     """An exception as a sentence: its kind and the first line of what it says."""
-    from flask_chainfix.rehearsal.failures import ForeignConnection, causes
+    from flask_chainfix.rehearsal.child.failures import ForeignConnection, causes
 
     foreign = next((each for each in causes(error) if isinstance(each, ForeignConnection)), None)
     if foreign is not None:

@@ -1,4 +1,4 @@
-"""What files and links do not show: other environments, env.py, the chain lock, a rehearsal."""
+"""Faults that headers do not show: other environments, env.py, the chain lock, downgrades."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Bases and heads come into one chain: what has to run first, what ranks the rest, and how."""
+"""Linking bases and heads: what must run first, what ranks the rest, the strategies."""

@@ -33,19 +33,19 @@ def refuse_faults(
     """
     old = _old_faults(before, left)
     for fault in left:
-        if fault.code not in wishes.accept and (fault.code, fault.revisions) not in old:
+        if fault.code not in wishes.accept and fault.about not in old:
             refusal = CannotPlan(
                 f"the planned chain would have a fault: {with_places(fault)}",
                 _ways_out(before, fault, wishes, again),
             )
-            refusal.about = (fault.code, fault.revisions)
+            refusal.about = fault.about
             raise refusal
 
 
 def _old_faults(before: Facts, left: Iterable[Finding]) -> set[tuple[str, tuple[str, ...]]]:
     """The faults that one upgrade of the chain as it is runs into: their codes and revisions."""
     joined = {
-        (fault.code, fault.revisions)
+        fault.about
         for fault in left
         if fault.code not in _OF_THE_ORDER
         and all(revision in before.graph for revision in fault.revisions)
@@ -54,14 +54,14 @@ def _old_faults(before: Facts, left: Iterable[Finding]) -> set[tuple[str, tuple[
     if not joined:
         return joined
     found = errors_of(diagnose(before, Family.CHAIN, Family.SCHEMA))
-    return joined.intersection((fault.code, fault.revisions) for fault in found)
+    return joined.intersection(fault.about for fault in found)
 
 
 def new_faults(before: Facts, after: Facts) -> list[Finding]:
     """The errors of links and schema that a chain would have and has not now."""
     old, new = (diagnose(each, Family.CHAIN, Family.SCHEMA) for each in (before, after))
-    known = {(fault.code, fault.revisions) for fault in old}
-    return [fault for fault in errors_of(new) if (fault.code, fault.revisions) not in known]
+    known = {fault.about for fault in old}
+    return [fault for fault in errors_of(new) if fault.about not in known]
 
 
 def with_places(fault: Finding) -> str:

@@ -91,7 +91,7 @@ def mend_impassable(
     Args:
         snapshot: that chain.
         movable: the revisions that may change; ``None`` for all.
-        strict: whether those count, too, that it passes in the order of its own.
+        strict: whether to mend those, too, that Alembic passes in an order of its own.
 
     Returns:
         The chain afterwards, and what was done, in this order.

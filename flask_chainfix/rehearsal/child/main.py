@@ -130,7 +130,6 @@ class _Rehearsing:
             config, script = self._open(request["chain"])
             stranded = {found.revision for found in script.walk_revisions()} - self._ran
             if request["old"] and stranded:
-                self.send("told", stranded=sorted(stranded))
                 message = (
                     f"{', '.join(sorted(stranded))} never ran, and Alembic treats them as done"
                 )
