@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import builtins
-import warnings
 from collections.abc import Collection, Iterator
 
 from flask_chainfix.schema.footprint import Footprint, Opaque
@@ -12,9 +11,7 @@ from flask_chainfix.schema.python.expressions import assign, evaluate, imports, 
 from flask_chainfix.schema.python.interpreter import Budget, Run, TooMuch
 from flask_chainfix.schema.python.statements import follow
 from flask_chainfix.schema.python.values import UNKNOWN, Arguments, Imported, Local
-from flask_chainfix.source import excess, names_bound
-
-_CANNOT_PARSE = (SyntaxError, ValueError, RecursionError, MemoryError)
+from flask_chainfix.source import CANNOT_COMPILE, excess, names_bound, parse
 
 
 def read_footprint(
@@ -41,11 +38,8 @@ def read_footprint(
     if (too_much := excess(data)) is not None:
         return _all_opaque(f"a file that {too_much.reason}")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a migration's own SyntaxWarnings are not ours
-            tree = ast.parse(data)
-        module = Module(tree, data)
-    except _CANNOT_PARSE:
+        module = Module(parse(data), data)
+    except CANNOT_COMPILE:
         return _all_opaque("a file that is no valid Python for this interpreter")
     function = module.functions.get(direction)
     if function is None:

@@ -11,13 +11,9 @@ from flask_chainfix.schema.footprint import (
     Kind,
     Opaque,
     SchemaObject,
+    belongs_to_database,
+    table_of,
 )
-
-# Tables that databases keep for themselves.
-_SYSTEM_SCHEMAS = frozenset(
-    {"information_schema", "mysql", "performance_schema", "pg_catalog", "pg_toast", "sys"}
-)
-_SYSTEM_TABLES = frozenset({"dual", "sqlite_master", "sqlite_schema", "sqlite_sequence"})
 
 # What a statement does; line and database are filled in where it is recorded.
 Deeds = Iterator[Effect | Opaque]
@@ -76,6 +72,5 @@ def is_system(deed: Effect | Opaque, dialect: str) -> bool:
     thing = deed.table if isinstance(deed, Opaque) else deed.object
     if thing is None or thing.kind is Kind.TYPE:
         return False
-    table = thing.name if thing.kind is Kind.TABLE else thing.table
-    own = dialect in ("", "postgres") and table.startswith("pg_")
-    return own or thing.schema.lower() in _SYSTEM_SCHEMAS or table in _SYSTEM_TABLES
+    in_catalog = dialect in ("", "postgres") and table_of(thing).name.startswith("pg_")
+    return in_catalog or belongs_to_database(thing)
