@@ -200,7 +200,8 @@ def observed(histories: Mapping[Key, History], live: Live) -> Iterator[tuple[His
     """
     for key, history in histories.items():
         state = live.state(key)
-        if state is None or (not live.is_public and any(map(_is_in_public, history.steps))):
+        names = (step.object.schema.casefold() for step in history.steps)
+        if state is None or (not live.is_public and "public" in names):
             continue
         if state is False and key.kind not in (Kind.TABLE, Kind.TYPE):
             # An index has been made on a table that may have another name by now.
@@ -210,10 +211,6 @@ def observed(histories: Mapping[Key, History], live: Live) -> Iterator[tuple[His
         elif live.spelled is not None and state is True and not live.spells(history.steps, key):
             continue
         yield history, state
-
-
-def _is_in_public(step: Step) -> bool:
-    return step.object.schema.casefold() == "public"
 
 
 def sightings(histories: Mapping[Key, History], live: Live) -> list[Sighting]:

@@ -112,26 +112,17 @@ def live_of(snapshot: Facts, status: DatabaseStatus) -> Live | None:
     has_binds = any(key.database for key in snapshot.evidence.mentioned)
     if status.tables is None or status.in_passing or has_binds:
         return None
-    tables, columns, complete = status.tables, status.columns, status.complete
-    # Most of a thousand tenants hold the same.
-    return snapshot.once(
-        (tables, columns, complete), lambda: _live(snapshot, tables, columns, complete=complete)
-    )
+    names, columns, complete = status.tables, status.columns, status.complete
 
+    def work_out() -> Live | None:
+        looked = {Kind.TABLE} if columns is None else {Kind.TABLE, Kind.COLUMN}
+        # Which schema was looked at is not known: what is named to be in public is left out.
+        there = dict.fromkeys(keys_of(names, columns or ()), True)
+        live = Live(there, frozenset(looked), is_public=False)
+        tables = (key for key in snapshot.histories if key.kind is Kind.TABLE)
+        return live if complete or any(map(live.state, tables)) else None
 
-def _live(
-    snapshot: Facts,
-    names: frozenset[str],
-    columns: frozenset[tuple[str, str]] | None,
-    *,
-    complete: bool,
-) -> Live | None:
-    looked = {Kind.TABLE} if columns is None else {Kind.TABLE, Kind.COLUMN}
-    # Which schema was looked at is not known here, so what is named to be in public is left out.
-    there = dict.fromkeys(keys_of(names, columns or ()), True)
-    live = Live(there, frozenset(looked), is_public=False)
-    tables = (key for key in snapshot.histories if key.kind is Kind.TABLE)
-    return live if complete or any(map(live.state, tables)) else None
+    return snapshot.once((names, columns, complete), work_out)  # a thousand tenants hold the same
 
 
 class Fit(NamedTuple):

@@ -96,7 +96,8 @@ class Module:
         self.functions: dict[str, ast.FunctionDef | ast.AsyncFunctionDef] = {}
         for statement in tree.body:
             self._bind(statement)
-        self.may_yield = b"yield" in data and _has(tree, ast.Yield, ast.YieldFrom)
+        yields = (isinstance(node, (ast.Yield, ast.YieldFrom)) for node in ast.walk(tree))
+        self.may_yield = b"yield" in data and any(yields)
         self.shared: frozenset[str] = frozenset()
         if b"global" in data or b"nonlocal" in data:
             self.shared = frozenset(
@@ -150,10 +151,6 @@ class Module:
         if name in self._classes:
             return table_of_class(run, self._classes[name])
         return Imported(f"builtins.{name}") if name in _BUILTINS else UNKNOWN
-
-
-def _has(tree: ast.AST, *kinds: type[ast.AST]) -> bool:
-    return any(isinstance(node, kinds) for node in ast.walk(tree))
 
 
 def _changed_in_place(statement: ast.stmt) -> Iterator[str]:

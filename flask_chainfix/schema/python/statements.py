@@ -174,10 +174,6 @@ def _return(run: Run, node: ast.Return) -> bool:
     return True
 
 
-def _leave(run: Run, node: ast.Continue | ast.Break) -> bool:
-    return True
-
-
 def _import(run: Run, node: ast.Import | ast.ImportFrom) -> None:
     run.names.update(imports(node))
 
@@ -198,11 +194,6 @@ def _other(run: Run, node: ast.stmt) -> bool:
     return True
 
 
-def _nothing(run: Run, node: ast.stmt) -> None:
-    # Where a migration raises it has not run: what is behind it belongs to each run that ends.
-    pass
-
-
 _LEAVING = (ast.Return, ast.Raise, ast.Continue, ast.Break)
 # What each gives is whether it may leave the block.
 _STATEMENTS: dict[type[ast.stmt], Callable[[Run, Any], bool | None]] = {
@@ -217,14 +208,12 @@ _STATEMENTS: dict[type[ast.stmt], Callable[[Run, Any], bool | None]] = {
     ast.With: _with,
     ast.Try: _try,
     ast.Return: _return,
-    ast.Continue: _leave,
-    ast.Break: _leave,
+    ast.Continue: lambda *_: True,
+    ast.Break: lambda *_: True,
     ast.Import: _import,
     ast.ImportFrom: _import,
     ast.FunctionDef: _function,
     ast.ClassDef: _class,
-    ast.Pass: _nothing,
-    ast.Raise: _nothing,
-    ast.Global: _nothing,
-    ast.Nonlocal: _nothing,
+    # Where a migration raises it has not run: what is behind it belongs to each run that ends.
+    **dict.fromkeys((ast.Pass, ast.Raise, ast.Global, ast.Nonlocal), lambda *_: None),
 }
