@@ -60,7 +60,7 @@ def early(snapshot: Facts, status: DatabaseStatus, revisions: frozenset[str]) ->
 def _compared(
     snapshot: Facts, status: DatabaseStatus, revisions: frozenset[str]
 ) -> tuple[tuple[Found, ...], tuple[Found, ...]]:
-    live = live_of(snapshot, status)
+    live = _live_of(snapshot, status)
     if live is None:
         return (), ()
     return snapshot.once((live, revisions), lambda: _compare(snapshot, live, revisions))
@@ -107,7 +107,7 @@ def _found(step: Step) -> Found:
     return Found(step.revision, step.object.spelled, step.object.kind)
 
 
-def live_of(snapshot: Facts, status: DatabaseStatus) -> Live | None:
+def _live_of(snapshot: Facts, status: DatabaseStatus) -> Live | None:
     """What a look at a database has shown; ``None`` where that tells nothing of this chain."""
     has_binds = any(key.database for key in snapshot.evidence.mentioned)
     if status.tables is None or status.in_passing or has_binds:
@@ -153,7 +153,7 @@ def fit(snapshot: Facts, status: DatabaseStatus) -> Fit | None:
 
 def traced(snapshot: Facts, status: DatabaseStatus) -> Trace | None:
     """What a database shows of each revision; ``None`` where nobody has looked."""
-    live = live_of(snapshot, status)
+    live = _live_of(snapshot, status)
     if live is None:
         return None
     chains = snapshot.old
@@ -232,7 +232,7 @@ def with_what_they_make(
     snapshot: Facts, files: Sequence[MigrationFile], status: DatabaseStatus
 ) -> list[int]:
     """The files whose own tables and columns are all in a database, by their index."""
-    live = live_of(snapshot, status)
+    live = _live_of(snapshot, status)
     if live is None:
         return []
     made = [frozenset(_made(snapshot, file)) for file in files]
