@@ -83,9 +83,11 @@ def _actions(opaque: Opaque) -> str:
 def expect(dialect: str | None, script: str, expected: str) -> None:
     found = done(script, dialect)
     if OLD and ", ".join(found) != expected:
-        # Older versions of sqlglot read less; what they do not read must not be told otherwise.
+        # Older versions of sqlglot read less here and there, and more where newer ones leave what
+        # happens to a table opaque; what is read must not be told otherwise.
         changes = {one for one in found if one[0] in "+-"}
-        assert changes <= set(expected.split(", "))
+        opaque = {one for one in changes if f"@{one[1:].partition('.')[0]}" in expected}
+        assert changes - opaque <= set(expected.split(", "))
     else:
         assert ", ".join(found) == expected
 
