@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from flask_chainfix.schema.python import interpreter
 from flask_chainfix.schema.python.footprint_reader import read_footprint
 from flask_chainfix.schema.python.interpreter import MOST_STEPS
 from flask_chainfix.source import bindings as scopes
+from flask_chainfix.source.bindings import names_in
 from flask_chainfix.source.body import same_body
 from flask_chainfix.source.header import MOST_IDS, read
 from tests.commands import fixchain
@@ -195,19 +197,18 @@ def test_a_header_variable_does_not_double_again_and_again(line: str) -> None:
 
 def test_each_definition_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
-    holds = scopes._holds_back_door
 
-    def counted(node: ast.AST) -> bool:
+    def counted(node: ast.AST) -> Iterator[ast.Name]:
         asked.append(node)
-        return holds(node)
+        return names_in(node)
 
-    monkeypatch.setattr(scopes, "_holds_back_door", counted)
+    monkeypatch.setattr(scopes, "names_in", counted)
     chain = "".join(f"def f{i}():\n    f{i + 1}()\n" for i in range(300))
     text = f"revision = 'a'\ndown_revision = None\n{chain}def f300():\n    exec('')\nf0()\n"
     reading = read(text.encode(), "a.py")
     assert isinstance(reading, Header)
     assert reading.revision is None  # f0() may set it
-    assert len(asked) == 301
+    assert len([node for node in asked if isinstance(node, ast.FunctionDef)]) == 301
 
 
 # --- What is read of a configuration -------------------------------------------------------------

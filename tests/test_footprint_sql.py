@@ -46,9 +46,9 @@ def done(script: str, dialect: str | None = None) -> list[str]:
 
 def told(script: str, **how: Any) -> tuple[list[Effect], list[Opaque]]:
     """What is known of what a script does, and what is not."""
-    deeds = list(read_sql(script, 5, **how))
-    effects = [deed for deed in deeds if isinstance(deed, Effect)]
-    return effects, [deed for deed in deeds if isinstance(deed, Opaque)]
+    found = list(read_sql(script, 5, **how))
+    effects = [each for each in found if isinstance(each, Effect)]
+    return effects, [each for each in found if isinstance(each, Opaque)]
 
 
 def _effect(effect: Effect) -> str:
@@ -266,4 +266,4 @@ def test_a_script_does_what_its_statements_do(
 ) -> None:
     together = read_sql(gap.join(statements), 3, dialect=dialect)
     apart = [read_sql(statement, 3, dialect=dialect) for statement in statements]
-    assert list(together) == [deed for one in apart for deed in one]
+    assert list(together) == [each for one in apart for each in one]

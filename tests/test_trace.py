@@ -255,7 +255,7 @@ def test_a_revision_put_below_what_a_database_has_run() -> None:
         rev("b <- a").doing(_MAKES.format("tokens")),
         rev("c <- b").doing(_MAKES.format("logs")),
     )
-    live = Live(dict.fromkeys(keys_of(["users", "logs"]), True), frozenset({Kind.TABLE}))
+    live = Live(dict.fromkeys(keys_of(["users", "logs"], ()), True), frozenset({Kind.TABLE}))
     assert _verdicts(trace(now, live, chains=[old.graph])) == {
         "a": "run",
         "b": "not-run",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from itertools import islice
@@ -200,9 +200,9 @@ class _Catalog(NamedTuple):
     """
 
     default: tuple[str, ...]
-    tables: Mapping[str, frozenset[str]]
-    used: frozenset[str] | None
-    columns: Mapping[str, frozenset[tuple[str, str]]] | None
+    tables: Mapping[str, Set[str]]
+    used: Set[str] | None
+    columns: Mapping[str, Set[tuple[str, str]]] | None
     widths: Mapping[tuple[str, str], int] = MappingProxyType({})
 
 
@@ -211,8 +211,12 @@ def _beside(catalog: _Catalog, target: Target) -> tuple[DatabaseStatus, bool]:
     places = catalog.default if target.schema is None else (target.schema,)
     having = (each for each in places if target.version_table in catalog.tables.get(each, ()))
     place = next(having, next(iter(places), ""))
-    names = catalog.tables.get(place, frozenset())
+    names = frozenset(catalog.tables.get(place, ()))
     tables, used = names - {target.version_table}, catalog.used
+    columns = None
+    if catalog.columns is not None:
+        there = catalog.columns.get(place, ())
+        columns = frozenset(each for each in there if each[0] != target.version_table)
     status = DatabaseStatus(
         target.name,
         target.identity,
@@ -222,13 +226,7 @@ def _beside(catalog: _Catalog, target: Target) -> tuple[DatabaseStatus, bool]:
         target.own,
         complete=used is not None and used <= {place},
         width=catalog.widths.get((place, target.version_table)),
-        columns=None
-        if catalog.columns is None
-        else frozenset(
-            pair
-            for pair in catalog.columns.get(place, frozenset())
-            if pair[0] != target.version_table
-        ),
+        columns=columns,
     )
     return status, target.version_table in names
 
@@ -242,9 +240,9 @@ def _read_catalog(connection: Connection, targets: Iterable[Target]) -> _Catalog
         return _sqlite_catalog(connection)
     path = _POSTGRESQL_PATH if kind == "postgresql" else "SELECT DATABASE()"
     default = tuple(row[0] for row in connection.execute(text(path)) if row[0] is not None)
-    found: dict[str, set[str]] = {}
-    widths: dict[tuple[str, str], int] = {}
+    tables: dict[str, set[str]] = {}
     columns: dict[str, set[tuple[str, str]]] = {}
+    widths: dict[tuple[str, str], int] = {}
     of_tables, of_columns, of_widths = (
         text(each).bindparams(bindparam("schemas", expanding=True)) for each in _CATALOG[kind]
     )
@@ -252,18 +250,14 @@ def _read_catalog(connection: Connection, targets: Iterable[Target]) -> _Catalog
     for start in range(0, len(schemas), _AT_ONCE):
         part = {"schemas": schemas[start : start + _AT_ONCE]}
         for schema, name in connection.execute(of_tables, part):
-            found.setdefault(schema, set()).add(name)
+            tables.setdefault(schema, set()).add(name)
         for schema, name, width in connection.execute(of_widths, part):
             widths[schema, name] = int(width)  # MariaDB's is a Decimal
         for schema, name, each in connection.execute(of_columns, part):
             columns.setdefault(schema, set()).add((name, each))
-    theirs = {schema: frozenset(pairs) for schema, pairs in columns.items()}
-    tables = {schema: frozenset(names) for schema, names in found.items()}
-    if kind == "postgresql":
-        used = frozenset(connection.execute(text(_POSTGRESQL_USED)).scalars())
-        return _Catalog(default, tables, used, theirs, widths)
-    seen = frozenset(connection.execute(text(_MYSQL_SEEN)).scalars())
-    return _Catalog(default, tables, seen or None, theirs, widths)
+    is_mysql = kind == "mysql"
+    used = set(connection.execute(text(_MYSQL_SEEN if is_mysql else _POSTGRESQL_USED)).scalars())
+    return _Catalog(default, tables, used if used or not is_mysql else None, columns, widths)
 
 
 def _sqlite_catalog(connection: Connection) -> _Catalog:
@@ -271,7 +265,7 @@ def _sqlite_catalog(connection: Connection) -> _Catalog:
     return _Catalog(
         ("main",),
         {
-            schema: frozenset(
+            schema: set(
                 connection.execute(
                     select(column("name"))
                     .select_from(table("sqlite_master", schema=schema))
@@ -281,18 +275,18 @@ def _sqlite_catalog(connection: Connection) -> _Catalog:
             )
             for schema in attached
         },
-        frozenset(["main"]),
+        {"main"},
         _sqlite_columns(connection),
     )
 
 
-def _sqlite_columns(connection: Connection) -> Mapping[str, frozenset[tuple[str, str]]] | None:
+def _sqlite_columns(connection: Connection) -> Mapping[str, Set[tuple[str, str]]] | None:
     """The columns; ``None`` where SQLite cannot tell, as of a table of a module that is missing."""
     try:
         rows = connection.execute(text(_SQLITE_COLUMNS)).all()
     except DBAPIError:
         return None
-    return {"main": frozenset((str(name), str(each)) for name, each in rows)}
+    return {"main": {(str(name), str(each)) for name, each in rows}}
 
 
 # --- Version tables -------------------------------------------------------------------------------

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import ast
-import warnings
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 from flask_chainfix.common.regular_files import LARGEST_CODE, read_regular
-from flask_chainfix.source.literals import Computed, evaluate
+from flask_chainfix.source.literals import CANNOT_COMPILE, Computed, evaluate, parse
 
-# The last two are for source that is nested or sized beyond what the interpreter can take.
-CANNOT_READ = (OSError, SyntaxError, ValueError, RecursionError, MemoryError)
+CANNOT_READ = (OSError, *CANNOT_COMPILE)
 
 
 def uses_flask_app(path: Path) -> bool:
@@ -24,7 +22,7 @@ def uses_flask_app(path: Path) -> bool:
         data = read_regular(path, LARGEST_CODE)
         if b"current_app" not in data:
             return False
-        tree = _parsed(data)
+        tree = parse(data)
     except OSError:
         return False
     except CANNOT_READ:
@@ -37,19 +35,13 @@ def uses_flask_app(path: Path) -> bool:
     )
 
 
-def _parsed(data: bytes) -> ast.Module:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the file's own SyntaxWarnings are not ours
-        return ast.parse(data)
-
-
 class EnvPy:
     """The syntax tree of an ``env.py``, and what its module-level names hold for certain."""
 
     def __init__(self, path: Path) -> None:
         """Read the file; where it cannot be read, one of ``CANNOT_READ`` is raised."""
         self.path = path
-        self._tree = _parsed(read_regular(path, LARGEST_CODE))
+        self._tree = parse(read_regular(path, LARGEST_CODE))
         # A name that anything else binds too holds nobody knows what.
         bound = Counter(_names_bound(self._tree))
         self._held = {name: node for name, node in self._assigned().items() if bound[name] == 1}

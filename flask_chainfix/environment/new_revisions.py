@@ -234,7 +234,6 @@ def _hooks_of_ini(data: bytes) -> dict[str, dict[str, str]]:
 
 
 def _hooks_of_toml(data: bytes) -> dict[str, dict[str, str]]:
-    """The options of each hook, by name."""
     hooks = tomllib.loads(data.decode())["tool"]["alembic"].get(_SECTION, [])
     return {
         hook.get("name", ""): {key: hook[key] for key in hook if key != "name"} for hook in hooks

@@ -123,17 +123,14 @@ def _fails(evidence: Evidence, first: Touch, second: Touch) -> bool:
         return not (first.tolerant and second.tolerant)
     if second.tolerant or (first.tolerant and not _precedes(evidence, _at(first), _at(second))):
         return False
+    if first.object.kind is Kind.TABLE:
+        return True
     # Where both make the table, that is the conflict, and is told.
-    return first.object.kind is Kind.TABLE or not _make_tables_too(evidence, first, second)
-
-
-def _make_tables_too(evidence: Evidence, first: Touch, second: Touch) -> bool:
-    """Whether two touches of a part of a table come with two creations of the table."""
     made = [
         evidence.times_made.get((key_of(table_of(touch.object)), touch.revision), 0)
         for touch in (first, second)
     ]
-    return all(made) and (first.revision != second.revision or made[0] > 1)
+    return not all(made) or (first.revision == second.revision and made[0] == 1)
 
 
 def _unnamed_changes(evidence: Evidence, object_: SchemaObject, action: Action) -> list[_Event]:
@@ -235,7 +232,6 @@ class _Between:
         return self._evidence.rank[event.revision], event.place
 
     def __call__(self, first: Touch, second: Touch) -> bool:
-        """Whether something may come between these two."""
         if self._elsewhere:
             return True
         start, end = _at(first), _at(second)

@@ -185,9 +185,12 @@ def dropping(touches: Iterable[Touch]) -> str:
 # --- Objects as they can be compared --------------------------------------------------------------
 # Tables, schemas and columns that Alembic and databases keep for themselves.
 _THEIR_TABLES = frozenset(
-    {"alembic_version", "sqlite_master", "sqlite_sequence", "spatial_ref_sys"}
+    {"alembic_version", "dual", "spatial_ref_sys", "sqlite_master", "sqlite_schema"}
+    | {"sqlite_sequence"}
 )
-_THEIR_SCHEMAS = frozenset({"information_schema", "mysql", "pg_catalog", "sys"})
+_THEIR_SCHEMAS = frozenset(
+    {"information_schema", "mysql", "performance_schema", "pg_catalog", "pg_toast", "sys"}
+)
 _THEIR_COLUMNS = frozenset({"ctid", "oid", "rowid", "tableoid", "xmin"})
 
 

@@ -77,31 +77,12 @@ class Live:
         return any(step.object.name == name for step in steps)
 
 
-def keys_of(
-    tables: Iterable[str],
-    columns: Iterable[tuple[str, str]] = (),
-    indexes: Iterable[tuple[str, str]] = (),
-    constraints: Iterable[tuple[str, str]] = (),
-    schema: str = "",
-) -> Iterator[Key]:
-    """The keys of what one schema holds.
-
-    Args:
-        tables: the names of its tables.
-        columns: its columns, each behind its table.
-        indexes: its indexes, each behind its table.
-        constraints: its constraints, each behind its table.
-        schema: its name, ``""`` for that of the version table.
-    """
+def keys_of(tables: Iterable[str], columns: Iterable[tuple[str, str]]) -> Iterator[Key]:
+    """The keys of tables, by name, and of columns, each behind its table, of the default schema."""
     for table in tables:
-        yield key_of(SchemaObject(Kind.TABLE, table, "", schema))
-    for kind, parts in (
-        (Kind.COLUMN, columns),
-        (Kind.INDEX, indexes),
-        (Kind.CONSTRAINT, constraints),
-    ):
-        for table, name in parts:
-            yield key_of(SchemaObject(kind, name, table, schema))
+        yield key_of(SchemaObject(Kind.TABLE, table))
+    for table, name in columns:
+        yield key_of(SchemaObject(Kind.COLUMN, name, table))
 
 
 def states_of(column: Properties) -> Iterator[tuple[Kind, str]]:
@@ -200,7 +181,8 @@ def observed(histories: Mapping[Key, History], live: Live) -> Iterator[tuple[His
     """
     for key, history in histories.items():
         state = live.state(key)
-        if state is None or (not live.is_public and any(map(_is_in_public, history.steps))):
+        names = (step.object.schema.casefold() for step in history.steps)
+        if state is None or (not live.is_public and "public" in names):
             continue
         if state is False and key.kind not in (Kind.TABLE, Kind.TYPE):
             # An index has been made on a table that may have another name by now.
@@ -210,10 +192,6 @@ def observed(histories: Mapping[Key, History], live: Live) -> Iterator[tuple[His
         elif live.spelled is not None and state is True and not live.spells(history.steps, key):
             continue
         yield history, state
-
-
-def _is_in_public(step: Step) -> bool:
-    return step.object.schema.casefold() == "public"
 
 
 def sightings(histories: Mapping[Key, History], live: Live) -> list[Sighting]:

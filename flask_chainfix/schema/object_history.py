@@ -8,7 +8,6 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
-from types import MappingProxyType
 from typing import NamedTuple
 
 from flask_chainfix.schema.evidence import Evidence
@@ -92,7 +91,7 @@ class _Event(NamedTuple):
 
 
 def histories_of(
-    evidence: Evidence, doubles: Mapping[str, Sequence[Footprint]] = MappingProxyType({})
+    evidence: Evidence, doubles: Mapping[str, Sequence[Footprint]]
 ) -> Mapping[Key, History]:
     """The history of each object that a chain makes, alters, renames or drops.
 

@@ -15,11 +15,12 @@ from flask_chainfix.source.body import (
     words_in,
 )
 from flask_chainfix.source.header import excess, is_loaded, read
-from flask_chainfix.source.literals import line_of
+from flask_chainfix.source.literals import CANNOT_COMPILE, line_of, parse
 from flask_chainfix.source.prose import ignores, stated_parents, states
 from flask_chainfix.source.rewriter import restate, rewrite
 
 __all__ = [
+    "CANNOT_COMPILE",
     "does_nothing",
     "excess",
     "ignores",
@@ -28,6 +29,7 @@ __all__ = [
     "line_of_upgrade",
     "names_bound",
     "never_goes_back",
+    "parse",
     "read",
     "restate",
     "rewrite",

@@ -70,11 +70,21 @@ def _opens_back_door(statement: ast.stmt) -> bool:
 def _risky_definitions(tree: ast.Module) -> frozenset[str]:
     """The functions and classes that could change module-level names when they are used.
 
-    All of them where one holds a back door or assigns to a global name: others may use that one.
+    Those that hold a back door or assign to a global name, and those that use such a one.
     """
     definitions = [node for node in ast.walk(tree) if isinstance(node, (*_FUNCTIONS, ast.ClassDef))]
-    risky = any(map(_holds_back_door, definitions))
-    return frozenset(node.name for node in definitions if risky)
+    pending = [node.name for node in definitions if _holds_back_door(node)]
+    users: dict[str, set[str]] = {}
+    for node in definitions if pending else ():
+        for name in names_in(node):
+            users.setdefault(name.id, set()).add(node.name)
+    risky: set[str] = set()
+    while pending:
+        one = pending.pop()
+        if one not in risky:
+            risky.add(one)
+            pending.extend(users.get(one, ()))
+    return frozenset(risky)
 
 
 def uses_any(statement: ast.stmt, names: Iterable[str]) -> bool:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import ast
 import re
-import warnings
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
 from flask_chainfix.source.bindings import BACK_DOORS, HEADER_NAMES, names_bound, names_in
-from flask_chainfix.source.header import CANNOT_COMPILE, docstring_node, excess
-from flask_chainfix.source.literals import line_of
+from flask_chainfix.source.header import docstring_node, excess
+from flask_chainfix.source.literals import CANNOT_COMPILE, line_of, parse
 
 
 def same_body(one: bytes, other: bytes) -> bool:
@@ -69,9 +68,7 @@ def _code_of(data: bytes) -> ast.Module | None:
     if excess(data) is not None:
         return None
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a migration's own SyntaxWarnings are not ours
-            tree = ast.parse(data)
+        tree = parse(data)
     except CANNOT_COMPILE:
         return None
     start = 0 if docstring_node(tree) is None else 1

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from flask_chainfix.model.files import COMPILED, Header, Problem, ProblemKind, Span, Unreadable
 from flask_chainfix.source.bindings import HEADER_NAMES, Binding, follow
-from flask_chainfix.source.literals import Computed, Positions
+from flask_chainfix.source.literals import CANNOT_COMPILE, Computed, Positions
 from flask_chainfix.source.prose import Docstring, parse_docstring
 from flask_chainfix.source.scan import scan
 
@@ -29,10 +29,6 @@ _OPENING_QUOTES = re.compile(r"""[rRuU]?(?:\"{3}|'{3}|"|')""")
 _CONFLICT = re.compile(rb"^(?:<{7}|>{7})(?: |\r?$)", re.MULTILINE)
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _OF_COMPILED = Header(None, None, None, None, "", None, None, None, {})
-
-# What compiling bytes can raise; ValueError is for NUL bytes, the last three for source that
-# is nested or sized beyond what the interpreter can take.
-CANNOT_COMPILE = (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError)
 
 
 def is_loaded(name: str, exists: Callable[[str], bool], *, sourceless: bool = False) -> bool:

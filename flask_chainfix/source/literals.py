@@ -6,6 +6,7 @@ import ast
 import codecs
 import re
 import tokenize
+import warnings
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -14,6 +15,18 @@ from flask_chainfix.model.files import Span
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 _COOKIE_REACH = 4096  # bytes; a cookie stands on one of the first two lines
 _UTF8_NAMES = frozenset({"utf-8", "utf-8-sig"})
+
+
+# What parsing and compiling can raise; ValueError is for NUL bytes, the last three for source that
+# is nested or sized beyond what the interpreter can take.
+CANNOT_COMPILE = (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError)
+
+
+def parse(data: bytes) -> ast.Module:
+    """The syntax tree of a file; one of ``CANNOT_COMPILE`` is raised where it has none."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the file's own SyntaxWarnings are not ours
+        return ast.parse(data)
 
 
 def line_of(data: bytes, offset: int) -> int:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import re
 import tokenize
-from collections.abc import Iterator
+from contextlib import suppress
+from token import COMMENT
 from typing import NamedTuple
 
 from flask_chainfix.model.files import Ignore, Span
@@ -82,15 +83,11 @@ def ignores(data: bytes) -> tuple[Ignore, ...]:
     Strings that look like such comments say nothing. What comes behind the first thing that is no
     Python is not read.
     """
-    return tuple(_ignores(data)) if _MARK in data else ()
-
-
-def _ignores(data: bytes) -> Iterator[Ignore]:
-    try:
-        for token in tokenize.tokenize(io.BytesIO(data).readline):
-            if token.type == tokenize.COMMENT:
-                for match in _IGNORE.finditer(token.string):
+    found: list[Ignore] = []
+    if _MARK in data:
+        with suppress(SyntaxError, tokenize.TokenError):
+            for token in tokenize.tokenize(io.BytesIO(data).readline):
+                for match in _IGNORE.finditer(token.string) if token.type == COMMENT else ():
                     codes = (code.strip().upper() for code in (match[1] or "").split(","))
-                    yield Ignore(token.start[0], tuple(code for code in codes if code))
-    except (SyntaxError, tokenize.TokenError):
-        return
+                    found.append(Ignore(token.start[0], tuple(code for code in codes if code)))
+    return tuple(found)

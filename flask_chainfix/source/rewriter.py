@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from flask_chainfix.common.errors import CannotRewrite
 from flask_chainfix.model.files import Header, Span, Unreadable
 from flask_chainfix.source.bindings import uses_any
-from flask_chainfix.source.header import CANNOT_COMPILE, Judged, docstring_node, judge
+from flask_chainfix.source.header import Judged, docstring_node, judge
+from flask_chainfix.source.literals import CANNOT_COMPILE
 from flask_chainfix.source.prose import states
 
 # What the docstring repeats of the header, by the variable that it is read from.

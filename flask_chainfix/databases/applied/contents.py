@@ -60,7 +60,7 @@ def early(snapshot: Facts, status: DatabaseStatus, revisions: frozenset[str]) ->
 def _compared(
     snapshot: Facts, status: DatabaseStatus, revisions: frozenset[str]
 ) -> tuple[tuple[Found, ...], tuple[Found, ...]]:
-    live = live_of(snapshot, status)
+    live = _live_of(snapshot, status)
     if live is None:
         return (), ()
     return snapshot.once((live, revisions), lambda: _compare(snapshot, live, revisions))
@@ -107,31 +107,22 @@ def _found(step: Step) -> Found:
     return Found(step.revision, step.object.spelled, step.object.kind)
 
 
-def live_of(snapshot: Facts, status: DatabaseStatus) -> Live | None:
+def _live_of(snapshot: Facts, status: DatabaseStatus) -> Live | None:
     """What a look at a database has shown; ``None`` where that tells nothing of this chain."""
     has_binds = any(key.database for key in snapshot.evidence.mentioned)
     if status.tables is None or status.in_passing or has_binds:
         return None
-    tables, columns, complete = status.tables, status.columns, status.complete
-    # Most of a thousand tenants hold the same.
-    return snapshot.once(
-        (tables, columns, complete), lambda: _live(snapshot, tables, columns, complete=complete)
-    )
+    names, columns, complete = status.tables, status.columns, status.complete
 
+    def work_out() -> Live | None:
+        looked = {Kind.TABLE} if columns is None else {Kind.TABLE, Kind.COLUMN}
+        # Which schema was looked at is not known: what is named to be in public is left out.
+        there = dict.fromkeys(keys_of(names, columns or ()), True)
+        live = Live(there, frozenset(looked), is_public=False)
+        tables = (key for key in snapshot.histories if key.kind is Kind.TABLE)
+        return live if complete or any(map(live.state, tables)) else None
 
-def _live(
-    snapshot: Facts,
-    names: frozenset[str],
-    columns: frozenset[tuple[str, str]] | None,
-    *,
-    complete: bool,
-) -> Live | None:
-    looked = {Kind.TABLE} if columns is None else {Kind.TABLE, Kind.COLUMN}
-    # Which schema was looked at is not known here, so what is named to be in public is left out.
-    there = dict.fromkeys(keys_of(names, columns or ()), True)
-    live = Live(there, frozenset(looked), is_public=False)
-    tables = (key for key in snapshot.histories if key.kind is Kind.TABLE)
-    return live if complete or any(map(live.state, tables)) else None
+    return snapshot.once((names, columns, complete), work_out)  # a thousand tenants hold the same
 
 
 class Fit(NamedTuple):
@@ -162,7 +153,7 @@ def fit(snapshot: Facts, status: DatabaseStatus) -> Fit | None:
 
 def traced(snapshot: Facts, status: DatabaseStatus) -> Trace | None:
     """What a database shows of each revision; ``None`` where nobody has looked."""
-    live = live_of(snapshot, status)
+    live = _live_of(snapshot, status)
     if live is None:
         return None
     chains = snapshot.old
@@ -241,7 +232,7 @@ def with_what_they_make(
     snapshot: Facts, files: Sequence[MigrationFile], status: DatabaseStatus
 ) -> list[int]:
     """The files whose own tables and columns are all in a database, by their index."""
-    live = live_of(snapshot, status)
+    live = _live_of(snapshot, status)
     if live is None:
         return []
     made = [frozenset(_made(snapshot, file)) for file in files]

@@ -182,7 +182,10 @@ def _move(now: Facts, then: Facts, applied: Applied, taken: Mapping[str, str]) -
             way("see where it went, and what can be done", "{fixchain} check{asked}"),
         )
     try:
-        has_run = applied.revisions | _counted(now, applied, taken)
+        lost_here = sorted(applied.revisions.union(applied.unknown).intersection(taken))
+        has_run = applied.revisions.union(
+            *(_counted_for(now, lost, taken[lost]) for lost in lost_here)
+        )
     except CannotPlan as refusal:
         return _refused(status, refusal.message, refusal.remedy)
     run = {now.databases.renamed.get(revision, revision) for revision in has_run}
@@ -274,14 +277,8 @@ def _counting_less(now: Facts, applied: Applied) -> Remedy:
     return finishing_there(now, lost) or way("bring it back", _bring_back(lost))
 
 
-def _counted(now: Facts, applied: Applied, taken: Mapping[str, str]) -> frozenset[str]:
-    """What has run where lost revisions are counted for others; ``CannotPlan`` if Git objects."""
-    lost_here = sorted(applied.revisions.union(applied.unknown).intersection(taken))
-    return frozenset().union(*(_counted_for(now, lost, taken[lost]) for lost in lost_here))
-
-
 def _counted_for(now: Facts, lost: str, other: str) -> set[str]:
-    """What a lost revision stood for, if it counts for another one."""
+    """What a lost revision stood for, if it counts for another one; ``CannotPlan`` if not so."""
     known = now.databases.lost.get(lost)
     left = survivors(now, lost)
     below = _certainly_below(now, left.rows)

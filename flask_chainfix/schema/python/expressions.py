@@ -51,14 +51,6 @@ def evaluate(run: Run, node: ast.expr) -> object:
     return value
 
 
-def _constant(run: Run, node: ast.Constant) -> object:
-    return node.value
-
-
-def _name(run: Run, node: ast.Name) -> object:
-    return run.lookup(node.id)
-
-
 def _attribute(run: Run, node: ast.Attribute) -> object:
     owner, name = evaluate(run, node.value), node.attr
     if isinstance(owner, Imported):
@@ -218,10 +210,6 @@ def _subscript(run: Run, node: ast.Subscript) -> object:
     return Method(owner, "[]") if isinstance(owner, Imported) else _clause_of(run, (owner, key))
 
 
-def _lambda(run: Run, node: ast.Lambda) -> object:
-    return Local(node, run.names)
-
-
 def _comprehension(
     run: Run, node: ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 ) -> object:
@@ -292,8 +280,8 @@ def _clause_of(run: Run, values: Sequence[object]) -> object:
 
 
 _EVALUATORS: dict[type[ast.AST], Callable[[Run, Any], object]] = {
-    ast.Constant: _constant,
-    ast.Name: _name,
+    ast.Constant: lambda _, node: node.value,
+    ast.Name: lambda run, node: run.lookup(node.id),
     ast.Attribute: _attribute,
     ast.Call: _call,
     ast.Tuple: _tuple,
@@ -304,7 +292,7 @@ _EVALUATORS: dict[type[ast.AST], Callable[[Run, Any], object]] = {
     ast.FormattedValue: _formatted,
     ast.BinOp: _binary,
     ast.Subscript: _subscript,
-    ast.Lambda: _lambda,
+    ast.Lambda: lambda run, node: Local(node, run.names),
     ast.ListComp: _comprehension,
     ast.SetComp: _comprehension,
     ast.DictComp: _comprehension,

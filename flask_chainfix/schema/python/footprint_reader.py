@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import builtins
-import warnings
 from collections.abc import Collection, Iterator
 
 from flask_chainfix.schema.footprint import Footprint, Opaque
@@ -12,9 +11,7 @@ from flask_chainfix.schema.python.expressions import assign, evaluate, imports, 
 from flask_chainfix.schema.python.interpreter import Budget, Run, TooMuch
 from flask_chainfix.schema.python.statements import follow
 from flask_chainfix.schema.python.values import UNKNOWN, Arguments, Imported, Local
-from flask_chainfix.source import excess, names_bound
-
-_CANNOT_PARSE = (SyntaxError, ValueError, RecursionError, MemoryError)
+from flask_chainfix.source import CANNOT_COMPILE, excess, names_bound, parse
 
 
 def read_footprint(
@@ -43,11 +40,8 @@ def read_footprint(
     if (too_much := excess(data)) is not None:
         return _all_opaque(f"a file that {too_much.reason}")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a migration's own SyntaxWarnings are not ours
-            tree = ast.parse(data)
-        module = Module(tree, data)
-    except _CANNOT_PARSE:
+        module = Module(parse(data), data)
+    except CANNOT_COMPILE:
         return _all_opaque("a file that is no valid Python for this interpreter")
     function = module.functions.get(direction)
     if function is None:
@@ -106,7 +100,8 @@ class Module:
         self.functions: dict[str, ast.FunctionDef | ast.AsyncFunctionDef] = {}
         for statement in tree.body:
             self._bind(statement)
-        self.may_yield = b"yield" in data and _has(tree, ast.Yield, ast.YieldFrom)
+        yields = (isinstance(node, (ast.Yield, ast.YieldFrom)) for node in ast.walk(tree))
+        self.may_yield = b"yield" in data and any(yields)
         self.shared: frozenset[str] = frozenset()
         if b"global" in data or b"nonlocal" in data:
             self.shared = frozenset(
@@ -160,10 +155,6 @@ class Module:
         if name in self._classes:
             return table_of_class(run, self._classes[name])
         return Imported(f"builtins.{name}") if name in _BUILTINS else UNKNOWN
-
-
-def _has(tree: ast.AST, *kinds: type[ast.AST]) -> bool:
-    return any(isinstance(node, kinds) for node in ast.walk(tree))
 
 
 def _changed_in_place(statement: ast.stmt) -> Iterator[str]:

@@ -251,7 +251,7 @@ class Run:
         if isinstance(script, Partial):
             self.doubt("SQL that is computed", line, *may_do(script.known))
             return
-        for deed in read_sql(
+        for effect in read_sql(
             script,
             line,
             dialect=self.dialect,
@@ -259,10 +259,10 @@ class Run:
             database=self._database,
             allowance=self.budget.sql,
         ):
-            if isinstance(deed, Opaque):
-                self._doubt(deed)
+            if isinstance(effect, Opaque):
+                self._doubt(effect)
             else:
-                self._add(deed)
+                self._add(effect)
 
     def call(self, function: Local, arguments: Arguments) -> object:
         """Run the body of a function of the file."""

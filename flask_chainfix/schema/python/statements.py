@@ -78,29 +78,25 @@ def block(run: Run, statements: Sequence[ast.stmt]) -> bool:
     return left
 
 
-def _expression(run: Run, node: ast.Expr | ast.Assert) -> bool:
+def _expression(run: Run, node: ast.Expr | ast.Assert) -> None:
     evaluate(run, node.test if isinstance(node, ast.Assert) else node.value)
-    return False
 
 
-def _assignment(run: Run, node: ast.Assign) -> bool:
+def _assignment(run: Run, node: ast.Assign) -> None:
     value = evaluate(run, node.value)
     for target in node.targets:
         assign(run, target, value)
-    return False
 
 
-def _annotated(run: Run, node: ast.AnnAssign) -> bool:
+def _annotated(run: Run, node: ast.AnnAssign) -> None:
     if node.value is not None:
         assign(run, node.target, evaluate(run, node.value))
-    return False
 
 
-def _augmented(run: Run, node: ast.AugAssign) -> bool:
+def _augmented(run: Run, node: ast.AugAssign) -> None:
     target = node.target
     old = ast.Name(target.id, ast.Load()) if isinstance(target, ast.Name) else target
     assign(run, target, evaluate(run, ast.BinOp(old, node.op, node.value)))
-    return False
 
 
 def _choice(run: Run, node: ast.If) -> bool:
@@ -178,25 +174,18 @@ def _return(run: Run, node: ast.Return) -> bool:
     return True
 
 
-def _leave(run: Run, node: ast.Continue | ast.Break) -> bool:
-    return True
-
-
-def _import(run: Run, node: ast.Import | ast.ImportFrom) -> bool:
+def _import(run: Run, node: ast.Import | ast.ImportFrom) -> None:
     run.names.update(imports(node))
-    return False
 
 
-def _function(run: Run, node: ast.FunctionDef) -> bool:
+def _function(run: Run, node: ast.FunctionDef) -> None:
     if node.decorator_list:  # what stands for the function, and what that does, only running shows
         run.doubt("a decorated function", node.lineno)
     run.names[node.name] = UNKNOWN if node.decorator_list else Local(node, run.names)
-    return False
 
 
-def _class(run: Run, node: ast.ClassDef) -> bool:
+def _class(run: Run, node: ast.ClassDef) -> None:
     run.names[node.name] = table_of_class(run, node)
-    return False
 
 
 def _other(run: Run, node: ast.stmt) -> bool:
@@ -205,13 +194,9 @@ def _other(run: Run, node: ast.stmt) -> bool:
     return True
 
 
-def _nothing(run: Run, node: ast.stmt) -> bool:
-    # Where a migration raises it has not run: what is behind it belongs to each run that ends.
-    return False
-
-
 _LEAVING = (ast.Return, ast.Raise, ast.Continue, ast.Break)
-_STATEMENTS: dict[type[ast.stmt], Callable[[Run, Any], bool]] = {
+# What each gives is whether it may leave the block.
+_STATEMENTS: dict[type[ast.stmt], Callable[[Run, Any], bool | None]] = {
     ast.Assert: _expression,
     ast.Expr: _expression,
     ast.Assign: _assignment,
@@ -223,14 +208,12 @@ _STATEMENTS: dict[type[ast.stmt], Callable[[Run, Any], bool]] = {
     ast.With: _with,
     ast.Try: _try,
     ast.Return: _return,
-    ast.Continue: _leave,
-    ast.Break: _leave,
+    ast.Continue: lambda *_: True,
+    ast.Break: lambda *_: True,
     ast.Import: _import,
     ast.ImportFrom: _import,
     ast.FunctionDef: _function,
     ast.ClassDef: _class,
-    ast.Pass: _nothing,
-    ast.Raise: _nothing,
-    ast.Global: _nothing,
-    ast.Nonlocal: _nothing,
+    # Where a migration raises it has not run: what is behind it belongs to each run that ends.
+    **dict.fromkeys((ast.Pass, ast.Raise, ast.Global, ast.Nonlocal), lambda *_: None),
 }

@@ -16,7 +16,7 @@ from flask_chainfix.schema.footprint import (
     Opaque,
     SchemaObject,
 )
-from flask_chainfix.schema.sql.deeds import named
+from flask_chainfix.schema.sql.effects import named
 
 if TYPE_CHECKING:
     from sqlglot import exp
@@ -81,7 +81,7 @@ class Words:
     def peek(self, ahead: int = 0) -> str:
         """A word in capitals, or a sign; ``""`` for strings and quoted names, and at the end."""
         at = self.at + ahead
-        return word_of(self._tokens[at]) if at < len(self._tokens) else ""
+        return _word_of(self._tokens[at]) if at < len(self._tokens) else ""
 
     @property
     def ended(self) -> bool:
@@ -90,7 +90,7 @@ class Words:
 
     def behind(self, start: int) -> Iterator[str]:
         """All words from a place on."""
-        return map(word_of, self._tokens[start:])
+        return map(_word_of, self._tokens[start:])
 
     def takes(self, *words: str) -> bool:
         """Go on behind these words where they stand here; else stay."""
@@ -160,7 +160,7 @@ def is_text(token: Any) -> bool:
     return _quotes(token.token_type)[0]
 
 
-def word_of(token: Any) -> str:
+def _word_of(token: Any) -> str:
     """A token's word in capitals, or its sign; ``""`` for strings and quoted names."""
     return "" if _quotes(token.token_type)[1] else token.text.upper()
 
@@ -185,7 +185,7 @@ def split(tokens: Iterable[Any], dialect: str) -> Iterator[list[Any]]:
     brackets = 0
     endless = False
     for token in tokens:
-        word = word_of(token)
+        word = _word_of(token)
         endless = endless or (word == ";" and _holds_statements(statement, dialect))
         if word == ";" and not (brackets or endless):
             if statement:
@@ -194,14 +194,14 @@ def split(tokens: Iterable[Any], dialect: str) -> Iterator[list[Any]]:
         else:
             brackets = max(0, brackets + (word == "(") - (word == ")"))
             statement.append(token)
-    if endless and word_of(statement[-1]) == ";":
+    if endless and _word_of(statement[-1]) == ";":
         statement.pop()
     if statement:
         yield statement
 
 
 def _holds_statements(statement: Sequence[Any], dialect: str) -> bool:
-    words = list(map(word_of, statement))
+    words = list(map(_word_of, statement))
     routine = words[:1] == ["CREATE"] and not _ROUTINES.isdisjoint(words[:12])
     return is_block(Words(statement)) or (routine and ("BEGIN" in words or dialect in _ENDLESS))
 
@@ -215,7 +215,7 @@ def is_one_routine(words: Words) -> bool:
 
 def is_temporary(tokens: Sequence[Any]) -> bool:
     """Whether a statement makes or drops a table that is gone with the session."""
-    words = [*map(word_of, tokens), ""]
+    words = [*map(_word_of, tokens), ""]
     return any(
         word == "#"
         or (word in _BEFORE_TEMPORARY and after in ("TEMP", "TEMPORARY"))
@@ -226,15 +226,15 @@ def is_temporary(tokens: Sequence[Any]) -> bool:
 
 def runs_on(tokens: Sequence[Any]) -> bool:
     """Whether another statement seems to follow in one: a verb begins a line, or has a table."""
-    rights = word_of(tokens[0]) in ("GRANT", "REVOKE")
+    rights = _word_of(tokens[0]) in ("GRANT", "REVOKE")
     return any(
-        word_of(token) in _STARTS_LINE
-        and (token.line > before.line or (word_of(after) == "TABLE" and not rights))
+        _word_of(token) in _STARTS_LINE
+        and (token.line > before.line or (_word_of(after) == "TABLE" and not rights))
         for before, token, after in zip(tokens, tokens[1:], [*tokens[2:], tokens[-1]], strict=False)
     )
 
 
-def effort(tokens: Sequence[Any]) -> int:
+def _effort(tokens: Sequence[Any]) -> int:
     """A bound for the time that parsing takes, in characters of a plain statement.
 
     sqlglot tries out more than one way to read what stands in parentheses, and what is joined where
@@ -243,7 +243,7 @@ def effort(tokens: Sequence[Any]) -> int:
     length = depth = deepest = prefixes = joins = 0
     before = ""
     for token in tokens:
-        word = word_of(token)
+        word = _word_of(token)
         length += 1 + (_SHORT if is_text(token) else len(token.text))
         prefixes = prefixes + 1 if word in _PREFIXES else 0
         if word in _OPENING or (word == "<" and before in _TYPES):
@@ -300,7 +300,7 @@ class Script:
         from sqlglot.dialects.dialect import Dialect
         from sqlglot.errors import ErrorLevel
 
-        needed = effort(tokens)
+        needed = _effort(tokens)
         if needed > min(self.left, self.allowance.effort):
             raise Unread
         self.left -= needed

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from sqlglot import exp
 
 from flask_chainfix.schema.footprint import Action, Effect, Kind, Opaque, SchemaObject
-from flask_chainfix.schema.sql.deeds import Deeds, create, named, use
+from flask_chainfix.schema.sql.effects import Effects, create, named, use
 from flask_chainfix.schema.sql.parsing import Script, Unread, word_set
 
 _ROOTS = (exp.Query, exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.Values)
@@ -35,7 +35,7 @@ _INERT_FUNCTIONS = word_set(
 _OTHER_SOURCES = (exp.CTE, exp.Insert, exp.Join, exp.Lateral, exp.Merge, exp.Subquery, exp.Values)
 
 
-def read_rows(root: exp.Expr, script: Script) -> Deeds:
+def read_rows(root: exp.Expr, script: Script) -> Effects:
     """What a query or a change of rows does.
 
     Raises:
@@ -67,7 +67,9 @@ def read_rows(root: exp.Expr, script: Script) -> Deeds:
         yield create(table_name(into.this))
 
 
-def _columns(root: exp.Expr, table: SchemaObject | None, names: set[str], script: Script) -> Deeds:
+def _columns(
+    root: exp.Expr, table: SchemaObject | None, names: set[str], script: Script
+) -> Effects:
     """The columns of a statement's only table; those of several tables nobody tells apart."""
     columns = [column for column in root.find_all(exp.Column, bfs=False) if name_of(column.this)]
     if table is None:

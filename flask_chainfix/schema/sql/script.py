@@ -11,15 +11,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from flask_chainfix.schema.footprint import Action, Effect, Kind, Opaque, SchemaObject
-from flask_chainfix.schema.sql.deeds import (
-    Deeds,
+from flask_chainfix.schema.sql.effects import (
+    Effects,
     create,
     doubtful,
     drop,
+    dropped_by_cascade,
     is_system,
-    part_of_a_table,
+    on_a_table,
     rename,
-    taken_along,
     use,
 )
 from flask_chainfix.schema.sql.parsing import (
@@ -155,16 +155,16 @@ def read_sql(  # noqa: PLR0913  (how it is read, by name)
     Yields:
         What it does and what of it cannot be known, in order; places are for the caller to set.
     """
-    for deed in _read(script, _DIALECTS.get(dialect or ""), allowance or Allowance()):
-        if isinstance(deed, Opaque):
-            table = deed.table and deed.table._replace(database=database)
-            yield deed._replace(line=line, table=table)
+    for effect in _read(script, _DIALECTS.get(dialect or ""), allowance or Allowance()):
+        if isinstance(effect, Opaque):
+            table = effect.table and effect.table._replace(database=database)
+            yield effect._replace(line=line, table=table)
         else:
-            yield deed._replace(
-                object=deed.object._replace(database=database),
+            yield effect._replace(
+                object=effect.object._replace(database=database),
                 line=line,
-                certain=certain and deed.certain,
-                renamed=deed.renamed and deed.renamed._replace(database=database),
+                certain=certain and effect.certain,
+                renamed=effect.renamed and effect.renamed._replace(database=database),
             )
 
 
@@ -182,15 +182,15 @@ def _read(script: str, dialect: str | None, allowance: Allowance) -> Iterable[Ef
     fewest = MOST_CHARACTERS
     for guess in _GUESSES if dialect is None else (dialect,):
         attempt = Script(text, guess, allowance, dialect is not None and guess != "sqlite")
-        deeds = [deed for deed in _statements(attempt) if not is_system(deed, guess)]
+        effects = [effect for effect in _statements(attempt) if not is_system(effect, guess)]
         if attempt.failures < fewest:
-            best, fewest = deeds, attempt.failures
+            best, fewest = effects, attempt.failures
         if not fewest:
             break
     return best
 
 
-def _statements(script: Script) -> Deeds:
+def _statements(script: Script) -> Effects:
     try:
         statements = list(split(script.tokens(), script.dialect))
     # sqlglot raises more than its own errors on what nobody has tried.
@@ -208,7 +208,7 @@ def _statements(script: Script) -> Deeds:
         yield from dict.fromkeys(read_statement(tokens, script))
 
 
-def read_statement(tokens: Sequence[Any], script: Script) -> Deeds:
+def read_statement(tokens: Sequence[Any], script: Script) -> Effects:
     """What one statement does."""
     words = Words(tokens)
     verb = words.peek()
@@ -237,7 +237,7 @@ def _kind(words: Words) -> str:
     return ""
 
 
-def _create(words: Words, tokens: Sequence[Any], script: Script) -> Deeds:
+def _create(words: Words, tokens: Sequence[Any], script: Script) -> Effects:
     kind = _kind(words)
     if kind in _TYPES:
         words.takes("IF", "NOT", "EXISTS")
@@ -257,19 +257,19 @@ def _create(words: Words, tokens: Sequence[Any], script: Script) -> Deeds:
     elif not kind or not is_one_routine(words):
         raise Unread
     elif kind in _ON_TABLE:
-        yield part_of_a_table(kind)
+        yield on_a_table(kind)
     elif kind == "SCHEMA" and "CREATE" in words.behind(words.at):
         raise Unread
 
 
-def _drop(words: Words, tokens: Sequence[Any], script: Script) -> Deeds:
+def _drop(words: Words, tokens: Sequence[Any], script: Script) -> Effects:
     kind = _kind(words)
     words.takes("CONCURRENTLY")
     certain = not words.takes("IF", "EXISTS")
     if not kind or (kind in _ON_TABLE | _OTHER_KINDS and runs_on(tokens)):
         raise Unread
     if kind in _ON_TABLE:
-        yield part_of_a_table(kind)
+        yield on_a_table(kind)
         return
     if kind in _OTHER_KINDS:
         takes_along = "CASCADE" in words.behind(words.at) or script.dialect in ("mysql", "")
@@ -281,13 +281,13 @@ def _drop(words: Words, tokens: Sequence[Any], script: Script) -> Deeds:
     yield from _dropped(kind, words, certain=certain)
     if "CASCADE" in words.behind(words.at):
         of_type = (Kind.COLUMN, Kind.INDEX, Kind.CONSTRAINT)
-        yield taken_along(kind.lower(), *(of_type if kind in _TYPES else of_type[2:]))
+        yield dropped_by_cascade(kind.lower(), *(of_type if kind in _TYPES else of_type[2:]))
     words.skips(_DROP_ENDS)
     if not words.ended and words.peek() not in ("ALGORITHM", "LOCK"):
         raise Unread
 
 
-def _dropped(kind: str, words: Words, *, certain: bool) -> Deeds:
+def _dropped(kind: str, words: Words, *, certain: bool) -> Effects:
     more = True
     while more:
         thing = words.qualified(_KIND_OF.get(kind, Kind.TABLE))
@@ -299,18 +299,18 @@ def _dropped(kind: str, words: Words, *, certain: bool) -> Deeds:
         more = words.takes(",")
 
 
-def _alter(words: Words, tokens: Sequence[Any], script: Script) -> Deeds:
+def _alter(words: Words, tokens: Sequence[Any], script: Script) -> Effects:
     kind = _kind(words)
     certain = not words.takes("IF", "EXISTS")
     words.takes("ONLY")
     if kind in _TABLES:
         table = words.qualified()
         words.takes("*")
-        deeds = list(_alter_table(table, words, tokens, script))
-        first = deeds[0] if deeds else None
+        effects = list(_alter_table(table, words, tokens, script))
+        first = effects[0] if effects else None
         if not (isinstance(first, Effect) and first.renamed and first.object == table):
-            deeds.insert(0, use(table))
-        yield from deeds if certain else doubtful(deeds)
+            effects.insert(0, use(table))
+        yield from effects if certain else doubtful(effects)
     elif kind in _TYPES or kind == "INDEX":
         thing = words.qualified(_KIND_OF[kind])
         if words.takes("ON") or runs_on(tokens):
@@ -319,22 +319,26 @@ def _alter(words: Words, tokens: Sequence[Any], script: Script) -> Deeds:
     elif not kind or runs_on(tokens) or (kind == "SCHEMA" and "RENAME" in words.behind(words.at)):
         raise Unread  # whatever is in a schema changes its name with it
     elif kind in _ON_TABLE:
-        yield part_of_a_table(kind)
+        yield on_a_table(kind)
 
 
-def _alter_table(table: SchemaObject, words: Words, tokens: Sequence[Any], script: Script) -> Deeds:
+def _alter_table(
+    table: SchemaObject, words: Words, tokens: Sequence[Any], script: Script
+) -> Effects:
     """What the actions behind ALTER TABLE and the name do."""
     from flask_chainfix.schema.sql.trees import altered
 
     try:
-        if deeds := _renamed(table, words):
-            return iter(deeds)
+        if effects := _renamed(table, words):
+            return iter(effects)
         first, *rest = words.behind(words.at)
         if first in _ABOUT_TABLE and _ACTIONS.isdisjoint(rest):
             return iter(())
         read: list[Effect | Opaque] = list(altered(script.tree(tokens), table, script))
-        if "CASCADE" in rest and any(getattr(deed, "action", None) is Action.DROP for deed in read):
-            read.append(taken_along("part of a table", Kind.CONSTRAINT))
+        if "CASCADE" in rest and any(
+            getattr(effect, "action", None) is Action.DROP for effect in read
+        ):
+            read.append(dropped_by_cascade("part of a table", Kind.CONSTRAINT))
         return iter(read)
     except Exception:
         reaches_out = not _REACHES_OUT.isdisjoint(words.behind(0)) or runs_on(tokens)
@@ -382,7 +386,7 @@ def _unread(tokens: Sequence[Any], script: Script, table: SchemaObject | None = 
     return Opaque(detail, 0, actions, table, kinds)
 
 
-_READERS: dict[str, Callable[[Words, Sequence[Any], Script], Deeds]] = {
+_READERS: dict[str, Callable[[Words, Sequence[Any], Script], Effects]] = {
     "ALTER": _alter,
     "CREATE": _create,
     "DROP": _drop,

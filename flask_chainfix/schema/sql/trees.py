@@ -9,7 +9,7 @@ from typing import Any
 from sqlglot import exp
 
 from flask_chainfix.schema.footprint import Action, Effect, Kind, Opaque, SchemaObject
-from flask_chainfix.schema.sql.deeds import Deeds, alter, create, doubtful, drop, rename, use
+from flask_chainfix.schema.sql.effects import Effects, alter, create, doubtful, drop, rename, use
 from flask_chainfix.schema.sql.parsing import Script, Unread, word_set
 from flask_chainfix.schema.sql.queries import (
     columns_named,
@@ -38,7 +38,7 @@ _ARGUMENTS_OF_CREATE = frozenset(
 )
 
 
-def created(root: exp.Expr, script: Script) -> Deeds:
+def created(root: exp.Expr, script: Script) -> Effects:
     """What a CREATE TABLE, CREATE VIEW or CREATE INDEX does.
 
     Raises:
@@ -48,15 +48,15 @@ def created(root: exp.Expr, script: Script) -> Deeds:
         raise Unread
     _only(root, _ARGUMENTS_OF_CREATE)
     index = root.this if isinstance(root.this, exp.Index) else None
-    deeds: Deeds = _index(index) if index is not None else _table(root, script)
+    effects: Effects = _index(index) if index is not None else _table(root, script)
     anyway = not root.args.get("exists")
-    for deed in deeds:
+    for effect in effects:
         # What is replaced was there before: whether it was, is not known.
-        replaced = root.args.get("replace") and getattr(deed, "action", None) is Action.CREATE
-        yield from (deed,) if anyway and not replaced else doubtful((deed,))
+        replaced = root.args.get("replace") and getattr(effect, "action", None) is Action.CREATE
+        yield from (effect,) if anyway and not replaced else doubtful((effect,))
 
 
-def _table(root: exp.Create, script: Script) -> Deeds:
+def _table(root: exp.Create, script: Script) -> Effects:
     """A table or view: what others must have made comes first."""
     listed = root.this if isinstance(root.this, exp.Schema) else None
     table = _named(listed.this if listed is not None else root.this)
@@ -75,16 +75,20 @@ def _table(root: exp.Create, script: Script) -> Deeds:
     rows = list(read_rows(query, script)) if query is not None else []
     if view and script.dialect == "sqlite":  # which does not look for what a view is made of
         rows = list(doubtful(rows))
-    for deed in [*parts, *rows]:
-        if isinstance(deed, Effect) and deed.action is Action.USE and not _is_own(deed, table):
-            yield deed
+    for effect in [*parts, *rows]:
+        if (
+            isinstance(effect, Effect)
+            and effect.action is Action.USE
+            and not _is_own(effect, table)
+        ):
+            yield effect
     yield create(table)
     made = [part for part in parts if part.action is Action.CREATE]
     yield from sorted(made, key=lambda part: part.object.kind is not Kind.COLUMN)
     if query is not None and (view or listed is None or script.dialect == "mysql"):
         detail = f"columns of {table.name} that come from a query"
         yield Opaque(detail, 0, frozenset({Action.CREATE}), table)
-    yield from (deed for deed in rows if isinstance(deed, Opaque))
+    yield from (effect for effect in rows if isinstance(effect, Opaque))
 
 
 def _is_own(use_: Effect, table: SchemaObject) -> bool:
@@ -127,9 +131,9 @@ def altered(root: exp.Expr, table: SchemaObject, script: Script) -> Iterator[Eff
 
 
 def _added_column(action: Any, table: SchemaObject, script: Script) -> Iterator[Effect]:
-    deeds = _column(action, table, script)
+    effects = _column(action, table, script)
     certain = not action.args.get("exists")
-    return (deed._replace(certain=certain and deed.certain) for deed in deeds)
+    return (effect._replace(certain=certain and effect.certain) for effect in effects)
 
 
 def _added_constraints(action: Any, table: SchemaObject, script: Script) -> Iterator[Effect]:

@@ -11,16 +11,12 @@ from flask_chainfix.schema.footprint import (
     Kind,
     Opaque,
     SchemaObject,
+    belongs_to_database,
+    table_of,
 )
-
-# Tables that databases keep for themselves.
-_SYSTEM_SCHEMAS = frozenset(
-    {"information_schema", "mysql", "performance_schema", "pg_catalog", "pg_toast", "sys"}
-)
-_SYSTEM_TABLES = frozenset({"dual", "sqlite_master", "sqlite_schema", "sqlite_sequence"})
 
 # What a statement does; line and database are filled in where it is recorded.
-Deeds = Iterator[Effect | Opaque]
+Effects = Iterator[Effect | Opaque]
 
 
 def named(name: str, schema: str = "", kind: Kind = Kind.TABLE) -> SchemaObject:
@@ -54,28 +50,27 @@ def rename(old: SchemaObject, new: SchemaObject) -> Iterator[Effect]:
     yield Effect(Action.CREATE, new, 0, renamed=old)
 
 
-def doubtful(deeds: Iterable[Effect | Opaque]) -> Deeds:
-    """The same deeds, none of them certain."""
-    for deed in deeds:
-        yield deed if isinstance(deed, Opaque) else deed._replace(certain=False)
+def doubtful(effects: Iterable[Effect | Opaque]) -> Effects:
+    """The same effects, none of them certain."""
+    for effect in effects:
+        yield effect if isinstance(effect, Opaque) else effect._replace(certain=False)
 
 
-def part_of_a_table(kind: str) -> Opaque:
+def on_a_table(kind: str) -> Opaque:
     """A trigger, a policy or a rule, which uses the table that it is for."""
     return Opaque(f"a {kind.lower()}", 0, frozenset({Action.USE}))
 
 
-def taken_along(what: str, *kinds: Kind) -> Opaque:
+def dropped_by_cascade(what: str, *kinds: Kind) -> Opaque:
     """What CASCADE drops beside a thing and its parts."""
     detail = f"what is dropped together with the {what} that it needs"
     return Opaque(detail, 0, frozenset({Action.DROP}), kinds=frozenset(kinds))
 
 
-def is_system(deed: Effect | Opaque, dialect: str) -> bool:
-    """Whether a deed concerns a table that the database keeps for itself."""
-    thing = deed.table if isinstance(deed, Opaque) else deed.object
+def is_system(effect: Effect | Opaque, dialect: str) -> bool:
+    """Whether an effect concerns a table that the database keeps for itself."""
+    thing = effect.table if isinstance(effect, Opaque) else effect.object
     if thing is None or thing.kind is Kind.TYPE:
         return False
-    table = thing.name if thing.kind is Kind.TABLE else thing.table
-    own = dialect in ("", "postgres") and table.startswith("pg_")
-    return own or thing.schema.lower() in _SYSTEM_SCHEMAS or table in _SYSTEM_TABLES
+    in_catalog = dialect in ("", "postgres") and table_of(thing).name.startswith("pg_")
+    return in_catalog or belongs_to_database(thing)
