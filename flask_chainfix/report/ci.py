@@ -11,9 +11,9 @@ from flask_chainfix.diagnosis.diagnosis import Diagnosis
 from flask_chainfix.diagnosis.rules import Rule, all_rules
 from flask_chainfix.model.findings import Finding, Location, Severity
 from flask_chainfix.report.advice import remedy_lines
+from flask_chainfix.report.display import Style, shown_path, shown_place
 from flask_chainfix.report.phrases import verdict
 from flask_chainfix.report.results import Checked, Result, notices_of
-from flask_chainfix.report.shown import Style, shown_path, shown_place
 
 
 def plain(finding: Finding, tools: Tools) -> str:
