@@ -53,8 +53,8 @@ from flask_chainfix.model.plans import Wishes
 from flask_chainfix.planning.edits import edits_between
 from flask_chainfix.planning.relocation import MoveWishes
 from flask_chainfix.rehearsal.round_trip import RehearsalRequest
+from flask_chainfix.report.display import unified_diff
 from flask_chainfix.report.results import Checked, Rehearsed
-from flask_chainfix.report.shown import unified_diff
 from tests.disk import ENV_PY, SCRIPT_MAKO
 from tests.rehearsals import PLAIN_ENV
 from tests.repositories import Repository, needs_git

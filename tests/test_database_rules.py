@@ -17,7 +17,7 @@ from flask_chainfix.model.databases import DatabaseState, DatabaseStatus, LostRe
 from flask_chainfix.model.environment import Settings
 from flask_chainfix.model.findings import Finding, Severity
 from flask_chainfix.report import render
-from flask_chainfix.report.shown import Style
+from flask_chainfix.report.display import Style
 from tests.results import checked
 from tests.statuses import db, looked_at, lost, moved, unreachable
 from tests.support import Rev, chain, graph

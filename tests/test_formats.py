@@ -27,8 +27,8 @@ from flask_chainfix.model.findings import Finding, Location, Severity
 from flask_chainfix.model.plans import Wishes
 from flask_chainfix.planning.proposal import Proposal
 from flask_chainfix.report import Detail, Style, render
+from flask_chainfix.report.display import unified_diff
 from flask_chainfix.report.results import Checked, Planning, Repaired, Result
-from flask_chainfix.report.shown import unified_diff
 from tests.commands import fixchain, on_terminal, run
 from tests.disk import environment
 from tests.results import carried_out, checked, plan_of

@@ -5,8 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 
 from flask_chainfix.report.advice import about_masks, remedy_lines
+from flask_chainfix.report.display import Detail, Style
 from flask_chainfix.report.results import Result
-from flask_chainfix.report.shown import Detail, Style
 
 __all__ = [
     "Detail",

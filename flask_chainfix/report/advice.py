@@ -16,8 +16,8 @@ from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.history import Upstream
 from flask_chainfix.model.plans import Part, Plan
 from flask_chainfix.model.rehearsal import SERVERS, Rehearsal
+from flask_chainfix.report.display import Row, shown_path, shown_place
 from flask_chainfix.report.results import Checked, Repaired
-from flask_chainfix.report.shown import Row, shown_path, shown_place
 
 if TYPE_CHECKING:
     from flask_chainfix.model.findings import Finding

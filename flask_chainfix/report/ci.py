@@ -11,9 +11,9 @@ from flask_chainfix.diagnosis.diagnosis import Diagnosis
 from flask_chainfix.diagnosis.rules import Rule, all_rules
 from flask_chainfix.model.findings import Finding, Location, Severity
 from flask_chainfix.report.advice import plain, remedy_lines
+from flask_chainfix.report.display import Style, shown_path
 from flask_chainfix.report.phrases import verdict
 from flask_chainfix.report.results import Checked, Result, notices_of
-from flask_chainfix.report.shown import Style, shown_path
 
 # --- Annotations for GitHub's workflow logs, which show up beside the lines of a pull request ----
 

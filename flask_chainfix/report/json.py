@@ -29,6 +29,7 @@ from flask_chainfix.report.database_results import (
     UnwindPlan,
     Unwound,
 )
+from flask_chainfix.report.display import Style, said, shown_path
 from flask_chainfix.report.results import (
     BackedUp,
     CatchUpPlan,
@@ -44,7 +45,6 @@ from flask_chainfix.report.results import (
     Undone,
     UndoPlan,
 )
-from flask_chainfix.report.shown import Style, said, shown_path
 from flask_chainfix.report.text.database_text import as_json as databases_as_json
 from flask_chainfix.report.text.database_text import downgrades_as_json
 from flask_chainfix.report.text.rehearsal_text import as_json as rehearsal_as_json

@@ -18,8 +18,8 @@ from flask_chainfix.diagnosis.diagnosis import Diagnosis
 from flask_chainfix.diagnosis.rules import all_rules, explanations
 from flask_chainfix.model.findings import Explanation, Finding, Location, Severity
 from flask_chainfix.report.advice import remedy_text
+from flask_chainfix.report.display import Style, shown_path
 from flask_chainfix.report.results import Checked, Result, notices_of
-from flask_chainfix.report.shown import Style, shown_path
 
 _SCHEMA = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"

@@ -8,6 +8,7 @@ from flask_chainfix.common.quoting import ref_word
 from flask_chainfix.common.wording import count, listing
 from flask_chainfix.model.hook_files import HookState
 from flask_chainfix.report import advice
+from flask_chainfix.report.display import shown_path
 from flask_chainfix.report.documents.chapters import (
     changes_block,
     drawings,
@@ -32,7 +33,6 @@ from flask_chainfix.report.documents.document import (
 )
 from flask_chainfix.report.phrases import verdict
 from flask_chainfix.report.results import Analysed, LastChange, notices_of
-from flask_chainfix.report.shown import shown_path
 from flask_chainfix.report.text import database_text as databases
 
 _SHOWN_ORDER = 200

@@ -15,6 +15,7 @@ from flask_chainfix.model.rehearsal import RevisionSql
 from flask_chainfix.report import advice
 from flask_chainfix.report.advice import Step, remedies_of
 from flask_chainfix.report.database_results import Traced, Unwound
+from flask_chainfix.report.display import Section, Style, shown_path, shown_place, unified_diff
 from flask_chainfix.report.documents.document import (
     Block,
     Chapter,
@@ -39,7 +40,6 @@ from flask_chainfix.report.results import (
     Repaired,
     Result,
 )
-from flask_chainfix.report.shown import Section, Style, shown_path, shown_place, unified_diff
 from flask_chainfix.report.text import database_text as databases
 from flask_chainfix.report.text import rehearsal_text as rehearsal
 from flask_chainfix.report.text.page import table_of

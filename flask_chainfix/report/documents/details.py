@@ -16,11 +16,11 @@ from flask_chainfix.common.wording import beginning_of, count
 from flask_chainfix.model.files import Header, MigrationFile
 from flask_chainfix.model.findings import Finding
 from flask_chainfix.model.plans import Part, Plan, Reason
+from flask_chainfix.report.display import shown_path
 from flask_chainfix.report.phrases import mended, parents_of
 from flask_chainfix.report.pictures.chain_picture import Picture
 from flask_chainfix.report.pictures.layout import PictureNode
 from flask_chainfix.report.results import Drawn
-from flask_chainfix.report.shown import shown_path
 from flask_chainfix.schema.footprint import Action, Effect, Footprint, Kind, SchemaObject, table_of
 
 _MOST_LINES = 40  # of what one revision does

@@ -14,6 +14,7 @@ from flask_chainfix.common.quoting import json_in_html, printable
 from flask_chainfix.diagnosis.diagnosis import errors_of
 from flask_chainfix.model.findings import Finding
 from flask_chainfix.report import advice
+from flask_chainfix.report.display import Style, shown_path
 from flask_chainfix.report.documents.details import details
 from flask_chainfix.report.documents.document import Block, Chapter, Drawing, Typed, Words
 from flask_chainfix.report.phrases import verdict
@@ -29,7 +30,6 @@ from flask_chainfix.report.pictures.svg import (
     tracks,
 )
 from flask_chainfix.report.results import Analysed, Drawn, Result, notices_of
-from flask_chainfix.report.shown import Style, shown_path
 from flask_chainfix.report.text.database_text import Table, sections
 
 _SHOWN_FINDINGS = 1_000  # of one code, as in a terminal

@@ -12,6 +12,7 @@ from functools import singledispatch
 from flask_chainfix.common.quoting import markdown, markdown_code, markdown_fence, plain_ascii
 from flask_chainfix.common.wording import beginning_of, count
 from flask_chainfix.report.advice import about_masks
+from flask_chainfix.report.display import Style
 from flask_chainfix.report.documents.analysis import analysis
 from flask_chainfix.report.documents.chapters import document
 from flask_chainfix.report.documents.document import (
@@ -28,7 +29,6 @@ from flask_chainfix.report.documents.document import (
 )
 from flask_chainfix.report.pictures.diagrams import mermaid
 from flask_chainfix.report.results import Analysed, Result
-from flask_chainfix.report.shown import Style
 
 LIMIT = 65_000
 """Characters; a comment on GitHub takes 65,536."""

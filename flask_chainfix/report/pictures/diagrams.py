@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator
 
 from flask_chainfix.common.quoting import dot_string, mermaid_string, printable
 from flask_chainfix.common.wording import beginning_of
+from flask_chainfix.report.display import Style
 from flask_chainfix.report.pictures.chain_picture import Picture, pictures
 from flask_chainfix.report.pictures.layout import PictureNode, lay_out
 from flask_chainfix.report.pictures.svg import OVERFLOW
 from flask_chainfix.report.results import Drawn, Result
-from flask_chainfix.report.shown import Style
 
 _LONGEST = 60  # characters of a message
 _COLORS = {"broken": "#c62f2f", "changed": "#b25e00", "elsewhere": "#3257d6"}

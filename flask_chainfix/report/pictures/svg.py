@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 from flask_chainfix.common.quoting import markup, printable
 from flask_chainfix.common.wording import listing
+from flask_chainfix.report.display import Style
 from flask_chainfix.report.lines import Line, cells
 from flask_chainfix.report.phrases import verdict
 from flask_chainfix.report.pictures.chain_picture import Badge, Picture, pictures
 from flask_chainfix.report.pictures.layout import Bend, Fold, Layout, PictureNode, Row, lay_out
 from flask_chainfix.report.results import Drawn, Result
-from flask_chainfix.report.shown import Style
 
 WIDTH = 880
 _TITLE = 44

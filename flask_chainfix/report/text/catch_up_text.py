@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from flask_chainfix.common.wording import count, listing
 from flask_chainfix.report.database_results import Finished, FinishPlan
+from flask_chainfix.report.display import Row, Section
 from flask_chainfix.report.results import CatchUpPlan
-from flask_chainfix.report.shown import Row, Section
 
 if TYPE_CHECKING:
     from flask_chainfix.model.rehearsal import Statement

@@ -19,7 +19,7 @@ from flask_chainfix.model.databases import (
     MoveState,
 )
 from flask_chainfix.report.advice import remedy_rows
-from flask_chainfix.report.shown import Row, Section, said
+from flask_chainfix.report.display import Row, Section, said
 
 _SHOWN_ROWS = 20
 _LONGEST_NAME = 44

@@ -21,13 +21,7 @@ from flask_chainfix.model.rehearsal import Rehearsal
 from flask_chainfix.report import advice
 from flask_chainfix.report.advice import Step, remedy_rows
 from flask_chainfix.report.database_results import RestampPlan
-from flask_chainfix.report.lines import Line, link_to
-from flask_chainfix.report.phrases import size, verdict
-from flask_chainfix.report.pictures.chain_picture import current_state, expected_state
-from flask_chainfix.report.pictures.layout import PictureNode
-from flask_chainfix.report.pictures.terminal_picture import draw
-from flask_chainfix.report.results import Checked, Planning, Proposed, Result
-from flask_chainfix.report.shown import (
+from flask_chainfix.report.display import (
     Detail,
     Row,
     Section,
@@ -37,6 +31,12 @@ from flask_chainfix.report.shown import (
     shown_place,
     unified_diff,
 )
+from flask_chainfix.report.lines import Line, link_to
+from flask_chainfix.report.phrases import size, verdict
+from flask_chainfix.report.pictures.chain_picture import current_state, expected_state
+from flask_chainfix.report.pictures.layout import PictureNode
+from flask_chainfix.report.pictures.terminal_picture import draw
+from flask_chainfix.report.results import Checked, Planning, Proposed, Result
 from flask_chainfix.report.text import database_text as databases
 from flask_chainfix.report.text import rehearsal_text as rehearsal
 

@@ -13,10 +13,10 @@ from flask_chainfix.model.hook_files import HookFile, HookState
 from flask_chainfix.model.plans import GUESS, Confirmation, Plan, Proof, Reason
 from flask_chainfix.model.rehearsal import SERVERS, RevisionSql
 from flask_chainfix.report.advice import Step
+from flask_chainfix.report.display import Row, Section, line_style, shown_path, unified_diff
 from flask_chainfix.report.lines import Line, cells
 from flask_chainfix.report.phrases import about_sql, changes_of, size
 from flask_chainfix.report.results import HookPlan, SquashPlan
-from flask_chainfix.report.shown import Row, Section, line_style, shown_path, unified_diff
 from flask_chainfix.report.text.page import INDENT, Page
 
 

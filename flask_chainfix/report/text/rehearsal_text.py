@@ -11,7 +11,7 @@ from flask_chainfix.common.remedies import Tools
 from flask_chainfix.common.wording import beginning_of, bytes_in_words, count, listing
 from flask_chainfix.model.rehearsal import SERVERS, Rehearsal, RehearsalFailure, RehearsalStep
 from flask_chainfix.report.advice import remedies_as_json, remedy_text
-from flask_chainfix.report.shown import Row, Section, said, shown_path
+from flask_chainfix.report.display import Row, Section, said, shown_path
 
 _SHOWN_ROWS = 20
 _SHOWN_SLOWEST = 5

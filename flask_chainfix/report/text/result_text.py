@@ -19,6 +19,7 @@ from flask_chainfix.report.database_results import (
     UnwindPlan,
     Unwound,
 )
+from flask_chainfix.report.display import Style
 from flask_chainfix.report.phrases import size, verdict
 from flask_chainfix.report.results import (
     BackedUp,
@@ -37,7 +38,6 @@ from flask_chainfix.report.results import (
     Undone,
     UndoPlan,
 )
-from flask_chainfix.report.shown import Style
 from flask_chainfix.report.text import database_text as databases
 from flask_chainfix.report.text.page import (
     INDENT,

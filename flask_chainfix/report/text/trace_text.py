@@ -22,9 +22,9 @@ from flask_chainfix.databases.applied.verdicts import Difference, Trace, Verdict
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.rehearsal.schemas.drift import ExactComparison
 from flask_chainfix.report.database_results import Traced
+from flask_chainfix.report.display import Row, Section, shown_path
 from flask_chainfix.report.lines import cells as columns_of
 from flask_chainfix.report.pictures.layout import PictureNode
-from flask_chainfix.report.shown import Row, Section, shown_path
 from flask_chainfix.schema.live import Sign, deciding
 from flask_chainfix.schema.reflected import PropertyDifference
 

@@ -13,7 +13,7 @@ from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.lost_revisions import losses
 from flask_chainfix.model.databases import LostRevision, MoveState
 from flask_chainfix.report.database_results import UnwindOffer, UnwindPlan, Unwound
-from flask_chainfix.report.shown import Row, Section, shown_path
+from flask_chainfix.report.display import Row, Section, shown_path
 
 if TYPE_CHECKING:
     from flask_chainfix.rehearsal.unwinding import Unwinding
