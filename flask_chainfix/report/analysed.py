@@ -16,14 +16,16 @@ if TYPE_CHECKING:
 
 
 class LastChange(NamedTuple):
-    """What the last repair has changed, as its journal tells.
+    """What the last repair, rebase or the like has changed, as its journal tells.
 
     Attributes:
+        command: what it was, ``rebase`` for example.
         journal: the record.
         edits: the files, as they were and as they are.
         moves: the rows of databases that were moved with it.
     """
 
+    command: str
     journal: Path
     edits: tuple[Edit, ...]
     moves: tuple[Move, ...]
@@ -35,7 +37,7 @@ class Analysed(Result):
 
     Attributes:
         drawn: the chain as it is and as a repair would leave it.
-        change: what the last repair has changed; ``None`` where there was none.
+        change: what was changed last; ``None`` where nothing was.
         hooks: what checks commits and requests to merge, or could.
         versions: what is installed, each with its version.
     """

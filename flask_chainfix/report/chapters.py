@@ -22,7 +22,6 @@ from flask_chainfix.report.annotations import Picture, pictures
 from flask_chainfix.report.command_text import (
     about_sql,
     mended,
-    parents_of,
     queue_section,
     size,
     verdict,
@@ -356,10 +355,17 @@ def _changes(plan: Plan) -> Iterator[tuple[Words, ...]]:
     for mend in plan.mends:
         yield (Typed(mend.revision),), mended(mend), _reasons(mend.why)
     for relink in plan.relinks:
-        change = f"{parents_of(relink.before)} → {parents_of(relink.after)}"
+        change = (*ids_of(relink.before), " → ", *ids_of(relink.after))
         yield (Typed(relink.revision),), change, _reasons(relink.why)
     for new in plan.new_revisions:
-        yield (Typed(new.revision),), f"new, on {parents_of(new.down_revision)}", _reasons(new.why)
+        yield (Typed(new.revision),), ("new, on ", *ids_of(new.down_revision)), _reasons(new.why)
+
+
+def ids_of(revisions: Sequence[str], most: int = _SHOWN_PLACES) -> tuple[str, ...]:
+    """Revisions as the parts of a sentence, each as code; a long list is cut."""
+    parts = [part for each in revisions[:most] for part in (Typed(each), ", ")][:-1]
+    left_out = len(revisions) - most
+    return (*parts, f" and {left_out:,} more") if left_out > 0 else tuple(parts) or ("None",)
 
 
 def _reasons(reasons: Iterable[Reason]) -> str:

@@ -140,6 +140,7 @@ class Planning(Result):
         rehearsal: what came of running the planned chain on a scratch database.
         ways: the same for the way of each database that stands elsewhere.
         backup: the copies of databases that were made before anything is changed.
+        asks: whether somebody decides about it, who has to see each line that would change.
     """
 
     command: str = "repair"
@@ -149,6 +150,7 @@ class Planning(Result):
     rehearsal: Rehearsal | None = None
     ways: tuple[Rehearsal, ...] = ()
     backup: BackedUp | None = None
+    asks: bool = True
 
     @property
     def diagnosis(self) -> Diagnosis:
