@@ -18,10 +18,8 @@ STEPS = (
     ("flask db fixchain check", 1),
     ("flask db upgrade", 1),
     ("flask db fixchain repair --yes --no-database", 0),
-    ("flask db fixchain check --quiet", 0),
     ("flask db fixchain rehearse --quiet", 0),
     ("flask db upgrade", 0),
-    ("flask db current", 0),
 )
 
 
@@ -38,8 +36,10 @@ def main() -> int:
             "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"])),
         }
         environment.pop("SAMPLE_DATABASE_URL", None)
-        for command, expected in STEPS:
-            print(f"\n$ {command}", flush=True)
+        for number, (command, expected) in enumerate(STEPS):
+            if number:
+                print()
+            print(f"$ {command}", flush=True)
             program, *arguments = shlex.split(command)
             found = shutil.which(program, path=environment["PATH"]) or program
             done = subprocess.run([found, *arguments], cwd=scratch, env=environment, check=False)

@@ -23,7 +23,7 @@ from tests.commands import fixchain, flask, on_terminal
 from tests.disk import environment
 from tests.support import chain
 
-SCREEN = 60  # lines
+SCREEN = 50  # lines
 LINK = re.compile(r"\x1b]8;;([^\x1b]*)\x1b\\(.*?)\x1b]8;;\x1b\\")
 
 
@@ -48,14 +48,13 @@ def test_a_fault_in_200_revisions_fits_a_screen_and_comes_before_the_picture(pro
 
 
 def test_the_demo_fits_two_screens(sample: Path) -> None:
-    commands = [command for command, _ in STEPS]
-    check, repair = (each for each in commands[:3] if "fixchain" in each)
-    for command in (check, repair):
+    lines: list[str] = []
+    for command, expected in STEPS:
         done = flask(*command.split()[1:], cwd=sample, env={"COLUMNS": "80"})
-        assert len(done.stdout.splitlines()) <= SCREEN, done.stdout
-    rest = [each for each in commands if "fixchain" in each and each not in (check, repair)]
-    assert rest
-    assert all("--quiet" in each for each in rest)
+        assert done.exit_code == expected, done
+        lines += ["", f"$ {command}", *done.stdout.splitlines(), *done.stderr.splitlines()]
+    assert "-> push_notifications" in lines[-1]
+    assert len(lines[1:]) <= 2 * SCREEN, "\n".join(lines)
 
 
 def test_a_repair_does_not_repeat_what_check_has_said(sample: Path) -> None:
@@ -65,6 +64,28 @@ def test_a_repair_does_not_repeat_what_check_has_said(sample: Path) -> None:
     )
     twice = {line for line in set(checked) & set(planned) if line}
     assert {line for line in twice if not line.startswith("note: ")} == {checked[0]}
+
+
+def test_what_does_not_count_is_only_named_beside_what_does(sample: Path) -> None:
+    """A warning is told in full once nothing is broken, or where it counts like an error."""
+    check = ("db", "fixchain", "check", "--no-database")
+    broken, strict = (flask(*check, *more, cwd=sample).stdout for more in ((), ("--strict",)))
+    assert "1 warning (FC401 second-environment)" in broken
+    assert "looks dead" not in broken
+    assert "looks dead" in strict
+    flask("db", "fixchain", "repair", "--yes", "--no-database", cwd=sample)
+    assert "looks dead" in flask(*check, cwd=sample).stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "shown"), [(("--dry-run",), True), (("--yes",), False), (("--yes", "-v"), True)]
+)
+def test_who_has_agreed_beforehand_is_shown_the_plan_without_the_diff(
+    project: Path, options: tuple[str, ...], shown: bool
+) -> None:
+    done = fixchain("repair", *options)
+    assert "other  r120 → r198" in done.stdout
+    assert ("+down_revision = 'r198'" in done.stdout) is shown, done.stdout
 
 
 def test_verbose_tells_everything(sample: Path) -> None:

@@ -14,6 +14,7 @@ from flask_chainfix.report.results import Drawn
 from tests.browsers import Watched, axe_script
 from tests.commands import fixchain, flask
 from tests.disk import environment
+from tests.repositories import Repository, needs_git
 from tests.results import checked
 from tests.stamped import sql
 from tests.support import chain
@@ -141,6 +142,25 @@ def test_search(page: Page, query: str, found: list[str]) -> None:
     assert _selected(page) == set(found[:1])
     page.keyboard.press("Escape")
     assert page.locator("#count").inner_text() == ""
+
+
+@needs_git
+def test_search_by_author(context: BrowserContext, repository: Repository) -> None:
+    place = environment(repository.top / "migrations", "a", "b <- a", "c <- b")
+    authors = {"a": "Ada Lovelace", "b": "Grace Hopper", "c": "Ada Lovelace"}
+    for day, (name, author) in enumerate(authors.items(), 1):
+        repository.git("add", f"migrations/versions/{name}_add_{name}.py")
+        repository.git("commit", "-qm", name, f"--author={author} <x@example.org>", day=day)
+    file = repository.top / "chain.html"
+    assert fixchain("-d", place, "graph", "--format", "html", "--output", file).exit_code == 0
+    page = context.new_page()
+    page.goto(file.as_uri())
+    page.fill("#search", "lovelace")
+    assert page.locator("#count").inner_text() == "2 of 3"
+    assert page.locator(".row:not(.dim) .key").all_inner_texts() == ["c", "a"]
+    page.press("#search", "Enter")
+    assert "by Ada Lovelace" in page.locator("#details").inner_text()
+    page.close()
 
 
 def test_filters(page: Page) -> None:
@@ -315,6 +335,19 @@ def test_rows_do_not_wait_for_what_they_do_not_show(context: BrowserContext, wri
     page.goto(written.as_uri())
     assert page.evaluate("window.before")
     assert "right_add_right.py:13" in page.locator("#details").inner_text()
+    page.close()
+
+
+def test_a_chain_without_findings(context: BrowserContext, tmp_path: Path) -> None:
+    environment(tmp_path / "migrations", "a", "b <- a")
+    (tmp_path / "migrations/env.py").write_text("target_metadata = db.metadata\n")
+    file = tmp_path / "chain.html"
+    options = ("--format", "html", "--output", file)
+    assert fixchain("-d", tmp_path / "migrations", "graph", *options).exit_code == 0
+    page = context.new_page()
+    page.goto(file.as_uri())
+    assert page.locator("#overview h2").first.inner_text() == "Findings none"
+    assert page.locator("#overview").inner_text().index("Click a revision") > 0
     page.close()
 
 

@@ -105,7 +105,7 @@ def test_a_plan_is_a_table_and_a_diff(tmp_path: Path, monkeypatch: pytest.Monkey
     done = fixchain(*options, "--format", "markdown")
     tokens = read(done)
     assert done.exit_code == 1
-    assert inside(tokens, "td_open")[:2] == ["`d`", "b → c"]
+    assert inside(tokens, "td_open")[:2] == ["`d`", "`b` → `c`"]
     (diff,) = fences(tokens, "diff")
     text = fixchain(*options, "--verbose").stdout
     assert diff == text[text.index("--- a/migrations") : text.index("\nExpected state")]

@@ -92,6 +92,27 @@ def test_what_the_last_repair_changed(
     assert cells[cells.index("Git hook") + 2] == "missing; add it by hand"
 
 
+def test_the_last_change_is_called_what_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment(tmp_path / "migrations", "a", "b <- a", "c <- b")
+    monkeypatch.chdir(tmp_path)
+    moved = fixchain("move", "c", "--after", "a", "--yes", "--no-git")
+    assert moved.exit_code == 0, moved
+    titles = headings(read(fixchain("report")))
+    assert "What the last move changed" in titles
+    assert "What the last repair changed" not in titles
+
+
+def test_every_kind_of_database_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    environment(tmp_path / "migrations", "a")
+    monkeypatch.chdir(tmp_path)
+    urls = "sqlite:///one.db", "postgresql+psycopg2://127.0.0.1:1/nobody"
+    done = fixchain("report", *(f"--database={url}" for url in urls))
+    cells = inside(read(done), "td_open")
+    assert cells[cells.index("database") + 1] == "postgresql, sqlite", done
+
+
 def test_what_cannot_be_planned_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     environment(tmp_path / "migrations", "a", "b <- a", "c <- b")
     (tmp_path / "migrations/versions/x.py").write_text("revision = (")

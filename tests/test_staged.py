@@ -94,7 +94,7 @@ def test_what_differs_on_the_disk_is_said_with_what_stages_it(project: Repositor
     project.git("add", file_of("d"))
     done = fixchain("check", "--staged")
     assert done.exit_code == 1
-    assert "note: judged is what is staged; 1 file is otherwise on the disk: c_add_c.py\n" in (
+    assert "note: what is staged was judged; on the disk, 1 file differs: c_add_c.py\n" in (
         done.stdout
     )
     steps = done.stdout.partition("What to do\n")[2].splitlines()

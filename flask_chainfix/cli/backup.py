@@ -46,8 +46,8 @@ def backup(
 ) -> None:
     """Copy databases to files before anything is changed.
 
-    Those that are named, else the app's own, or those of alembic.ini; of a schema the whole
-    database.
+    Those that are named, else the app's own, or those of alembic.ini; where a schema is named, its
+    whole database.
 
     SQLite by its online backup, PostgreSQL with pg_dump, MariaDB and MySQL with their dump tool.
     Each copy is read back, gets a checksum, and is shown with the command that restores it.

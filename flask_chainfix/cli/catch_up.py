@@ -62,8 +62,8 @@ def catch_up(  # noqa: PLR0913  (an option each)
     """Write a migration that makes what some databases lack.
 
     Compares each database with what the chain makes on a scratch database of the same kind, and
-    writes one new migration at the head for what they lack. Each of its operations looks first, and
-    does nothing where all is there. It is run from the state of each database before it is written.
+    writes one new migration at the head for what they lack. Each of its operations first checks
+    whether it is still needed. It is run from the state of each database before it is written.
     Shows the plan, asks, has Alembic confirm the result, and can be undone.
     """
     server = server and from_variable(server)

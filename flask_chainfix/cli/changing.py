@@ -82,6 +82,7 @@ def change(runtime: Runtime, planning: Planning, databases: DatabaseWishes, how:
     if stop := missing or how.refusal:
         return planning.stopped_by(stop)
     proof = prove if how.scratch else None
+    planning = replace(planning, asks=not how.yes)
     done = after_asking(planning, how.output_format, "" if how.yes else how.question, act, proof)
     if not isinstance(done, Repaired):
         return done

@@ -21,12 +21,12 @@ _SUMMARIES = {
     "rebase": "Move your revisions on top of the main branch's.",
     "rehearse": "Run the chain on a scratch database, never on the app's.",
     "repair": "Relink the chain to one base and one head.",
-    "report": "Write the analysis of the chain that one hands in.",
+    "report": "Write an analysis of the chain for a ticket.",
     "restamp": "Move the stamps of databases to the repaired chain.",
     "squash": "Replace the chain up to a revision by one migration, and prove it.",
     "trace": "Say what each database has really run, by its schema.",
     "undo": "Put back the files and the stamps of the last repair.",
-    "unwind": "Take a database back that is ahead of this code.",
+    "unwind": "Downgrade a database that is ahead of this code.",
 }
 
 _SETTINGS = {"help_option_names": ["-h", "--help"]}

@@ -38,7 +38,7 @@ from flask_chainfix.report.results import Result
 @rehearse_option
 @click.option("--backup", is_flag=True, help="First back up the databases, as backup does.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and the diff; change nothing.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask, and leave out the diff.")
 @format_option()
 @detail_options
 def move(  # noqa: PLR0913  (an option each)
@@ -60,10 +60,10 @@ def move(  # noqa: PLR0913  (an option each)
 ) -> None:
     """Put a revision behind another one.
 
-    What is on it comes to be on its parents, unless it moves along, and what is on the other one
-    goes on top of it. An order in which the migrations cannot run is refused, and so is one in
-    which a known database would skip a revision. Shows the plan, asks, has Alembic confirm the
-    result, and can be undone.
+    Its children go to its parents, unless they move along, and the children of the other one go on
+    top of it. An order in which the migrations cannot run is refused, and so is one in which a
+    known database would skip a revision. Shows the plan, asks, has Alembic confirm the result, and
+    can be undone.
     """
     if to_top == (after is not None):
         raise click.UsageError("say where it goes: give either --after REVISION or --to-top")

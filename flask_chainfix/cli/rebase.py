@@ -38,7 +38,7 @@ from flask_chainfix.report.results import Result
 @click.option("--no-backup", is_flag=True, help="Do not copy these databases before that.")
 @database_options()
 @click.option("--dry-run", is_flag=True, help="Show the plan and the diff; change nothing.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask, and leave out the diff.")
 @format_option()
 @detail_options
 def rebase(  # noqa: PLR0913  (an option each)

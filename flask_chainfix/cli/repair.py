@@ -99,7 +99,7 @@ def _parse_labels(
 @rehearse_option
 @click.option("--backup", is_flag=True, help="First back up the databases, as backup does.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and the diff; change nothing.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask, and leave out the diff.")
 @format_option()
 @detail_options
 def repair(  # noqa: PLR0913  (an option each)

@@ -38,11 +38,12 @@ def report(
     no_git: bool,
     databases: DatabaseWishes,
 ) -> None:
-    """Write the analysis of the chain that one hands in.
+    """Write an analysis of the chain for a ticket.
 
     What was found and what it breaks, the chain before and after, what a repair does and why,
-    databases, a checklist of commands, what the last repair changed, and what prevents the next
-    fault. html is the page of graph with the text. Changes nothing, and imports no migration.
+    databases, a checklist of commands, what the last repair or rebase changed, and what prevents
+    the next fault. html is the page of graph with the text. Changes nothing, and imports no
+    migration.
     """
     if no_git and against is not None:
         raise click.UsageError("--no-git and --against contradict each other")

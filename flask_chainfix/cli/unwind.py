@@ -55,10 +55,10 @@ def unwind(  # noqa: PLR0913  (an option each)
     yes: bool,
     output_format: str,
 ) -> None:
-    """Take a database back that is ahead of this code.
+    """Downgrade a database that is ahead of this code.
 
-    Finds the files of the revisions that it has run and this code has not in Git, shows what their
-    downgrade() takes away, asks, backs the database up, and runs them with the env.py of now, down
+    Finds in Git the files of the revisions that it has run and this code lacks, shows what their
+    downgrade() takes away, asks, backs the database up, and runs them with the current env.py, down
     to what this code has. No file is written into the work tree.
     """
     if databases.schemas is not None:

@@ -137,11 +137,8 @@ def check(  # noqa: PLR0913  (what users can ask of it)
     )
     if unstaged:
         names = listing([path.name for path in unstaged], 3)
-        is_one = len(unstaged) == 1
-        checked = checked.noticing(
-            f"judged is what is staged; {count(len(unstaged), 'file')} {'is' if is_one else 'are'}"
-            f" otherwise on the disk: {names}"
-        )
+        differ = f"{count(len(unstaged), 'file')} {'differs' if len(unstaged) == 1 else 'differ'}"
+        checked = checked.noticing(f"what is staged was judged; on the disk, {differ}: {names}")
         if checked.exit_code:
             checked = checked.noticing(_PLANNED_WITHOUT_STAGED)
     elif against is not None and (missing or diagnosis.snapshot.databases.sought):

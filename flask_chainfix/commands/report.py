@@ -15,6 +15,7 @@ from flask_chainfix.common.errors import BadConfiguration, CannotRead, CannotRea
 from flask_chainfix.common.remedies import Tools
 from flask_chainfix.common.wording import Progress
 from flask_chainfix.databases.facts import Facts
+from flask_chainfix.databases.survey import targets_for
 from flask_chainfix.disk.journals import journals_of
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.databases import DatabaseWishes
@@ -61,12 +62,12 @@ def analyse(
         drawn=drawn,
         change=_last_change(runtime, drawn.snapshot),
         hooks=_hooks(runtime, tools),
-        versions=tuple(_versions(runtime)),
+        versions=tuple(_versions(runtime, databases)),
     )
 
 
 def _last_change(runtime: Runtime, now: Facts) -> LastChange | None:
-    """The newest repair that is still in the files; ``None`` where there is none, or no telling."""
+    """The newest change that is still in the files; ``None`` where there is none, or no telling."""
     with suppress(CannotRead):
         journal = disk.latest_repair(now, journals_of(runtime.environment))
         if journal is not None:
@@ -77,7 +78,7 @@ def _last_change(runtime: Runtime, now: Facts) -> LastChange | None:
                 path = entry.path if file is None else file.path
                 edits.append(Edit(path, entry.before, None if file is None else file.data))
             moves = tuple(move for move in disk.recorded_moves(journal) if not move.stays)
-            return LastChange(journal.path, tuple(edits), moves)
+            return LastChange(journal.command, journal.path, tuple(edits), moves)
     return None
 
 
@@ -92,11 +93,15 @@ def _hooks(runtime: Runtime, tools: Tools) -> tuple[HookFile, ...]:
     return ()
 
 
-def _versions(runtime: Runtime) -> Iterator[tuple[str, str]]:
-    """What there is installed here; nothing of it is imported."""
+def _versions(runtime: Runtime, databases: DatabaseWishes) -> Iterator[tuple[str, str]]:
+    """What there is installed here, of which nothing is imported, and the kinds of databases."""
     yield "Python", platform.python_version()
     yield "system", f"{platform.system()} {platform.machine()}"
     for name in _PACKAGES:
         with suppress(PackageNotFoundError):
             yield name, version(name)
-    yield "database", runtime.environment.dialect or "not known"
+    targets = targets_for(runtime, databases).values()
+    kinds = {target.url.get_backend_name() for target in targets}
+    if runtime.environment.dialect is not None:
+        kinds.add(runtime.environment.dialect)
+    yield "database", ", ".join(sorted(kinds)) or "not known"

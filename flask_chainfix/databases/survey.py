@@ -37,10 +37,7 @@ from flask_chainfix.model.files import Header, MigrationFile
 if TYPE_CHECKING:
     from flask_chainfix.databases.targets import Target
 
-_NO_DATABASE_TOLD = (
-    "no database was looked at: name those that have run these migrations with --database,"
-    " or give their stamps with --stamp, so that none of them skips a revision"
-)
+_NO_DATABASE_TOLD = "no database was looked at: name those in use with --database or --stamp"
 
 NO_DATABASE_NAMED = (
     "no database was looked at, as no configuration here names one: name it with --database URL"
@@ -229,8 +226,7 @@ def noticed_unseen(snapshot: Facts, wishes: DatabaseWishes) -> tuple[str, ...]:
 def noticed_missing(snapshot: Facts, wishes: DatabaseWishes) -> tuple[str, ...]:
     """What ``missing_database`` refuses, for those who only look at a plan."""
     return tuple(
-        f"{status.name} does not exist: nothing is changed until you leave it out"
-        " (--no-database), or give its stamp (--stamp)"
+        f"{status.name} does not exist: pass --no-database, or its --stamp"
         for status in _missing(snapshot, wishes)
     )
 

@@ -149,6 +149,7 @@ class Planning(Proposed):
         rehearsal: what came of running the planned chain on a scratch database.
         ways: the same for the way of each database that stands elsewhere.
         backup: the copies of databases that were made before anything is changed.
+        asks: whether somebody decides about it, who has to see each line that would change.
     """
 
     command: str = "repair"
@@ -156,6 +157,7 @@ class Planning(Proposed):
     rehearsal: Rehearsal | None = None
     ways: tuple[Rehearsal, ...] = ()
     backup: BackedUp | None = None
+    asks: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -324,14 +326,16 @@ class Hooked(HookPlan):
 
 
 class LastChange(NamedTuple):
-    """What the last repair has changed, as its journal tells.
+    """What the last repair, rebase or the like has changed, as its journal tells.
 
     Attributes:
+        command: what it was, ``rebase`` for example.
         journal: the record.
         edits: the files, as they were and as they are.
         moves: the rows of databases that were moved with it.
     """
 
+    command: str
     journal: Path
     edits: tuple[Edit, ...]
     moves: tuple[Move, ...]
@@ -343,7 +347,7 @@ class Analysed(Result):
 
     Attributes:
         drawn: the chain as it is and as a repair would leave it.
-        change: what the last repair has changed; ``None`` where there was none.
+        change: what was changed last; ``None`` where nothing was.
         hooks: what checks commits and requests to merge, or could.
         versions: what is installed, each with its version.
     """

@@ -55,7 +55,8 @@ class Rank:
                 why = f"its Create Date is older than that of {base} and so a placeholder"
             return Reason("rank", f"{why}; what has no date comes last")
         if self.date != other.date:
-            dates = f"{_short(self.date)} is later than {_short(other.date)}"
+            shown = _short if self.date.date() == other.date.date() else _day
+            dates = f"{shown(self.date)} is later than {shown(other.date)}"
             return Reason("rank", f"Create Date {dates} of {name}")
         names = f"{other.file_name} < {self.file_name}"
         return Reason("rank", f"no later date decides; file names {names}")
@@ -185,3 +186,7 @@ def parse_date(text: str) -> datetime | None:
 
 def _short(date: datetime) -> str:
     return date.strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _day(date: datetime) -> str:
+    return date.strftime("%Y-%m-%d")

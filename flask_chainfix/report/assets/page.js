@@ -312,7 +312,8 @@
     place.append(back, element("h2", { id: "details-title" }, known.key));
     if (known.text) place.append(element("p", {}, known.text));
     if (known.unreadable) place.append(element("p", { class: "quiet" }, `The file ${known.unreadable}.`));
-    if (known.file) place.append(...part("File", element("code", {}, known.file)));
+    if (known.file) place.append(...part("File", element("code", {}, ...known.file.split("/").flatMap(
+      (name, index) => (index ? ["/", element("wbr"), name] : [name])))));
     if (known.copies) place.append(element("p", { class: "quiet" }, `${known.copies} files have this id`));
     if (known.landed) {
       place.append(...part("Landed", element("p", {}, known.author ? `${known.landed}, by ${known.author}` : known.landed)));
@@ -457,7 +458,7 @@
   at("views").replaceChildren(...views.map((view) => view.pane));
   at("details").tabIndex = -1;
   if (views.length > 1) {
-    for (const [mode, title] of [["both", "Side by side"], ["0", "Current"], ["1", "Expected"]]) {
+    for (const [mode, title] of [["both", "Both"], ["0", "Current"], ["1", "Expected"]]) {
       at("modes").append(element("button", { type: "button", "data-mode": mode }, title));
     }
   }

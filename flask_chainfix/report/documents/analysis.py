@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from flask_chainfix.common.quoting import ref_word
-from flask_chainfix.common.wording import count, listing
+from flask_chainfix.common.wording import count
 from flask_chainfix.model.hook_files import HookState
 from flask_chainfix.report import advice
 from flask_chainfix.report.display import shown_path
 from flask_chainfix.report.documents.chapters import (
     changes_block,
     drawings,
+    ids_of,
     notes,
     places_of,
     plan_chapter,
@@ -74,8 +75,8 @@ def _summary(result: Analysed) -> Table:
     rows: list[tuple[Words, ...]] = [
         ("Migrations", (Typed(shown_path(snapshot.environment.directory)),)),
         ("Revisions", f"{len(graph):,}"),
-        ("Bases", listing(graph.bases) or "none"),
-        ("Heads", listing(graph.heads) or "none"),
+        ("Bases", ids_of(graph.bases)),
+        ("Heads", ids_of(graph.heads)),
         ("Findings", found or "none"),
     ]
     if result.drawn.theirs is not None:
@@ -135,7 +136,7 @@ def _repair(result: Analysed, then: list[Chapter]) -> Iterator[Chapter]:
     order = planned.plan.order
     changed = {relink.revision for relink in planned.plan.relinks}
     entries = tuple(
-        Entry((Typed(each), " is put here" if each in changed else ""))
+        Entry((Typed(each), " moved here" if each in changed else ""))
         for each in order[:_SHOWN_ORDER]
     )
     more = len(order) - _SHOWN_ORDER
@@ -144,7 +145,7 @@ def _repair(result: Analysed, then: list[Chapter]) -> Iterator[Chapter]:
 
 
 def _done(result: Analysed, change: LastChange | None) -> Iterator[Chapter]:
-    """What the last repair has changed, as its journal tells."""
+    """What the last change of the chain was, as its journal tells."""
     if change is None:
         return
     rows = tuple(
@@ -157,7 +158,7 @@ def _done(result: Analysed, change: LastChange | None) -> Iterator[Chapter]:
     undo = f"{result.tools.fixchain} undo{result.tools.databases}"
     record = ("It is recorded in ", Typed(shown_path(change.journal)), ", and taken back with:")
     yield Chapter(
-        "What the last repair changed",
+        f"What the last {change.command} changed",
         (
             Table(("File", "Change"), rows),
             Table(("Database", "Rows before", "Rows after"), moved),

@@ -27,8 +27,9 @@ from flask_chainfix.report.documents.document import (
     Paragraph,
     Table,
     Typed,
+    Words,
 )
-from flask_chainfix.report.phrases import about_sql, changes_of, size, verdict
+from flask_chainfix.report.phrases import about_sql, mended, size, verdict
 from flask_chainfix.report.pictures.chain_picture import Picture, pictures
 from flask_chainfix.report.results import (
     Checked,
@@ -48,7 +49,7 @@ from flask_chainfix.report.text.plan_text import queue_section
 if TYPE_CHECKING:
     from flask_chainfix.diagnosis.diagnosis import Diagnosis
     from flask_chainfix.model.history import Published
-    from flask_chainfix.model.plans import Reason
+    from flask_chainfix.model.plans import Plan, Reason
     from flask_chainfix.planning.proposal import Planned, Proposal
 
 _SHOWN_PLACES = 12
@@ -325,9 +326,7 @@ def _ran(result: Planning) -> Iterator[Chapter]:
 def plan_chapter(planned: Planned, tools: Tools) -> Chapter:
     """What changes in which file and why, the other ways, and the change itself."""
     plan = planned.plan
-    rows = tuple(
-        ((Typed(revision),), change, _reasons(why)) for revision, change, why in changes_of(plan)
-    )
+    rows = tuple(_changes(plan))
     choices = Remedy(plan.choices.ways)
     return Chapter(
         "Plan",
@@ -344,6 +343,23 @@ def plan_chapter(planned: Planned, tools: Tools) -> Chapter:
 def changes_block(edits: Iterable[Edit]) -> Lines:
     """The diff of files, which is shown once somebody asks for it."""
     return Lines(tuple(unified_diff(edits)), "diff", "Changes of files")
+
+
+def _changes(plan: Plan) -> Iterator[tuple[Words, ...]]:
+    for mend in plan.mends:
+        yield (Typed(mend.revision),), mended(mend), _reasons(mend.why)
+    for relink in plan.relinks:
+        change = (*ids_of(relink.before), " → ", *ids_of(relink.after))
+        yield (Typed(relink.revision),), change, _reasons(relink.why)
+    for new in plan.new_revisions:
+        yield (Typed(new.revision),), ("new, on ", *ids_of(new.down_revision)), _reasons(new.why)
+
+
+def ids_of(revisions: Sequence[str], most: int = _SHOWN_PLACES) -> tuple[str, ...]:
+    """Revisions as the parts of a sentence, each as code; a long list is cut."""
+    parts = [part for each in revisions[:most] for part in (Typed(each), ", ")][:-1]
+    left_out = len(revisions) - most
+    return (*parts, f" and {left_out:,} more") if left_out > 0 else tuple(parts) or ("None",)
 
 
 def _reasons(reasons: Iterable[Reason]) -> str:

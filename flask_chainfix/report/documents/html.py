@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Iterator
@@ -72,7 +73,9 @@ def to_html(result: Result, style: Style) -> str:
         steps=advice.steps(result.checked),
         why=[] if proposal.planned is None else proposal.planned.plan.why,
         obstacle="" if obstacle is None else obstacle.message,
-        databases=[row.text for section in sections(table) for row in section.rows],
+        databases=[
+            re.sub(" {2,}", " · ", row.text) for section in sections(table) for row in section.rows
+        ],
         notices=[*notices_of(result.checked), *result.notices],
         theirs="" if result.theirs is None else result.theirs.ref,
         masks=advice.about_masks,

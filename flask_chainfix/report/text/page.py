@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from flask_chainfix.common.errors import ChainFixError
 from flask_chainfix.common.quoting import plain_ascii, printable
 from flask_chainfix.common.remedies import Tools
-from flask_chainfix.common.wording import bytes_in_words, count
+from flask_chainfix.common.wording import bytes_in_words, count, listing
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.diagnosis import errors_of
 from flask_chainfix.model.databases import Backup, DatabaseState
@@ -36,7 +36,7 @@ from flask_chainfix.report.phrases import size, verdict
 from flask_chainfix.report.pictures.chain_picture import current_state, expected_state
 from flask_chainfix.report.pictures.layout import PictureNode
 from flask_chainfix.report.pictures.terminal_picture import draw
-from flask_chainfix.report.results import Checked, Planning, Proposed, Result
+from flask_chainfix.report.results import Checked, Planning, Proposed, Rehearsed
 from flask_chainfix.report.text import database_text as databases
 from flask_chainfix.report.text import rehearsal_text as rehearsal
 
@@ -131,10 +131,10 @@ def write_verdict(page: Page, result: Proposed) -> None:
     page.line(said, style="bold red" if broken else "bold green")
 
 
-def write_surroundings(page: Page, result: Proposed) -> None:
+def write_surroundings(page: Page, result: Proposed, *, apart: bool) -> None:
     """What is to be known beside the findings: the notices, and the databases."""
     notices = (*result.diagnosis.notices, *result.notices)
-    if notices and result.diagnosis.findings:
+    if notices and apart:
         page.line("")
     write_notices(page, notices)
     snapshot = result.proposal.snapshot
@@ -147,10 +147,8 @@ def write_diagnosis(page: Page, result: Proposed) -> None:
     """The verdict, the findings, what is beside them, and the chain as it is."""
     findings = result.diagnosis.findings
     write_verdict(page, result)
-    if findings:
-        page.heading("Findings")
-        write_findings(page, result, findings)
-    write_surroundings(page, result)
+    write_findings(page, result, findings)
+    write_surroundings(page, result, apart=bool(findings))
     page.heading("Current state")
     page.picture(current_state(result.proposal))
 
@@ -176,15 +174,20 @@ def table_of(result: Proposed | RestampPlan, snapshot: Facts) -> databases.Table
     return databases.Table(snapshot, moves, result.tools, told, distances)
 
 
-def write_findings(page: Page, result: Result, findings: Sequence[Finding]) -> None:
+def write_findings(page: Page, result: Proposed | Rehearsed, findings: Sequence[Finding]) -> None:
     """The findings, of each code as many as somebody may read.
 
-    What a planned repair mends bears no remedy of its own unless all is told: that is the next step
-    for all of them.
+    Unless all is told, those that do not count are only named beside those that do, and what a
+    planned repair mends bears no remedy of its own: that is the next step for all of them.
     """
     most = _SHOWN_FINDINGS if page.in_full else _SHOWN_FIRST
     shown: Counter[str] = Counter()
+    beside: list[Finding] = []
+    if not page.in_full and result.diagnosis.counting:
+        beside = [each for each in findings if each not in result.diagnosis.counting]
     for finding in findings:
+        if finding in beside:
+            continue
         shown[finding.code] += 1
         if shown[finding.code] <= most:
             _finding(page, result, finding)
@@ -192,8 +195,18 @@ def write_findings(page: Page, result: Result, findings: Sequence[Finding]) -> N
         if number > most:
             page.line(f"and {number - most:,} more of {code}; --format json lists all", INDENT)
     if not page.in_full and findings:
-        more = "--verbose adds what each breaks, all its places, and all ways out"
-        page.line(more, INDENT, "dim")
+        page.line(f"--verbose adds {_left_out(beside)}", INDENT, "dim")
+
+
+def _left_out(beside: Sequence[Finding]) -> str:
+    """What a text leaves out of findings, among it some of them."""
+    if not beside:
+        return "what each breaks, all its places, and all ways out"
+    severities = [each.severity.value for each in beside]
+    numbers = (count(severities.count(name), name) for name in dict.fromkeys(severities))
+    codes = dict.fromkeys(each.code for each in beside)
+    names = f"{beside[0].code} {beside[0].name}" if len(codes) == 1 else listing(codes)
+    return f"{' and '.join(numbers)} ({names}) and what each fault breaks"
 
 
 def write_changes(page: Page, edits: Sequence[Edit], *, around: bool = False) -> None:
@@ -209,20 +222,21 @@ def write_notices(page: Page, notices: Iterable[str]) -> None:
         page.line(f"note: {notice}", style="yellow")
 
 
-def _finding(page: Page, result: Result, finding: Finding) -> None:
+def _finding(page: Page, result: Proposed | Rehearsed, finding: Finding) -> None:
     page.line(title_of(finding, finding.message), INDENT)
     if page.in_full:
         page.line(f"breaks: {result.tools.spell_out(finding.breaks)}", 2 * INDENT)
-    _places(page, finding.locations)
     planned = isinstance(result, Proposed) and result.proposal.planned is not None
     is_next_step = planned and finding.repairable and not page.in_full
+    if not is_next_step or len(finding.locations) <= _SHOWN_PLACES:
+        _places(page, finding.locations, 1 if is_next_step else _SHOWN_PLACES)
     if result.error is None and not is_next_step:  # an error says what to do
         write_rows(page, remedy_rows(finding.hint, result.tools), 2 * INDENT)
 
 
-def _places(page: Page, places: Sequence[Location]) -> None:
-    """Where to look; of many places the first, unless all is told."""
-    shown = places if page.in_full or len(places) <= _SHOWN_PLACES else places[:1]
+def _places(page: Page, places: Sequence[Location], most: int) -> None:
+    """Where to look; of more places than ``most`` the first, unless all is told."""
+    shown = places if page.in_full or len(places) <= most else places[:1]
     left_out = len(places) - len(shown)
     more = f" and {count(left_out, 'more place')}" if left_out else ""
     for place in shown:
@@ -250,6 +264,7 @@ def write_steps(page: Page, title: str, steps: list[Step]) -> None:
 
 def write_undo_command(page: Page, tools: Tools) -> None:
     """The command that takes a change back."""
+    page.line("To undo it:")
     page.verbatim(f"{' ' * INDENT}{tools.fixchain} undo{tools.databases}", "bold")
 
 

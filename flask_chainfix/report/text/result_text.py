@@ -132,12 +132,13 @@ def _(result: Planning, page: Page) -> None:
         if left:
             page.heading("Findings", "that this does not mend")
             write_findings(page, result, left)
-        write_surroundings(page, result)
+        write_surroundings(page, result, apart=bool(left))
     if planned is not None:
         write_sections(page, databases.downgrade_sections(planned.downgrades))
         write_plan(page, planned.plan)
         write_rows(page, choice_rows(planned.plan.choices, result.tools), INDENT)
-        write_changes(page, planned.edits)
+        if result.asks or page.in_full:
+            write_changes(page, planned.edits)
     if planned is None or page.in_full:
         write_outcome(page, proposal, result.error)
     if planned is not None:
@@ -271,7 +272,6 @@ def _(result: RestampPlan, page: Page) -> None:
     write_sections(page, databases.sections(table_of(result, result.diagnosis.snapshot)))
     if result.is_done and any(each.state is MoveState.MOVED for each in result.moves):
         page.line("")
-        page.line("The old rows are in the journal, and are put back with")
         write_undo_command(page, result.tools)
 
 
@@ -333,13 +333,10 @@ def _(result: Repaired, page: Page) -> None:
         write_notices(page, planning.backup.notices)
         write_copies(page, planning.backup.backups)
     write_confirmation(page, result.confirmation, result.tools)
-    page.line("")
-    plan = planned.plan
-    only_added = not (plan.relinks or plan.mends or isinstance(planning, SquashPlan))
-    page.line("The change is recorded in" if only_added else "The old files are kept in")
-    page.path(result.journal)
-    page.line("and undone with" if only_added else "and put back with")
     write_undo_command(page, result.tools)
+    if page.in_full:
+        page.line("The change is recorded in")
+        page.path(result.journal)
     write_steps(page, "What to do now", advice.what_is_left(result))
 
 
