@@ -21,7 +21,9 @@ else:
         """A decorator with the options of the standard library's; ``slots`` cannot be put off."""
 
         def decorate(new: type[_C]) -> type[_C]:
-            new.__dataclass_fields__ = _Unmade(new, options)
+            if "__repr__" not in vars(new):
+                new.__repr__ = _represented  # one for all, which takes no compiling
+            new.__dataclass_fields__ = _Unmade(new, {**options, "repr": False})
             new.__init__ = _make_first
             return new
 
@@ -57,7 +59,7 @@ class _Unmade:
             return
         written = {name: value for name, value in vars(new).items() if name not in _NOT_WRITTEN}
         twin = type(new)(new.__name__, new.__bases__, written)
-        dataclasses.dataclass(**{**options, "eq": False, "order": False, "repr": False})(twin)
+        dataclasses.dataclass(**{**options, "eq": False, "order": False})(twin)
         dataclasses.dataclass(**{**options, "init": False})(new)
         new.__init__ = twin.__init__
 
@@ -66,3 +68,10 @@ def _make_first(self: Any, *args: Any, **kwargs: Any) -> None:
     with _making:
         dataclasses.fields(self)
     self.__init__(*args, **kwargs)
+
+
+def _represented(self: Any) -> str:
+    """The expression that makes an instance, as the standard library's ``dataclass`` has it."""
+    shown = (each.name for each in dataclasses.fields(self) if each.repr)
+    values = (f"{name}={getattr(self, name)!r}" for name in shown)
+    return f"{type(self).__qualname__}({', '.join(values)})"

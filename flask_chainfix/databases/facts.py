@@ -158,7 +158,7 @@ class Facts(Snapshot):
         known = self._known.footprints
         kept = {
             place: known[place]
-            for file in files
+            for file in (files if known else ())
             for place in [(file.directory, file.name)]
             if id(file) in self._own and place in known
         }

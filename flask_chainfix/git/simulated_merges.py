@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import insort
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -24,7 +25,7 @@ from flask_chainfix.git.program import Unknown
 from flask_chainfix.git.repositories import Repository, repositories_of
 from flask_chainfix.git.tree import Tree
 from flask_chainfix.model.files import MigrationFile
-from flask_chainfix.model.history import ChainLock, Change, Merge, Side
+from flask_chainfix.model.history import ChainLock, Change, Merge, Side, shared_by
 
 _ABBREVIATED = 12
 _SINCE = (2, 39)  # the version of Git that can merge several pairs without a work tree
@@ -85,6 +86,8 @@ class Merging:
             there, _, lock = self._snapshot([place.commits[name] for place in self._places])
             commit = self._places[0].commits[name][:_ABBREVIATED]
             sides[name] = Side(name, there.files, lock, commit)
+        shared = shared_by(sides.values())
+        sides = {name: replace(side, shared=shared) for name, side in sides.items()}
         pairs = [(DISK, name) for name in sides if name]
         pairs += combinations([name for name in sides if name], 2)
         changed: list[Path] = []
@@ -158,8 +161,8 @@ class Merging:
         self, files: tuple[MigrationFile, ...], *sides: Side
     ) -> tuple[MigrationFile, ...]:
         """The files; the very tuple of a side that has the same."""
-        same = (side.files for side in sides if set(map(id, side.files)) == set(map(id, files)))
-        return next(same, files)
+        held = frozenset(map(id, files))
+        return next((side.files for side in sides if side.held == held), files)
 
     def _snapshot(
         self, commits: Sequence[str]
@@ -235,7 +238,10 @@ def _together(one: Side, other: Side) -> tuple[MigrationFile, ...]:
         return one.files
     if len(new) == len(other.files) - len(one.files):
         return other.files
-    return tuple(sorted((*one.files, *new), key=attrgetter("name")))
+    files = list(one.files)
+    for file in new:
+        insort(files, file, key=attrgetter("name"))
+    return tuple(files)
 
 
 def _untold(ref: str, reason: Unknown) -> str:

@@ -207,12 +207,14 @@ class Side:
         files: its migrations.
         lock: its chain lock.
         commit: the abbreviated hash of its commit, which for what lies on the disk is below it.
+        shared: the identities of migrations that every other side has as well, as far as known.
     """
 
     ref: str
     files: tuple[MigrationFile, ...]
     lock: ChainLock | None = None
     commit: str = ""
+    shared: frozenset[int] = field(default=frozenset(), repr=False, compare=False)
     _beside: dict[int, tuple[Side, list[MigrationFile]]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
@@ -233,13 +235,12 @@ class Side:
         return frozenset(map(id, self.files))
 
     @cached_property
-    def _by_identity(self) -> Mapping[int, tuple[int, MigrationFile]]:
-        return {id(file): (number, file) for number, file in enumerate(self.files)}
+    def _own(self) -> list[MigrationFile]:
+        return [file for file in self.files if id(file) not in self.shared]
 
     def unshared(self, other: Side) -> list[MigrationFile]:
         """The files that are not the very objects that the other side has."""
-        new = self.held - other.held
-        return [file for _, file in sorted(self._by_identity[each] for each in new)]
+        return [file for file in self._own if id(file) not in other.held]
 
     def ids_beside(self, other: Side) -> frozenset[str]:
         """The ids of the migrations that the other side does not have."""
@@ -260,6 +261,12 @@ class Side:
         """Whether the id of a file is that of another migration here: in another file."""
         same = (each for each in self.files if _id_of(each) == _id_of(file))
         return all(each.path != file.path and each.data != file.data for each in same)
+
+
+def shared_by(sides: Iterable[Side]) -> frozenset[int]:
+    """The identities of the migrations that all of some sides have."""
+    held = {id(side): side.held for side in sides}
+    return frozenset.intersection(*held.values()) if held else frozenset()
 
 
 def _id_of(file: MigrationFile) -> str | None:

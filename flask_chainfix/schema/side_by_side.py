@@ -7,7 +7,7 @@ of which both make something else.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from typing import Any, NamedTuple
 
 from flask_chainfix.common.wording import listing
@@ -50,24 +50,40 @@ class Collision(NamedTuple):
         return f"{self.second.revision} {self.deed} {self.first.revision} {self.reason}"
 
 
-def can_collide(one: Branch, other: Branch) -> bool:
-    """Whether both do something with one object, and one of them more than to use it."""
-    ours, theirs, uses = _doings(one), _doings(other), {Action.USE}
+Doings = Mapping[Key, Set[Action]]
+
+
+def can_collide(one: Iterable[Doings], other: Iterable[Doings]) -> bool:
+    """Whether two branches do something with one object, and one of them more than to use it.
+
+    Args:
+        one: what each migration of the one does, as ``doings`` tells.
+        other: the same of the other.
+    """
+    ours, theirs, uses = _together(one), _together(other), {Action.USE}
     return any(ours[key] != uses or theirs[key] != uses for key in ours.keys() & theirs)
 
 
-def _doings(branch: Branch) -> dict[Key, set[Action]]:
+def _together(branch: Iterable[Doings]) -> dict[Key, set[Action]]:
     found: dict[Key, set[Action]] = {}
-    for _, footprint in branch:
-        for effect in footprint.effects:
-            key = key_of(effect.object)
-            found.setdefault(key, set()).add(effect.action)
-            if effect.object.table:  # what is done to a part needs the table
-                table = table_key(key._replace(table=effect.object.table.casefold()))
-                found.setdefault(table, set()).add(Action.USE)
-            for property_, _ in effect.properties:
-                found.setdefault(key._replace(kind=property_), set()).add(effect.action)
-                found[key._replace(kind=property_)].add(Action.CREATE)
+    for each in branch:
+        for key, actions in each.items():
+            found.setdefault(key, set()).update(actions)
+    return found
+
+
+def doings(footprint: Footprint) -> Doings:
+    """What a migration does with each object."""
+    found: dict[Key, set[Action]] = {}
+    for effect in footprint.effects:
+        key = key_of(effect.object)
+        found.setdefault(key, set()).add(effect.action)
+        if effect.object.table:  # what is done to a part needs the table
+            table = table_key(key._replace(table=effect.object.table.casefold()))
+            found.setdefault(table, set()).add(Action.USE)
+        for property_, _ in effect.properties:
+            found.setdefault(key._replace(kind=property_), set()).add(effect.action)
+            found[key._replace(kind=property_)].add(Action.CREATE)
     return found
 
 

@@ -16,9 +16,8 @@ from flask_chainfix.diagnosis.numbering import same_numbers
 from flask_chainfix.diagnosis.rules import Family, Fault, diagnose, rule
 from flask_chainfix.model.files import MigrationFile
 from flask_chainfix.model.findings import Finding, Location, Severity
-from flask_chainfix.model.history import Conflict, Merge, Settling, Side
-from flask_chainfix.schema.footprint import Footprint
-from flask_chainfix.schema.side_by_side import Branch, can_collide, collisions
+from flask_chainfix.model.history import Conflict, Merge, Settling, Side, shared_by
+from flask_chainfix.schema.side_by_side import Branch, Doings, can_collide, collisions, doings
 
 _NAMED = 3
 _KEEP_ONE = "leave it out, or keep it where it is meant to count, as it runs last"
@@ -110,9 +109,7 @@ def _trunk(snapshot: Facts) -> Trunk:
     """What all sides of all merges have in common."""
 
     def work_out() -> Trunk:
-        sides = {id(side): side for each in snapshot.merges for side in (each.mine, each.theirs)}
-        known = [frozenset(map(id, side.files)) for side in sides.values()]
-        shared = frozenset.intersection(*known) if known else frozenset()
+        shared = shared_by(side for each in snapshot.merges for side in (each.mine, each.theirs))
         files = tuple(file for file in snapshot.files if id(file) in shared)
         return Trunk(snapshot.of_others(files))
 
@@ -311,16 +308,16 @@ def _clashes(snapshot: Facts, merge: Merge, index: int) -> Iterator[Fault]:
 def may_clash(snapshot: Facts, merge: Merge) -> bool:
     """Whether what both sides do to the schema has to be looked at together."""
     branches = [
-        [(file.name, _footprint(snapshot, file)) for file in side.files_beside(other)]
+        [_doings(snapshot, file) for file in side.files_beside(other)]
         for side, other in ((merge.mine, merge.theirs), (merge.theirs, merge.mine))
     ]
     return can_collide(*branches)
 
 
-def _footprint(snapshot: Facts, file: MigrationFile) -> Footprint:
-    """What a migration of any side does."""
-    about = (_footprint, file.name, file.data)
-    return snapshot.once(about, lambda: snapshot.of_others((file,)).footprint(file))
+def _doings(snapshot: Facts, file: MigrationFile) -> Doings:
+    """What a migration of any side does with each object."""
+    about = (_doings, file.name, file.data)
+    return snapshot.once(about, lambda: doings(snapshot.of_others((file,)).footprint(file)))
 
 
 def _branch(chain: Facts, revisions: Collection[str]) -> Branch:

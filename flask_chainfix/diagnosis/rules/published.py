@@ -87,7 +87,8 @@ class Change(NamedTuple):
 
 def changes(snapshot: Facts) -> Iterator[Change]:
     """The published revisions that are not as they were, with what has become of them."""
-    if snapshot.published is None:
+    held = frozenset(map(id, snapshot.files))
+    if snapshot.published is None or held.issuperset(map(id, snapshot.published.files)):
         return
     unreadable = {file.path for file, _ in snapshot.unreadable}
     then = Facts(snapshot.environment, snapshot.published.files).files_by_revision

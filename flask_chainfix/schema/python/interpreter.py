@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sized
 from contextlib import contextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from flask_chainfix.schema.footprint import (
@@ -18,11 +19,10 @@ from flask_chainfix.schema.footprint import (
 )
 from flask_chainfix.schema.objects import table_of
 from flask_chainfix.schema.python.values import UNKNOWN, Arguments, Local, Partial, held_by
-from flask_chainfix.schema.sql.parsing import Allowance
-from flask_chainfix.schema.sql.script import may_do, moves_names, read_sql, verb_for_rows
 
 if TYPE_CHECKING:
     from flask_chainfix.schema.python.module_names import Module
+    from flask_chainfix.schema.sql.parsing import Allowance
 
 # A step takes a microsecond or two. Ordinary migrations take a thousand; loops multiply them.
 MOST_STEPS = 1_000_000
@@ -43,14 +43,17 @@ class Budget:
     Every expression is a step. What puts values together pays for the whole of the new value
     before it is there, and what looks into values pays for everything that they hold: so both the
     time that is spent and the memory that values take are bounded, by whatever they grow.
-
-    Attributes:
-        sql: how much of its SQL may still be read.
     """
 
     def __init__(self) -> None:
         self._left = MOST_STEPS
-        self.sql = Allowance()
+
+    @cached_property
+    def sql(self) -> Allowance:
+        """How much of its SQL may still be read."""
+        from flask_chainfix.schema.sql.parsing import Allowance  # most migrations have none
+
+        return Allowance()
 
     def spend(self, steps: int = 1) -> None:
         """Pay for steps.
@@ -237,6 +240,8 @@ class Run:
 
     def sql(self, script: str | Partial, line: int) -> None:
         """Note what a SQL script does."""
+        from flask_chainfix.schema.sql.script import may_do, moves_names, read_sql, verb_for_rows
+
         if moves_names(script.known if isinstance(script, Partial) else script):
             self.names_move = True
             self.doubt("the schema that names mean is another one from then on", line)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import field
@@ -356,6 +355,8 @@ def _tokenizer(dialect: str) -> Any:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep sqlglot from logging what it does not support."""
+    import logging
+
     logger = logging.getLogger("sqlglot")
     before, logger.disabled = logger.disabled, True
     try:
