@@ -57,7 +57,10 @@ def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, A
     if isinstance(collector, pytest.Session) and collector.config.getoption("fixchain"):
         if _AsWritten not in sys.meta_path:
             sys.meta_path.insert(0, _AsWritten)
-        collected.get_result().result.extend(_items(collector, _place(collector.config)))
+        from flask_chainfix.common.signals import without_garbage_collection
+
+        with without_garbage_collection():  # of what imports make nothing becomes garbage
+            collected.get_result().result.extend(_items(collector, _place(collector.config)))
 
 
 class _AsWritten:
@@ -80,11 +83,10 @@ def _place(config: pytest.Config) -> Path:
 
 def _items(session: pytest.Session, place: Path) -> list[ChainItem]:
     """A test for each rule that looks at files."""
-    from flask_chainfix.diagnosis.rules import Family, all_rules
+    from flask_chainfix.diagnosis.rules import Family, rules_of
 
-    # They take more than the files.
-    elsewhere = (Family.DATABASE, Family.PUBLISHED, Family.REHEARSAL, Family.MERGE)
-    rules = [rule for rule in all_rules() if rule.family not in elsewhere]
+    # Those of the other families take more than the files.
+    rules = rules_of(Family.CHAIN, Family.SCHEMA, Family.ENVIRONMENT, Family.LOCK)
     return [_item(session, place, f"{rule.code} {rule.name}", rule=rule) for rule in rules]
 
 
@@ -95,7 +97,10 @@ def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.It
     if wanted:
         at = items.index(wanted[0])
         others = [item for item in items if not isinstance(item, ChainItem)]
-        items[:] = [*others[:at], *_decided(session, wanted), *others[at:]]
+        from flask_chainfix.common.signals import without_garbage_collection
+
+        with without_garbage_collection():
+            items[:] = [*others[:at], *_decided(session, wanted), *others[at:]]
 
 
 def _decided(session: pytest.Session, items: list[ChainItem]) -> list[ChainItem]:
@@ -170,7 +175,7 @@ class ChainItem(pytest.Item):
         counting = set(diagnosis.counting)
         found = [finding for finding in diagnosis.findings if finding.code == code]
         if found:
-            from flask_chainfix.report.ci import plain
+            from flask_chainfix.report.advice import plain
 
             texts = [(each in counting, plain(each, tools)) for each in found]
             self._fault = "\n\n".join(text for counts, text in texts if counts)

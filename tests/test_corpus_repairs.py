@@ -20,10 +20,10 @@ from click import Command
 from flask_chainfix.cli.groups import main
 from flask_chainfix.commands.restamp import RestampWishes
 from flask_chainfix.diagnosis.rules import Family, all_rules, diagnose
-from flask_chainfix.model.plans import Mend, Wishes
+from flask_chainfix.model.plans import AUTO, Mend, Wishes
 from flask_chainfix.planning.mending import mend as run
 from flask_chainfix.planning.mending.case import Case
-from flask_chainfix.planning.strategies import AUTO, strategy_names
+from flask_chainfix.planning.strategies import strategy_names
 from tests.commands import command_of
 from tests.repositories import needs_git
 from tests.specimens import COMMANDS, SPECIMENS, every_command, project, specimen, told

@@ -131,6 +131,8 @@ def without_git(runtime: Runtime, no_git: bool) -> Runtime:
 def _from_variables(
     context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
 ) -> tuple[str, ...]:
+    if not values:
+        return ()
     from flask_chainfix.environment.messages import from_variable
 
     return tuple(map(from_variable, values))
@@ -243,14 +245,17 @@ def _wishes_from(values: Mapping[str, Any], *, by_default: bool) -> DatabaseWish
 
 def _written(wishes: DatabaseWishes, values: Mapping[str, Any]) -> dict[str, str]:
     """The options as the user would type them again, as attributes of ``Tools``."""
-    from flask_chainfix.environment.messages import as_typed
+    urls = []
+    if wishes.urls:
+        from flask_chainfix.environment.messages import as_typed
 
+        urls = [as_typed(url) for url in wishes.urls]
     own = [
         *(["--no-database"] if values.get("no_database") else []),
         *(["--database"] if OWN in values["urls"] else []),
     ]
     named = [
-        *(f"--database {word(as_typed(url))}" for url in wishes.urls),
+        *(f"--database {word(url)}" for url in urls),
         *([f"--databases {word(wishes.file)}"] if wishes.file else []),
         *([f"--schemas {word(wishes.schemas)}"] if wishes.schemas else []),
     ]

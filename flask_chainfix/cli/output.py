@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import sys
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -113,6 +112,8 @@ class OutputFile(Place):
 
         if self.path is None:
             # A folder of its own, which only this user can read.
+            import tempfile
+
             self.path = Path(tempfile.mkdtemp(prefix="fixchain-"), f"graph.{self._suffix}")
         if output_format == "text" and not isinstance(result, RestampScript):
             command = printable(f"{result.tools.fixchain} {result.command}")

@@ -28,8 +28,8 @@ from flask_chainfix.common.remedies import Tools
 from flask_chainfix.common.wording import count
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.databases import DatabaseWishes
-from flask_chainfix.model.plans import Plan, Wishes
-from flask_chainfix.planning.strategies import AUTO, strategy_names
+from flask_chainfix.model.plans import AUTO, Plan, Wishes
+from flask_chainfix.planning.strategies import strategy_names
 from flask_chainfix.report.results import Result
 
 

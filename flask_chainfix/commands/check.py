@@ -18,7 +18,6 @@ from flask_chainfix.diagnosis.diagnosis import Diagnosis, in_doubt
 from flask_chainfix.diagnosis.narrowing import idle_comments
 from flask_chainfix.diagnosis.narrowing import since as new_since
 from flask_chainfix.diagnosis.rules import Family
-from flask_chainfix.diagnosis.rules.published import changes
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.databases import DatabaseState, DatabaseWishes
 from flask_chainfix.model.files import Header
@@ -225,6 +224,8 @@ def _sql(runtime: Runtime, snapshot: Facts) -> tuple[RevisionSql, ...]:
 def _notices(snapshot: Facts, against: Against, absent: str) -> Iterator[str]:
     if absent:
         yield f"{absent} was not there at {against.ref}: its migrations count as new"
+    from flask_chainfix.diagnosis.rules.published import changes
+
     changed = {change.revision for change in changes(snapshot)}
     for revision in sorted(against.allowed - changed):
         yield (

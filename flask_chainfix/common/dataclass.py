@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
+from operator import attrgetter
 from threading import RLock, active_count
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -21,9 +22,7 @@ else:
         """A decorator with the options of the standard library's; ``slots`` cannot be put off."""
 
         def decorate(new: type[_C]) -> type[_C]:
-            if "__repr__" not in vars(new):
-                new.__repr__ = _represented  # one for all, which takes no compiling
-            new.__dataclass_fields__ = _Unmade(new, {**options, "repr": False})
+            new.__dataclass_fields__ = _Unmade(new, options)
             new.__init__ = _make_first
             return new
 
@@ -39,10 +38,19 @@ _NOT_WRITTEN = frozenset({"__dict__", "__weakref__", "__init__", "__dataclass_fi
 
 
 class _Unmade:
-    """Stands for the fields of a class until somebody asks for them: ``dataclasses`` does."""
+    """Stands for the fields of a class until somebody asks for them: ``dataclasses`` does.
+
+    What the standard library compiles for each class, and one function for all can do, is left to
+    that one: ``repr``, and the comparison of what is frozen.
+    """
 
     def __init__(self, new: Any, options: Mapping[str, bool]) -> None:
-        self._new, self._options = new, options
+        self._new = new
+        given = {"frozen": False, "eq": True, "order": False, **options}
+        self._compares = given["frozen"] and given["eq"] and not given["order"]
+        self._options = {**options, "repr": False, "eq": given["eq"] and not self._compares}
+        if "__repr__" not in vars(new):
+            new.__repr__ = _represented
 
     def __get__(self, instance: Any, owner: Any) -> Any:
         with _making:
@@ -56,18 +64,34 @@ class _Unmade:
         if active_count() == 1:  # nobody looks; and a twin takes half as long again
             del new.__init__
             dataclasses.dataclass(**options)(new)
+            self._compare()
             return
         written = {name: value for name, value in vars(new).items() if name not in _NOT_WRITTEN}
         twin = type(new)(new.__name__, new.__bases__, written)
         dataclasses.dataclass(**{**options, "eq": False, "order": False})(twin)
         dataclasses.dataclass(**{**options, "init": False})(new)
+        self._compare()
         new.__init__ = twin.__init__
+
+    def _compare(self) -> None:
+        """Compare instances by their fields, as the standard library does."""
+        if self._compares:
+            new = self._new
+            values = _values([each.name for each in dataclasses.fields(new) if each.compare])
+            new.__eq__ = lambda one, other: (
+                values(one) == values(other) if other.__class__ is one.__class__ else NotImplemented
+            )
+            new.__hash__ = lambda one: hash(values(one))
 
 
 def _make_first(self: Any, *args: Any, **kwargs: Any) -> None:
     with _making:
         dataclasses.fields(self)
     self.__init__(*args, **kwargs)
+
+
+def _values(names: list[str]) -> Callable[[Any], Any]:
+    return attrgetter(*names) if names else lambda _: ()
 
 
 def _represented(self: Any) -> str:

@@ -7,7 +7,6 @@ words: nothing in them ends a line, begins an option or a statement, or is obeye
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shlex
@@ -92,6 +91,8 @@ def markup(text: str) -> str:
 
 def json_in_html(document: Any) -> str:
     """A document for a ``script`` element, which nothing in it can end."""
+    import json  # ordinary text goes without it
+
     compact = json.dumps(document, separators=(",", ":"))
     return re.sub("[<>&\x7f]", lambda found: f"\\u{ord(found[0]):04x}", compact)
 
@@ -162,6 +163,8 @@ def _longest_run(text: str) -> int:
 def json_document(document: Any) -> str:
     """A document in ASCII, so that any encoding can carry it, with a line end."""
     # Of the control characters, this one alone is left as it is.
+    import json
+
     return json.dumps(document, indent=2).replace("\x7f", "\\u007f") + "\n"
 
 

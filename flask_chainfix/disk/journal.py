@@ -9,7 +9,6 @@ be full. The names count up, so that their order does not hang on the clock.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import stat
@@ -215,6 +214,8 @@ def read_journal(path: Path, key: bytes) -> Journal:
     """
     environment = os.path.realpath(path.parent.parent)
     try:
+        import json
+
         document = json.loads(_seal(path, key).read(path))
         if document["version"] != _VERSION:
             raise ValueError("it is of another version")
@@ -311,6 +312,8 @@ def _document(journal: Journal, environment: str) -> bytes:
         "squashed": dict(journal.squashed),
         "stood": {identity: list(rows) for identity, rows in journal.stood.items()},
     }
+    import json
+
     return json.dumps(document, indent=1).encode()
 
 

@@ -20,7 +20,6 @@ from flask_chainfix.disk.journal import KEPT, Journal, candidates, read_journal
 from flask_chainfix.disk.recorded_rows import recorded_moves, still_means
 from flask_chainfix.disk.safe_files import NotOurs, directory_for, known_key, read_or_none
 from flask_chainfix.disk.version_locations import read_snapshot
-from flask_chainfix.git.repositories import tracked_below
 from flask_chainfix.model.environment import Environment
 from flask_chainfix.model.files import Edit, Header
 
@@ -99,6 +98,8 @@ def journals_of(environment: Environment) -> Journals:
     found = read_journals(environment.directory)
     if found.latest is None or not environment.asks_git:
         return found
+    from flask_chainfix.git.repositories import tracked_below
+
     tracked = tracked_below(directory_for(environment.directory))
     return found.without(lambda path: os.path.realpath(path) in tracked, "Git tracks it")
 

@@ -39,7 +39,6 @@ holds the rows before it; half a line is taken away before the next one is writt
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -100,6 +99,8 @@ class RowLog:
     def _line(self, move: Move) -> bytes:
         means = meaning(self._graph, move.after)
         values = [move.identity, move.name, list(move.before), list(move.after), means]
+        import json
+
         return json.dumps(values).encode()
 
     def _open(self) -> tuple[int, Seal]:
@@ -162,6 +163,8 @@ def recorded_moves(journal: Journal) -> tuple[Move, ...]:
     for signed in lines[:-1]:  # behind the last line end there is nothing, or half a line
         try:
             line = seal.opened(signed)
+            import json
+
             identity, name, before, after, *means = json.loads(line)
             (told,) = _ids(means) or ("",)
             move = Move(str(name), str(identity), _ids(before), _ids(after), told)

@@ -13,6 +13,7 @@ from flask_chainfix.common.remedies import Remedy
 from flask_chainfix.model.files import Edit
 
 GUESS = "guess"
+AUTO = "auto"  # the strategy that takes the first that is safe
 
 
 class Reason(NamedTuple):
@@ -43,7 +44,7 @@ class Wishes:
         accept: the codes of faults that may be in the planned chain.
     """
 
-    strategy: str = "auto"
+    strategy: str = AUTO
     root: str | None = None
     attach: Mapping[str, str] = field(default_factory=dict)
     strict: bool = False

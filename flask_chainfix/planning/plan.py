@@ -32,7 +32,7 @@ from flask_chainfix.git.upstream import operation, read_published
 from flask_chainfix.model.files import Edit
 from flask_chainfix.model.findings import Finding
 from flask_chainfix.model.history import History, Upstream
-from flask_chainfix.model.plans import Mend, NewRevision, Plan, Wishes
+from flask_chainfix.model.plans import AUTO, Mend, NewRevision, Plan, Wishes
 from flask_chainfix.planning.edits import edits_between, edits_for, refuse_compiled, summed_up
 from flask_chainfix.planning.mending.case import Case
 from flask_chainfix.planning.mending.mend import mend, mend_impassable
@@ -43,7 +43,6 @@ from flask_chainfix.planning.proposal import Planned, Proposal, needs_plan, refu
 from flask_chainfix.planning.ranking import check_wishes
 from flask_chainfix.planning.revivals import refuse_unrunnable, revive
 from flask_chainfix.planning.safety import refuse_doubted, refuse_unproven
-from flask_chainfix.planning.strategies import AUTO
 from flask_chainfix.rehearsal.confirm import foresee
 
 # What relinking is for: at the end none of it may be left.

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.errors import CannotPlan, ChainFixError, UnsafeForDatabases
 from flask_chainfix.common.remedies import PLAIN_REPAIRS, Remedy
-from flask_chainfix.databases.applied.contradictions import by_its_origin, leaving_out
-from flask_chainfix.databases.applied.has_run import Applied, possibilities, unexplained
-from flask_chainfix.databases.applied.row_moves import move_for
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.diagnosis import Diagnosis, heads_in_doubt
 from flask_chainfix.diagnosis.rules import Family, diagnose
@@ -26,8 +24,10 @@ from flask_chainfix.model.databases import (
 from flask_chainfix.model.files import Edit
 from flask_chainfix.model.findings import Finding, Severity
 from flask_chainfix.model.history import Upstream
-from flask_chainfix.model.plans import Plan, Wishes
-from flask_chainfix.planning.strategies import AUTO, ways_to_one_head
+from flask_chainfix.model.plans import AUTO, Plan, Wishes
+
+if TYPE_CHECKING:
+    from flask_chainfix.databases.applied.has_run import Applied
 
 
 @dataclass(frozen=True)
@@ -101,6 +101,8 @@ def with_ways_that_work(proposal: Proposal, strategy: str = AUTO) -> Proposal:
     """The proposal whose findings say what a repair does, or what stands in its way."""
     diagnosis, obstacle = proposal.diagnosis, proposal.obstacle
     if proposal.planned is not None:
+        from flask_chainfix.planning.strategies import ways_to_one_head
+
         ways = ways_to_one_head(proposal.planned.plan, strategy)
         return replace(proposal, diagnosis=diagnosis.hinting(ways, {"FC102"}, PLAIN_REPAIRS))
     if obstacle is None:
@@ -147,6 +149,8 @@ def with_moves(proposal: Proposal, planner: str) -> Proposal:
 
 def _without(start: Facts, refused: MoveResult, planner: str) -> Remedy:
     """To leave a database out that is in the way, unless that is among the ways out already."""
+    from flask_chainfix.databases.applied.contradictions import leaving_out
+
     told = {command for way in Remedy.of(refused.remedy).ways for command in way.commands}
     return Remedy(
         tuple(
@@ -172,6 +176,10 @@ def planned_moves(
     before: Facts, after: Facts, taken: Mapping[str, str] = MappingProxyType({})
 ) -> tuple[MoveResult, ...]:
     """The move of each database, for a chain as it is or is going to be."""
+    if not before.databases.statuses:
+        return ()
+    from flask_chainfix.databases.applied.has_run import possibilities
+
     known: dict[object, MoveResult] = {}
     moves = []
     for status in before.databases.statuses:
@@ -201,6 +209,8 @@ def _planned_move(
         return MoveResult(stay, MoveState.FAILED, "it does not exist", remedy)
     if not status.rows:
         return MoveResult(stay, MoveState.UNCHANGED)
+    from flask_chainfix.databases.applied.row_moves import move_for
+
     return move_for(before, after, status, possible, taken)
 
 
@@ -227,6 +237,9 @@ def refuse_unknown_rows(
     Raises:
         UnsafeForDatabases: no plan is safe then.
     """
+    from flask_chainfix.databases.applied.contradictions import by_its_origin, leaving_out
+    from flask_chainfix.databases.applied.has_run import unexplained
+
     # Ignoring such a finding makes it no less true that a plan could strand a revision.
     of_databases = (*findings, *diagnose(snapshot, Family.DATABASE, ignored=True))
     doubtful = unexplained(snapshot)
@@ -247,6 +260,8 @@ def refuse_unknown_rows(
 
 def _without_what_it_is_of(snapshot: Facts, finding: Finding, planner: str) -> Remedy:
     """To leave out the databases that a finding is about; of the app's own all go together."""
+    from flask_chainfix.databases.applied.contradictions import leaving_out
+
     statuses = snapshot.databases.statuses
     for status in statuses:
         left = tuple(

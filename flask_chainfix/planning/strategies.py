@@ -10,7 +10,7 @@ from flask_chainfix.common.errors import CannotPlan, UnsafeForDatabases
 from flask_chainfix.common.remedies import LINE, MERGE, REPAIR, Remedy, joined, linked, way
 from flask_chainfix.databases.applied.contradictions import leaving_out
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.model.plans import Plan, Reason
+from flask_chainfix.model.plans import AUTO, Plan, Reason
 from flask_chainfix.planning.draft import Task
 from flask_chainfix.planning.linear import linear
 from flask_chainfix.planning.merge import merge
@@ -29,7 +29,6 @@ def strategy_names() -> tuple[str, ...]:
     return tuple(_STRATEGIES)
 
 
-AUTO = "auto"
 _HABIT = 0.08  # merge points among all revisions, from which on people mostly merge
 _SHOWN_DATABASES = 3
 _FEW = 2  # merge points that may be an accident

@@ -6,17 +6,18 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from flask_chainfix.common.quoting import path_word, word
+from flask_chainfix.common.quoting import path_word, printable, word
 from flask_chainfix.common.remedies import Remedy, Tools, Way
 from flask_chainfix.common.wording import count
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.history import Upstream
 from flask_chainfix.model.plans import Part, Plan
 from flask_chainfix.model.rehearsal import SERVERS, Rehearsal
-from flask_chainfix.report.page import Row, shown_path
+from flask_chainfix.report.page import Row, shown_path, shown_place
 from flask_chainfix.report.results import Checked
 
 if TYPE_CHECKING:
+    from flask_chainfix.model.findings import Finding
     from flask_chainfix.planning.proposal import Planned, Proposal
 
 _STEP = 2
@@ -47,6 +48,17 @@ def choice_rows(choices: Remedy, tools: Tools) -> Iterator[Row]:
     """Other ways than that of a plan, line by line."""
     for way in _spelled(choices, tools).ways:
         yield from _rows("or: ", way, _STEP)
+
+
+def plain(finding: Finding, tools: Tools) -> str:
+    """What is wrong, what breaks, where, and what to do, a line each, without a line end."""
+    lines = (
+        f"{finding.severity.value}: {finding.message}",
+        f"breaks: {tools.spell_out(finding.breaks)}",
+        *map(shown_place, finding.locations),
+        *remedy_lines(finding.hint, tools),
+    )
+    return "\n".join(printable(line) for line in lines)
 
 
 def remedy_lines(advice: str | Remedy, tools: Tools) -> Iterator[str]:

@@ -10,22 +10,10 @@ from flask_chainfix.common.remedies import Tools
 from flask_chainfix.diagnosis.diagnosis import Diagnosis
 from flask_chainfix.diagnosis.rules import Rule, all_rules
 from flask_chainfix.model.findings import Finding, Location, Severity
-from flask_chainfix.report.advice import remedy_lines
+from flask_chainfix.report.advice import plain, remedy_lines
 from flask_chainfix.report.command_text import verdict
-from flask_chainfix.report.page import Style, shown_path, shown_place
+from flask_chainfix.report.page import Style, shown_path
 from flask_chainfix.report.results import Checked, Result, notices_of
-
-
-def plain(finding: Finding, tools: Tools) -> str:
-    """What is wrong, what breaks, where, and what to do, a line each, without a line end."""
-    lines = (
-        f"{finding.severity.value}: {finding.message}",
-        f"breaks: {tools.spell_out(finding.breaks)}",
-        *map(shown_place, finding.locations),
-        *remedy_lines(finding.hint, tools),
-    )
-    return "\n".join(printable(line) for line in lines)
-
 
 # --- Annotations for GitHub's workflow logs, which show up beside the lines of a pull request ----
 

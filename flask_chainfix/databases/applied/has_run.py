@@ -7,7 +7,7 @@ linked afterwards. So of every known chain it is asked whether it can have writt
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import product
 
@@ -83,6 +83,16 @@ def published_in(snapshot: Facts) -> tuple[Applied, ...]:
         for revisions, chain in reversed(chains.items())
         if revisions
     )
+
+
+def alone(known: Iterable[Applied], sides: Collection[str]) -> dict[str, list[Applied]]:
+    """Of each side, those that have it without the other."""
+    alone: dict[str, list[Applied]] = {side: [] for side in sides}
+    for each in known:
+        have = each.revisions.intersection(sides)
+        if len(have) == 1:
+            alone[min(have)].append(each)
+    return alone
 
 
 def unexplained(snapshot: Facts) -> tuple[DatabaseStatus, ...]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from flask_chainfix import source
 from flask_chainfix.common.quoting import ref_word
 from flask_chainfix.common.remedies import Remedy, way
-from flask_chainfix.databases.applied.contents import Found, absent, early
 from flask_chainfix.databases.applied.rows import counting_as, since, stood_for, tops
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.databases import DatabaseState, DatabaseStatus, LostRevision
 from flask_chainfix.schema.footprint import Footprint
+
+if TYPE_CHECKING:
+    from flask_chainfix.databases.applied.contents import Found
 
 
 def is_noop(snapshot: Facts, revision: str) -> bool:
@@ -107,6 +109,8 @@ def early_on_return(snapshot: Facts, status: DatabaseStatus, revision: str) -> t
 
     Each is behind the revision that makes it, which has not run there by its rows.
     """
+    from flask_chainfix.databases.applied.contents import early
+
     rows = (row for row in (*status.rows, *survivors(snapshot, revision).rows))
     run = snapshot.graph.required(row for row in rows if row in snapshot.graph)
     return early(snapshot, status, frozenset(run))
@@ -132,6 +136,8 @@ def under_its_new_id(snapshot: Facts, lost: LostRevision) -> Remedy:
     move = counting_as(new, lost.revision)
     if not lost.edited:
         return way("move the stamp to its new id", move)
+    from flask_chainfix.databases.applied.contents import absent
+
     run = frozenset(snapshot.graph.required([new]))
     stamped = (each for each in snapshot.databases.statuses if lost.revision in each.rows)
     missing = [pair for each in stamped for pair in absent(snapshot, each, run)]

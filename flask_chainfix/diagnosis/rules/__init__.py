@@ -18,7 +18,6 @@ from enum import Enum
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from textwrap import dedent
 from typing import NamedTuple
 
 from flask_chainfix.common.docstrings import docstring_of
@@ -131,12 +130,19 @@ def rule(  # noqa: PLR0913  (what a rule says of itself)
 
 def all_rules() -> tuple[Rule, ...]:
     """Every rule, by code."""
-    return _rules_of(*Family)
+    return rules_of(*Family)
+
+
+def rules_of(*families: Family) -> tuple[Rule, ...]:
+    """The rules of some families, by code."""
+    for module in {module for family in families for module in _MODULES[family]}:
+        import_module(f"{__name__}.{module}")
+    return tuple(_RULES[code] for code in sorted(_RULES) if _RULES[code].family in families)
 
 
 def codes_of(*families: Family) -> set[str]:
     """The codes of the rules of some families."""
-    return {rule.code for rule in _rules_of(*families)}
+    return {rule.code for rule in rules_of(*families)}
 
 
 def diagnose(snapshot: Facts, *families: Family, ignored: bool = False) -> tuple[Finding, ...]:
@@ -153,7 +159,7 @@ def diagnose(snapshot: Facts, *families: Family, ignored: bool = False) -> tuple
     codes = snapshot.environment.settings.ignore
     return by_severity(
         finding
-        for rule in _rules_of(*(families or (Family.CHAIN,)))
+        for rule in rules_of(*(families or (Family.CHAIN,)))
         if (rule.code in codes) is ignored
         for finding in _findings(rule, snapshot)
         if not _is_hidden(finding, snapshot)
@@ -222,6 +228,7 @@ _HEADING = re.compile(r"^(\S.*):\n(?= )", re.MULTILINE)
 def explain(rule: Rule) -> Explanation:
     """Take a rule's docstring apart; a part that is missing is ``""``."""
     from inspect import cleandoc  # takes as long to import as all rules
+    from textwrap import dedent
 
     text = rule.explanation or docstring_of(rule.find)
     introduction, *parts = _HEADING.split(cleandoc(text))
@@ -243,12 +250,6 @@ def explain(rule: Rule) -> Explanation:
 def _unwrapped(text: str) -> str:
     """Paragraphs, each on one line."""
     return "\n\n".join(" ".join(part.split()) for part in text.strip().split("\n\n"))
-
-
-def _rules_of(*families: Family) -> tuple[Rule, ...]:
-    for module in {module for family in families for module in _MODULES[family]}:
-        import_module(f"{__name__}.{module}")
-    return tuple(_RULES[code] for code in sorted(_RULES) if _RULES[code].family in families)
 
 
 def _findings(rule: Rule, snapshot: Facts) -> Iterator[Finding]:

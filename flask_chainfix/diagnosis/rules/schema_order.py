@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
 from flask_chainfix.chain.lineages import find_lineages
 from flask_chainfix.common.remedies import LINE, REPAIR, Remedy, repairing, way
 from flask_chainfix.common.wording import count, listing
-from flask_chainfix.databases.applied.has_run import Applied, applied_in, published_in
 from flask_chainfix.databases.applied.rows import are_tied, taking_down
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.lost_revisions import told_losses
@@ -335,8 +334,10 @@ def ways_out(snapshot: Facts, fault: Finding, wishes: Wishes, again: str) -> Rem
 
 def _joining(snapshot: Facts, fault: Finding, again: str) -> Remedy:
     """To have both sides: what others have stays, and so does what has run without the other."""
+    from flask_chainfix.databases.applied.has_run import alone, applied_in, published_in
+
     sides, then = fault.revisions, (again, "{alembic} upgrade head")
-    others, known = _alone(published_in(snapshot), sides), _alone(applied_in(snapshot), sides)
+    others, known = alone(published_in(snapshot), sides), alone(applied_in(snapshot), sides)
     places = {name: _place_of(snapshot, fault, name) for name in sides}
     guarded = f"put what both do in {' and '.join(places.values())} under {_GUARD}; {_LINK}"
     guarding = (REPAIR, "{alembic} upgrade head")
@@ -369,16 +370,6 @@ def _joining(snapshot: Facts, fault: Finding, again: str) -> Remedy:
     return first | way(f"to keep what {database.name} has, {guarded}", *guarding)
 
 
-def _alone(known: Iterable[Applied], sides: Collection[str]) -> dict[str, list[Applied]]:
-    """Of each side, those that have it without the other."""
-    alone: dict[str, list[Applied]] = {side: [] for side in sides}
-    for each in known:
-        have = each.revisions.intersection(sides)
-        if len(have) == 1:
-            alone[min(have)].append(each)
-    return alone
-
-
 def _place_of(snapshot: Facts, fault: Finding, revision: str) -> str:
     paths = {file.path for file in snapshot.files_by_revision[revision]}
     own = [each for each in fault.locations if each.path in paths]
@@ -387,6 +378,8 @@ def _place_of(snapshot: Facts, fault: Finding, revision: str) -> str:
 
 def _accepting(snapshot: Facts, fault: Finding, command: str) -> Remedy:
     """To have the chain as it is; an upgrade that runs both stops there all the same."""
+    from flask_chainfix.databases.applied.has_run import applied_in
+
     known = [each.revisions for each in applied_in(snapshot) if each.revisions]
     if not all(revisions.issuperset(fault.revisions) for revisions in known):
         return Remedy()
