@@ -5,12 +5,15 @@ from __future__ import annotations
 import io
 import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
 import pytest
 
-from flask_chainfix.cli import output, streams
+from flask_chainfix.cli import output, running, streams
+from flask_chainfix.common.progress import Progress
 from flask_chainfix.diagnosis.diagnosis import Diagnosis
 from flask_chainfix.report import Detail
 from flask_chainfix.report.database_results import Restamped, RestampPlan
@@ -165,3 +168,17 @@ def test_what_takes_its_time_has_a_bar_and_all_else_has_none(
         while "the first" not in counted.getvalue() and time.monotonic() < until:
             time.sleep(0.01)
     assert "1/2 the first" in counted.getvalue()
+
+
+def test_a_bar_runs_while_a_picture_is_drawn(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+
+    @contextmanager
+    def watched(_: object) -> Iterator[Progress]:
+        yield lambda done, total, what: told.append(what)
+
+    monkeypatch.setattr(running, "progress_bar", watched)
+    assert fixchain("graph", "--format", "html", cwd=project).exit_code == 0
+    assert told == ["the picture"]

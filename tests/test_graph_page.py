@@ -303,6 +303,21 @@ def test_five_thousand_revisions(context: BrowserContext, tmp_path: Path) -> Non
     page.close()
 
 
+def test_rows_do_not_wait_for_what_they_do_not_show(context: BrowserContext, written: Path) -> None:
+    page = context.new_page()
+    page.add_init_script("""new MutationObserver((_, observer) => {
+        const row = document.querySelector(".row.broken");
+        if (!row) return;
+        observer.disconnect();
+        window.before = !document.getElementById("more");
+        row.click();
+    }).observe(document, {childList: true, subtree: true});""")
+    page.goto(written.as_uri())
+    assert page.evaluate("window.before")
+    assert "right_add_right.py:13" in page.locator("#details").inner_text()
+    page.close()
+
+
 def test_the_sample_app(context: BrowserContext, sample: Path) -> None:
     done = flask("db", "fixchain", "graph", "--format", "html", "--output", "c.html", cwd=sample)
     assert done.exit_code == 0, done

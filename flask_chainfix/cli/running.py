@@ -29,7 +29,7 @@ from flask_chainfix.common.remedies import Remedy, Tools, repairing, way
 from flask_chainfix.common.signals import Stays
 from flask_chainfix.report import render
 from flask_chainfix.report.database_results import RestampScript
-from flask_chainfix.report.results import Failed, Result
+from flask_chainfix.report.results import Drawn, Failed, Result
 
 if TYPE_CHECKING:
     from flask_chainfix.environment.locate import Runtime
@@ -81,7 +81,9 @@ def answer(context: click.Context, output_format: str, work: Callable[[], Result
     stderr_too = output_format != "json"
     try:
         with signals.at_work():
-            output = render(output_format, result, replace(place.style(), detail=detail()))
+            with progress_bar(sys.stderr) as progress:
+                progress(0, 0, "the picture" if isinstance(result, Drawn) else "the result")
+                output = render(output_format, result, replace(place.style(), detail=detail()))
             is_script = output_format != "text" or isinstance(result, RestampScript)
             place.write(result, output if is_script else for_people(output), output_format)
             summarize(result, output_format, output)

@@ -31,7 +31,7 @@ def graph(  # noqa: PLR0913  (what users can ask of it)
         databases: which databases to ask where they stand; none if it names none.
         against: the Git revision whose migrations are compared; ``None`` for none.
         in_detail: whether to read what each migration does to the schema, and who wrote it.
-        progress: called with the databases done, the databases in all, and the last one's name.
+        progress: called with the databases done, the databases in all, and what is looked at.
 
     Raises:
         NoMigrations: there is nothing to draw.
@@ -48,6 +48,7 @@ def graph(  # noqa: PLR0913  (what users can ask of it)
 
         theirs = Published(against, read_branch(against, snapshot).files)
     if in_detail:
+        progress(0, 0, "who wrote the migrations")
         checked = _knowing_authors(checked, snapshot)
     return Drawn(tools=checked.tools, checked=checked, theirs=theirs, in_detail=in_detail)
 

@@ -28,6 +28,7 @@ from flask_chainfix.report.tracks import OVERFLOW, Track, fold_track, tracks
 
 _SHOWN_FINDINGS = 1_000  # of one code, as in a terminal
 _SHOWN_PLACES = 12
+_SHOWN_FIRST = ("key", "text", "findings", "databases", "mine")  # by rows and filters
 _WIDTH = 860  # pixels of the pictures for those who run no scripts
 
 
@@ -42,6 +43,7 @@ def to_html(result: Result, style: Style) -> str:
         return ""
     shown = list(_shown(result.checked.diagnosis.findings))
     states = list(pictures(result))
+    data, more = _data(result, states, shown)
     css, script = asset("picture.css") + asset("page.css"), asset("page.js")
     proposal, tools = result.checked.proposal, result.tools
     table = Table(proposal.snapshot, proposal.moves, tools, None, distances=True)
@@ -50,7 +52,8 @@ def to_html(result: Result, style: Style) -> str:
     text = page.render(
         css=css,
         script=script,
-        data=json_in_html(_data(result, states, shown)),
+        data=json_in_html(data),
+        more=json_in_html(more),
         policy=_policy(css, script),
         directory=shown_path(proposal.snapshot.environment.directory),
         broken=bool(errors_of(proposal.diagnosis.findings)),
@@ -138,8 +141,10 @@ def _finding(finding: Finding, result: Drawn) -> dict[str, Any]:
 # --- What the script draws -----------------------------------------------------------------------
 
 
-def _data(result: Drawn, states: list[Picture], shown: list[Finding]) -> dict[str, Any]:
-    """The rows of each state; paths and badges that are alike are there once."""
+def _data(
+    result: Drawn, states: list[Picture], shown: list[Finding]
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The rows of each state, paths that are alike once; and what they do not show."""
     known = details(result, states, shown)
     index = {key: number for number, key in enumerate(known)}
     texts: dict[str, int] = {}
@@ -163,7 +168,11 @@ def _data(result: Drawn, states: list[Picture], shown: list[Finding]) -> dict[st
                 "folds": folds,
             }
         )
-    return {"views": views, "paths": list(texts), "revisions": list(known.values())}
+    first, more = [], []
+    for told in known.values():
+        first.append({name: told[name] for name in _SHOWN_FIRST if name in told})
+        more.append({name: value for name, value in told.items() if name not in _SHOWN_FIRST})
+    return {"views": views, "paths": list(texts), "revisions": first}, more
 
 
 def _track(track: Track, texts: dict[str, int]) -> list[int]:

@@ -9,6 +9,7 @@
   const narrow = window.matchMedia("(max-width: 1080px)");
   const FEW = 30; // rows that are shown without folds
   const at = (id) => document.getElementById(id);
+  const children = new Map(); // the keys of revisions, by their parent's
   const position = new Map(data.revisions.map((each, index) => [each.key, index]));
   const state = { words: [], filters: new Set(), zoom: 1, selected: null, shown: null };
 
@@ -27,9 +28,31 @@
 
   // --- What is searched ------------------------------------------------------------------------
 
-  const texts = data.revisions.map((each) =>
-    [each.key, each.text, each.author, each.file, ...(each.tables || []), ...(each.labels || [])]
-      .join("\n").toLowerCase());
+  let texts = null;
+
+  // What rows do not show stands behind this script, so that they need not wait for it.
+  const whenComplete = (then) => {
+    if (document.readyState === "loading") {
+      document.addEventListener("DOMContentLoaded", () => whenComplete(then), { once: true });
+      return;
+    }
+    if (texts === null) complete();
+    then();
+  };
+
+  const complete = () => {
+    const more = JSON.parse(at("more").textContent);
+    data.revisions.forEach((each, index) => Object.assign(each, more[index]));
+    texts = data.revisions.map((each) =>
+      [each.key, each.text, each.author, each.file, ...(each.tables || []), ...(each.labels || [])]
+        .join("\n").toLowerCase());
+    for (const { revision } of views[0].rows) {
+      for (const parent of data.revisions[revision].parents || []) {
+        if (!children.has(parent)) children.set(parent, []);
+        children.get(parent).push(data.revisions[revision].key);
+      }
+    }
+  };
 
   const fits = (index) => {
     const revision = data.revisions[index];
@@ -104,6 +127,7 @@
 
     isOpen(index) {
       if (this.open.has(index)) return true;
+      if (state.selected === null && !isSearching()) return false;
       const { start, stop } = this.folds[index];
       const inside = this.rows.slice(start, stop);
       return inside.some((row) => row.revision === state.selected) ||
@@ -267,7 +291,7 @@
       if (index !== null && view !== from && view.find(index) >= 0) view.activate(view.find(index));
     }
     if (index === before && from) return;
-    show(index);
+    whenComplete(() => show(state.selected));
   };
 
   const revisionButton = (key) =>
@@ -302,7 +326,7 @@
       place.append(...part("What it does to the schema", listed("does", known.does.map(([line, text]) =>
         element("li", {}, element("b", {}, line ? `:${line}` : ""), text)))));
     }
-    const above = (views[0].children.get(known.key) || []);
+    const above = children.get(known.key) || [];
     for (const [title, keys] of [
       ["Parents", known.parents], ["Children", above], ["Depends on", known.needs],
     ]) {
@@ -322,19 +346,9 @@
     return copy;
   };
 
-  for (const view of views) {
-    view.children = new Map();
-    for (const { revision } of view.rows) {
-      for (const parent of data.revisions[revision].parents || []) {
-        if (!view.children.has(parent)) view.children.set(parent, []);
-        view.children.get(parent).push(data.revisions[revision].key);
-      }
-    }
-  }
-
   // --- Tools -----------------------------------------------------------------------------------
 
-  const search = () => {
+  const search = () => whenComplete(() => {
     state.words = at("search").value.toLowerCase().split(/\s+/).filter(Boolean);
     for (const view of views) {
       view.arrange();
@@ -343,7 +357,7 @@
     }
     const number = isSearching() ? data.revisions.filter((_, index) => fits(index)).length : -1;
     at("count").textContent = number < 0 ? "" : `${number.toLocaleString("en")} of ${data.revisions.length.toLocaleString("en")}`;
-  };
+  });
 
   // Go to the next revision that was found, from the one that is selected.
   const next = (step) => {
