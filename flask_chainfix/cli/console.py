@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 from collections.abc import Sequence
 
@@ -16,6 +17,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     signals.listen()
     gc.set_threshold(50_000)  # of what imports make nothing becomes garbage
+    atexit.register(gc.freeze)  # the interpreter looks for garbage once more before it ends
     from flask_chainfix.cli.groups import main as command
 
     command(arguments)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 
@@ -20,7 +20,6 @@ from flask_chainfix.diagnosis.rules.merging import (
 )
 from flask_chainfix.git.simulated_merges import Merges, Merging, merging
 from flask_chainfix.model.history import (
-    Change,
     Fit,
     Meeting,
     Merge,
@@ -28,6 +27,7 @@ from flask_chainfix.model.history import (
     Queue,
     Settling,
     Side,
+    id_of,
 )
 
 
@@ -96,18 +96,12 @@ def _with_changes(git: Merging, snapshot: Facts, merge: Merge) -> Merge:
     changes = {
         revision: change
         for side, other in ((merge.mine, merge.theirs), (merge.theirs, merge.mine))
-        for revision in sorted(concerned & side.ids_beside(other))
-        for change in _changes(git, snapshot, side, revision)
+        for file in side.files_beside(other)
+        for revision in concerned.intersection([id_of(file)])
+        for change in [git.last_change(side.ref, file.path)]
+        if change is not None
     }
     return replace(merge, changes=changes) if changes else merge
-
-
-def _changes(git: Merging, snapshot: Facts, side: Side, revision: str) -> Iterator[Change]:
-    """The commit that last changed a migration of one side, where it is committed as it is."""
-    there = snapshot.of_others(side.files)
-    change = git.last_change(side.ref, there.file(revision).path)
-    if change is not None:
-        yield change
 
 
 def queue(snapshot: Facts, ref: str) -> Queue:

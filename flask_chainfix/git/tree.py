@@ -6,7 +6,7 @@ import os
 import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from itertools import starmap
 from typing import NamedTuple
 
@@ -14,9 +14,6 @@ from flask_chainfix import source
 from flask_chainfix.git.repositories import Object, Repository
 
 LINK, FOLDER, SUBMODULE = "120000", "40000", "160000"
-_ENTRIES = {  # by the number of bytes of a hash
-    width: re.compile(rb"(\d+) ([^\0]+)\0(.{%d})" % width, re.DOTALL) for width in (20, 32)
-}
 _MOST_LINKS = 40  # that lead from one to the next
 
 
@@ -259,7 +256,13 @@ def filled(objects: Objects, trees: Mapping[str, Tree], held: Iterable[bytes]) -
 
 def _entries(tree: Object) -> dict[str, Entry]:
     """What a tree holds, as Git stores it: mode, name and binary hash of each."""
-    return dict(starmap(_entry, _ENTRIES[len(tree.hash) // 2].findall(tree.data)))
+    return dict(starmap(_entry, _entries_with(len(tree.hash) // 2).findall(tree.data)))
+
+
+@cache
+def _entries_with(width: int) -> re.Pattern[bytes]:
+    """The entries of a tree, whose hashes have so many bytes."""
+    return re.compile(rb"(\d+) ([^\0]+)\0(.{%d})" % width, re.DOTALL)
 
 
 @lru_cache(maxsize=1 << 16)  # most commits have what the one before had

@@ -227,7 +227,7 @@ class Side:
     @cached_property
     def ids(self) -> frozenset[str]:
         """The ids of its migrations."""
-        return frozenset(filter(None, map(_id_of, self.files)))
+        return frozenset(filter(None, map(id_of, self.files)))
 
     @cached_property
     def held(self) -> frozenset[int]:
@@ -244,7 +244,7 @@ class Side:
 
     def ids_beside(self, other: Side) -> frozenset[str]:
         """The ids of the migrations that the other side does not have."""
-        return frozenset(filter(None, map(_id_of, self.files_beside(other))))
+        return frozenset(filter(None, map(id_of, self.files_beside(other))))
 
     def files_beside(self, other: Side) -> list[MigrationFile]:
         """The migrations that the other side does not have, under their ids or at all."""
@@ -252,14 +252,14 @@ class Side:
             new = [
                 file
                 for file in self.unshared(other)
-                if _id_of(file) not in other.ids or other.differs_from(file)
+                if id_of(file) not in other.ids or other.differs_from(file)
             ]
             self._beside[id(other)] = other, new
         return self._beside[id(other)][1]
 
     def differs_from(self, file: MigrationFile) -> bool:
         """Whether the id of a file is that of another migration here: in another file."""
-        same = (each for each in self.files if _id_of(each) == _id_of(file))
+        same = (each for each in self.files if id_of(each) == id_of(file))
         return all(each.path != file.path and each.data != file.data for each in same)
 
 
@@ -269,7 +269,8 @@ def shared_by(sides: Iterable[Side]) -> frozenset[int]:
     return frozenset.intersection(*held.values()) if held else frozenset()
 
 
-def _id_of(file: MigrationFile) -> str | None:
+def id_of(file: MigrationFile) -> str | None:
+    """The id of a migration; ``None`` where none is known."""
     return file.reading.revision if isinstance(file.reading, Header) else None
 
 

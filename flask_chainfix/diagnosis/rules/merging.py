@@ -85,10 +85,10 @@ def breaking(snapshot: Facts, merge: Merge) -> tuple[Finding, ...]:
 
 def _breaking(snapshot: Facts, merge: Merge) -> Iterator[Finding]:
     gate = merge.is_gate and not merge.mine.ref
-    short = None if gate else _trunk(snapshot).shorten(merge.files)
-    after = snapshot.of_others(short or merge.files, merge.lock)
-    found = errors_of(diagnose(after))
+    short = _trunk(snapshot).shorten(merge.files)
+    found = errors_of(diagnose(snapshot.of_others(short or merge.files)))
     if not found and gate:  # else its lock is not to be trusted
+        after = snapshot.of_others(merge.files, merge.lock)
         found = errors_of(diagnose(after, Family.LOCK))
     if not found:
         return
@@ -163,12 +163,12 @@ def _broken(snapshot: Facts, merge: Merge, finding: Finding) -> Fault:
 
 def _places(merge: Merge, locations: Iterable[Location] | str) -> list[Location]:
     """These places with who has them, those on the disk first."""
-    paths = {place.path for place in locations if isinstance(place, Location)}
+    names = {place.path.name for place in locations if isinstance(place, Location)}
     sides = {
         file.path: side
         for side in (merge.theirs, merge.mine)
         for file in side.files
-        if any(file.name == path.name for path in paths)
+        if file.name in names
     }
     places = [
         place._replace(ref=sides[place.path].ref, commit=sides[place.path].commit)
