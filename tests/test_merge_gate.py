@@ -601,6 +601,7 @@ def test_an_old_git_is_told_plainly(
     project: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     diverged(project)
+    put("later <- mine")  # without it, it would be plain what the merge is
     real = shutil.which("git")
     text = (
         '#!/bin/sh\ncase " $* " in *" merge-tree "*) echo "usage: git merge-tree" >&2; exit 129;;\n'
@@ -749,3 +750,29 @@ def test_in_the_middle_of_a_merge(project: Repository) -> None:
     put("joined <- mine,third")
     assert set(found()) == {"FC503"}
     assert found()["FC503"]["revisions"] == ["joined", "theirs"]
+
+
+def test_in_the_middle_of_a_merge_other_branches_are_held_against_it(project: Repository) -> None:
+    on(project, "other", 2, "other <- c")
+    put("mine <- c")
+    project.commit(3)
+    project.switch("main")
+    (project.top / "README").write_text("theirs")
+    project.commit(4)
+    project.switch("feature")
+    project.git("merge", "-q", "--no-commit", "--no-ff", "main")  # migrations stay as they are
+    pairs = check("--with=other").document["queue"]["pairs"]
+    assert {"yours", "other"} in [{each["one"], each["other"]} for each in pairs]
+
+
+def test_git_is_not_asked_for_what_is_plain(
+    project: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    diverged(project)
+    (project.top / "README").write_text("mine")
+    project.commit(4)
+    real, log = shutil.which("git"), tmp_path / "log"
+    script(tmp_path / "noted/git", f'#!/bin/sh\necho "$*" >> {log}\nexec {real} "$@"\n')
+    monkeypatch.setenv("PATH", f"{tmp_path / 'noted'}:{os.environ['PATH']}")
+    assert set(found()) == {"FC503"}
+    assert "merge-tree" not in log.read_text()

@@ -22,11 +22,11 @@ from flask_chainfix.common.errors import CannotReadGit
 from flask_chainfix.common.regular_files import LARGEST, LARGEST_CODE, read_regular
 from flask_chainfix.common.remedies import way
 from flask_chainfix.common.wording import count
-from flask_chainfix.git.partings import Additions, Partings, parents_of
+from flask_chainfix.git.partings import Additions, Partings, parents_of, sums
 from flask_chainfix.git.past import location_name, no_revision, trees_of
 from flask_chainfix.git.program import Ended, Unknown, batch, quoted, run
 from flask_chainfix.git.repositories import Repository
-from flask_chainfix.git.tree import Entry, Objects, Tree
+from flask_chainfix.git.tree import Objects, Tree
 from flask_chainfix.model.history import ChainLock, Change, Conflict
 
 DISK = ""
@@ -77,6 +77,7 @@ class MergePlace:
         self.locks: dict[str, ChainLock] = {}
         self.commits: dict[str, str] = {}
         self.base = ""
+        self._tips: list[str] = []
         self.unrelated = False
         self.tracking = ""
         self.merged: dict[Pair, _Merged] = {}
@@ -143,6 +144,7 @@ class MergePlace:
             if name not in found:
                 raise no_revision(name, self.repository, several=several)
         self.commits = {name: each.hash for name, each in found.items()}
+        self._tips = [self.commits[name] for name in (*names, "HEAD") if name in self.commits]
         if asked[-1] in found and "/" in remote:
             self.tracking = remote.partition("/")[0]
 
@@ -157,7 +159,9 @@ class MergePlace:
         self.base = self.commits[ref]
         if self.repository.shallow:
             self._refuse_too_shallow(ref, [name for name in self.commits if name != ref])
-        if ours and self.base not in ours:
+        if len(ours) == 1 and (base := self._partings.of(self.base, *ours)) is not None:
+            self.base = base
+        elif ours and self.base not in ours:
             try:
                 asked = ("merge-base", self.base, *ours)
                 self.base = self.repository.git(*asked).decode().strip()
@@ -165,6 +169,11 @@ class MergePlace:
                 if not reason.silent:
                     raise
                 self.unrelated = True
+
+    @cached_property
+    def _partings(self) -> Partings:
+        """Where the commits that were found part."""
+        return Partings(self.repository, self._tips)
 
     def _refuse_too_shallow(self, ref: str, others: Iterable[str]) -> None:
         """Stop where the commits that a shallow clone has do not reach back far enough.
@@ -291,27 +300,19 @@ class MergePlace:
                     ours.append(Conflict(Path(self.repository.top, name), kind))
             self.merged[pair] = _Merged(tree, tuple(ours), len(conflicts) - len(ours))
 
-    def sums(self, pairs: Iterable[Pair]) -> frozenset[Pair]:
-        """The merges that are not worth asking Git for: both sides have only added migrations.
+    def sums(self, pairs: Iterable[Pair], gate: Pair) -> frozenset[Pair]:
+        """The merges that are not worth asking Git for, as ``partings.sums`` tells.
 
-        Nothing was deleted or renamed on either side, so Git would find no other name for a file.
+        Args:
+            pairs: the merges.
+            gate: that of which other files count as well.
 
         Raises:
             Unknown: Git cannot tell.
         """
-        pairs = tuple(pairs)
-        known = Partings(self.repository, (self.commits[name] for pair in pairs for name in pair))
         commits = {pair: (self.commits[pair[0]], self.commits[pair[1]]) for pair in pairs}
-        bases = {pair: known.of(*commits[pair]) for pair in pairs}
         additions = Additions(self._objects, location_name(self.repository, self.roots[0]))
-        asked = ((base, side) for pair, base in bases.items() if base for side in commits[pair])
-        added = additions.of(asked)
-        found = set()
-        for pair, base in bases.items():
-            one, other = (added.get((base or "", side)) for side in commits[pair])
-            if None not in (one, other) and _agree(one or {}, other or {}):
-                found.add(pair)
-        return frozenset(found)
+        return sums(self._partings, additions, commits, gate)
 
     def _is_migration(self, name: str) -> bool:
         path = f"{self.repository.top}{name}"
@@ -368,10 +369,6 @@ class MergePlace:
                 return Change(commit[:_ABBREVIATED], author[1].decode(errors="replace"), day)
             commit = following
         return None
-
-
-def _agree(one: Mapping[str, Entry], other: Mapping[str, Entry]) -> bool:
-    return all(other.get(name, entry) == entry for name, entry in one.items())
 
 
 def _path(name: str) -> bytes:

@@ -7,19 +7,21 @@ files, it is plain what they come to; that is found out through one running proc
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from heapq import heappop, heappush
 from math import inf
+from typing import NamedTuple, TypeVar
 
 from flask_chainfix.git.repositories import Repository
 from flask_chainfix.git.tree import Entry, Folder, Objects
 
-_MOST_COMMITS = 2_000  # that are walked
+_MOST_COMMITS = 100  # that are walked, for each tip
 _AT_ONCE = 16  # of a line of first parents
 _DATE = re.compile(rb"^committer .*> (\d+)", re.MULTILINE)
 _PARENT = re.compile(rb"^parent ([0-9a-f]+)$", re.MULTILINE)
 
 Pair = tuple[str, str]
+_M = TypeVar("_M", bound=Hashable)
 
 
 def parents_of(commit: bytes) -> list[str]:
@@ -52,7 +54,7 @@ class Partings:
         queue = [(-inf, tip) for tip in self._bits]  # what lies on the disk has no date
         self._reached |= self._bits
         while any(self._reached[commit] != every for _, commit in queue):
-            if len(self._reached) > _MOST_COMMITS:
+            if len(self._reached) > _MOST_COMMITS * len(self._bits):
                 self._reached.clear()
                 return
             _, commit = heappop(queue)
@@ -79,11 +81,29 @@ class Partings:
 
     def of(self, one: str, other: str) -> str | None:
         """The commit at which two part; ``None`` where it is not the only one, or not known."""
+        if one not in self._bits or other not in self._bits:
+            return None
         both = self._bits[one] | self._bits[other]
         shared = {commit for commit, tips in self._reached.items() if tips & both == both}
         below = {parent for commit in shared for parent in self._parents(commit)}
         best = shared - below
         return min(best) if len(best) == 1 else None
+
+
+class Added(NamedTuple):
+    """What a commit has that an older one had not.
+
+    Attributes:
+        entries: the new files of one folder, by name.
+        touched: the paths of all that is new or changed, wherever it is; of a new folder its own.
+    """
+
+    entries: Mapping[str, Entry]
+    touched: frozenset[str]
+
+    def agrees(self, other: Added) -> bool:
+        """Whether the files of the folder that both have added are the same."""
+        return all(other.entries.get(name, entry) == entry for name, entry in self.entries.items())
 
 
 class Additions:
@@ -98,8 +118,8 @@ class Additions:
         self._objects = objects
         self._folder = f"{folder}/" if folder else ""
 
-    def of(self, pairs: Iterable[Pair]) -> Mapping[Pair, Mapping[str, Entry]]:
-        """The new entries of the folder, by the older and the newer commit.
+    def of(self, pairs: Iterable[Pair]) -> Mapping[Pair, Added]:
+        """What is new, by the older and the newer commit.
 
         Left out are those between which a file was deleted or renamed anywhere, or changed in the
         folder, and those with links in it.
@@ -108,24 +128,24 @@ class Additions:
             Unknown: Git cannot tell.
         """
         pairs = tuple(dict.fromkeys(pairs))
-        found: dict[Pair, Mapping[str, Entry]] = {pair: {} for pair in pairs}
+        found = {pair: Added({}, frozenset()) for pair in pairs}
         level = [(pair, "", f"{pair[0]}:", f"{pair[1]}:") for pair in pairs]
         while level:
             trees = self._objects.folders(tree for *_, old, new in level for tree in (old, new))
             below = []
-            for pair, path, old, new in level:
-                before, after = trees.get(old), trees.get(new)
+            for pair, path, older, newer in level:
+                before, after = trees.get(older), trees.get(newer)
                 if before is None or after is None or not self._only_adds(before, after, path):
                     found.pop(pair, None)
                     continue
-                entries = after.entries
-                if path == self._folder and pair in found:
-                    found[pair] = {
-                        name: entries[name] for name in entries.keys() - before.entries.keys()
-                    }
-                for name, entry in before.folders.items():
-                    if entries[name] != entry:
-                        below.append((pair, f"{path}{name}/", entry.blob, entries[name].blob))
+                new = dict(after.entries.items() - before.entries.items())
+                if pair in found:
+                    entries = new if path == self._folder else found[pair].entries
+                    touched = (f"{path}{name}" for name in new if name not in before.folders)
+                    found[pair] = Added(entries, found[pair].touched.union(touched))
+                for name in new.keys() & before.folders.keys():
+                    old_tree, new_tree = before.folders[name].blob, new[name].blob
+                    below.append((pair, f"{path}{name}/", old_tree, new_tree))
             level = [each for each in below if each[0] in found]
         return found
 
@@ -139,3 +159,32 @@ class Additions:
             return not after.links and before.others.items() <= after.others.items()
         leads_there = self._folder.startswith(path)
         return not leads_there or self._folder[len(path) :].partition("/")[0] in before.entries
+
+
+def sums(
+    partings: Partings, additions: Additions, merges: Mapping[_M, Pair], gate: _M
+) -> frozenset[_M]:
+    """The merges of two commits that have both only added migrations: it is plain what they are.
+
+    Nothing was deleted or renamed on either side, so Git would find no other name for a file.
+
+    Args:
+        partings: where the commits part.
+        additions: what they have added.
+        merges: the commits of each, by any names.
+        gate: the merge of which other files count as well: no file was changed on both sides.
+
+    Raises:
+        Unknown: Git cannot tell.
+    """
+    bases = {name: partings.of(*commits) for name, commits in merges.items()}
+    asked = ((base, side) for name, base in bases.items() if base for side in merges[name])
+    added = additions.of(asked)
+    found = set()
+    for name, base in bases.items():
+        one, other = (added.get((base or "", side)) for side in merges[name])
+        if one is None or other is None or not one.agrees(other):
+            continue
+        if name != gate or one.touched.isdisjoint(other.touched):
+            found.add(name)
+    return frozenset(found)

@@ -95,8 +95,8 @@ class Merging:
             changed += place.take_from_disk()
         if changed:
             self._refuse_other_files()
-        # The lock of the first is judged; and what lies on the disk need not be what Git has of it.
-        added = self._added([pair for pair in pairs[1:] if not changed or DISK not in pair])
+        # What lies on the disk need not be what Git has of it.
+        added = self._added([pair for pair in pairs if not changed or DISK not in pair], pairs[0])
         for place in self._places:
             place.merge([pair for pair in pairs if pair not in added])
             place.load([each.tree for each in place.merged.values()])
@@ -107,6 +107,7 @@ class Merging:
             lock = None
             if is_added:
                 files = _together(sides[mine], sides[theirs])
+                lock = self._lock_of(sides[mine], sides[theirs])
             else:
                 there, _, lock = self._snapshot([each.tree for each in done])
                 files = self._as_given(there.files, sides[mine], sides[theirs])
@@ -145,7 +146,12 @@ class Merging:
                     " version locations"
                 )
 
-    def _added(self, pairs: Sequence[Pair]) -> frozenset[Pair]:
+    def _lock_of(self, mine: Side, theirs: Side) -> ChainLock | None:
+        """The chain lock of a merge for which one side at most has changed it."""
+        (place,) = self._places
+        return mine.lock if theirs.lock == place.locks.get(place.base) else theirs.lock
+
+    def _added(self, pairs: Sequence[Pair], gate: Pair) -> frozenset[Pair]:
         """The pairs whose merge holds the migrations of both sides, and no more.
 
         They need not be merged, which is most of the time for many branches.
@@ -155,7 +161,7 @@ class Merging:
         if not pairs or not one_folder or around.sourceless:
             return frozenset()
         (place,) = self._places
-        return place.sums(pairs)
+        return place.sums(pairs, gate)
 
     def _as_given(
         self, files: tuple[MigrationFile, ...], *sides: Side
