@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import FrozenInstanceError, field, fields, is_dataclass, replace
+from dataclasses import dataclass as standard
 from threading import Barrier, Event
 from time import sleep
 
@@ -89,3 +90,28 @@ def test_nobody_gets_a_class_that_is_being_made() -> None:
         assert first.result() == points[1]
     with pytest.raises(FrozenInstanceError):
         points[0].z = 1  # type: ignore[attr-defined]
+
+
+def test_instances_look_and_compare_as_those_of_the_standard_library() -> None:
+    @dataclass(frozen=True)
+    class Point:
+        x: int
+        y: int = 0
+        hidden: int = field(default=0, repr=False, compare=False)
+
+    @dataclass(frozen=True)
+    class Other(Point):
+        pass
+
+    @standard(frozen=True)
+    class Twin:
+        x: int
+        y: int = 0
+        hidden: int = field(default=0, repr=False, compare=False)
+
+    Twin.__qualname__ = Point.__qualname__
+    assert repr(Point(1)) == repr(Twin(1))
+    assert Point(1, 2, 3) == Point(1, 2)
+    assert hash(Point(1, 2, 3)) == hash(Twin(1, 2))
+    assert Point(1) != Point(2)
+    assert Point(1) != Other(1)

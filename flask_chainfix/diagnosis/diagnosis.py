@@ -10,7 +10,14 @@ from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.remedies import PLAIN_REPAIRS, Remedy
 from flask_chainfix.common.wording import count, listing
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.diagnosis.rules import Family, by_severity, codes_of, diagnose, diagnose_by
+from flask_chainfix.diagnosis.rules import (
+    Family,
+    by_severity,
+    codes_of,
+    diagnose,
+    diagnose_by,
+    family_of,
+)
 from flask_chainfix.model.files import Edit, MigrationFile
 from flask_chainfix.model.findings import Finding, Location, Severity
 from flask_chainfix.model.rehearsal import RehearsalFailure
@@ -124,10 +131,12 @@ def to_mend(findings: Iterable[Finding], *, strict: bool) -> tuple[Finding, ...]
         if finding.severity is Severity.ERROR
         or (strict and finding.severity is Severity.WARNING and finding.repairable)
     ]
-    if not counting:
-        return ()  # and the rules of the schema need not be imported
-    of_files = codes_of(Family.CHAIN, Family.SCHEMA) - {LONG_ID}  # that is mended when asked for
-    return tuple(finding for finding in counting if finding.code in of_files)
+    return tuple(
+        finding
+        for finding in counting
+        if family_of(finding.code) in (Family.CHAIN, Family.SCHEMA)
+        and finding.code != LONG_ID  # that is mended when asked for
+    )
 
 
 # --- What there is to say beside the findings --------------------------------------------------

@@ -140,6 +140,13 @@ def rules_of(*families: Family) -> tuple[Rule, ...]:
     return tuple(_RULES[code] for code in sorted(_RULES) if _RULES[code].family in families)
 
 
+def family_of(code: str) -> Family:
+    """What the rule of a code looks at; that of a finding is imported already."""
+    if code not in _RULES:
+        all_rules()
+    return _RULES[code].family
+
+
 def codes_of(*families: Family) -> set[str]:
     """The codes of the rules of some families."""
     return {rule.code for rule in rules_of(*families)}
