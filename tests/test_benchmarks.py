@@ -43,7 +43,7 @@ _ROWS = (
     "60 revisions that others have",
     "rebase, 20 of mine in 1 line",
     "rebase, 20 of mine in 4 lines",
-    "30 revisions, 20 branches of them",
+    "60 revisions, 20 branches of them",
     "check --against, where the other side has moved",
     "check --against --with all others",
     "20 revisions of 40 operations each",
