@@ -87,6 +87,7 @@ def test_rows_and_tables_exactly_as_they_are(database_url: str) -> None:
         own=True,
         width=None if database_url.startswith("sqlite") else 32,
         columns=frozenset({("account", "id")}),
+        bind="",
     )
 
 
