@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import field, fields, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.chain.snapshot import Snapshot
@@ -22,6 +22,9 @@ from flask_chainfix.schema.evidence import Evidence
 from flask_chainfix.schema.footprint import Footprint
 from flask_chainfix.schema.object_history import History, histories_of
 from flask_chainfix.schema.objects import Key
+
+if TYPE_CHECKING:
+    from flask_chainfix.schema.live import Live
 
 _R = TypeVar("_R")
 
@@ -55,6 +58,7 @@ class Facts(Snapshot):
             has looked.
         merges: what merges with others would be; none where nobody has looked.
         landed: when the files landed in version control; ``None`` where nobody has looked.
+        schemas: what databases hold with all its parts, by identity, of those that were read.
     """
 
     databases: Databases = field(default_factory=Databases)
@@ -65,6 +69,7 @@ class Facts(Snapshot):
     downgrade_gaps: tuple[DowngradeGap, ...] = field(default=(), compare=False)
     merges: tuple[Merge, ...] = field(default=(), compare=False)
     landed: Landings | None = field(default=None, compare=False)
+    schemas: Mapping[str, Live] = field(default_factory=dict, compare=False)
     _known: _Known = field(default_factory=_Known, repr=False, compare=False)
 
     def __post_init__(self) -> None:

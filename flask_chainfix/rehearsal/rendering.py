@@ -54,7 +54,7 @@ class Rendered(NamedTuple):
     """The text of a migration's functions, for its template.
 
     Attributes:
-        upgrade: the body of ``upgrade()``, without the indent of its first line.
+        upgrade: the lines of ``upgrade()``, not indented.
         downgrade: that of ``downgrade()``.
         imports: what both need beside ``op`` and ``sa``.
     """
@@ -106,8 +106,7 @@ def render_schema(connection: Connection, left_out: Sequence[str]) -> Rendered:
 
 
 def _body(autogenerate: AutogenContext, operations: Sequence[ops.MigrateOperation]) -> str:
-    lines = "\n".join(render_op_text(autogenerate, each) for each in operations)
-    return lines.replace("\n", "\n    ") or "pass"
+    return "\n".join(render_op_text(autogenerate, each) for each in operations) or "pass"
 
 
 def _render_item(kind: str, thing: Any, autogenerate: AutogenContext) -> str | Any:
