@@ -30,6 +30,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.sql.elements import conv
 
 from flask_chainfix.rehearsal.portable_types import use_portable_types
+from flask_chainfix.rehearsal.rendering import without_parameters
 from flask_chainfix.rehearsal.sequences import sequence_of, sequences_for
 from flask_chainfix.schema.footprint import Kind, SchemaObject
 from flask_chainfix.schema.objects import table_of
@@ -227,6 +228,15 @@ class _Writer:
             return self._rendered(thing, element, self._index(element, schema))
         if isinstance(element, Column):
             return self._column(thing, element, schema)
+        if isinstance(element, CheckConstraint):  # which Alembic 1.10 does not render
+            impl: Any = self._context.impl
+            condition = without_parameters(impl.render_ddl_sql_expr(element.sqltext))
+            place = f"{table.name!r}, schema={schema!r}" if schema else repr(table.name)
+            code = (
+                f"with op.batch_alter_table({place}) as batch_op:\n"
+                f"    batch_op.create_check_constraint({thing.name!r}, {condition!r})"
+            )
+            return Addition(thing, element, code)
         op = ops.AddConstraintOp.from_constraint(_with_fixed_name(element, ""))
         return self._rendered(thing, element, _batch(table.name, schema, op))
 

@@ -33,6 +33,8 @@ from flask_chainfix.databases.catalog import (
 from flask_chainfix.rehearsal.portable_types import plain_type
 from flask_chainfix.rehearsal.sequences import sequence_options, sequences_in
 from flask_chainfix.rehearsal.table_options import leave_out_defaults, set_options
+from flask_chainfix.schema.footprint import Kind, SchemaObject
+from flask_chainfix.schema.objects import belongs_to_database
 
 _EXPRESSION_INDEXES = """
 SELECT nullif(n.nspname, current_schema()), t.relname, c.relname, pg_get_indexdef(c.oid)
@@ -145,7 +147,7 @@ class _Schema:
                 self._connection,
                 schema=schema,
                 resolve_fks=False,
-                only=lambda name, _: name.casefold() not in self._left_out,
+                only=self._is_ours,
             )
         _refuse_unknown_types(metadata)
         for schema in schemas:
@@ -175,6 +177,11 @@ class _Schema:
         """Whether a schema is there before any migration, as Alembic's own table is in it."""
         tables = self._look.get_table_names(schema=schema)
         return any(name.casefold() in self._left_out for name in tables)
+
+    def _is_ours(self, name: str, _: Any) -> bool:
+        """Whether migrations make a table; SQLAlchemy 1.4 lists SQLite's own, too."""
+        thing = SchemaObject(Kind.TABLE, name)
+        return not (name.casefold() in self._left_out or belongs_to_database(thing))
 
     def _column(self, _: Any, __: Table, column: dict[str, Any]) -> None:
         """A reflected column with a type as people write it."""
@@ -359,7 +366,12 @@ def _sql(up: str, down: str | None = None) -> _Step:
 
 
 def _execute(sql: str) -> ops.ExecuteSQLOp:
-    return ops.ExecuteSQLOp(_BIND.sub(r"\\:", sql))
+    return ops.ExecuteSQLOp(without_parameters(sql))
+
+
+def without_parameters(sql: str) -> str:
+    """SQL as an operation has to be given it, so that Alembic takes nothing for a parameter."""
+    return _BIND.sub(r"\\:", sql)
 
 
 def _literal(value: str) -> str:

@@ -9,9 +9,7 @@ from typing import NamedTuple
 from flask_chainfix.schema.footprint import Action, Kind, SchemaObject
 
 # Tables, schemas and columns that Alembic and databases keep for themselves.
-_THEIR_TABLES = frozenset(
-    {"alembic_version", "sqlite_master", "sqlite_sequence", "spatial_ref_sys"}
-)
+_THEIR_TABLES = frozenset({"alembic_version", "spatial_ref_sys"})
 _THEIR_SCHEMAS = frozenset({"information_schema", "mysql", "pg_catalog", "sys"})
 _THEIR_COLUMNS = frozenset({"ctid", "oid", "rowid", "tableoid", "xmin"})
 
@@ -57,8 +55,10 @@ def table_of(object_: SchemaObject) -> SchemaObject:
 
 def belongs_to_database(object_: SchemaObject) -> bool:
     """Whether an object is Alembic's or the database's own, which no migration creates."""
+    table = table_of(object_).name.casefold()
     return (
-        table_of(object_).name.casefold() in _THEIR_TABLES
+        table in _THEIR_TABLES
+        or table.startswith("sqlite_")
         or object_.schema.casefold() in _THEIR_SCHEMAS
         or (object_.kind is Kind.COLUMN and object_.name.casefold() in _THEIR_COLUMNS)
     )
