@@ -125,7 +125,14 @@ def with_schemas(now: Facts, targets: Mapping[str, Target], progress: Progress) 
     if len(kinds) == 1 and now.environment.dialect is None:
         now = now.read_for(*kinds)
     # What a migration does depends on the kind of the database.
-    readable = [target for target in targets.values() if _kind(now, target) is None]
+    readable = [
+        targets[status.identity]
+        for status in now.databases.statuses
+        if status.tables is not None
+        and status.is_known
+        and status.identity in targets
+        and _kind(now, targets[status.identity]) is None
+    ]
     lives = read_schemas(readable, now.named_schemas, progress)
     distinct: dict[object, Live] = {}  # most of a thousand tenants hold the same
     schemas = {

@@ -32,6 +32,7 @@ from flask_chainfix.databases.catalog import (
 )
 from flask_chainfix.rehearsal.portable_types import plain_type
 from flask_chainfix.rehearsal.sequences import sequence_options, sequences_in
+from flask_chainfix.rehearsal.stored_code import stored_code
 from flask_chainfix.rehearsal.table_options import leave_out_defaults, set_options
 from flask_chainfix.schema.footprint import Kind, SchemaObject
 from flask_chainfix.schema.objects import belongs_to_database
@@ -164,6 +165,8 @@ class _Schema:
         for _, _, owned in sequences:
             if owned:
                 yield _sql(owned)
+        for each in stored_code(self._connection):
+            yield _sql(each.made, each.dropped)
 
     def _schemas(self) -> list[str]:
         """The schemas beside the default one."""
