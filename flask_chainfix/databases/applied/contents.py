@@ -117,15 +117,14 @@ def _found(step: Step) -> Found:
 
 def live_of(snapshot: Facts, status: DatabaseStatus) -> Live | None:
     """What a look at a database has shown; ``None`` where that tells nothing of this chain."""
-    if status.tables is None or status.in_passing:
-        return None
-    read = snapshot.schemas.get(status.identity)
-    # A URL does not tell which bind it is.
-    if any(key.database for key in snapshot.evidence.mentioned) and not (status.own and read):
+    # Alembic's commands, which are what a finding advises, run on all binds at once.
+    has_binds = any(key.database for key in snapshot.evidence.mentioned)
+    if status.tables is None or status.in_passing or has_binds:
         return None
     tables, columns = status.tables, status.columns
-    # Most of a thousand tenants hold the same.
-    live = read or snapshot.once((tables, columns), lambda: _live(tables, columns))
+    live = snapshot.schemas.get(status.identity)
+    if live is None:  # most of a thousand tenants hold the same
+        live = snapshot.once((tables, columns), lambda: _live(tables, columns))
     return live if status.complete or _holds_a_table(snapshot, live) else None
 
 
