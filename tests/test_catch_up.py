@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from random import Random
 
+import flask_migrate  # type: ignore[import-untyped]
 import pytest
 from alembic import command
 from alembic.config import Config
@@ -20,11 +22,11 @@ from flask_chainfix.common.errors import NotConfirmed
 from flask_chainfix.databases.reflecting import read_whole
 from flask_chainfix.schema.footprint import Kind, belongs_to_database
 from flask_chainfix.schema.reflected import Reflected, differences
-from tests.commands import Done, fixchain
+from tests.commands import Done, fixchain, flask
 from tests.databases import KINDS, new_database
 from tests.disk import tree
 from tests.nightly import examples, first_of
-from tests.rehearsals import add, plain
+from tests.rehearsals import add, plain, with_app
 from tests.stamped import rows_of, sql
 from tests.traces import random_chain, run
 
@@ -405,3 +407,46 @@ def test_after_an_upgrade_all_databases_are_equal(
             upgrade(tmp_path, url)
             # What a column that cannot be dropped leaves behind in SQLite.
             assert differences(right, schema_of(url), ["_alembic_tmp_*"]) == (), lost
+
+
+# --- Several binds -------------------------------------------------------------------------------
+_BINDS = """
+from alembic import op
+import sqlalchemy as sa
+
+revision, down_revision = "a", None
+
+
+def upgrade(engine_name):
+    op.create_table("same", sa.Column("id", sa.Integer, primary_key=True))
+    name = {"": "notes", "users": "people"}[engine_name]
+    op.create_table(name, sa.Column("id", sa.Integer, primary_key=True))
+
+
+def downgrade(engine_name):
+    pass
+"""
+
+
+def test_each_bind_gets_what_it_lacks(tmp_path: Path) -> None:
+    """Flask-Migrate's environment for several databases, whose template has a function for each."""
+    urls = {"": f"sqlite:///{tmp_path}/own.db", "users": f"sqlite:///{tmp_path}/users.db"}
+    with_app(tmp_path, uri=urls[""], binds={"users": urls["users"]})
+    for name in ("env.py", "script.py.mako"):
+        template = Path(flask_migrate.__file__).parent / "templates/flask-multidb" / name
+        shutil.copy(template, tmp_path / "migrations" / name)
+    (tmp_path / "migrations/versions/a.py").write_text(_BINDS)
+
+    def panel(*args: str) -> Done:
+        return flask("--app", "panel", "db", *args, cwd=tmp_path)
+
+    assert panel("upgrade").exit_code == 0
+    right = {bind: schema_of(url) for bind, url in urls.items()}
+    sql(urls[""], "DROP TABLE notes")
+    sql(urls["users"], "DROP TABLE people", "DROP TABLE same")
+    done = panel("fixchain", "catch-up", "--yes")
+    assert done.exit_code == 0, done
+    assert panel("upgrade").exit_code == 0
+    for bind, url in urls.items():
+        assert differences(right[bind], schema_of(url)) == ()
+    assert "nothing to do" in panel("fixchain", "catch-up").stdout

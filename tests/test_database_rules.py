@@ -315,7 +315,10 @@ def test_without_an_old_chain_a_table_that_is_not_there_proves_it() -> None:
     finding = only("FC302", looked_at(LINE, db("c", tables="t_a t_c")))
     assert (finding.severity, finding.revisions) == (Severity.ERROR, ("b",))
     assert finding.message.endswith("what should be there by then is missing: t_b (b)")
-    assert commands(finding) == [("{alembic} stamp a", "{alembic} upgrade b", "{alembic} stamp c")]
+    assert commands(finding) == [
+        ("{alembic} stamp a", "{alembic} upgrade b", "{alembic} stamp c"),
+        ("{fixchain} catch-up --server{databases}",),
+    ]
     assert found(looked_at(LINE, db("c", tables="t_a t_b t_c"))) == []
 
 

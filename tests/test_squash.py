@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
+import sqlalchemy
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import create_engine, inspect
@@ -38,6 +40,8 @@ with op.batch_alter_table("r") as batch:
     batch.add_column(sa.Column("x_id", sa.Integer))
     batch.create_foreign_key("fk_x", "x", ["x_id"], ["id"])
 """
+
+_IS_2 = sqlalchemy.__version__ >= "2"
 
 
 @pytest.fixture
@@ -177,6 +181,7 @@ def test_a_statement_that_cannot_be_read_is_told(project: Path) -> None:
 
 
 _VIEW = 'op.execute("CREATE VIEW notes AS SELECT note FROM q")'
+_PAIR = 'op.execute("CREATE TYPE pair AS (a int, b int)")'
 _TRIGGER = {
     "sqlite": "CREATE TRIGGER clock AFTER INSERT ON q BEGIN SELECT 1; END",
     "postgresql": "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
@@ -185,26 +190,33 @@ _TRIGGER = {
 }
 
 
-def test_a_view_is_no_part_of_a_squash(project: Path, database_url: str) -> None:
-    path = add(project, "e <- d", _VIEW, 'op.execute("DROP VIEW notes")')
+def test_views_functions_and_triggers_are_made_again(project: Path, database_url: str) -> None:
+    kind = database_url.partition(":")[0].partition("+")[0]
+    add(project, "e <- d", f'{_VIEW}\nop.execute("""{_TRIGGER[kind]}""")', "pass")
+    done = _squash(database_url, "--yes", "--no-database")
+    assert done.exit_code == 0, done
+    (path,) = Path("migrations/versions").glob("*.py")
+    _, up, down = re.split(r"def \w+\(\):", path.read_text())
+    for what in ("VIEW", "TRIGGER"):
+        assert re.search(rf"CREATE [^\n]*{what}", up)
+        assert re.search(rf"DROP {what}", down)
+    assert "DEFINER=" not in up
+    rehearsed = fixchain("rehearse", "--database", database_url, "--format", "json")
+    assert json.loads(rehearsed.stdout)["rehearsal_failure"] is None
+
+
+def test_what_no_operation_makes_is_refused(project: Path, postgresql: str) -> None:
+    path = add(project, "e <- d", _PAIR, 'op.execute("DROP TYPE pair")')
     add(project, "f <- e")
     before = migrations(Path("migrations"))
-    done = _squash(database_url, "--yes", "--no-database")
+    done = _squash(postgresql, "--yes", "--no-database")
     assert done.exit_code == 3
-    line = path.read_text().splitlines().index(f"    {_VIEW}") + 1
-    assert f"view notes: not made any more (e_add.py:{line})" in done.stderr
+    line = path.read_text().splitlines().index(f"    {_PAIR}") + 1
+    assert f"type pair: not made any more (e_add.py:{line})" in done.stderr
     assert migrations(Path("migrations")) == before
     # What is advised works.
     assert "squash --upto d" in done.stderr
-    assert _squash(database_url, "--upto", "d", "--dry-run").exit_code == 1
-
-
-def test_a_trigger_is_no_part_of_a_squash(project: Path, database_url: str) -> None:
-    kind = database_url.partition(":")[0].partition("+")[0]
-    add(project, "e <- d", f'op.execute("""{_TRIGGER[kind]}""")', "pass")
-    done = _squash(database_url, "--yes", "--no-database")
-    assert done.exit_code == 3
-    assert "trigger q.clock: not made any more (e_add.py:" in done.stderr
+    assert _squash(postgresql, "--upto", "d", "--dry-run").exit_code == 1
 
 
 @pytest.mark.parametrize(
@@ -216,13 +228,12 @@ def test_a_trigger_is_no_part_of_a_squash(project: Path, database_url: str) -> N
             "CREATE TABLE parts (day date) PARTITION BY RANGE (day)",
             "table parts, partition by",
         ),
-        ("CREATE MATERIALIZED VIEW mat AS SELECT 1 AS one", "materialized view mat"),
         ("CREATE TYPE pair AS (a int, b int)", "type pair"),
         ("ALTER TABLE q ENABLE ROW LEVEL SECURITY", "settings of table q: not made"),
         ("ALTER TABLE q ALTER note SET STORAGE EXTERNAL", "settings of column q.note: not made"),
         ("GRANT SELECT ON q TO PUBLIC", "settings of table q: not made"),
         ("CREATE SEQUENCE s; COMMENT ON SEQUENCE s IS 'x'", "comment on sequence public.s"),
-        ("CREATE TABLE heir () INHERITS (q)", "does not run"),
+        ("CREATE TABLE heir () INHERITS (q)", "does not run" if _IS_2 else "table heir, inherits"),
     ],
 )
 def test_what_only_postgresql_has(project: Path, postgresql: str, made: str, told: str) -> None:
@@ -232,12 +243,16 @@ def test_what_only_postgresql_has(project: Path, postgresql: str, made: str, tol
     assert told in done.stderr
 
 
+# SQLAlchemy 1.4 does not reflect these two, so that a squash with them is refused, and takes all of
+# a line for its check.
+_COLLATED, _OF_PATHS = (' COLLATE "C"', " jsonb_path_ops") if _IS_2 else ("", "")
+_LINE_END = "" if _IS_2 else "\n"
 _ODD = {
     "postgresql": [
         'CREATE SCHEMA "Odd s"',
         "CREATE TYPE mood AS ENUM ('a', 'b''c', ':x')",
         "CREATE TABLE users (id serial PRIMARY KEY, m mood NOT NULL DEFAULT 'a', ms mood[],"
-        " e varchar(20) COLLATE \"C\", j jsonb DEFAULT '{}', t timestamptz DEFAULT now(),"
+        f" e varchar(20){_COLLATED}, j jsonb DEFAULT '{{}}', t timestamptz DEFAULT now(),"
         " g int GENERATED ALWAYS AS (1 + 2) STORED, n numeric(10,2) CHECK (n > 0),"
         " i int GENERATED BY DEFAULT AS IDENTITY (START 5), sm smallserial)",
         'ALTER TABLE users RENAME TO "People"',
@@ -245,7 +260,7 @@ _ODD = {
         ' p int REFERENCES "People"(id) ON DELETE SET NULL DEFERRABLE INITIALLY DEFERRED)',
         'ALTER TABLE "People" ADD COLUMN o int REFERENCES "Odd s"."a b"(id)',
         'CREATE INDEX ON "People" (lower(e) DESC) WHERE n > 3',
-        'CREATE INDEX gi ON "People" USING gin (j jsonb_path_ops)',
+        f'CREATE INDEX gi ON "People" USING gin (j{_OF_PATHS})',
         "COMMENT ON TABLE \"People\" IS 'it''s 100% :so'",
         "COMMENT ON COLUMN \"People\".e IS 'mail'",
         "CREATE SEQUENCE odd START 7 INCREMENT 3 CYCLE",
@@ -266,7 +281,7 @@ _ODD = {
     ],
     "sqlite": [
         "CREATE TABLE odd (id integer PRIMARY KEY AUTOINCREMENT, email varchar(20) NOT NULL UNIQUE,"
-        " n int DEFAULT 3 CHECK (n > 0), d datetime DEFAULT CURRENT_TIMESTAMP)",
+        f" n int DEFAULT 3 CHECK (n > 0),{_LINE_END} d datetime DEFAULT CURRENT_TIMESTAMP)",
         "CREATE TABLE child (id integer PRIMARY KEY, o int REFERENCES odd(id) ON DELETE CASCADE,"
         " c int REFERENCES later(id), s varchar DEFAULT 'a:b')",
         "CREATE TABLE later (id integer PRIMARY KEY, c int REFERENCES child(id))",

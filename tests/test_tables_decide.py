@@ -164,6 +164,45 @@ def test_what_was_spliced_below_a_stamp_is_run_as_advised(
         assert project.tables == set(chain)
 
 
+@pytest.mark.parametrize("command", ["check", "restamp"])
+@pytest.mark.parametrize("way", [0, 1], ids=["in one database", "in all of them"])
+@needs_git
+def test_a_branch_spliced_below_what_everybody_has(
+    way: int, command: str, tmp_path: Path, own_git: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each way that is printed, typed, makes what is missing; new databases go on as before."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    repository = Repository(tmp_path / "repository")
+    monkeypatch.chdir(repository.top)
+    project = Project(repository.top, "a", "b <- a", "c <- b")
+    repository.commit(1)
+    repository.git("tag", "v1")
+    project.alembic("upgrade", "head")
+    for revision, parents in (("x", "a"), ("m", "b, x"), ("c", "m"), ("d", "c")):
+        does = ["pass"] * 2 if revision == "m" else [create(revision), drop(revision)]
+        add(project.top, f"{revision} <- {parents}", *does)
+    options = [] if command == "check" else ["--old", "v1", "--dry-run"]
+    document = project.run(command, *options, "--format", "json").document
+    if command == "check":
+        (finding,) = document["findings"]
+        remedies = finding["remedies"]
+    else:
+        remedies = document["error"]["remedies"]
+    for each in remedies[way]["commands"]:
+        program, *arguments = shlex.split(each)
+        if program == "alembic":
+            project.follow([each])
+        else:
+            done = fixchain(*arguments, "--yes")
+            assert done.exit_code == 0, done
+    project.alembic("upgrade", "heads")
+    assert project.tables == {*"abcxd"}
+    assert project.findings() == []
+    project.url = f"sqlite:///{project.top / 'new.db'}"
+    project.alembic("upgrade", "heads")
+    assert project.tables == {*"abcxd"}
+
+
 def closed(data: st.DataObject, chain: Graph) -> frozenset[str]:
     """A set of revisions without gaps."""
     some = data.draw(st.lists(st.sampled_from(sorted(chain)), max_size=3))

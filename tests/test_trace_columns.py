@@ -146,7 +146,8 @@ def test_what_a_source_does_not_tell_plainly_is_not_compared(engine: Engine) -> 
         " sa.Column('at', sa.TIMESTAMP()), sa.Column('sum', sa.Numeric()),"
         " sa.Column('made', sa.DateTime(), server_default=sa.func.now()),"
         " sa.Column('half', sa.Float()), sa.Column('day', sa.Date()),"
-        " sa.Column('name', sa.String(20).with_variant(sa.Text(), 'sqlite', 'mysql')))",
+        " sa.Column('name', sa.String(20).with_variant(sa.Text(), 'sqlite')"
+        ".with_variant(sa.Text(), 'mysql')))",
     )
     run(engine, written[0].operations)
     found = _shown(engine, written)

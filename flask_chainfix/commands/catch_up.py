@@ -118,9 +118,10 @@ def plan_catch_up(
     if not any(each.missing for each in lacking):
         return planning
     with completing(runtime, now, lacking, progress) as completed:
-        planning = replace(planning, left=completed.left)
-        if not completed.additions:
-            raise _nothing_can_be_added(completed)
+        left = {thing: why for each in completed.values() for thing, why in each.left.items()}
+        planning = replace(planning, left=left)
+        if not any(each.additions for each in completed.values()):
+            raise _nothing_can_be_added(left)
         _refuse_rows(lacking, completed)
         planned = _planned(runtime, now, lacking, completed)
         states = Proof(runtime, now, planned.after, completed).run(lacking, progress)
@@ -225,7 +226,7 @@ def _refuse_uncompared(now: Facts, compared: Mapping[str, ExactComparison]) -> N
             )
 
 
-def _refuse_rows(lacking: Sequence[Lacking], completed: Completed) -> None:
+def _refuse_rows(lacking: Sequence[Lacking], completed: Mapping[str, Completed]) -> None:
     """Stop where rows would have to be guessed, changed or deleted.
 
     Raises:
@@ -240,7 +241,7 @@ def _refuse_rows(lacking: Sequence[Lacking], completed: Completed) -> None:
     for each in lacking:
         wanted = [
             (addition.object, addition.element)
-            for addition in completed.additions
+            for addition in completed[each.target.bind].additions
             if addition.object in each.missing
         ]
         try:
@@ -252,7 +253,7 @@ def _refuse_rows(lacking: Sequence[Lacking], completed: Completed) -> None:
             ) from obstacle
         told += [f"{each.status.name}: {one.reason}" for one in found]
         for one in found:
-            remedy |= _way_out(one, each, completed)
+            remedy |= _way_out(one, each, completed[each.target.bind])
     if told:
         message = f"the existing rows do not allow it: {told[0]}"
         raise UnsafeForDatabases(message, remedy, told[1:])
@@ -283,8 +284,8 @@ def _by_hand(thing: SchemaObject, code: str) -> Iterator[str]:
         yield indent(line, "    ")
 
 
-def _nothing_can_be_added(completed: Completed) -> CannotPlan:
-    things = [f"{each.kind.value} {each.spelled}: {why}" for each, why in completed.left.items()]
+def _nothing_can_be_added(left: Mapping[SchemaObject, str]) -> CannotPlan:
+    things = [f"{each.kind.value} {each.spelled}: {why}" for each, why in left.items()]
     return CannotPlan(
         "catch-up cannot write a migration for what is missing",
         way("write one by hand", f"{{alembic}} revision -m {word(MESSAGE)}"),
@@ -294,7 +295,7 @@ def _nothing_can_be_added(completed: Completed) -> CannotPlan:
 
 # --- The plan ------------------------------------------------------------------------------------
 def _planned(
-    runtime: Runtime, now: Facts, lacking: Sequence[Lacking], completed: Completed
+    runtime: Runtime, now: Facts, lacking: Sequence[Lacking], completed: Mapping[str, Completed]
 ) -> Planned:
     """The new migration, and the chain lock in step with it.
 
@@ -303,12 +304,17 @@ def _planned(
     """
     from flask_chainfix.rehearsal.schemas.additions import upgrade_text
 
-    upgrade = upgrade_text(completed.additions, completed.codes)
-    imports = sorted({line for each in completed.additions for line in each.imports})
+    upgrades = {
+        bind: upgrade_text(each.additions, each.codes)
+        for bind, each in completed.items()
+        if each.additions
+    }
+    additions = [addition for each in completed.values() for addition in each.additions]
+    imports = sorted({line for each in additions for line in each.imports})
     head = now.graph.heads[0]
     names = [each.status.name for each in lacking if each.missing]
     new = NewRevision(
-        NewIds(now).next(upgrade.encode(), MESSAGE),
+        NewIds(now).next("".join(upgrades.values()).encode(), MESSAGE),
         None,
         now.version_location(now.file(head).path),
         MESSAGE,
@@ -316,12 +322,13 @@ def _planned(
         (
             Reason(
                 "lacking",
-                f"it makes {count(len(completed.additions), 'object')} that"
+                f"it makes {count(len(additions), 'object')} that"
                 f" {listing(names, _NAMED)} {'lacks' if len(names) == 1 else 'lack'}",
             ),
         ),
     )
-    given = operations(upgrade, _DOWNGRADE, imports)
+    downgrades = dict.fromkeys(upgrades, _DOWNGRADE)
+    given = operations(upgrades, downgrades, imports)
     new, edit = render(runtime, new, file_stem(now, new.revision, new.message), given)
     after = now.after([edit])
     for fault in new_faults(now, after):

@@ -114,7 +114,8 @@ def check(  # noqa: PLR0913  (what users can ask of it)
     if databases.any:
         from flask_chainfix.databases.survey import NO_DATABASE_NAMED, survey
 
-        looked_at = survey(runtime, diagnosis.snapshot, databases, progress, also=missing)
+        before = diagnosis.snapshot
+        looked_at = survey(runtime, before, databases, progress, also=missing, whole=True)
         diagnosis = diagnosis.with_databases(looked_at)
         if not (looked_at.databases.statuses or looked_at.databases.notices):
             diagnosis = diagnosis.noticing(NO_DATABASE_NAMED)

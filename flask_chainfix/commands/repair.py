@@ -82,7 +82,8 @@ def plan_repair(
     needed = bool(diagnosis.to_mend) or wishes.asks_for_change
     if needed or databases.any:
         lost = (*wishes.bring_back, *wishes.tombstones, *diagnosis.snapshot.graph.missing)
-        snapshot = survey(runtime, diagnosis.snapshot, databases, progress, also=lost)
+        before = diagnosis.snapshot
+        snapshot = survey(runtime, before, databases, progress, also=lost, whole=True)
         if needed:
             refuse_unreachable(snapshot, "repair")
         diagnosis = diagnosis.with_databases(snapshot)

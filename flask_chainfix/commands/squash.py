@@ -21,7 +21,7 @@ from flask_chainfix.databases.survey import (
 )
 from flask_chainfix.diagnosis.numbering import file_stem
 from flask_chainfix.environment.locate import Runtime
-from flask_chainfix.environment.new_revisions import render
+from flask_chainfix.environment.new_revisions import operations, render
 from flask_chainfix.git.past import read_branch
 from flask_chainfix.git.upstream import read_published
 from flask_chainfix.model.databases import (
@@ -218,18 +218,12 @@ def _for_template(cut: Cut, message: str, rendered: Mapping[str, Rendered]) -> d
     replaces = textwrap.fill(
         f"It replaces, base first: {names}.", _WIDTH, break_long_words=False, break_on_hyphens=False
     )
-    values: dict[str, object] = {
-        "message": f"{message}\n\n{replaces}",
-        "branch_labels": cut.labels or None,
-        "imports": "\n".join(
-            dict.fromkeys(line for each in rendered.values() for line in each.imports)
-        ),
-    }
-    for bind, each in rendered.items():
-        values |= {f"{bind}_upgrades": each.upgrade, f"{bind}_downgrades": each.downgrade}
-        if not bind:
-            values |= {"upgrades": each.upgrade, "downgrades": each.downgrade}
-    return values
+    given = operations(
+        {bind: each.upgrade for bind, each in rendered.items()},
+        {bind: each.downgrade for bind, each in rendered.items()},
+        (line for each in rendered.values() for line in each.imports),
+    )
+    return {"message": f"{message}\n\n{replaces}", "branch_labels": cut.labels or None, **given}
 
 
 # --- The proof -----------------------------------------------------------------------------------

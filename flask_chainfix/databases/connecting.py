@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection, Engine, RootTransaction
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from flask_chainfix.common.errors import StatementFailed
+from flask_chainfix.common.errors import ChainFixError, StatementFailed
 from flask_chainfix.common.regular_files import read_beginning
 from flask_chainfix.common.remedies import Remedy
 from flask_chainfix.common.wording import Progress
@@ -54,14 +54,14 @@ class Obstacle(Exception):
 
 @contextmanager
 def obstacles_of(target: Target) -> Iterator[None]:
-    """Turn whatever a driver raises into an ``Obstacle``.
+    """Turn whatever a driver raises into an ``Obstacle``; errors of our own stay what they are.
 
     Raises:
         Obstacle: the database could not be used.
     """
     try:
         yield
-    except Obstacle:
+    except (Obstacle, ChainFixError):
         raise
     except Exception as error:  # drivers do not only raise what SQLAlchemy wraps
         raise obstacle_from(error, target) from error

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import field, fields, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.chain.snapshot import Known, Snapshot
@@ -21,6 +21,9 @@ from flask_chainfix.model.rehearsal import DowngradeGap
 from flask_chainfix.schema.evidence import Evidence
 from flask_chainfix.schema.footprint import Footprint, Key
 from flask_chainfix.schema.object_history import History, histories_of
+
+if TYPE_CHECKING:
+    from flask_chainfix.schema.live import Live
 
 _Footprints = dict[tuple[Path, str], Footprint]  # by directory and name
 
@@ -39,6 +42,7 @@ class Facts(Snapshot):
             has looked.
         merges: what merges with others would be; none where nobody has looked.
         landed: when the files landed in version control; ``None`` where nobody has looked.
+        schemas: what databases hold with all its parts, by identity, of those that were read.
     """
 
     databases: Databases = field(default_factory=Databases)
@@ -49,6 +53,7 @@ class Facts(Snapshot):
     downgrade_gaps: tuple[DowngradeGap, ...] = field(default=(), compare=False)
     merges: tuple[Merge, ...] = field(default=(), compare=False)
     landed: Landings | None = field(default=None, compare=False)
+    schemas: Mapping[str, Live] = field(default_factory=dict, compare=False)
     _footprints: _Footprints = field(default_factory=dict, repr=False, compare=False)
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import replace
 
 from sqlalchemy import bindparam, inspect, text
 from sqlalchemy.engine import Connection
@@ -109,6 +110,43 @@ def trace_databases(
             of_kinds[kind] = now.read_for(kind)
         found.append(_traced(of_kinds[kind], status, lives.get(status.identity), chains))
     return tuple(found), notices
+
+
+def with_schemas(now: Facts, targets: Mapping[str, Target], progress: Progress) -> Facts:
+    """The chain with what its databases hold, read in full.
+
+    Args:
+        now: the chain, and where its databases stand.
+        targets: those that can be reached, by identity.
+        progress: called with the databases done, the databases in all, and the last one's name.
+    """
+    kinds = {target.backend for target in targets.values()}
+    if len(kinds) == 1 and now.environment.dialect is None:
+        now = now.read_for(*kinds)
+    # What a migration does depends on the kind of the database.
+    readable = [
+        targets[status.identity]
+        for status in now.databases.statuses
+        if status.tables is not None
+        and status.is_known
+        and status.identity in targets
+        and _kind(now, targets[status.identity]) is None
+    ]
+    lives = read_schemas(readable, now.named_schemas, progress)
+    distinct: dict[object, Live] = {}  # most of a thousand tenants hold the same
+    schemas = {
+        identity: distinct.setdefault(_contents(live), live)
+        for identity, live in lives.items()
+        if isinstance(live, Live)
+    }
+    return replace(now, schemas=schemas)
+
+
+def _contents(live: Live) -> object:
+    """All that may differ between databases of one kind."""
+    spelled = frozenset((live.spelled or {}).items())
+    known = live.schemas, live.unclear, live.is_public, live.bind
+    return (frozenset(live.found.items()), spelled, *known)
 
 
 def _kind(now: Facts, target: Target) -> str | None:

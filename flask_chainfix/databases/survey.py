@@ -64,6 +64,7 @@ def survey(  # noqa: PLR0913  (what a look depends on)
     *,
     old: str | None = None,
     also: Collection[str] = (),
+    whole: bool = False,
 ) -> Facts:
     """The chain with where its databases stand; nothing is changed in them.
 
@@ -75,6 +76,8 @@ def survey(  # noqa: PLR0913  (what a look depends on)
         old: the Git revision that holds the chain which has stamped them, if it is not the chain
             as it is; without one, the chains before each repair in the journal may have, too.
         also: lost revisions to look for in version control besides.
+        whole: whether to read all that the databases hold, as a trace does, not tables and columns
+            alone.
 
     Raises:
         BadConfiguration, BadDatabase: there is no telling which databases are meant.
@@ -109,6 +112,10 @@ def survey(  # noqa: PLR0913  (what a look depends on)
         notices=(*left_out, *notices),
     )
     snapshot = replace(snapshot, databases=databases, old=chains)
+    if whole and targets:
+        from flask_chainfix.databases.live_schema import with_schemas
+
+        snapshot = with_schemas(snapshot, targets, progress)
     rows = {row for status in statuses for row in status.rows}
     for each in chains:  # one that is gone by now has revisions that are gone
         rows |= each.required(row for row in rows if row in each)

@@ -35,19 +35,23 @@ _DEFAULT_NAME = "%(rev)s_%(slug)s"
 _WIDE = re.compile(r"%(\([^()%]{0,99}\))?[-#0 +]*\d*\.?\d{4}")
 
 
-def operations(upgrade: str, downgrade: str, imports: Iterable[str] = ()) -> dict[str, object]:
+def operations(
+    upgrades: Mapping[str, str], downgrades: Mapping[str, str], imports: Iterable[str] = ()
+) -> dict[str, object]:
     """What a template is given for a revision that does something.
 
     Args:
-        upgrade: the lines of ``upgrade()``, not indented.
-        downgrade: the same of ``downgrade()``.
+        upgrades: the lines of ``upgrade()`` by bind, not indented.
+        downgrades: the same of ``downgrade()``.
         imports: what they need besides ``op`` and ``sa``, a line each.
     """
-    return {
-        "upgrades": indent(upgrade, "    ").strip(),
-        "downgrades": indent(downgrade, "    ").strip(),
-        "imports": "\n".join(imports),
-    }
+    values: dict[str, object] = {"imports": "\n".join(dict.fromkeys(imports))}
+    for name, codes in (("upgrades", upgrades), ("downgrades", downgrades)):
+        for bind, code in codes.items():
+            values[f"{bind}_{name}"] = indent(code, "    ").strip()
+        if "" in codes:  # what the template for one database calls it
+            values[name] = values[f"_{name}"]
+    return values
 
 
 def render(

@@ -184,10 +184,7 @@ def dropping(touches: Iterable[Touch]) -> str:
 
 # --- Objects as they can be compared --------------------------------------------------------------
 # Tables, schemas and columns that Alembic and databases keep for themselves.
-_THEIR_TABLES = frozenset(
-    {"alembic_version", "dual", "spatial_ref_sys", "sqlite_master", "sqlite_schema"}
-    | {"sqlite_sequence"}
-)
+_THEIR_TABLES = frozenset({"alembic_version", "dual", "spatial_ref_sys"})
 _THEIR_SCHEMAS = frozenset(
     {"information_schema", "mysql", "performance_schema", "pg_catalog", "pg_toast", "sys"}
 )
@@ -236,8 +233,10 @@ def table_of(object_: SchemaObject) -> SchemaObject:
 
 def belongs_to_database(object_: SchemaObject) -> bool:
     """Whether an object is Alembic's or the database's own, which no migration creates."""
+    table = table_of(object_).name.casefold()
     return (
-        table_of(object_).name.casefold() in _THEIR_TABLES
+        table in _THEIR_TABLES
+        or table.startswith("sqlite_")
         or object_.schema.casefold() in _THEIR_SCHEMAS
         or (object_.kind is Kind.COLUMN and object_.name.casefold() in _THEIR_COLUMNS)
     )

@@ -12,17 +12,21 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from flask_chainfix.databases.applied.rows import tops
-from flask_chainfix.databases.applied.verdicts import Trace, Verdict, trace
+from flask_chainfix.databases.applied.verdicts import Difference, Trace, Verdict, trace
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.databases import DatabaseStatus
 from flask_chainfix.model.files import MigrationFile
-from flask_chainfix.schema.footprint import Action, Key, Kind, key_of, table_key
+from flask_chainfix.schema.footprint import PROPERTIES, Action, Key, Kind, key_of, table_key
 from flask_chainfix.schema.live import Live, deciding, keys_of, observed
 from flask_chainfix.schema.object_history import History, Step
 
+# What an upgrade stops at where it is there already; of what is missing, only the first two prove
+# that a revision has not run: an index is dropped by hand more easily.
+_MADE_ONCE = (Kind.TABLE, Kind.COLUMN, Kind.INDEX, Kind.CONSTRAINT)
+
 
 class Found(NamedTuple):
-    """A table or column, and the revision that makes it."""
+    """A table, column, index or constraint, and the revision that makes it."""
 
     revision: str
     name: str
@@ -50,7 +54,7 @@ def absent(snapshot: Facts, status: DatabaseStatus, revisions: frozenset[str]) -
 
 
 def early(snapshot: Facts, status: DatabaseStatus, revisions: frozenset[str]) -> tuple[Found, ...]:
-    """The tables and columns that are there although what makes them has not run.
+    """The tables, columns, indexes and constraints that are there before what makes them has run.
 
     An upgrade stops there, as nothing that comes before takes them away.
     """
@@ -72,6 +76,9 @@ def _compare(
     missing: list[Step] = []
     there_early: list[Step] = []
     for history, there in observed(snapshot.histories, live):
+        kind = history.steps[0].object.kind
+        if kind not in (_MADE_ONCE if there else _MADE_ONCE[:2]):
+            continue
         last, following = _around(history, revisions)
         expected = history.first if last is None else last.state
         changed = following if there else last
@@ -109,20 +116,28 @@ def _found(step: Step) -> Found:
 
 def _live_of(snapshot: Facts, status: DatabaseStatus) -> Live | None:
     """What a look at a database has shown; ``None`` where that tells nothing of this chain."""
+    # Alembic's commands, which are what a finding advises, run on all binds at once.
     has_binds = any(key.database for key in snapshot.evidence.mentioned)
     if status.tables is None or status.in_passing or has_binds:
         return None
-    names, columns, complete = status.tables, status.columns, status.complete
+    tables, columns = status.tables, status.columns
+    live = snapshot.schemas.get(status.identity)
+    if live is None:  # most of a thousand tenants hold the same
+        live = snapshot.once((tables, columns), lambda: _live(tables, columns))
+    return live if status.complete or _holds_a_table(snapshot, live) else None
 
-    def work_out() -> Live | None:
-        looked = {Kind.TABLE} if columns is None else {Kind.TABLE, Kind.COLUMN}
-        # Which schema was looked at is not known: what is named to be in public is left out.
-        there = dict.fromkeys(keys_of(names, columns or ()), True)
-        live = Live(there, frozenset(looked), is_public=False)
-        tables = (key for key in snapshot.histories if key.kind is Kind.TABLE)
-        return live if complete or any(map(live.state, tables)) else None
 
-    return snapshot.once((names, columns, complete), work_out)  # a thousand tenants hold the same
+def _live(names: frozenset[str], columns: frozenset[tuple[str, str]] | None) -> Live:
+    looked = {Kind.TABLE} if columns is None else {Kind.TABLE, Kind.COLUMN}
+    # Which schema was looked at is not known here, so what is named to be in public is left out.
+    there = dict.fromkeys(keys_of(names, columns or ()), True)
+    return Live(there, frozenset(looked), is_public=False)
+
+
+def _holds_a_table(snapshot: Facts, live: Live) -> bool:
+    """Whether a database holds any of the chain's tables where somebody has looked."""
+    tables = (key for key in snapshot.histories if key.kind is Kind.TABLE)
+    return snapshot.once(("tables", live), lambda: any(map(live.state, tables)))
 
 
 class Fit(NamedTuple):
@@ -151,13 +166,37 @@ def fit(snapshot: Facts, status: DatabaseStatus) -> Fit | None:
     return Fit(found.fits, tops(graph, run.union(found.silent)), found.silent)
 
 
-def traced(snapshot: Facts, status: DatabaseStatus) -> Trace | None:
-    """What a database shows of each revision; ``None`` where nobody has looked."""
+def traced(
+    snapshot: Facts, status: DatabaseStatus, claimed: frozenset[str] = frozenset()
+) -> Trace | None:
+    """What a database shows of each revision; ``None`` where nobody has looked.
+
+    Args:
+        snapshot: the chain with the migrations' sources.
+        status: the database.
+        claimed: as in ``trace``.
+    """
     live = _live_of(snapshot, status)
     if live is None:
         return None
     chains = snapshot.old
-    return snapshot.once((live, chains), lambda: trace(snapshot, live, chains=chains))
+    return snapshot.once((live, chains, claimed), lambda: trace(snapshot, live, claimed, chains))
+
+
+def not_as_made(found: Trace, claimed: Collection[str]) -> Iterator[Difference]:
+    """What revisions that a stamp stands for have not left there; nothing above them explains it.
+
+    Args:
+        found: what the database shows.
+        claimed: those revisions.
+    """
+    for revision, each in found.revisions.items():
+        for sign in deciding(each.signs) if revision in claimed else ():
+            thing, expected, line = sign.step.object, sign.step.state, sign.step.line
+            if sign.made is False:
+                kind = "missing" if expected else "left"
+                kind = "otherwise" if thing.kind in PROPERTIES else kind
+                yield Difference(kind, thing, revision, line, expected, sign.state)
 
 
 def proven_top(snapshot: Facts, status: DatabaseStatus) -> str | None:
@@ -180,7 +219,7 @@ def never_ran(snapshot: Facts, status: DatabaseStatus, claimed: Collection[str])
 
 
 def half_made(snapshot: Facts, status: DatabaseStatus, revision: str) -> tuple[str, ...]:
-    """The tables and columns that a revision makes and that are not there, if it has half run."""
+    """What a revision makes and what is not there, if it has half run."""
     found = traced(snapshot, status)
     if found is None:
         return ()

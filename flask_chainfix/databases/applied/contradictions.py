@@ -227,7 +227,7 @@ def ways_out(snapshot: Facts, found: Mismatch) -> Remedy:
         never = never_ran(snapshot, found.status, found.claim.revisions)
         ran = found.claim.revisions.intersection(graph) - never
         if ran and gaps(graph, ran):
-            return catching_up(graph, ran, found.status.rows)
+            return running_skipped(snapshot, found.status, ran)
     by_hand = way(
         "its tables match no revision: make those that are missing by hand, then stamp the revision"
         " that it has come to; this prints the SQL of the chain",
@@ -236,6 +236,24 @@ def ways_out(snapshot: Facts, found: Mismatch) -> Remedy:
     if snapshot.old:
         return by_hand
     return by_hand | by_its_origin(snapshot, found.status)
+
+
+def running_skipped(snapshot: Facts, status: DatabaseStatus, run: Collection[str]) -> Remedy:
+    """How to have what was skipped run, and made in all databases where the schema shows it.
+
+    Args:
+        snapshot: the chain with the migrations' sources.
+        status: the database.
+        run: what has run there.
+    """
+    graph = snapshot.graph
+    by_alembic = catching_up(graph, run, status.rows)
+    if len(graph.heads) > 1 or not absent(snapshot, status, stood_for(graph, status.rows)):
+        return by_alembic
+    return by_alembic | way(
+        "if other databases may lack it too, write a migration that makes it where it is missing",
+        f"{{fixchain}} catch-up --server{only(snapshot, status)}",
+    )
 
 
 def _counting(status: DatabaseStatus, lost: Sequence[str], top: str | None) -> Remedy:

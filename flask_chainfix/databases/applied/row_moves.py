@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
-from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.common.errors import CannotPlan
 from flask_chainfix.common.quoting import option
 from flask_chainfix.common.remedies import Remedy, Way, way
@@ -20,6 +19,7 @@ from flask_chainfix.databases.applied.contradictions import (
     meanings_of,
     mismatch,
     misread_id,
+    running_skipped,
     undecided_id,
     ways_out,
     which_ran,
@@ -208,7 +208,7 @@ def _move(now: Facts, then: Facts, applied: Applied, taken: Mapping[str, str]) -
         return _refused(
             status,
             f"{', '.join(skipped)} never ran there, and would be skipped",
-            _catching_up(now, graph, kept, status)
+            _catching_up(now, kept, status)
             if now is then
             else way("upgrade it first, with the chain as it is", "{alembic} upgrade heads"),
         )
@@ -254,8 +254,8 @@ def _bring_back(lost: str) -> str:
     return f"{{fixchain}} repair {option('--bring-back', lost)}{{databases}}"
 
 
-def _catching_up(now: Facts, graph: Graph, kept: Collection[str], status: DatabaseStatus) -> Remedy:
-    catching = catching_up(graph, kept, status.rows)
+def _catching_up(now: Facts, kept: Collection[str], status: DatabaseStatus) -> Remedy:
+    catching = running_skipped(now, status, kept)
     if not now.old or now.databases.old_is_named:
         return catching
     return catching | way(

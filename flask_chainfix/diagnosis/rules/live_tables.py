@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from flask_chainfix.common.remedies import way
 from flask_chainfix.common.wording import listing
-from flask_chainfix.databases.applied.contents import half_made, traced
+from flask_chainfix.databases.applied.contents import half_made, not_as_made, traced
 from flask_chainfix.databases.applied.contradictions import (
     Mismatch,
     completing,
@@ -15,6 +15,7 @@ from flask_chainfix.databases.applied.contradictions import (
     mismatch,
     ways_out,
 )
+from flask_chainfix.databases.applied.has_run import possibilities
 from flask_chainfix.databases.applied.lost import is_noop
 from flask_chainfix.databases.applied.verdicts import Verdict
 from flask_chainfix.databases.facts import Facts
@@ -29,8 +30,8 @@ _SHOWN = 5  # differences in one message
 def half_applied(snapshot: Facts) -> Iterator[Fault]:
     """Some of what a revision makes is there, and it is not stamped.
 
-    Only the tables and columns that a revision is certain to make are compared, by name;
-    `{fixchain} trace` also compares indexes, constraints, and what columns are like.
+    Its tables, columns, indexes and constraints are compared, by name. What a revision is not
+    certain to make is left out, and so is what the database does not show.
 
     What breaks:
         “{alembic} upgrade” stops there: a table that it makes exists already
@@ -76,10 +77,10 @@ def half_applied(snapshot: Facts) -> Iterator[Fault]:
 
 @rule("FC306", "stamp-contradicts-schema", Severity.ERROR, "contradicted stamp", Family.DATABASE)
 def stamp_contradicts_schema(snapshot: Facts) -> Iterator[Fault]:
-    """Tables or columns exist of revisions that have not run, going by the stamp.
+    """A database holds what revisions make that have not run, going by the stamp.
 
-    Only the tables and columns that a revision is certain to make are compared, by name;
-    `{fixchain} trace` also compares indexes, constraints, and what columns are like.
+    Tables, columns, indexes and constraints are compared, by name. What a revision is not certain
+    to make is left out.
 
     What breaks:
         “{alembic} upgrade” stops there: a table or column that it makes exists already
@@ -123,11 +124,11 @@ def stamp_contradicts_schema(snapshot: Facts) -> Iterator[Fault]:
 
 @rule("FC307", "schema-drift", Severity.WARNING, "database with drift", Family.DATABASE)
 def schema_drift(snapshot: Facts) -> Iterator[Fault]:
-    """A database holds tables or columns otherwise than the migrations leave them.
+    """A database holds something otherwise than the migrations leave it.
 
-    They are made by no migration, or are missing, or are still there. Only tables and columns are
-    compared, by name, and only in databases whose stamp fits; `{fixchain} trace` also tells columns
-    with another type, nullability or default, and `{fixchain} trace --exact` whatever differs.
+    Tables and columns that no migration makes; tables, columns, indexes and constraints that are
+    missing, or are still there; columns with another type, nullability or default. Only databases
+    whose stamp fits are compared; `{fixchain} trace --exact` tells whatever differs.
 
     What breaks:
         nothing now; but a migration that makes or changes these objects stops there, and what works
@@ -161,16 +162,21 @@ def schema_drift(snapshot: Facts) -> Iterator[Fault]:
         fits = status.rows and all(row in snapshot.graph for row in status.rows)
         if not fits or mismatch(snapshot, status) is not None:
             continue
-        found = traced(snapshot, status)
-        if found is None or not found.differences or found.having(Verdict.HALF_RUN):
+        possible = possibilities(snapshot, status)
+        claimed = possible[0].revisions if len(possible) == 1 else frozenset()
+        found = traced(snapshot, status, claimed)
+        if found is None or found.having(Verdict.HALF_RUN):
             continue
-        said = [difference_in_words(each, snapshot) for each in found.differences[:_SHOWN]]
-        more = len(found.differences) - len(said)
+        differences = [*not_as_made(found, claimed), *found.differences]
+        if not differences:
+            continue
+        said = [difference_in_words(each, snapshot) for each in differences[:_SHOWN]]
+        more = len(differences) - len(said)
         yield Fault(
             f"{status.name}: {'; '.join(said)}{f'; and {more:,} more' if more else ''}",
             way("see all of it", "{fixchain} trace{databases}")
             | "write a migration for what the models need, and drop what nobody needs",
-            dict.fromkeys(each.revision for each in found.differences if each.revision),
+            dict.fromkeys(each.revision for each in differences if each.revision),
             [],
         )
 

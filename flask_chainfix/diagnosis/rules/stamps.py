@@ -12,6 +12,7 @@ from flask_chainfix.databases.applied.contradictions import (
     meanings_of,
     mismatch,
     misread_id,
+    running_skipped,
     saying_where,
     undecided_id,
     ways_out,
@@ -199,7 +200,7 @@ def _after_skipping(snapshot: Facts, possible: Sequence[Applied], *, sure: bool)
     if not sure:
         return undone | STAMPED_AS_IT_IS
     if run.issubset(snapshot.graph):
-        return catching_up(snapshot.graph, run, possible[0].status.rows) | undone
+        return running_skipped(snapshot, possible[0].status, run) | undone
     return undone
 
 

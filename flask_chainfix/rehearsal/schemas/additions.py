@@ -33,6 +33,7 @@ from flask_chainfix.rehearsal.schemas.plain_tables import (
     sequences_for,
     use_portable_types,
 )
+from flask_chainfix.rehearsal.schemas.rendering import without_parameters
 from flask_chainfix.schema.footprint import Kind, SchemaObject, table_of
 
 _AUTOMATIC_KEY = re.compile(r".*_ibfk_\d+")  # how MySQL calls foreign keys that have no name
@@ -228,6 +229,15 @@ class _Writer:
             return self._rendered(thing, element, self._index(element, schema))
         if isinstance(element, Column):
             return self._column(thing, element, schema)
+        if isinstance(element, CheckConstraint):  # which Alembic 1.10 does not render
+            impl: Any = self._context.impl
+            condition = without_parameters(impl.render_ddl_sql_expr(element.sqltext))
+            place = f"{table.name!r}, schema={schema!r}" if schema else repr(table.name)
+            code = (
+                f"with op.batch_alter_table({place}) as batch_op:\n"
+                f"    batch_op.create_check_constraint({thing.name!r}, {condition!r})"
+            )
+            return Addition(thing, element, code)
         op = ops.AddConstraintOp.from_constraint(_with_fixed_name(element, ""))
         return self._rendered(thing, element, _batch(table.name, schema, op))
 

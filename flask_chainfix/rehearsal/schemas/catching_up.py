@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import NamedTuple
 
@@ -65,7 +65,7 @@ class Lacking(NamedTuple):
 
 
 class Completed(NamedTuple):
-    """What adds all that databases lack.
+    """What adds all that the databases of one bind lack.
 
     Attributes:
         additions: the operations, in the order in which they have to run.
@@ -104,7 +104,7 @@ def lacking_in(
 @contextmanager
 def completing(
     runtime: Runtime, now: Facts, databases: Sequence[Lacking], progress: Progress
-) -> Iterator[Completed]:
+) -> Iterator[Mapping[str, Completed]]:
     """Write the operations that make what databases lack, as the chain makes it at its head.
 
     The scratch databases on which it has done so are there until the end of the block.
@@ -115,35 +115,53 @@ def completing(
         databases: all of them.
         progress: called with the steps done, the steps in all, and what is running.
 
+    Returns:
+        What adds it, by bind.
+
     Raises:
         CannotRehearse, NoScratchDatabase, RehearsalFailed, ScratchLeftBehind: the chain cannot be
             run.
     """
+    with ExitStack() as there:
+
+        def enter(one: Lacking) -> Place:
+            place = there.enter_context(scratch_for(runtime, one.server))
+            place.upgrade(now, now.graph.heads, progress)
+            return place
+
+        groups = _grouped(databases, lambda target: target.bind)
+        yield {bind: _completed(now, group, enter) for bind, group in groups.items()}
+
+
+def _completed(
+    now: Facts, databases: Sequence[Lacking], enter: Callable[[Lacking], Place]
+) -> Completed:
+    """What adds all that the databases of one bind lack; ``enter`` runs the chain for one."""
     made: dict[SchemaObject, Addition] = {}
     left: dict[SchemaObject, str] = {}
     codes: dict[SchemaObject, dict[str, str]] = {}
     schemas: dict[str, Reading] = {}
     places: dict[str, Place] = {}
-    with ExitStack() as there:
-        for kind, group in _by_kind(databases).items():
-            missing = dict.fromkeys(thing for each in group for thing in each.missing)
-            target = group[0].target
-            place = places[kind] = there.enter_context(scratch_for(runtime, group[0].server))
-            place.upgrade(now, now.graph.heads, progress)
-            schema = expected(now, place.scratch, target)
-            found = _additions(place.scratch, target, schema.schema, missing)
-            schemas[kind] = schema
-            left |= found.left
-            for each in found.made:
-                made.setdefault(each.object, each)
-                codes.setdefault(each.object, {})[kind] = each.code
-        yield Completed(tuple(made.values()), codes, left, schemas, places)
+    for kind, group in _grouped(databases, lambda target: target.backend).items():
+        missing = dict.fromkeys(thing for each in group for thing in each.missing)
+        target = group[0].target
+        place = places[kind] = enter(group[0])
+        schema = expected(now, place.scratch, target)
+        found = _additions(place.scratch, target, schema.schema, missing)
+        schemas[kind] = schema
+        left |= found.left
+        for each in found.made:
+            made.setdefault(each.object, each)
+            codes.setdefault(each.object, {})[kind] = each.code
+    return Completed(tuple(made.values()), codes, left, schemas, places)
 
 
-def _by_kind(databases: Sequence[Lacking]) -> Mapping[str, list[Lacking]]:
+def _grouped(
+    databases: Sequence[Lacking], by: Callable[[Target], str]
+) -> Mapping[str, list[Lacking]]:
     groups: dict[str, list[Lacking]] = {}
     for each in databases:
-        groups.setdefault(each.target.backend, []).append(each)
+        groups.setdefault(by(each.target), []).append(each)
     return groups
 
 
@@ -164,13 +182,13 @@ class Proof(NamedTuple):
         runtime: the environment.
         now: the chain as it is.
         after: the same with the new migration.
-        completed: what this adds.
+        completed: what this adds, by bind.
     """
 
     runtime: Runtime
     now: Facts
     after: Facts
-    completed: Completed
+    completed: Mapping[str, Completed]
 
     def run(self, databases: Sequence[Lacking], progress: Progress) -> int:
         """Run it from nothing, and from the state of each database.
@@ -187,13 +205,15 @@ class Proof(NamedTuple):
             RehearsalFailed: it does not make what the chain makes.
             CannotRehearse, NoScratchDatabase, ScratchLeftBehind: it cannot be run.
         """
-        for kind, place in self.completed.places.items():
+        targets = [each.target for each in databases]
+        for target in {(each.bind, each.backend): each for each in targets}.values():
+            place = self.completed[target.bind].places[target.backend]
             place.upgrade(self.after, self.after.graph.heads, progress, filled=True)
-            target = _by_kind(databases)[kind][0].target
             self._require_equal(place.scratch, target, (), "a new database")
         states: dict[tuple[object, ...], list[Lacking]] = {}
         for each in databases:
-            state = (each.server, each.status.rows, each.compared.differences)
+            found = each.compared.differences
+            state = (each.target.bind, each.server, each.status.rows, found)
             states.setdefault(state, []).append(each)
         for alike in states.values():
             names = listing([each.status.name for each in alike], _NAMED)
@@ -249,10 +269,11 @@ class Proof(NamedTuple):
         Raises:
             RehearsalFailed: so it is.
         """
-        schema = self.completed.schemas[target.backend]
+        completed = self.completed[target.bind]
+        schema = completed.schemas[target.backend]
         found = expected(self.after, scratch, target)
         for each in compared(self.after, target, schema, found).differences:
-            if each in known or each.object in self.completed.left:
+            if each in known or each.object in completed.left:
                 continue
             aspect = f", {each.aspect}" if each.aspect else ""
             raise RehearsalFailed(

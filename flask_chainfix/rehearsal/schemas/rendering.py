@@ -37,6 +37,8 @@ from flask_chainfix.rehearsal.schemas.plain_tables import (
     sequences_in,
     set_options,
 )
+from flask_chainfix.rehearsal.schemas.stored_code import stored_code
+from flask_chainfix.schema.footprint import Kind, SchemaObject, belongs_to_database
 
 _EXPRESSION_INDEXES = """
 SELECT nullif(n.nspname, current_schema()), t.relname, c.relname, pg_get_indexdef(c.oid)
@@ -58,7 +60,7 @@ class Rendered(NamedTuple):
     """The text of a migration's functions, for its template.
 
     Attributes:
-        upgrade: the body of ``upgrade()``, without the indent of its first line.
+        upgrade: the lines of ``upgrade()``, not indented.
         downgrade: that of ``downgrade()``.
         imports: what both need beside ``op`` and ``sa``.
     """
@@ -110,8 +112,7 @@ def render_schema(connection: Connection, left_out: Sequence[str]) -> Rendered:
 
 
 def _body(autogenerate: AutogenContext, operations: Sequence[ops.MigrateOperation]) -> str:
-    lines = "\n".join(render_op_text(autogenerate, each) for each in operations)
-    return lines.replace("\n", "\n    ") or "pass"
+    return "\n".join(render_op_text(autogenerate, each) for each in operations) or "pass"
 
 
 def _render_item(kind: str, thing: Any, autogenerate: AutogenContext) -> str | Any:
@@ -150,7 +151,7 @@ class _Schema:
                 self._connection,
                 schema=schema,
                 resolve_fks=False,
-                only=lambda name, _: name.casefold() not in self._left_out,
+                only=self._is_ours,
             )
         _refuse_unknown_types(metadata)
         for schema in schemas:
@@ -167,6 +168,8 @@ class _Schema:
         for _, _, owned in sequences:
             if owned:
                 yield _sql(owned)
+        for each in stored_code(self._connection):
+            yield _sql(each.made, each.dropped)
 
     def _schemas(self) -> list[str]:
         """The schemas beside the default one."""
@@ -180,6 +183,11 @@ class _Schema:
         """Whether a schema is there before any migration, as Alembic's own table is in it."""
         tables = self._look.get_table_names(schema=schema)
         return any(name.casefold() in self._left_out for name in tables)
+
+    def _is_ours(self, name: str, _: Any) -> bool:
+        """Whether migrations make a table; SQLAlchemy 1.4 lists SQLite's own, too."""
+        thing = SchemaObject(Kind.TABLE, name)
+        return not (name.casefold() in self._left_out or belongs_to_database(thing))
 
     def _column(self, _: Any, __: Table, column: dict[str, Any]) -> None:
         """A reflected column with a type as people write it."""
@@ -364,7 +372,12 @@ def _sql(up: str, down: str | None = None) -> _Step:
 
 
 def _execute(sql: str) -> ops.ExecuteSQLOp:
-    return ops.ExecuteSQLOp(_BIND.sub(r"\\:", sql))
+    return ops.ExecuteSQLOp(without_parameters(sql))
+
+
+def without_parameters(sql: str) -> str:
+    """SQL as an operation has to be given it, so that Alembic takes nothing for a parameter."""
+    return _BIND.sub(r"\\:", sql)
 
 
 def _literal(value: str) -> str:

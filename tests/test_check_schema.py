@@ -1,0 +1,109 @@
+"""``check --database`` on real databases: what they hold beside tables and columns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.commands import fixchain
+from tests.rehearsals import add, plain, upgrade
+from tests.stamped import sql
+
+_USERS = """
+op.create_table(
+    "users",
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("name", sa.String(40), nullable=False),
+    sa.Column("age", sa.Integer),
+)
+"""
+_POSTS = """
+op.create_table("posts", sa.Column("id", sa.Integer, primary_key=True))
+op.create_index("ix_users_age", "users", ["age"])
+"""
+_INDEX = 'op.create_index("ix_users_name", "users", ["name"])'
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A chain that makes a table, another one with an index of the first, and an index alone."""
+    plain(tmp_path)
+    add(tmp_path, "a", _USERS, "pass")
+    add(tmp_path, "b <- a", _POSTS, "pass")
+    add(tmp_path, "c <- b", _INDEX, "pass")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def _findings(url: str) -> list[dict[str, Any]]:
+    found = fixchain("check", "--database", url, "--format", "json").document["findings"]
+    assert isinstance(found, list)
+    return found
+
+
+def _index_gone(url: str, name: str) -> str:
+    return f"DROP INDEX {name}{' ON users' if url.startswith('mysql') else ''}"
+
+
+def test_a_revision_that_stopped_before_its_index(project: Path, database_url: str) -> None:
+    """A stamp would skip the index for ever."""
+    upgrade(project, database_url, "a")
+    sql(database_url, "CREATE TABLE posts (id INTEGER PRIMARY KEY)")
+    (finding,) = _findings(database_url)
+    assert finding["code"] == "FC305"
+    assert "posts is there already, and users.ix_users_age is not" in finding["message"]
+
+
+def test_an_index_that_stops_the_next_upgrade(project: Path, database_url: str) -> None:
+    upgrade(project, database_url, "c")
+    sql(database_url, "UPDATE alembic_version SET version_num = 'b'")
+    (finding,) = _findings(database_url)
+    assert (finding["code"], finding["revisions"]) == ("FC306", ["c"])
+    assert "alembic stamp c" in str(finding["hint"])
+
+
+def test_what_was_changed_by_hand_is_drift(project: Path, database_url: str) -> None:
+    upgrade(project, database_url, "c")
+    assert _findings(database_url) == []
+    sql(database_url, _index_gone(database_url, "ix_users_name"))
+    (finding,) = _findings(database_url)
+    assert finding["code"] == "FC307"
+    assert "index users.ix_users_name is not there, though c (c_add.py:" in finding["message"]
+
+
+@pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
+def test_columns_of_another_type_nullability_or_default(
+    project: Path, kind: str, request: pytest.FixtureRequest
+) -> None:
+    url = request.getfixturevalue(kind)
+    upgrade(project, url, "c")
+    alters = {
+        "postgresql": (
+            "ALTER TABLE users ALTER age TYPE BIGINT",
+            "ALTER TABLE users ALTER name DROP NOT NULL",
+            "ALTER TABLE users ALTER age SET DEFAULT 1",
+        ),
+        "mariadb": (
+            "ALTER TABLE users MODIFY age BIGINT DEFAULT 1",
+            "ALTER TABLE users MODIFY name VARCHAR(40)",
+        ),
+    }
+    sql(url, *alters[kind])
+    (finding,) = _findings(url)
+    assert finding["code"] == "FC307"
+    for said in ("users.age is BIGINT", "users.name is nullable", "users.age has a default"):
+        assert said in finding["message"]
+
+
+def test_what_a_trace_cannot_tell_is_no_finding(project: Path, database_url: str) -> None:
+    """What is opaque may have dropped the index, and changed the column."""
+    add(project, "d <- c", "op.execute(TEXT)", "pass")
+    upgrade(project, database_url, "c")
+    sql(
+        database_url,
+        _index_gone(database_url, "ix_users_name"),
+        "UPDATE alembic_version SET version_num = 'd'",
+    )
+    assert _findings(database_url) == []
