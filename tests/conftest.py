@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -36,6 +37,10 @@ MEMORY = Path("/dev/shm")
 if "TMPDIR" not in os.environ and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > 2**31:
     # Whatever is written and synced stays in memory.
     os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell starts what runs in its background so, and the processes that tests interrupt as well.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("flask-chainfix", deadline=None, max_examples=examples(50))
 settings.load_profile("flask-chainfix")

@@ -138,12 +138,16 @@ def _svg(output: str) -> None:
 
 
 def _html(output: str) -> None:
-    """The scripts are our two, and nothing leads elsewhere."""
+    """The one script that runs is ours, the two others are data, and nothing leads elsewhere."""
     assert output.isascii()
     page = _Page()
     page.feed(output)
     page.close()
-    assert page.scripts == [{"type": "application/json", "id": "data"}, {"type": None, "id": None}]
+    assert page.scripts == [
+        {"type": "application/json", "id": "data"},
+        {"type": None, "id": None},
+        {"type": "application/json", "id": "more"},
+    ]
     assert page.elsewhere == []
 
 
