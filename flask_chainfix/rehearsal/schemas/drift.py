@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from flask_chainfix.common.errors import CannotRehearse, ChainFixError, NoScratchDatabase
 from flask_chainfix.common.remedies import Remedy, way
@@ -28,9 +28,6 @@ from flask_chainfix.rehearsal.app_databases import ScratchServer
 from flask_chainfix.rehearsal.round_trip import built
 from flask_chainfix.rehearsal.scratch import Scratch
 from flask_chainfix.schema.reflected import PropertyDifference, differences
-
-if TYPE_CHECKING:
-    pass
 
 
 class ExactComparison(NamedTuple):
