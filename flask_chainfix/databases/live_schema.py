@@ -15,15 +15,9 @@ from flask_chainfix.common.wording import Progress, listing
 from flask_chainfix.databases.applied.by_schema import TracedDatabase
 from flask_chainfix.databases.applied.rows import stood_for
 from flask_chainfix.databases.applied.verdicts import trace
-from flask_chainfix.databases.connecting import (
-    Obstacle,
-    connected,
-    no_answer,
-    obstacles_of,
-    transaction,
-)
+from flask_chainfix.databases.connecting import Obstacle, no_answer
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.databases.pool import Job, jobs_for, run
+from flask_chainfix.databases.pool import Job, jobs_for, over_one_connection, run
 from flask_chainfix.databases.reflecting import read_whole
 from flask_chainfix.databases.targets import Target
 from flask_chainfix.git.upstream import read_published
@@ -202,17 +196,10 @@ def read_schemas(
     """
 
     def work(job: Job[Target]) -> Iterator[tuple[int, Live | Obstacle]]:
-        for index, target in job.items.items():
-            job.heard()
-            try:
-                with (
-                    connected(target) as connection,
-                    transaction(connection, target),
-                    obstacles_of(target),
-                ):
-                    yield index, read_live(connection, target, schemas, job.heard)
-            except Obstacle as obstacle:
-                yield index, obstacle
+        def read(connection: Connection, target: Target) -> Live:
+            return read_live(connection, target, schemas, job.heard)
+
+        return over_one_connection(job, read)
 
     found = run(
         jobs_for(targets, lambda target: target),
