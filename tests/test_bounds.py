@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,12 @@ from click.testing import CliRunner
 
 from flask_chainfix.cli.groups import main
 from flask_chainfix.common.errors import BadConfiguration
+from flask_chainfix.diagnosis.rules import diagnose
 from flask_chainfix.disk import version_locations
 from flask_chainfix.environment.locate import open_config
 from flask_chainfix.model.files import Header, ProblemKind, Unreadable
+from flask_chainfix.model.findings import Finding, Severity
+from flask_chainfix.report import Style, render
 from flask_chainfix.schema.python import interpreter
 from flask_chainfix.schema.python.footprint_reader import read_footprint
 from flask_chainfix.schema.python.interpreter import MOST_STEPS
@@ -23,6 +27,8 @@ from flask_chainfix.source.body import same_body
 from flask_chainfix.source.header import MOST_IDS, read
 from tests.commands import fixchain
 from tests.disk import environment
+from tests.results import checked
+from tests.support import chain
 
 TOO_MUCH = "too much to be followed"
 
@@ -299,6 +305,24 @@ def test_text_shows_as_many_findings_as_somebody_may_read(tmp_path: Path) -> Non
     short = CliRunner().invoke(main, ["-d", str(place), "check"]).output
     assert "and 2,490 more of FC106; --format json lists all" in short
     assert len(short.splitlines()) < 200
+
+
+def test_findings_are_not_compared_with_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thousands of warnings beside an error would take millions of comparisons."""
+    snapshot = chain("a")
+    (fault,) = diagnose(chain("b <- gone"))
+    warnings = [replace(fault, severity=Severity.WARNING, message=str(n)) for n in range(50)]
+    compared = 0
+
+    def compare(one: Finding, other: object) -> bool:
+        nonlocal compared
+        compared += 1
+        return one is other
+
+    monkeypatch.setattr(Finding, "__eq__", compare)
+    text = render("text", checked(snapshot, [fault, *warnings]), Style())
+    assert "50 warnings (FC103 missing-down-revision)" in text
+    assert compared <= len(warnings)
 
 
 def test_a_sum_of_what_is_computed_is_computed() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.commands import fixchain
 from tests.rehearsals import add, plain, upgrade
-from tests.stamped import sql
+from tests.stamped import sql, user
 
 _USERS = """
 op.create_table(
@@ -107,3 +107,23 @@ def test_what_a_trace_cannot_tell_is_no_finding(project: Path, database_url: str
         "UPDATE alembic_version SET version_num = 'd'",
     )
     assert _findings(database_url) == []
+
+
+def test_a_table_that_is_used_before_it_is_made(project: Path, database_url: str) -> None:
+    """As where the parent of a migration is missing, which stands at the beginning then."""
+    upgrade(project, database_url, "c")
+    add(project, "0 <- gone", 'op.add_column("users", sa.Column("x", sa.Integer))', "pass")
+    (finding,) = _findings(database_url)
+    assert finding["code"] == "FC103"
+
+
+def test_what_cannot_be_read_in_full_is_told(project: Path, postgresql: str) -> None:
+    """Its tables and columns are compared nevertheless."""
+    upgrade(project, postgresql, "c")
+    sql(postgresql, "DROP TABLE posts", "REVOKE SELECT ON pg_catalog.pg_enum FROM PUBLIC")
+    with user(postgresql, "SELECT ON ALL TABLES IN SCHEMA public") as url:
+        document = fixchain("check", "--database", url, "--format", "json").document
+    assert [finding["code"] for finding in document["findings"]] == ["FC302"]
+    (notice,) = document["notices"]
+    assert "only the tables and columns of" in notice
+    assert "permission denied for table pg_enum" in notice

@@ -143,9 +143,9 @@ def _longest_run(text: str) -> int:
 # --- JSON -----------------------------------------------------------------------------------------
 def json_document(document: Any) -> str:
     """A document in ASCII, so that any encoding can carry it, with a line end."""
-    # Of the control characters, this one alone is left as it is.
     import json
 
+    # Of the control characters, this one alone is left as it is.
     return json.dumps(document, indent=2).replace("\x7f", "\\u007f") + "\n"
 
 

@@ -4,26 +4,20 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 
 from sqlalchemy import bindparam, inspect, text
 from sqlalchemy.engine import Connection
 
 from flask_chainfix.chain.revision_graph import Graph
-from flask_chainfix.common.wording import Progress
+from flask_chainfix.common.wording import Progress, listing
 from flask_chainfix.databases.applied.by_schema import TracedDatabase
 from flask_chainfix.databases.applied.rows import stood_for
 from flask_chainfix.databases.applied.verdicts import trace
-from flask_chainfix.databases.connecting import (
-    Obstacle,
-    connected,
-    no_answer,
-    obstacles_of,
-    transaction,
-)
+from flask_chainfix.databases.connecting import Obstacle, no_answer
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.databases.pool import Job, jobs_for, run
+from flask_chainfix.databases.pool import Job, jobs_for, over_one_connection, run
 from flask_chainfix.databases.reflecting import read_whole
 from flask_chainfix.databases.targets import Target
 from flask_chainfix.git.upstream import read_published
@@ -113,7 +107,7 @@ def trace_databases(
 
 
 def with_schemas(now: Facts, targets: Mapping[str, Target], progress: Progress) -> Facts:
-    """The chain with what its databases hold, read in full.
+    """The chain with what its databases hold, read in full, and notices of those not read so.
 
     Args:
         now: the chain, and where its databases stand.
@@ -139,7 +133,18 @@ def with_schemas(now: Facts, targets: Mapping[str, Target], progress: Progress) 
         for identity, live in lives.items()
         if isinstance(live, Live)
     }
-    return replace(now, schemas=schemas)
+    names: dict[str, list[str]] = {}  # by what keeps them from being read
+    for target in readable:
+        live = lives[target.identity]
+        if isinstance(live, Obstacle):
+            names.setdefault(live.problem, []).append(target.name)
+    unread = (
+        f"only the tables and columns of {listing(each)} were compared, as all else could not be"
+        f" read: {problem}"
+        for problem, each in names.items()
+    )
+    databases = replace(now.databases, notices=(*now.databases.notices, *unread))
+    return replace(now, databases=databases, schemas=schemas)
 
 
 def _contents(live: Live) -> object:
@@ -191,17 +196,10 @@ def read_schemas(
     """
 
     def work(job: Job[Target]) -> Iterator[tuple[int, Live | Obstacle]]:
-        for index, target in job.items.items():
-            try:
-                with (
-                    connected(target) as connection,
-                    transaction(connection, target),
-                    obstacles_of(target),
-                ):
-                    yield index, read_live(connection, target, schemas)
-            except Obstacle as obstacle:
-                yield index, obstacle
-            job.heard()
+        def read(connection: Connection, target: Target) -> Live:
+            return read_live(connection, target, schemas, job.heard)
+
+        return over_one_connection(job, read)
 
     found = run(
         jobs_for(targets, lambda target: target),
@@ -212,13 +210,19 @@ def read_schemas(
     return {target.identity: found[index] for index, target in enumerate(targets)}
 
 
-def read_live(connection: Connection, target: Target, schemas: Set[str] = frozenset()) -> Live:
+def read_live(
+    connection: Connection,
+    target: Target,
+    schemas: Set[str] = frozenset(),
+    heard: Callable[[], None] = lambda: None,
+) -> Live:
     """Read the tables of a database with all their parts.
 
     Args:
         connection: to the database, in a transaction.
         target: the database.
         schemas: other schemas than that of the version table, which migrations name, in lower case.
+        heard: called each time that the database has answered.
 
     Raises:
         Obstacle: this user may not use the schema.
@@ -228,7 +232,7 @@ def read_live(connection: Connection, target: Target, schemas: Set[str] = frozen
     names = inspect(connection).get_schema_names() if schemas else ()
     places = {own: ""} | {name: name.casefold() for name in names if name.casefold() in schemas}
     twice = Counter(name.casefold() for name in places)
-    reading = read_whole(connection, target.schema, schemas - {own.casefold()})
+    reading = read_whole(connection, target.schema, schemas - {own.casefold()}, heard)
     held, unclear = _states(reading.schema, backend)
     unclear.update(key_of(thing) for thing in _unclear(connection, backend, places, reading.schema))
     spelled = {

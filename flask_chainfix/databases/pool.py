@@ -14,7 +14,10 @@ from threading import Event, Lock, Thread
 from time import monotonic
 from typing import Generic, TypeVar
 
+from sqlalchemy.engine import Connection
+
 from flask_chainfix.databases import connecting
+from flask_chainfix.databases.connecting import Obstacle
 from flask_chainfix.databases.targets import Target
 
 _WORKERS = 8
@@ -86,6 +89,41 @@ def jobs_for(
         parts = (places[start : start + each] for start in range(0, len(places), each))
         jobs += [Job({index: items[index] for index in part}, within) for part in parts]
     return jobs
+
+
+def over_one_connection(
+    job: Job[Target], read: Callable[[Connection, Target], R]
+) -> Iterator[tuple[int, R | Obstacle]]:
+    """Read schemas of one database one after the other, each in a transaction of its own.
+
+    Args:
+        job: the schemas.
+        read: reads one of them, over a connection to the database.
+
+    Yields:
+        The place of each, and what was read, or why it could not be.
+    """
+    left = dict(job.items)
+    try:
+        with connecting.connected(next(iter(left.values()))) as connection:
+            for index, target in job.items.items():
+                job.heard()
+                found: R | Obstacle
+                try:
+                    with (
+                        connecting.transaction(connection, target),
+                        connecting.obstacles_of(target),
+                    ):
+                        found = read(connection, target)
+                except Obstacle as obstacle:
+                    if obstacle.lost:
+                        raise
+                    found = obstacle
+                yield index, found
+                del left[index]
+    except Obstacle as obstacle:
+        for index in left:
+            yield index, obstacle
 
 
 def run(

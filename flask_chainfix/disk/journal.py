@@ -202,10 +202,10 @@ def read_journal(path: Path, key: bytes) -> Journal:
     Raises:
         NotOurs: it is none, or cannot be read.
     """
+    import json  # most commands find no journal
+
     environment = os.path.realpath(path.parent.parent)
     try:
-        import json
-
         document = json.loads(_seal(path, key).read(path))
         if document["version"] != _VERSION:
             raise ValueError("it is of another version")
@@ -277,6 +277,8 @@ def _digest(data: bytes | None) -> str | None:
 
 
 def _document(journal: Journal, environment: str) -> bytes:
+    import json
+
     # Paths are relative, so that a copy of the environment has journals of its own, unless the
     # file lies on another drive of Windows.
     drive = os.path.splitdrive(environment)[0]
@@ -302,8 +304,6 @@ def _document(journal: Journal, environment: str) -> bytes:
         "squashed": dict(journal.squashed),
         "stood": {identity: list(rows) for identity, rows in journal.stood.items()},
     }
-    import json
-
     return json.dumps(document, indent=1).encode()
 
 

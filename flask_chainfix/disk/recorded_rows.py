@@ -104,10 +104,10 @@ class RowLog:
                 ) from error
 
     def _line(self, move: Move) -> bytes:
-        means = meaning(self._graph, move.after)
-        values = [move.identity, move.name, list(move.before), list(move.after), means]
         import json
 
+        means = meaning(self._graph, move.after)
+        values = [move.identity, move.name, list(move.before), list(move.after), means]
         return json.dumps(values).encode()
 
     def _open(self) -> tuple[int, Seal]:
@@ -156,11 +156,11 @@ def recorded_moves(journal: Journal) -> tuple[Move, ...]:
         return ()
     except (OSError, NotOurs) as error:
         raise _damaged(path, error) from error
+    import json  # most commands find no moves
+
     for signed in lines[:-1]:  # behind the last line end there is nothing, or half a line
         try:
             line = seal.opened(signed)
-            import json
-
             identity, name, before, after, *means = json.loads(line)
             (told,) = _ids(means) or ("",)
             move = Move(str(name), str(identity), _ids(before), _ids(after), told)

@@ -11,6 +11,7 @@ from fnmatch import fnmatchcase
 from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.errors import CannotReadGit
 from flask_chainfix.common.remedies import way
+from flask_chainfix.git.landings import short_ref
 from flask_chainfix.git.past import read_branch, read_chains, version_roots
 from flask_chainfix.git.program import Unknown
 from flask_chainfix.git.repositories import Repository, repositories_of
@@ -92,9 +93,9 @@ def read_upstream(
             "give its hash, or its full name: refs/heads/…",
         )
     there = chains.get(name) or read_branch(name, now)
-    onto = PublishedChain(_short(name), name, _short(name), there.files, is_main=True)
+    onto = PublishedChain(short_ref(name), name, short_ref(name), there.files, is_main=True)
     others = (replace(each, is_main=False) for each in _read(asked, chains))
-    return Upstream(_short(name)), there, (onto, *others)
+    return Upstream(short_ref(name)), there, (onto, *others)
 
 
 def read_published(now: Snapshot) -> tuple[tuple[PublishedChain, ...], tuple[str, ...]]:
@@ -134,12 +135,12 @@ def _published(settings: Settings, refs: Mapping[str, str]) -> Iterator[Publishe
     """
     main = _main_branch(settings, refs)
     for ref in main_lines(settings, refs):
-        name, is_main = _short(ref), ref == main
+        name, is_main = short_ref(ref), ref == main
         what = f"the main branch ({name})" if is_main else f"the branch {name}"
         yield PublishedChain(what, ref, name, (), is_main=is_main, is_line=True)
     for ref in _latest(_releases(settings, refs, main))[:_MOST]:
         what = "release" if ref.startswith(_TAGS) else "branch"
-        yield PublishedChain(f"the {what} {_short(ref)}", ref, _short(ref), ())
+        yield PublishedChain(f"the {what} {short_ref(ref)}", ref, short_ref(ref), ())
 
 
 def main_lines(settings: Settings, refs: Mapping[str, str]) -> tuple[str, ...]:
@@ -182,7 +183,8 @@ def _releases(settings: Settings, refs: Mapping[str, str], main: str | None) -> 
             # What is called main beside another main branch is what production has.
             fits = _is_release(ref, name) or (main is not None and name in _NAMES)
         else:
-            fits = any(fnmatchcase(each, one) for each in (name, _short(ref)) for one in patterns)
+            names = name, short_ref(ref)
+            fits = any(fnmatchcase(each, one) for each in names for one in patterns)
         if fits:
             yield ref
 
@@ -224,10 +226,6 @@ def operation(now: Snapshot) -> str:
             if os.path.exists(os.path.join(repository.directory, mark)):
                 return name
     return ""
-
-
-def _short(name: str) -> str:
-    return name.removeprefix(_REMOTES).removeprefix(_LOCAL).removeprefix(_TAGS)
 
 
 def _default_branch(refs: Mapping[str, str]) -> str:

@@ -76,8 +76,8 @@ def _compare(
     missing: list[Step] = []
     there_early: list[Step] = []
     for history, there in observed(snapshot.histories, live):
-        kind = history.steps[0].object.kind
-        if kind not in (_MADE_ONCE if there else _MADE_ONCE[:2]):
+        steps = history.steps  # none where the chain uses it before it is made
+        if not steps or steps[0].object.kind not in (_MADE_ONCE if there else _MADE_ONCE[:2]):
             continue
         last, following = _around(history, revisions)
         expected = history.first if last is None else last.state

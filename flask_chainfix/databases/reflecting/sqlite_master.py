@@ -110,9 +110,8 @@ def _columns(
     connection: Connection, schema: str, table: str, more: dict[str, dict[str, str]]
 ) -> Iterator[Described | Unread]:
     """The columns of a table or a view, as far as SQLite can still make it out."""
-    query = text('SELECT name, type, "notnull", dflt_value, hidden FROM pragma_table_xinfo(:t, :s)')
     try:
-        rows = connection.execute(query, {"t": table, "s": schema}).all()
+        rows = connection.execute(text(_COLUMNS), {"t": table, "s": schema}).all()
     except DBAPIError as error:
         yield Unread(f"the columns of {table}: {error.orig}")
         return

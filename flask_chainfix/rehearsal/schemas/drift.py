@@ -18,7 +18,7 @@ from flask_chainfix.databases.connecting import (
     transaction,
 )
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.databases.pool import Job, jobs_for, run
+from flask_chainfix.databases.pool import Job, jobs_for, over_one_connection, run
 from flask_chainfix.databases.reflecting import Reading, read_whole, schemas_there
 from flask_chainfix.databases.targets import Target
 from flask_chainfix.environment.locate import Runtime
@@ -30,7 +30,7 @@ from flask_chainfix.rehearsal.scratch import Scratch
 from flask_chainfix.schema.reflected import PropertyDifference, differences
 
 if TYPE_CHECKING:
-    pass
+    from sqlalchemy.engine import Connection
 
 
 class ExactComparison(NamedTuple):
@@ -270,25 +270,16 @@ def _compare(
     now: Facts, made: Mapping[_Place, Reading], job: Job[Target]
 ) -> Iterator[tuple[int, ExactComparison]]:
     """Compare schemas of one database over one connection."""
-    left = dict(job.items)
-    first = next(iter(left.values()))
-    try:
-        with connected(first) as connection:
-            for index, target in job.items.items():
-                job.heard()
-                try:
-                    with transaction(connection, target), obstacles_of(target):
-                        found = read_whole(connection, target.schema, now.named_schemas, job.heard)
-                except Obstacle as obstacle:
-                    if obstacle.lost:
-                        raise
-                    yield index, _hindered(obstacle)
-                else:
-                    yield index, compared(now, target, made[target.bind, target.schema], found)
-                del left[index]
-    except Obstacle as obstacle:
-        for index in left:
-            yield index, _hindered(obstacle)
+
+    def read(connection: Connection, target: Target) -> Reading:
+        return read_whole(connection, target.schema, now.named_schemas, job.heard)
+
+    for index, found in over_one_connection(job, read):
+        target = job.items[index]
+        if isinstance(found, Obstacle):
+            yield index, _hindered(found)
+        else:
+            yield index, compared(now, target, made[target.bind, target.schema], found)
 
 
 def expected(now: Facts, scratch: Scratch, target: Target) -> Reading:

@@ -355,10 +355,10 @@ def _changes(plan: Plan) -> Iterator[tuple[Words, ...]]:
         yield (Typed(new.revision),), ("new, on ", *ids_of(new.down_revision)), _reasons(new.why)
 
 
-def ids_of(revisions: Sequence[str], most: int = _SHOWN_PLACES) -> tuple[str, ...]:
+def ids_of(revisions: Sequence[str]) -> tuple[str, ...]:
     """Revisions as the parts of a sentence, each as code; a long list is cut."""
-    parts = [part for each in revisions[:most] for part in (Typed(each), ", ")][:-1]
-    left_out = len(revisions) - most
+    parts = [part for each in revisions[:_SHOWN_PLACES] for part in (Typed(each), ", ")][:-1]
+    left_out = len(revisions) - _SHOWN_PLACES
     return (*parts, f" and {left_out:,} more") if left_out > 0 else tuple(parts) or ("None",)
 
 

@@ -10,6 +10,7 @@ from flask_chainfix.common.wording import count, listing
 from flask_chainfix.report.database_results import Finished, FinishPlan
 from flask_chainfix.report.display import Row, Section
 from flask_chainfix.report.results import CatchUpPlan
+from flask_chainfix.report.text.trace_text import differences_as_json
 
 if TYPE_CHECKING:
     from flask_chainfix.model.rehearsal import Statement
@@ -86,16 +87,7 @@ def as_json(result: CatchUpPlan) -> list[dict[str, Any]]:
                 }
                 for thing in each.missing
             ],
-            "others": [
-                {
-                    "kind": other.object.kind.value,
-                    "object": other.object.spelled,
-                    "property": other.aspect or None,
-                    "expected": other.expected or None,
-                    "found": other.found or None,
-                }
-                for other in each.others
-            ],
+            "others": differences_as_json(each.others),
         }
         for each in result.databases
     ]

@@ -182,12 +182,12 @@ def write_findings(page: Page, result: Proposed | Rehearsed, findings: Sequence[
     """
     most = _SHOWN_FINDINGS if page.in_full else _SHOWN_FIRST
     shown: Counter[str] = Counter()
+    counting = set(map(id, result.diagnosis.counting))  # comparing thousands would take minutes
     beside: list[Finding] = []
-    if not page.in_full and result.diagnosis.counting:
-        beside = [each for each in findings if each not in result.diagnosis.counting]
+    if not page.in_full and counting:
+        beside = [each for each in findings if id(each) not in counting]
+        findings = [each for each in findings if id(each) in counting]
     for finding in findings:
-        if finding in beside:
-            continue
         shown[finding.code] += 1
         if shown[finding.code] <= most:
             _finding(page, result, finding)

@@ -190,11 +190,7 @@ def _(result: Finished, page: Page) -> None:
     from flask_chainfix.report.text import catch_up_text as catching_up
 
     page.line(catching_up.verdict_on_finish(result), style="bold green")
-    if result.backup is not None:
-        write_notices(page, result.backup.notices)
-        write_copies(page, result.backup.backups)
-    table = databases.Table(result.diagnosis.snapshot, result.moves, result.tools)
-    write_sections(page, databases.sections(table))
+    _write_databases(page, result)
 
 
 @_write.register
@@ -221,6 +217,11 @@ def _(result: Unwound, page: Page) -> None:
     from flask_chainfix.report.text import unwind_text as unwinding
 
     page.line(unwinding.verdict(result), style="bold green" if result.error is None else "bold red")
+    _write_databases(page, result)
+
+
+def _write_databases(page: Page, result: Finished | Unwound) -> None:
+    """The copies that were made, and where databases stand now."""
     if result.backup is not None:
         write_notices(page, result.backup.notices)
         write_copies(page, result.backup.backups)

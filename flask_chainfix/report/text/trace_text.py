@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from flask_chainfix.common.quoting import printable
@@ -317,20 +317,25 @@ def _database(
 
 def _exact(exact: ExactComparison) -> dict[str, Any]:
     return {
-        "differences": [
-            {
-                "kind": each.object.kind.value,
-                "object": each.object.spelled,
-                "property": each.aspect or None,
-                "expected": each.expected or None,
-                "found": each.found or None,
-            }
-            for each in exact.differences
-        ],
+        "differences": differences_as_json(exact.differences),
         "not_compared": list(exact.unread),
         "note": exact.note or None,
         "problem": exact.problem or None,
     }
+
+
+def differences_as_json(found: Iterable[PropertyDifference]) -> list[dict[str, Any]]:
+    """What exact comparisons have shown, in the JSON document."""
+    return [
+        {
+            "kind": each.object.kind.value,
+            "object": each.object.spelled,
+            "property": each.aspect or None,
+            "expected": each.expected or None,
+            "found": each.found or None,
+        }
+        for each in found
+    ]
 
 
 def _sign(sign: Sign, snapshot: Facts) -> dict[str, Any]:
