@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import field, replace
 from typing import TypeVar
 
@@ -136,7 +136,8 @@ def move_rows(  # noqa: PLR0913  (what a move depends on)
     directory = runtime.environment.directory
     with disk.locked(directory):
         found, _ = disk.read_snapshot(runtime.environment)
-        if _links(found) != _links(now):
+        computed = {each.revision for each in found.headers if each.down_revision is None}
+        if _links(found, computed) != _links(now, computed):
             raise StaleSnapshot(
                 "the migrations have changed since the rows were worked out",
                 "no stamp was moved; run the command again",
@@ -157,8 +158,13 @@ def move_rows(  # noqa: PLR0913  (what a move depends on)
     return tuple(done.get(each.move, each) for each in planned)
 
 
-def _links(snapshot: Snapshot) -> set[tuple[object, ...]]:
-    return {(each.revision, each.down_revision, each.depends_on) for each in snapshot.headers}
+def _links(snapshot: Snapshot, computed: Collection[str | None]) -> set[tuple[object, ...]]:
+    """The links of a chain, without those of headers that are computed, which a plan assumes."""
+    return {
+        (each.revision, each.down_revision, each.depends_on)
+        for each in snapshot.headers
+        if each.revision not in computed
+    }
 
 
 def outstanding(snapshot: Facts, moves: Sequence[MoveResult]) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import field, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -42,7 +42,8 @@ class Facts(Snapshot):
             has looked.
         merges: what merges with others would be; none where nobody has looked.
         landed: when the files landed in version control; ``None`` where nobody has looked.
-        schemas: what databases hold with all its parts, by identity, of those that were read.
+        schemas: what databases hold with all its parts, by what a look at them has shown, of those
+            that were read.
     """
 
     databases: Databases = field(default_factory=Databases)
@@ -53,7 +54,7 @@ class Facts(Snapshot):
     downgrade_gaps: tuple[DowngradeGap, ...] = field(default=(), compare=False)
     merges: tuple[Merge, ...] = field(default=(), compare=False)
     landed: Landings | None = field(default=None, compare=False)
-    schemas: Mapping[str, Live] = field(default_factory=dict, compare=False)
+    schemas: Mapping[Hashable, Live] = field(default_factory=dict, compare=False)
     _footprints: _Footprints = field(default_factory=dict, repr=False, compare=False)
 
     @property

@@ -129,9 +129,9 @@ def with_schemas(now: Facts, targets: Mapping[str, Target], progress: Progress) 
     lives = read_schemas(readable, now.named_schemas, progress)
     distinct: dict[object, Live] = {}  # most of a thousand tenants hold the same
     schemas = {
-        identity: distinct.setdefault(_contents(live), live)
-        for identity, live in lives.items()
-        if isinstance(live, Live)
+        status.seen: distinct.setdefault(_contents(live), live)
+        for status in now.databases.statuses
+        if isinstance(live := lives.get(status.identity), Live)
     }
     names: dict[str, list[str]] = {}  # by what keeps them from being read
     for target in readable:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import field
 from datetime import datetime
 from enum import Enum
@@ -91,6 +91,11 @@ class DatabaseStatus:
     columns: frozenset[tuple[str, str]] | None = None
     in_passing: bool = False
     bind: str | None = None
+
+    @property
+    def seen(self) -> Hashable:
+        """What one look at it has shown; another one after an upgrade shows something else."""
+        return self.identity, self.rows, self.tables, self.columns
 
     @property
     def is_known(self) -> bool:

@@ -121,7 +121,7 @@ def _live_of(snapshot: Facts, status: DatabaseStatus) -> Live | None:
     if status.tables is None or status.in_passing or has_binds:
         return None
     tables, columns = status.tables, status.columns
-    live = snapshot.schemas.get(status.identity)
+    live = snapshot.schemas.get(status.seen)
     if live is None:  # most of a thousand tenants hold the same
         live = snapshot.once((tables, columns), lambda: _live(tables, columns))
     return live if status.complete or _holds_a_table(snapshot, live) else None
