@@ -780,6 +780,14 @@ def test_unwind_tells_that_main_has_what_it_takes_back(project: Project) -> None
     says(flat(done.stdout), "main has y: `git merge main` brings it, and nothing is taken back")
 
 
+def test_one_merge_is_one_step(project: Project) -> None:
+    """It brings what is lost, and is what would break the chain."""
+    behind_main(project)
+    shown = project.run("check", "--against", "main").stdout
+    says(shown, "FC301", "FC503")
+    assert shown.split("What to do")[1].count("git merge main") == 1
+
+
 def type_all(project: Project, commands: list[str]) -> None:
     for command_ in commands:
         tool, *arguments = shlex.split(command_)
