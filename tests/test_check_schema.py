@@ -73,6 +73,32 @@ def test_what_was_changed_by_hand_is_drift(project: Path, database_url: str) -> 
     assert "index users.ix_users_name is not there, though c (c_add.py:" in finding["message"]
 
 
+@pytest.mark.parametrize(
+    ("gone", "code"), [((), "FC307"), (("DROP TABLE posts",), "FC302")], ids=["index", "table"]
+)
+def test_catch_up_makes_what_is_missing(
+    project: Path, database_url: str, gone: tuple[str, ...], code: str
+) -> None:
+    """Also where the rest of the revision that makes it is there."""
+    upgrade(project, database_url, "c")
+    sql(database_url, _index_gone(database_url, "ix_users_name"), *gone)
+    (finding,) = _findings(database_url)
+    assert finding["code"] == code
+    assert "fixchain catch-up --server --database" in finding["hint"]
+    done = fixchain("catch-up", "--server", "--database", database_url, "--yes")
+    assert done.exit_code == 0, done
+    upgrade(project, database_url, "head")
+    assert _findings(database_url) == []
+
+
+def test_catch_up_is_no_way_out_with_several_heads(project: Path, database_url: str) -> None:
+    add(project, "d <- b", "pass", "pass")
+    upgrade(project, database_url, "c")
+    sql(database_url, _index_gone(database_url, "ix_users_name"))
+    (finding,) = (each for each in _findings(database_url) if each["code"] == "FC307")
+    assert "catch-up" not in finding["hint"]
+
+
 @pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
 def test_columns_of_another_type_nullability_or_default(
     project: Path, kind: str, request: pytest.FixtureRequest

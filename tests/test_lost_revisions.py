@@ -196,6 +196,32 @@ def test_a_migration_on_another_branch_only(project: Project) -> None:
     project.does("check")
 
 
+@pytest.mark.parametrize("untracked", [True, False])
+def test_what_is_stashed_is_popped_not_merged(project: Project, *, untracked: bool) -> None:
+    """Of a stash, one commit has what was not tracked, and another one what was added."""
+    add(project.top, "z <- x")
+    add(project.top, "y <- z")
+    project.upgrade()
+    if not untracked:
+        project.repository.git("add", "--all")
+    project.repository.git("stash", "--quiet", "--include-untracked")
+    finding = project.finding()
+    says(finding["message"], "is stamped with 'y'", "it is in Git's stash (y_add.py, commit ")
+    assert finding["remedies"][1]["commands"] == ["git stash pop"]
+    shown = project.run("unwind", "--dry-run").stdout
+    (command,) = {
+        line.strip() for line in shown.splitlines() if "git show" in line and "y_" in line
+    }
+    assert "add y" in project.repository.git(*command.split()[1:])
+    add(project.top, "w <- y")
+    done = fixchain("repair", "--dry-run", "--no-database")
+    says(flat(done.stdout + done.stderr), "git stash pop")
+    assert "git merge" not in done.stdout + done.stderr
+    project.path("w").unlink()
+    project.repository.git("stash", "pop", "--quiet")
+    project.does("check")
+
+
 def test_a_row_that_git_has_never_seen(project: Project) -> None:
     project.stamp("nope")
     finding = project.finding()
@@ -752,6 +778,14 @@ def test_unwind_tells_that_main_has_what_it_takes_back(project: Project) -> None
     behind_main(project)
     done = project.run("unwind", "--dry-run")
     says(flat(done.stdout), "main has y: `git merge main` brings it, and nothing is taken back")
+
+
+def test_one_merge_is_one_step(project: Project) -> None:
+    """It brings what is lost, and is what would break the chain."""
+    behind_main(project)
+    shown = project.run("check", "--against", "main").stdout
+    says(shown, "FC301", "FC503")
+    assert shown.split("What to do")[1].count("git merge main") == 1
 
 
 def type_all(project: Project, commands: list[str]) -> None:

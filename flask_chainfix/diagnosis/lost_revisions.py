@@ -47,7 +47,9 @@ def whereabouts(snapshot: Facts, revision: str) -> str:
         close = close_ids(revision, snapshot.graph)
         unknown = "Git knows nothing of it"
         return f"{unknown}; it is close to {listing(close)}" if close else unknown
-    if lost.branch and lost.kept:
+    if lost.stashed:
+        what = "it is in Git's stash"
+    elif lost.branch and lost.kept:
         merge = _merge_with(snapshot, lost)
         on = merge.theirs.ref if merge else lost.main or f"the branch {lost.branch}"
         what = f"it is on {on}, which is not merged here"
@@ -198,11 +200,13 @@ def is_on_main(snapshot: Facts, lost: LostRevision) -> bool:
 
 
 def merging(snapshot: Facts, lost: LostRevision) -> Remedy:
-    """To merge the branch that has a lost revision; empty where none has it."""
+    """To merge the branch that has a lost revision, or to unstash it; empty where none has it."""
     foreseen = _merge_with(snapshot, lost)
     if foreseen is not None:
         what = f"merge {foreseen.theirs.ref}, which has it"
         return way(what, *merge_steps(snapshot.environment, foreseen))
+    if lost.stashed:
+        return way("take it out of the stash", "git stash pop")
     if not (lost.branch and lost.kept):
         return Remedy()
     what = f"merge {lost.main}, which has it" if lost.main else f"merge the branch {lost.branch}"

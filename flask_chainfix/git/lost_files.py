@@ -350,8 +350,8 @@ class _Archive:
 
     def _checkout(self, trace: _Trace) -> str:
         """A branch, a tag or a commit that has the file of a trace; ``""`` where none is known."""
-        if trace.kept:
-            return trace.branch
+        if trace.kept:  # of a stash, one commit has what was not tracked, and another one the rest
+            return trace.commit.name if trace.branch == "refs/stash" else trace.branch
         known = {commit.name for commit, _ in chain(self._here, self._elsewhere)}
         parents = trace.commit.parents
         for parent in parents:

@@ -205,6 +205,11 @@ class LostRevision:
         """What had to run before it: parents and dependencies."""
         return tuple(dict.fromkeys(self.parents + self.depends_on))
 
+    @property
+    def stashed(self) -> bool:
+        """Whether it is in Git's stash alone, which nobody merges."""
+        return self.kept and self.branch == "refs/stash"
+
 
 @dataclass(frozen=True)
 class Databases:

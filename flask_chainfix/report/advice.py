@@ -219,7 +219,8 @@ def _first_ways(proposal: Proposal, tools: Tools) -> list[Step]:
         by_hand = [obstacle.remedy]
     remedies = by_hand or [finding.hint for finding in counting]
     ways = (remedy.ways[0] for remedy in map(Remedy.of, remedies) if remedy)
-    return [_step(way, tools) for way in list(dict.fromkeys(ways))[:_SHOWN_WAYS]]
+    different = {way.commands or (way.text,): way for way in ways}
+    return [_step(way, tools) for way in list(different.values())[:_SHOWN_WAYS]]
 
 
 def _step(way: Way, tools: Tools) -> Step:

@@ -162,6 +162,8 @@ def fit(snapshot: Facts, status: DatabaseStatus) -> Fit | None:
     run = frozenset(found.having(Verdict.RUN))
     if contradicts(snapshot, status, run):
         return None
+    if any(half_made(snapshot, status, each) for each in found.silent):
+        return None  # the schema shows something of it, so it would be neither run nor not run
     graph = snapshot.graph
     return Fit(found.fits, tops(graph, run.union(found.silent)), found.silent)
 

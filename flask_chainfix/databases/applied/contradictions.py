@@ -82,8 +82,7 @@ def only(snapshot: Facts, status: DatabaseStatus) -> str:
         return "{databases}"
     if status.own:
         return "{own}"
-    is_masked = "***" in status.name
-    return (None if is_masked else naming([status.name])) or "{databases}"
+    return ("***" not in status.name and naming([status.name])) or "{databases}"
 
 
 def leaving_out(
@@ -182,18 +181,15 @@ def difference_in_words(found: Difference, snapshot: Facts) -> str:
     if found.kind == "extra":
         return f"{named(found.object)} is there, and no migration makes it"
     place = f"{found.revision} ({snapshot.file(found.revision).name}:{found.line})"
-    thing = in_state(found.object, found.state)
-    if found.kind == "otherwise":
-        return f"{thing}, though {place} {changing(found.object, found.expected)}"
-    if found.kind == "missing":
-        return f"{thing}, though {place} {changing(found.object, found.expected)}"
-    return f"{named(found.object)} is still there, though {place} drops it"
+    if found.kind == "left":
+        return f"{named(found.object)} is still there, though {place} drops it"
+    made = changing(found.object, found.expected)
+    return f"{in_state(found.object, found.state)}, though {place} {made}"
 
 
 def named(thing: SchemaObject) -> str:
     """An object with its kind; of a property, the column."""
-    kind = Kind.COLUMN if thing.kind in PROPERTIES else thing.kind
-    return f"{kind.value} {thing.spelled}"
+    return f"{(Kind.COLUMN if thing.kind in PROPERTIES else thing.kind).value} {thing.spelled}"
 
 
 def in_state(thing: SchemaObject, state: State) -> str:
@@ -223,16 +219,17 @@ def ways_out(snapshot: Facts, found: Mismatch) -> Remedy:
     fitting = fit(snapshot, found.status)
     if fitting is not None:
         return _to_the_fit(snapshot, found, fitting)
-    if found.absent and not found.early:
-        never = never_ran(snapshot, found.status, found.claim.revisions)
-        ran = found.claim.revisions.intersection(graph) - never
-        if ran and gaps(graph, ran):
-            return running_skipped(snapshot, found.status, ran)
     by_hand = way(
         "its tables match no revision: make those that are missing by hand, then stamp the revision"
         " that it has come to; this prints the SQL of the chain",
         f"{{alembic}} upgrade {_all(snapshot)} --sql",
     )
+    if found.absent and not found.early:
+        run = found.claim.revisions
+        ran = run.intersection(graph) - never_ran(snapshot, found.status, run)
+        if ran and gaps(graph, ran):
+            return running_skipped(snapshot, found.status, ran)
+        by_hand = making_missing(snapshot, found.status) | by_hand
     if snapshot.old:
         return by_hand
     return by_hand | by_its_origin(snapshot, found.status)
@@ -248,12 +245,18 @@ def running_skipped(snapshot: Facts, status: DatabaseStatus, run: Collection[str
     """
     graph = snapshot.graph
     by_alembic = catching_up(graph, run, status.rows)
-    if len(graph.heads) > 1 or not absent(snapshot, status, stood_for(graph, status.rows)):
+    if not absent(snapshot, status, stood_for(graph, status.rows)):
         return by_alembic
-    return by_alembic | way(
-        "if other databases may lack it too, write a migration that makes it where it is missing",
+    return by_alembic | making_missing(snapshot, status, "if other databases may lack it too, ")
+
+
+def making_missing(snapshot: Facts, status: DatabaseStatus, condition: str = "") -> Remedy:
+    """How to have what a database lacks made where it is missing; empty with several heads."""
+    made = way(
+        f"{condition}write a migration that makes what is missing where it is missing",
         f"{{fixchain}} catch-up --server{only(snapshot, status)}",
     )
+    return made if len(snapshot.graph.heads) == 1 else Remedy()
 
 
 def _counting(status: DatabaseStatus, lost: Sequence[str], top: str | None) -> Remedy:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from flask_chainfix.common.remedies import way
+from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.applied.contents import half_made, not_as_made, traced
 from flask_chainfix.databases.applied.contradictions import (
@@ -12,6 +12,7 @@ from flask_chainfix.databases.applied.contradictions import (
     completing,
     difference_in_words,
     in_words,
+    making_missing,
     mismatch,
     ways_out,
 )
@@ -139,7 +140,8 @@ def schema_drift(snapshot: Facts) -> Iterator[Fault]:
         makes, or a migration was edited after it had run.
 
     How it is repaired:
-        By hand: write a migration that makes what the models need, or drop what nobody needs.
+        `{fixchain} catch-up` writes a migration that makes what is missing. All else by hand: write
+        a migration for what the models need, or drop what nobody needs.
         Tables of other programs are no fault: name them under `ignore_objects` in the settings.
 
     Example:
@@ -172,9 +174,11 @@ def schema_drift(snapshot: Facts) -> Iterator[Fault]:
             continue
         said = [difference_in_words(each, snapshot) for each in differences[:_SHOWN]]
         more = len(differences) - len(said)
+        lacks = any(each.kind == "missing" for each in differences)
         yield Fault(
             f"{status.name}: {'; '.join(said)}{f'; and {more:,} more' if more else ''}",
             way("see all of it", "{fixchain} trace{databases}")
+            | (making_missing(snapshot, status) if lacks else Remedy())
             | "write a migration for what the models need, and drop what nobody needs",
             dict.fromkeys(each.revision for each in differences if each.revision),
             [],

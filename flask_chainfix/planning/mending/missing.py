@@ -211,7 +211,9 @@ def _other_ways(case: Case, lost: LostRevision) -> Remedy:
     if head is not None:
         attached = dict.fromkeys(waiting, head)
         ways |= way(f"leave {name} out", _attaching(case, attached))
-    if lost.branch and lost.kept:
+    if lost.stashed:
+        ways |= way(f"take {name} out of the stash", "git stash pop")
+    elif lost.branch and lost.kept:
         ref = lost.main or lost.branch
         ways |= way(f"merge {ref}, which has {name}", f"git merge {ref_word(ref)}")
     return ways
