@@ -94,7 +94,7 @@ class Explanation:
         summary: what it is, one sentence.
         meaning: what that means.
         breaks: what stops working because of it, as findings have it.
-        origin: how it comes about.
+        origin: how it happens.
         repair: how it is repaired.
         example: files with their names in comments, and what to type, line by line.
     """
