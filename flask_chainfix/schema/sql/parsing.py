@@ -292,7 +292,7 @@ class Script:
     _read: dict[tuple[str, ...], list[Effect | Opaque]] = field(default_factory=dict)
 
     def tree(self, tokens: Sequence[Any]) -> exp.Expr:
-        """sqlglot's tree of a statement.
+        """The tree that sqlglot makes of a statement.
 
         Raises:
             Unread: it cannot parse it, or would take too long.

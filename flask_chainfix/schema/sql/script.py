@@ -226,7 +226,7 @@ def read_statement(tokens: Sequence[Any], script: Script) -> Effects:
 
 
 def _kind(words: Words) -> str:
-    """The kind of object that a statement is about, ``""`` for none that is known.
+    """The kind of object that a statement is about; ``""`` if it is unknown.
 
     The words go on behind it.
     """
@@ -248,7 +248,7 @@ def _create(words: Words, tokens: Sequence[Any], script: Script) -> Effects:
         yield create(type_)
     elif kind in _TABLES or kind == "INDEX":
         if kind == "INDEX" and words.peek(1) == ".":
-            raise Unread  # which is taken for a name and its table
+            raise Unread  # it would be read as a name and its table
         from flask_chainfix.schema.sql.trees import created
 
         for options in (["WITH", "NO", "DATA"], ["WITH", "DATA"]):
