@@ -342,7 +342,7 @@ def commits_below(entries: Iterable[Entry], tip: str | None = None) -> set[str]:
 
 
 def leading_ref(commit: Commit, entries: Iterable[Entry]) -> str:
-    """The reference that leads to a commit, preferably a branch above it rather than a tag on it."""
+    """The reference that leads to a commit; a branch above it is preferred to a tag on it."""
     leading: dict[str, str] = {}
     for newer, _ in entries:  # no commit comes before one that it is a parent of
         ref = min(newer.ref, leading.get(newer.name, newer.ref), key=rank_of_ref)

@@ -143,7 +143,7 @@ class Tree:
         return path
 
 
-@lru_cache(maxsize=1 << 16)  # most commits have what the one before had
+@lru_cache(maxsize=1 << 16)  # most commits have the same content as the one before
 def _is_source(name: str) -> bool:
     return source.is_loaded(name, lambda _: False)
 
@@ -264,7 +264,7 @@ def _entries_with(width: int) -> re.Pattern[bytes]:
     return re.compile(rb"(\d+) ([^\0]+)\0(.{%d})" % width, re.DOTALL)
 
 
-@lru_cache(maxsize=1 << 16)  # most commits have what the one before had
+@lru_cache(maxsize=1 << 16)  # most commits have the same content as the one before
 def _entry(mode: bytes, name: bytes, hash_: bytes) -> tuple[str, Entry]:
     return os.fsdecode(name), Entry(mode.decode(), hash_.hex())
 
