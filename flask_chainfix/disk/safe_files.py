@@ -1,7 +1,7 @@
 """Single files: written to survive a crash, signed by this user, one process at a time.
 
-A repository can bring along any file and any folder, but not the key of a signature. The key is in
-the user's own state directory (XDG Base Directory Specification), readable only by the user.
+A repository can contain any file, but not the key of a signature, which is in the user's own state
+directory (XDG Base Directory Specification), readable only by the user.
 """
 
 from __future__ import annotations
@@ -152,10 +152,9 @@ def bytecode_cache(source: Path) -> Path:
 
 
 def drop_bytecode(source: Path) -> None:
-    """Delete this interpreter's bytecode cache of a file.
+    """Delete this interpreter's bytecode cache of a file, unless it is a link.
 
-    Python takes the cache to be current if the source has the same size and time (in whole
-    seconds), which is likely after one id has replaced another. A link is not ours to delete.
+    It stays valid for a source of the same size and time in seconds, as after replacing an id.
     """
     if not bytecode_cache(source).is_symlink():
         with suppress(NotImplementedError):  # an interpreter without such a cache
