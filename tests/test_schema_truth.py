@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
-from hypothesis import event, given, settings
+from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import create_engine
 from sqlalchemy.engine import Engine
@@ -141,11 +141,22 @@ def _runs_up_to(statements: Iterable[str]) -> list[str]:
     return kept
 
 
+_ADD_C = "b.add_column(sa.Column('c', sa.Integer(), server_default=sa.text('0')))"
+
+
 @settings(max_examples=examples(30))
 @given(
     st.lists(st.sampled_from(_ALONE) | _BATCHES, min_size=1, max_size=10),
     st.integers(1, 4),
     st.sampled_from((None, "sqlite")),
+)
+@example(
+    [
+        "with op.batch_alter_table('t') as b:\n    b.create_index('ix', ['c'])\n    " + _ADD_C,
+        "with op.batch_alter_table('t') as b:\n    " + _ADD_C,
+    ],
+    1,
+    None,
 )
 def test_what_runs_is_not_accused(statements: list[str], each: int, dialect: str | None) -> None:
     if dialect is None:

@@ -554,7 +554,7 @@ def test_a_date_that_is_given_as_a_reason_is_really_later(revs: tuple[Rev, ...])
         for reason in relink.why:
             if " is later than " in reason.detail:
                 later, earlier = (
-                    parse_date(text.removeprefix("Create Date ")[:19])
+                    parse_date(text.removeprefix("Create Date ").partition(" of ")[0])
                     for text in reason.detail.split(" is later than ")
                 )
                 assert later is not None

@@ -127,8 +127,9 @@ def _intended(
         }
         for one, other in tied:
             if one != other:
-                smaller = min(pieces[one], pieces[other], key=len)
-                apart.update(set(smaller).intersection(bases))
+                # Of two of one size that depend on each other, only one is apart.
+                smaller = min(one, other, key=lambda piece: (len(pieces[piece]), piece))
+                apart.update(set(pieces[smaller]).intersection(bases))
     return frozenset(apart)
 
 

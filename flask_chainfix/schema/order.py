@@ -77,6 +77,8 @@ def _contested_disorders(evidence: Evidence, key: Key) -> Iterator[Precedence]:
     runs_before = evidence.upgraded_before
     for user in (*evidence.users.get(key, ()), *droppers):
         below = [maker for maker in makers if runs_before(maker.revision, user.revision)]
+        if user not in droppers:  # a batch makes columns before what it builds on them
+            below += (maker for maker in makers if maker.revision == user.revision)
         ends = [end for end in droppers if runs_before(end.revision, user.revision)]
         for end in ends if user not in droppers else ():  # a double drop is reported separately
             if not any(runs_before(end.revision, maker.revision) for maker in below):

@@ -68,12 +68,19 @@ def _opens_back_door(statement: ast.stmt) -> bool:
 
 
 def _risky_definitions(tree: ast.Module) -> frozenset[str]:
-    """The functions and classes that could change module-level names when they are used.
+    """The functions, classes and other names that could change module-level names when used.
 
-    They contain a back door or assign to a global name, or use such a function or class.
+    A function or class is risky if it holds a back door, assigns to a global name, or uses a risky
+    name; another name is risky if it may stand for a back door, as in ``run = exec``.
     """
     definitions = [node for node in ast.walk(tree) if isinstance(node, (*_FUNCTIONS, ast.ClassDef))]
     pending = [node.name for node in definitions if _holds_back_door(node)]
+    pending += (
+        name
+        for statement in tree.body
+        if _opens_back_door(statement)
+        for name in names_bound(statement)
+    )
     users: dict[str, set[str]] = {}
     for node in definitions if pending else ():
         for name in names_in(node):
