@@ -66,7 +66,7 @@ def _find_lineages(snapshot: Snapshot) -> Lineages:
         apart = _intended(snapshot, bases, labelled)
     # If all are independent, the largest is the main one.
     regular = tuple(base for base in bases if base not in apart) or bases[:1]
-    apart = apart.difference(regular) | _meant_to_hang(snapshot)
+    apart = apart.difference(regular) | _allowed_gaps(snapshot)
     by_revision: Mapping[str, Lineage] = dict.fromkeys(graph, main)
     if apart or labelled:
         by_revision = _by_revision(graph, main, apart, labelled)
@@ -74,7 +74,7 @@ def _find_lineages(snapshot: Snapshot) -> Lineages:
     return Lineages(main if bases else None, regular, joined, by_revision)
 
 
-def _meant_to_hang(snapshot: Snapshot) -> frozenset[str]:
+def _allowed_gaps(snapshot: Snapshot) -> frozenset[str]:
     """The revisions whose missing parents the settings allow."""
     if "FC103" not in snapshot.environment.settings.ignore:
         return frozenset()

@@ -197,10 +197,10 @@ def trouble_of(error: BaseException, statement: str = "") -> Trouble:
 
     if isinstance(error, NoSuchTableError):
         return Trouble.NO_TABLE
-    return Trouble.NOT_KNOWN_THERE if isinstance(error, CompileError) else trouble_told_by(words)
+    return Trouble.NOT_KNOWN_THERE if isinstance(error, CompileError) else trouble_in_message(words)
 
 
-def trouble_told_by(words: str) -> Trouble:
+def trouble_in_message(words: str) -> Trouble:
     """Classify an error by its message alone."""
     for row in _TABLE:
         if row.words and re.search(row.words, words, re.IGNORECASE):

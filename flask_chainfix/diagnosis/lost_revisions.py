@@ -223,7 +223,7 @@ def _unwinding(
     out_of_reach = all(status.by_user for status in statuses)
     if not (left.rows and lost.checkout and all(map(can_have_file, left.between))) or out_of_reach:
         return Remedy()
-    told = told_losses(_downgrades(snapshot, left, statuses))
+    told = losses_in_words(_downgrades(snapshot, left, statuses))
     which = listing(left.between, _SHOWN_DEEDS)
     return way(
         f"take the database back to what this code has, with downgrade() of {which} from Git;"
@@ -250,7 +250,7 @@ def _downgrade(
     alone = all(status.rows == (lost.revision,) for status in statuses)
     if not alone or any(len(each.requirements) != 1 for each in known):
         target = f"{lowest[0].revision}@{target}"
-    told = told_losses(_downgrades(snapshot, left, statuses))
+    told = losses_in_words(_downgrades(snapshot, left, statuses))
     return way(
         f"check out the code that has it, downgrade the database, and come back; {told}",
         f"git checkout {ref_word(lost.checkout)}",
@@ -278,7 +278,7 @@ def taking_down_there(snapshot: Facts, revision: str) -> Remedy:
     return _downgrade(snapshot, lost, survivors(snapshot, revision), statuses)
 
 
-def told_losses(footprints: Sequence[Footprint | None]) -> str:
+def losses_in_words(footprints: Sequence[Footprint | None]) -> str:
     """What a downgrade drops, in words; a footprint is ``None`` if there is no file."""
     names = losses(footprints)
     if not names:
@@ -341,7 +341,7 @@ def _between(snapshot: Facts, left: Survivors) -> str:
     if all(is_noop(snapshot, each) for each in left.between):
         verb = "is" if len(left.between) == 1 else "are"
         return f"{listing(left.between)} {verb} proven to do nothing, so nothing is lost"
-    told = ", ".join(f"{each} {_deeds(snapshot, each)}" for each in left.between)
+    told = ", ".join(f"{each} {_what_it_did(snapshot, each)}" for each in left.between)
     return f"{told}; whatever of that is in the database stays there, and no file tells of it"
 
 
@@ -357,7 +357,7 @@ def _gaps(snapshot: Facts, left: Survivors, other: str) -> Iterator[str]:
         yield f"nothing shows that {listing(never)} ran there, and it never will"
 
 
-def _deeds(snapshot: Facts, revision: str) -> str:
+def _what_it_did(snapshot: Facts, revision: str) -> str:
     """What a lost revision did, in a few words."""
     footprint = lost_footprint(snapshot, revision)
     if is_noop(snapshot, revision) or footprint is None:

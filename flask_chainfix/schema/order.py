@@ -94,7 +94,7 @@ def is_disorder(evidence: Evidence, precedence: Precedence) -> bool:
     before, after, ending = precedence
     if before.object.kind not in (Kind.TABLE, Kind.COLUMN):
         return False
-    if before.object.kind is Kind.COLUMN and _is_told_of_table(evidence, precedence):
+    if before.object.kind is Kind.COLUMN and _is_reported_for_table(evidence, precedence):
         return False
     user = after if ending == "use" else before
     if not user.certain or not (ending == "use" or after.certain):
@@ -111,7 +111,7 @@ def is_disorder(evidence: Evidence, precedence: Precedence) -> bool:
     )
 
 
-def _is_told_of_table(evidence: Evidence, precedence: Precedence) -> bool:
+def _is_reported_for_table(evidence: Evidence, precedence: Precedence) -> bool:
     """Whether the table of a column has the same fault in the same two revisions."""
     before, after, ending = precedence
     table = key_of(table_of(before.object))

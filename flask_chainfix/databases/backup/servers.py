@@ -21,7 +21,7 @@ from flask_chainfix.common.errors import CannotBackUp
 from flask_chainfix.common.quoting import typed_path, words
 from flask_chainfix.common.signals import running
 from flask_chainfix.common.wording import Progress
-from flask_chainfix.databases.database_errors import remedy_for_connecting, trouble_told_by
+from flask_chainfix.databases.database_errors import remedy_for_connecting, trouble_in_message
 from flask_chainfix.databases.targets import Target
 from flask_chainfix.environment.messages import masked, secrets_of
 
@@ -130,7 +130,7 @@ def _failure(program: _Program, code: int, said: str) -> CannotBackUp:
             shown = f"it was ended by {signal.Signals(-code).name}"
     shown = masked(shown or f"exit status {code}", secrets_of(database.url))
     remedy = remedy_for_connecting(
-        trouble_told_by(shown),
+        trouble_in_message(shown),
         rights=program.rights,
         otherwise="see that the server is well and that the tool fits it, then run the command"
         " again",
