@@ -27,7 +27,8 @@ def second_environment(snapshot: Facts) -> Iterator[Fault]:
     app may name it.
 
     What breaks:
-        nothing by itself; but what is written there by mistake “{alembic} upgrade” never runs
+        nothing by itself; but “{alembic} upgrade” never runs a migration that is added there by
+        mistake
 
     How it happens:
         The project used Alembic before it used Flask-Migrate, or somebody ran `{alembic} init`
@@ -169,8 +170,8 @@ def chain_lock_drift(snapshot: Facts) -> Iterator[Fault]:
     conflict. If the chain has several heads by mistake, only that is reported.
 
     What breaks:
-        nothing by itself; but two branches that both add a migration do not collide in Git, and
-        their heads meet in production
+        nothing by itself; but Git reports no conflict between two branches that both add a
+        migration, and the chain gets two heads
 
     How it happens:
         A migration was added, removed or relinked without updating the lock, for example because
@@ -254,8 +255,8 @@ def downgrade_incomplete(snapshot: Facts) -> Iterator[Fault]:
     does not compare rows.
 
     What breaks:
-        after a “{alembic} downgrade”, the next “{alembic} upgrade” may stop, because what it makes
-        is there already; or it goes on with a schema that no migration expects
+        after a “{alembic} downgrade”, the next “{alembic} upgrade” may stop, because an object
+        that it creates exists already; or it continues with a schema that no migration expects
 
     How it happens:
         `downgrade()` is empty, or leaves out part of what `upgrade()` does. On PostgreSQL it is

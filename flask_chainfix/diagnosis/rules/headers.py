@@ -163,7 +163,8 @@ def computed_header(snapshot: Facts) -> Iterator[Fault]:
     them. Findings that depend on the value are not reported.
 
     What breaks:
-        nothing in Alembic; but what is computed cannot be judged or changed from outside
+        nothing in Alembic; but a computed value cannot be judged or changed without running the
+        file
 
     How it happens:
         Somebody wanted to write an id or a parent in one place only, or to have it found

@@ -34,7 +34,7 @@ def half_applied(snapshot: Facts) -> Iterator[Fault]:
     create are left out, and so are objects that the database does not list.
 
     What breaks:
-        “{alembic} upgrade” stops there: a table that it makes exists already
+        “{alembic} upgrade” stops there: a table that it creates exists already
 
     How it happens:
         The migration failed half-way on a database that cannot roll back changes to the schema,
@@ -83,7 +83,7 @@ def stamp_contradicts_schema(snapshot: Facts) -> Iterator[Fault]:
     create are left out.
 
     What breaks:
-        “{alembic} upgrade” stops there: a table or column that it makes exists already
+        “{alembic} upgrade” stops there: a table or column that it creates exists already
 
     How it happens:
         `db.create_all()` created the tables, a dump was restored without its version table, or the

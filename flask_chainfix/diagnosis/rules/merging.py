@@ -216,8 +216,8 @@ def merge_would_conflict(snapshot: Facts) -> Iterator[Fault]:
     the type, nullability or default of one column to different values.
 
     What breaks:
-        after the merge, “{alembic} upgrade” stops, for example with “already exists” or “no such”;
-        of two changes of a column, only that which runs last counts
+        after the merge, “{alembic} upgrade” stops, for example with “already exists” or “no
+        such”; of two changes of a column, only the last one takes effect
 
     How it happens:
         Two people solve the same problem, or one removes what the other one uses. The files do not

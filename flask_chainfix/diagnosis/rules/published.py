@@ -34,8 +34,8 @@ def published_revision_changed(snapshot: Facts) -> Iterator[Fault]:
     `downgrade()` may change.
 
     What breaks:
-        databases that have run it keep what it did, or look for an id that is gone; new ones get
-        something else
+        databases that have run it keep its old schema, or look for an id that is gone; new
+        databases get another schema
 
     How it happens:
         A migration was edited or deleted after others had got it, or a new one was inserted between

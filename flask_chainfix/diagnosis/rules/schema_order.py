@@ -35,7 +35,8 @@ def schema_order(snapshot: Facts) -> Iterator[Fault]:
     Alembic upgrades an empty database in a working order by chance, it is only information.
 
     What breaks:
-        “{alembic} upgrade” of an empty database can stop there: what it needs does not exist
+        “{alembic} upgrade” of an empty database can stop there: an object that it needs does
+        not exist
 
     How it happens:
         A chain was relinked by date or file name, or two branches were never run together.

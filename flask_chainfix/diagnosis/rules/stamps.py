@@ -97,8 +97,8 @@ def stranded_revisions(snapshot: Facts) -> Iterator[Fault]:
     missing table proves it, because the current chain may have built the database.
 
     What breaks:
-        nothing stops: “{alembic} upgrade” treats these revisions as done there and never runs them,
-        until something needs what they make
+        nothing at first: “{alembic} upgrade” treats these revisions as applied there and never
+        runs them, until something needs what they create
 
     How it happens:
         Files were relinked without a look at the databases, so a new revision came below one that a
@@ -283,7 +283,7 @@ def database_unreachable(snapshot: Facts) -> Iterator[Fault]:
     A repair planned without the database may not suit it.
 
     What breaks:
-        nothing by itself: what holds for that database is not known
+        nothing by itself; but a repair may not suit that database
 
     How it happens:
         The server is down, a driver or a password is missing, the server does not accept

@@ -29,7 +29,8 @@ def multiple_bases(snapshot: Facts) -> Iterator[Fault]:
     settings.
 
     What breaks:
-        a new database gets the bases in an order of Alembic's own, and can stop half-way
+        “{alembic} upgrade” of an empty database runs the bases in an arbitrary order, and can
+        stop half-way
 
     How it happens:
         `migrations/` was created again beside an old chain, a migration was written without regard
@@ -301,7 +302,7 @@ def redundant_parent(snapshot: Facts) -> Iterator[Fault]:
     The same holds for `depends_on`.
 
     What breaks:
-        nothing by itself: Alembic runs the chain, but shows a branch that is none
+        nothing by itself; but Alembic shows a branch that does not exist
 
     How it happens:
         A merge named more revisions than the heads, branches were merged twice, or a branch was
