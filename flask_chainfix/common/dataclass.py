@@ -60,7 +60,7 @@ class _Unmade:
     def _make(self) -> None:
         """Complete the class; until it is complete, other threads find the placeholder and wait."""
         new, options = self._new, self._options
-        if active_count() == 1:  # nobody looks; and a twin takes half as long again
+        if active_count() == 1:  # no other thread can see it; a copy would take half as long again
             del new.__init__
             dataclasses.dataclass(**options)(new)
             self._compare()

@@ -111,7 +111,7 @@ def _without_rows(target: Target, obstacle: Obstacle) -> DatabaseStatus:
 # --- The tables of schemas ------------------------------------------------------------------------
 _AT_ONCE = 1_000  # schemas in one query
 
-# What an extension has brought along is nobody's migration.
+# Objects of extensions belong to no migration.
 _POSTGRESQL = """
 SELECT n.nspname, c.relname FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace

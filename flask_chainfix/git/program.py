@@ -29,7 +29,7 @@ _PLACING = ("GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR")
 # Two messages are recognized. A partial clone must not fetch anything.
 _ADDED = {"LC_ALL": "C", "GIT_ALLOW_PROTOCOL": "none", "GIT_NO_LAZY_FETCH": "1"}
 HEADER = re.compile(rb"([0-9a-f]+) (blob|tree|commit|tag) (\d+)")
-_CHUNK = 1 << 20  # of what is not looked at
+_CHUNK = 1 << 20  # bytes; skipped content is read in chunks of this size
 _AT_ONCE = 4096  # bytes; this fits into a pipe, so that neither side waits for the other
 
 

@@ -118,7 +118,7 @@ def _twice(
 
 
 def _fails(evidence: Evidence, first: Touch, second: Touch) -> bool:
-    """Whether the second of two creations certainly fails, if nothing lies between them."""
+    """Whether the second of two creations certainly fails, if there is nothing between them."""
     if first.object.kind is Kind.TYPE:
         return not (first.tolerant and second.tolerant)
     if second.tolerant or (first.tolerant and not _precedes(evidence, _at(first), _at(second))):

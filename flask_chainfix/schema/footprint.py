@@ -34,7 +34,7 @@ NULLABLE, NOT_NULL = "nullable", "NOT NULL"
 A_DEFAULT, NO_DEFAULT = "a default", "no default"
 
 ColumnProperties = tuple[tuple[Kind, str | None], ...]
-"""What an operation makes of properties of a column; ``None`` where that is not known."""
+"""The new values of a column's properties; ``None`` if unknown."""
 
 
 class SchemaObject(NamedTuple):

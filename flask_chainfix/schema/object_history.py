@@ -27,7 +27,7 @@ from flask_chainfix.schema.footprint import (
 
 State = bool | str | None
 """Whether an object is there, or what a property of a column is, ``False`` where the column is not
-there; ``None`` where that is not known."""
+there; ``None`` if that is unknown."""
 
 Place = tuple[int, int]  # the rank of a revision, and how many of its effects come before
 _PARTS = (Kind.COLUMN, Kind.INDEX, Kind.CONSTRAINT, Kind.VALUE)

@@ -243,7 +243,7 @@ _MOST_LONG_NUMBERS = 10_000  # integers of many digits: their hashes may all be 
 _MOST_PARTS = 100  # names that one import joins; CPython keeps each prefix of them in memory
 _FEW_BYTES = 32 * 1024  # so few hold too few of either
 
-_WORDS = (  # patterns of what is rare are compiled when it is there
+_WORDS = (  # patterns for rare tokens are compiled only if needed
     rb"(?P<scope>\b(?:class|def|for|lambda|type)\b)|(?P<number>\b\d\w{15,})|\w+|[^\w \t\f]"
 )
 

@@ -95,12 +95,12 @@ _KINDS_WITH = {
 }
 _KIND_OF = {"DOMAIN": Kind.TYPE, "INDEX": Kind.INDEX, "TYPE": Kind.TYPE}
 _DROP_ENDS = ("CASCADE", "CONSTRAINTS", "PURGE", "RESTRICT")
-# Actions of ALTER TABLE that concern the table only as a whole, and what tells of other actions.
+# Actions of ALTER TABLE on the table as a whole, and the words of other actions.
 _ABOUT_TABLE = word_set(
     "AUTO_INCREMENT CHARACTER COLLATE COMMENT CONVERT DISABLE ENABLE ENGINE NOCHECK OWNER VALIDATE"
 )
 _ACTIONS = word_set("ADD ALTER ATTACH CHANGE DETACH DROP INHERIT MODIFY RENAME")
-# An action that cannot be read may concern other tables where one of these words stands in it.
+# An unreadable action may concern other tables if it contains one of these words.
 _REACHES_OUT = frozenset(
     {"EXCHANGE", "OF", "PARTITION", "REFERENCES", "RENAME", "SCHEMA", "SWITCH"}
 )
@@ -326,7 +326,7 @@ def _alter(words: Words, tokens: Sequence[Any], script: Script) -> Effects:
 def _alter_table(
     table: SchemaObject, words: Words, tokens: Sequence[Any], script: Script
 ) -> Effects:
-    """What the actions behind ALTER TABLE and the name do."""
+    """The effects of the actions after ALTER TABLE and the name."""
     from flask_chainfix.schema.sql.trees import altered
 
     try:
@@ -347,7 +347,7 @@ def _alter_table(
 
 
 def _value(type_: SchemaObject, words: Words) -> list[Effect | Opaque]:
-    """What ALTER TYPE does to a value of an enumerated type."""
+    """The effects of ALTER TYPE on a value of an enumerated type."""
     if words.takes("ADD", "VALUE"):
         certain = not words.takes("IF", "NOT", "EXISTS")
         value = type_.part(Kind.VALUE, words.text())
@@ -361,7 +361,7 @@ def _value(type_: SchemaObject, words: Words) -> list[Effect | Opaque]:
 
 
 def _renamed(thing: SchemaObject, words: Words) -> list[Effect | Opaque]:
-    """What a rename or a move to another schema does, where nothing else stands here."""
+    """The effects of a rename or a move to another schema, if nothing else follows."""
     if words.takes("RENAME", "TO"):
         new = words.qualified()
         after = thing._replace(name=new.name, schema=new.schema or thing.schema)
