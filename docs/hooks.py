@@ -94,11 +94,11 @@ def _page(rule: dict[str, Any], family: str) -> str:
 
 {_sentence(rule["breaks"])}
 
-## How it comes about
+## How it happens
 
 {rule["origin"]}
 
-## How it is repaired
+## How to repair it
 
 {rule["repair"]}
 

@@ -21,7 +21,7 @@ from tests.statuses import db, looked_at
 from tests.support import MIGRATIONS, mended, repaired, snapshot_of
 
 RULES = all_rules()
-HEADINGS = ("What breaks:", "How it comes about:", "How it is repaired:", "Example:")
+HEADINGS = ("What breaks:", "How it happens:", "How to repair it:", "Example:")
 
 
 def of_each_rule(*families: Family) -> pytest.MarkDecorator:

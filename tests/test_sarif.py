@@ -151,7 +151,7 @@ def test_rules_are_explained_as_explain_does_it(project: Path) -> None:
         assert told["shortDescription"]["text"] == known.summary
         assert told["defaultConfiguration"]["level"] == known.severity.value
         texts = (told["fullDescription"]["text"], told["help"]["text"])
-        assert "How it is repaired: " in texts[1]
+        assert "How to repair it: " in texts[1]
         assert len(texts[0]) <= 1024
         assert not {"{alembic}", "{fixchain}"} & set(re.findall(r"{\w+}", "".join(texts)))
 

@@ -1,1 +1,1 @@
-"""A chain of revisions: its graph, its lineages, and the files it is read from."""
+"""A chain of revisions: its graph, its lineages, and its files."""

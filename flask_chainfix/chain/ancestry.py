@@ -1,4 +1,4 @@
-"""Which revisions run before which, and which parents say nothing that others do not say."""
+"""Which revisions run before which, and which parents are redundant."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from flask_chainfix.chain.revision_graph import Graph
 
 
 class Ancestry:
-    """Which revisions run before which, by any kind of edge; a call answers for two of them.
+    """Which revisions run before which, by any kind of edge; called with two revisions.
 
-    Revisions that follow each other without a branch form a run. What is below a run is kept as the
-    bits of a number, a bit for each run, so that long chains take little.
+    Revisions that follow each other without a branch form a run. What is below a run is kept as a
+    bit mask with a bit for each run, so that long chains need little memory.
     """
 
     def __init__(self, graph: Graph) -> None:
@@ -51,7 +51,7 @@ class CommonAncestry:
         chains: the other ones.
 
     Attributes:
-        below: what runs before each revision, as the bits of a number.
+        below: what runs before each revision, as a bit mask.
     """
 
     def __init__(self, graph: Graph, chains: Iterable[Graph]) -> None:
@@ -73,14 +73,14 @@ class CommonAncestry:
         return found
 
     def bits(self, names: Iterable[str]) -> int:
-        """Some revisions as bits."""
+        """Revisions as a bit mask."""
         bits = 0
         for name in names:
             bits |= self._bit[name]
         return bits
 
     def names(self, bits: int) -> Iterator[str]:
-        """Bits as revisions, in the order of the chain."""
+        """A bit mask as revisions, in the order of the chain."""
         while bits:
             lowest = bits & -bits
             yield self._names[lowest.bit_length() - 1]
@@ -90,19 +90,19 @@ class CommonAncestry:
 def upgrade_order(
     graph: Graph, runs_before: Ancestry, done: Collection[str] = ()
 ) -> Mapping[str, int] | None:
-    """The place of each revision in the order in which Alembic upgrades a database.
+    """The position of each revision in the order in which Alembic upgrades a database.
 
-    It is that of Alembic's ``RevisionMap``, which a test compares: from the heads down, the first
-    branch as far as no other one needs what comes next, and all of that backwards.
+    It is the order of Alembic's ``RevisionMap``, which a test compares: down from the heads, along
+    the first branch until another one needs the next revision, all of that reversed.
 
     Args:
         graph: the chain.
         runs_before: which of its revisions run before which in any order.
-        done: what has run there, with all that it requires; nothing on an empty database.
+        done: the revisions that have run, with all that they require; empty for an empty database.
 
     Returns:
-        ``None`` where Alembic cannot load the chain, and where it has no fixed order: of several
-        dependencies of one revision it keeps a set.
+        ``None`` if Alembic cannot load the chain, or has no fixed order, because it keeps the
+        dependencies of a revision as a set.
     """
     if graph.missing or graph.cycles or graph.duplicates or graph.floating:
         return None
@@ -133,9 +133,9 @@ def upgrade_order(
 def start_of_branch(
     runs_before: Ancestry, parents: Mapping[str, tuple[str, ...]], revision: str, other: str
 ) -> str:
-    """The lowest revision of a branch: put above ``other``, it carries ``revision`` with it.
+    """The lowest revision of the branch to move above ``other`` together with ``revision``.
 
-    It goes by first parents; ``revision`` and ``other`` may run in any order.
+    The branch follows first parents; ``revision`` and ``other`` may run in any order.
     """
     start = revision
     while parents[start] and not runs_before(parents[start][0], other):
@@ -143,8 +143,8 @@ def start_of_branch(
     return start
 
 
-# --- Parents and dependencies that another one of the same revision requires anyway --------------
-_PASSABLE = 2  # so many names, and Alembic runs the revision however they are tied
+# --- Redundant parents and dependencies ----------------------------------------------------------
+_PASSABLE = 2  # with at most this many names, Alembic can always run the revision
 
 
 def is_redundant(graph: Graph, revision: str, parent: str) -> bool:
@@ -155,9 +155,9 @@ def is_redundant(graph: Graph, revision: str, parent: str) -> bool:
 
 
 def redundant_parents(graph: Graph) -> Mapping[str, tuple[str, ...]]:
-    """The parents that are an ancestor of another parent, or named twice; only where there are.
+    """The parents that are an ancestor of another parent, or named twice, by revision.
 
-    Revisions that stand twice or in a cycle are left out: of them it is not known.
+    Revisions with a duplicate id or in a cycle are left out, because it is unknown for them.
     """
     unsure = _unsure(graph)
     found: dict[str, tuple[str, ...]] = {}
@@ -173,21 +173,21 @@ def redundant_parents(graph: Graph) -> Mapping[str, tuple[str, ...]]:
     return found
 
 
-@lru_cache(maxsize=8)  # several rules and mends ask for those of the same chain
+@lru_cache(maxsize=8)  # several rules and mends need these for the same chain
 def impassable(graph: Graph) -> Mapping[str, tuple[str, ...]]:
-    """The revisions that Alembic cannot upgrade to, and what each of them names in vain.
+    """The revisions that Alembic cannot upgrade to, and the redundant names in each of them.
 
-    Where a revision follows several others, Alembic takes the rows of all of them out of the
-    version table. One that another of them requires has no row by then, and that is a KeyError,
-    in 1.10 as in 1.20. Beside a single other one Alembic replaces the one row that is there. Where
-    more is upgraded than the revision requires, it can have luck: ``stuck_at`` tells.
+    If a revision follows three or more others, Alembic removes all their rows from the version
+    table. A parent that another one requires has no row then, and that is a KeyError, in 1.10 as in
+    1.20. With two, Alembic replaces the only existing row. If the upgrade includes more than the
+    revision requires, it may still work, see ``stuck_at``.
 
     Args:
-        graph: a chain as its files say it, without evidence.
+        graph: a chain as in its files, without evidence.
 
     Returns:
         For each such revision the parents and dependencies that another one of them requires.
-        Revisions that stand twice or in a cycle are left out: of them it is not known.
+        Revisions with a duplicate id or in a cycle are left out, because it is unknown for them.
     """
     unsure = _unsure(graph)
     found: dict[str, tuple[str, ...]] = {}
@@ -209,7 +209,7 @@ def required_among(graph: Graph, names: Iterable[str]) -> set[str]:
 
 
 def followed(graph: Graph, revision: str) -> tuple[str, ...]:
-    """Parents and dependencies as Alembic has them: without what an ancestor depends on as well."""
+    """Parents and dependencies as Alembic has them: without those that an ancestor has."""
     own = (
         target
         for target in graph.dependencies.get(revision, ())
@@ -221,7 +221,7 @@ def followed(graph: Graph, revision: str) -> tuple[str, ...]:
 def _lower(graph: Graph, names: Iterable[str], below: Callable[[str], tuple[str, ...]]) -> set[str]:
     """Those of some revisions that another one of them leads to."""
     wanted = set(names)
-    # Nothing leads to what comes later in the order; but in cycles the order says nothing.
+    # Nothing leads to a later revision in the order; but the order is meaningless in cycles.
     floor = -1 if graph.cycles else min(map(graph.position.__getitem__, wanted), default=0)
     pending = [name for start in wanted for name in below(start)]
     reached: set[str] = set()
@@ -248,7 +248,7 @@ def stuck_at(graph: Graph, done: Collection[str], order: Iterable[str]) -> froze
         named = set(followed(graph, revision))
         replaced = rows & named
         if len(replaced) > 1:
-            # A row that stands above one of them stands for it, too.
+            # A row of a descendant stands for it, too.
             own = named - graph.required(rows - named)
             if not own <= rows:
                 stuck.add(revision)

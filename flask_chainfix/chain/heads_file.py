@@ -1,10 +1,9 @@
-"""The chain lock: a file with the head of each lineage, on which new migrations collide in Git.
+"""The chain lock: a file with the head of each lineage, which makes Git detect conflicts.
 
-Each lineage has a line, which begins with what stays the same when migrations are added: so two
-branches that both add one to the same lineage change the same line. Git takes changes of
-neighbouring lines for a conflict, too. Therefore there is a line that does not change on either
-side of each, and the one before it is like no other, so that Git keeps it apart from a lineage that
-is added there.
+Each lineage has a line that begins with a fixed part, so two branches that both add a migration to
+the same lineage change the same line. Git also treats changes of adjacent lines as a conflict.
+Therefore each line is between two lines that never change, and the one before it is unique, so that
+Git keeps it apart from a lineage that is added there.
 """
 
 from __future__ import annotations
@@ -28,19 +27,19 @@ _MARKERS = ("<<<<<<<", "|||||||", "=======", ">>>>>>>")
 
 
 class Line(NamedTuple):
-    """A line of a lock that says something: its number, and its text without blanks around it."""
+    """A meaningful line of a lock: its number, and its text without surrounding spaces."""
 
     number: int
     text: str
 
     @property
     def is_marker(self) -> bool:
-        """Whether it is one of those that Git leaves where there is a conflict."""
+        """Whether it is one of Git's conflict markers."""
         return self.text.startswith(_MARKERS)
 
 
 def read_lines(data: bytes) -> list[Line]:
-    """The lines of a lock that say something."""
+    """The meaningful lines of a lock."""
     lines = data.decode(errors="replace").splitlines()
     stripped = (Line(number, line.strip()) for number, line in enumerate(lines, 1))
     return [line for line in stripped if line.text and not line.text.startswith("#")]
@@ -50,14 +49,13 @@ def expected_lines(snapshot: Snapshot) -> Mapping[str, str] | None:
     """The line of each head, by the head.
 
     Returns:
-        ``None`` where nobody can tell the heads: a lineage has none or several, or a file was
-        not read.
+        ``None`` if the heads are unknown: a lineage has none or several, or a file was not read.
     """
     heads: dict[str, str] = {}
     lineages = find_lineages(snapshot)
     for head in snapshot.graph.heads:
         lineage = lineages.by_revision[head]
-        # Which of the bases counts as the main one depends on what is added on top of them.
+        # The main base depends on what is added on top of the bases.
         main = lineage is lineages.main
         start = min(lineages.bases) if main else lineage.name
         if start in heads:
@@ -69,11 +67,11 @@ def expected_lines(snapshot: Snapshot) -> Mapping[str, str] | None:
 
 
 def edit_for(snapshot: Snapshot, *, create: bool = False) -> Edit | None:
-    """What keeps the lock up to date, or with ``create`` makes one where there is none.
+    """The edit that updates the lock, or with ``create`` creates one if there is none.
 
     Returns:
-        ``None`` where the lock is as it should be, cannot be read, or is not wanted; and where
-        nobody can tell the heads.
+        ``None`` if the lock is current, cannot be read, or is not wanted; and if the heads are
+        unknown.
     """
     lock = snapshot.lock
     before = None if lock is None else lock.data
@@ -86,12 +84,12 @@ def edit_for(snapshot: Snapshot, *, create: bool = False) -> Edit | None:
 
 
 def in_step(data: bytes, lines: Mapping[str, str]) -> bool:
-    """Whether a lock has these lines, each once, and no others."""
+    """Whether a lock has exactly these lines, each once."""
     return sorted(line.text for line in read_lines(data)) == sorted(lines.values())
 
 
 def text_of(lines: Mapping[str, str], like: bytes) -> bytes:
-    """A lock with these lines, its line ends like those of another."""
+    """A lock with these lines, and the line ends of another."""
     end = "\r\n" if b"\r\n" in like else "\n"
     parts = (f"# the chain on {line.partition(': ')[0]}\n{line}\n" for line in lines.values())
     text = "\n".join((_NOTE, *parts, _END))
@@ -99,5 +97,5 @@ def text_of(lines: Mapping[str, str], like: bytes) -> bytes:
 
 
 def _word(id_: str) -> str:
-    """An id as it is; one that is no text for a line, as Python would write it."""
+    """An id, or its Python literal if it cannot be written on a line."""
     return id_ if id_.isprintable() and id_ == id_.strip() else ascii(id_)

@@ -1,9 +1,9 @@
-"""Which bases and heads belong together, and which are meant to stand apart.
+"""Which bases and heads belong together, and which are independent on purpose.
 
-Alembic supports several lineages on purpose: bases with a branch label, a base in a version
-location of its own, lineages tied by ``depends_on``, branches that each carry a label (one label
-says nothing about the other branch: that may well be an accident). These
-are left alone. All other bases should be one, and so should the heads of each lineage.
+Alembic supports several lineages: bases with a branch label, a base in a version location of its
+own, lineages connected by ``depends_on``, branches that each carry a label. (One label says nothing
+about the other branch, which may be an accident.) These are left alone. All other bases should be
+one, and so should the heads of each lineage.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Lineage:
 
     Attributes:
         parent: the lineage that it branches off; ``None`` for one with a base of its own.
-        name: the revision that sets it apart, for messages.
+        name: the revision that it starts with, for messages.
         depth: how many lineages are below it.
     """
 
@@ -35,8 +35,8 @@ class Lineages(NamedTuple):
     """The lineages of a chain.
 
     Attributes:
-        main: the lineage of the base that stays; ``None`` where the chain has no base.
-        bases: bases of which only one should be left: the one with the most descendants first.
+        main: the lineage of the base that stays; ``None`` if the chain has no base.
+        bases: the bases that should become one, the one with the most descendants first.
         joined: whether merge points already join all of these bases.
         by_revision: the lineage of each revision; heads with the same one should become one.
     """
@@ -64,9 +64,9 @@ def _find_lineages(snapshot: Snapshot) -> Lineages:
         count = {base: len(graph.descendants([base])) for base in bases}
         bases = tuple(sorted(bases, key=lambda base: -count[base]))
         apart = _intended(snapshot, bases, labelled)
-    # Where all are apart, the largest stands for the main one.
+    # If all are independent, the largest is the main one.
     regular = tuple(base for base in bases if base not in apart) or bases[:1]
-    apart = apart.difference(regular) | _meant_to_hang(snapshot)
+    apart = apart.difference(regular) | _allowed_gaps(snapshot)
     by_revision: Mapping[str, Lineage] = dict.fromkeys(graph, main)
     if apart or labelled:
         by_revision = _by_revision(graph, main, apart, labelled)
@@ -74,8 +74,8 @@ def _find_lineages(snapshot: Snapshot) -> Lineages:
     return Lineages(main if bases else None, regular, joined, by_revision)
 
 
-def _meant_to_hang(snapshot: Snapshot) -> frozenset[str]:
-    """The revisions whose missing parents the settings say are all right."""
+def _allowed_gaps(snapshot: Snapshot) -> frozenset[str]:
+    """The revisions whose missing parents the settings allow."""
     if "FC103" not in snapshot.environment.settings.ignore:
         return frozenset()
     graph = snapshot.graph
@@ -85,7 +85,7 @@ def _meant_to_hang(snapshot: Snapshot) -> frozenset[str]:
 def _labelled_starts(snapshot: Snapshot) -> frozenset[str]:
     """The revisions at which labelled branches begin.
 
-    As in Alembic a label belongs to the whole branch: it reaches down from the revision that
+    As in Alembic, a label belongs to the whole branch: it extends down from the revision that
     declares it to the branch point or base. A computed label is a label, too.
     """
     graph = snapshot.graph
@@ -107,7 +107,7 @@ def _labelled_starts(snapshot: Snapshot) -> frozenset[str]:
 def _intended(
     snapshot: Snapshot, bases: tuple[str, ...], labelled: frozenset[str]
 ) -> frozenset[str]:
-    """The bases that are there on purpose."""
+    """The bases that are independent on purpose."""
     graph, environment = snapshot.graph, snapshot.environment
     if "FC101" in environment.settings.ignore:
         return frozenset(bases)
@@ -154,9 +154,9 @@ def _by_revision(
 
 
 def _merged(one: Lineage, other: Lineage, main: Lineage) -> Lineage:
-    """The lineage that two lineages branch off: where they merge, they are one again.
+    """The lineage that two lineages branch off: after their merge point they are one again.
 
-    Two with bases of their own become the main one if that is among them, else the first.
+    Two with bases of their own become the main one if it is among them, otherwise the first.
     """
     first, second = one, other
     while first is not second:

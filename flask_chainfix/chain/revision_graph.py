@@ -1,8 +1,8 @@
-"""Immutable questions to a chain of revisions; total: a broken chain has answers, not errors.
+"""The graph of a chain of revisions; a broken chain has answers, not errors.
 
 Edges point from a revision to its parents (``down_revision``) and to its dependencies
-(``depends_on``). Several files with one id are one node here, with the parents of all of them:
-so a duplicate does not also look like a second base or head.
+(``depends_on``). Several files with one id are one node with the parents of all of them, so that a
+duplicate does not also look like a second base or head.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from flask_chainfix.model.files import Header
 
 _NONE: tuple[str, ...] = ()
 
-# What evidence does not change.
+# Attributes that evidence does not change.
 _OF_LINKS = {"missing_parents", "parents", "children", "bases", "heads", "labelled"}
 
 
@@ -27,10 +27,10 @@ class Graph:
         headers: one for each file, in a stable order; those without a readable id are left out.
 
     Attributes:
-        named_parents: for each revision the parents that it names, be they there or not.
-        duplicates: how many files have each id that several have.
-        floating: the revisions whose parents are not known: computed, or no strings.
-        labels: the branch labels that each revision declares; only those that declare any.
+        named_parents: the parents that each revision names, whether they exist or not.
+        duplicates: how many files have each duplicate id.
+        floating: the revisions with unknown parents: computed, or not strings.
+        labels: the branch labels of each revision that declares any.
     """
 
     def __init__(self, headers: Iterable[Header]) -> None:
@@ -63,7 +63,7 @@ class Graph:
         self.named_parents: Mapping[str, tuple[str, ...]] = named
 
     def with_evidence(self, evidence: Mapping[str, tuple[str, ...]]) -> Graph:
-        """The same chain, with revisions that must also run before others, by no header's word."""
+        """The same chain, with additional required orders that no header names."""
         if not evidence:
             return self
         graph = copy(self)
@@ -84,7 +84,7 @@ class Graph:
 
     @cached_property
     def missing_parents(self) -> Mapping[str, tuple[str, ...]]:
-        """For each revision that names parents which no file has: those parents."""
+        """The missing parents of each revision that names any."""
         named = self.named_parents
         return {
             revision: missing
@@ -94,12 +94,12 @@ class Graph:
 
     @cached_property
     def open_ends(self) -> Set[str]:
-        """The revisions below which more may belong: in a cycle, or with a missing parent."""
+        """The revisions below which others may belong: in a cycle, or with a missing parent."""
         return set(self.missing_parents).union(*self.cycles)
 
     @cached_property
     def parents(self) -> Mapping[str, tuple[str, ...]]:
-        """The parents of each revision that exist."""
+        """The existing parents of each revision."""
         named = self.named_parents
         existing = {
             revision: tuple(parent for parent in named[revision] if parent in named)
@@ -109,7 +109,7 @@ class Graph:
 
     @cached_property
     def children(self) -> Mapping[str, tuple[str, ...]]:
-        """The revisions that name each revision as a parent; only those that have any."""
+        """The revisions that name each revision as a parent, if any."""
         return _inverted(self.parents)
 
     @cached_property
@@ -126,12 +126,12 @@ class Graph:
 
     @cached_property
     def labelled(self) -> Mapping[str, tuple[str, ...]]:
-        """The revisions that declare each branch label, once for each time."""
+        """The revisions that declare each branch label, once for each declaration."""
         return _inverted(self.labels)
 
     @cached_property
     def dependencies(self) -> Mapping[str, tuple[str, ...]]:
-        """The revisions that each revision depends on, labels resolved; only where there are."""
+        """The revisions that each revision depends on, with labels resolved, if any."""
         resolved = {
             revision: tuple(target for name in names if (target := self._resolve(name)) is not None)
             for revision, names in self._dependency_names.items()
@@ -142,12 +142,12 @@ class Graph:
 
     @cached_property
     def dependants(self) -> Mapping[str, tuple[str, ...]]:
-        """The revisions that depend on each revision; only those on which one does."""
+        """The revisions that depend on each revision, if any."""
         return _inverted(self.dependencies)
 
     @cached_property
     def missing_dependencies(self) -> Mapping[str, tuple[str, ...]]:
-        """For each revision whose ``depends_on`` names what does not exist: those names."""
+        """The missing names in ``depends_on`` of each revision that has any."""
         return {
             revision: missing
             for revision, names in self._dependency_names.items()
@@ -156,7 +156,7 @@ class Graph:
 
     @property
     def missing(self) -> set[str]:
-        """What is named as a parent or dependency and does not exist."""
+        """The missing parents and dependencies of all revisions."""
         missing = (*self.missing_parents.values(), *self.missing_dependencies.values())
         return set[str]().union(*missing)
 
@@ -167,16 +167,16 @@ class Graph:
         return owners[0] if owners else None
 
     def requirements(self, revision: str) -> tuple[str, ...]:
-        """Parents and dependencies: what runs before the revision."""
+        """Parents and dependencies, which run before the revision."""
         dependencies = self.dependencies.get(revision)
         parents = self.parents[revision]
         return parents if not dependencies else tuple(dict.fromkeys(parents + dependencies))
 
     @cached_property
     def order(self) -> tuple[str, ...]:
-        """Every revision behind what it requires; members of cycles, and what is above, at the end.
+        """Every revision after what it requires; cycles, and what is above them, come last.
 
-        The order of the files decides between revisions that are free.
+        The order of the files decides between independent revisions.
         """
         order = self.free_of_cycles
         if len(order) < len(self.named_parents):
@@ -186,12 +186,12 @@ class Graph:
 
     @cached_property
     def position(self) -> Mapping[str, int]:
-        """The place of each revision in ``order``."""
+        """The index of each revision in ``order``."""
         return {revision: index for index, revision in enumerate(self.order)}
 
     @cached_property
     def free_of_cycles(self) -> tuple[str, ...]:
-        """The part of ``order`` that is one: Kahn's algorithm (1962), first in, first out."""
+        """The part of ``order`` without cycles: Kahn's algorithm (1962), first in, first out."""
         dependants, waiting = self._dependants()
         ready: deque[str] = deque()
         for revision, parents in self.parents.items():
@@ -215,7 +215,7 @@ class Graph:
         return tuple(order)
 
     def _dependants(self) -> tuple[dict[str, list[str]], dict[str, int]]:
-        """What waits for a revision by ``depends_on`` alone, and for how many each one waits."""
+        """What waits for a revision by ``depends_on`` alone, and each one's number of those."""
         dependants: dict[str, list[str]] = {}
         waiting: dict[str, int] = {}
         for revision, targets in self.dependencies.items():
@@ -232,25 +232,25 @@ class Graph:
         return _cyclic_components(suspects, self.requirements) if suspects else ()
 
     def ancestors(self, revisions: Iterable[str], *, outside: Collection[str] = ()) -> set[str]:
-        """The revisions themselves and all that are below them, without those ``outside``.
+        """The revisions and all their ancestors, without those ``outside``.
 
-        The search does not pass through ``outside``, which must hold its own ancestors.
+        The search does not pass through ``outside``, which must contain its own ancestors.
         """
         return _reach(revisions, self.parents.__getitem__, outside)
 
     def required(self, revisions: Iterable[str]) -> set[str]:
-        """The revisions themselves and all that must run before them, by any kind of edge."""
+        """The revisions and all that must run before them, by any kind of edge."""
         return _reach(revisions, self.requirements, ())
 
     def descendants(self, revisions: Iterable[str]) -> set[str]:
-        """The revisions themselves and all that are above them."""
+        """The revisions and all their descendants."""
         children = self.children
         return _reach(revisions, lambda revision: children.get(revision, _NONE), ())
 
     def is_ancestor(self, below: str, above: str) -> bool:
         """Whether ``below`` is a proper ancestor of ``above``."""
-        # Whatever comes before `below` in the order cannot have it among its ancestors; but in
-        # cycles, and above them, the order says nothing.
+        # A revision before `below` in the order cannot be its descendant; but in
+        # cycles, and above them, the order is meaningless.
         position = self.position
         floor = -1 if self.cycles else position[below]
         pending, seen = list(self.parents[above]), {above}
@@ -265,7 +265,7 @@ class Graph:
 
     @cached_property
     def depth(self) -> Mapping[str, int]:
-        """The number of revisions on the longest way down from each revision, itself included."""
+        """The number of revisions on the longest path down from each revision, itself included."""
         depth: dict[str, int] = {}
         for revision in self.order:
             below = [depth.get(parent, 0) for parent in self.parents[revision]]
@@ -274,7 +274,7 @@ class Graph:
 
     @cached_property
     def pieces(self) -> tuple[tuple[str, ...], ...]:
-        """The revisions that hang together by parents: each piece in topological order."""
+        """The components connected by parents, each in topological order."""
         hanging = self.floating or self.missing_parents or self.cycles
         if len(self.bases) == 1 and not hanging:
             return (self.order,)
@@ -302,7 +302,7 @@ class Graph:
 def _cyclic_components(
     starts: Iterable[str], successors: Callable[[str], tuple[str, ...]]
 ) -> tuple[tuple[str, ...], ...]:
-    """Tarjan's components that are cycles, without recursion: chains are long."""
+    """Tarjan's components that are cycles, without recursion, because chains are long."""
     index: dict[str, int] = {}
     lowest: dict[str, int] = {}
     stack: dict[str, None] = {}

@@ -1,4 +1,4 @@
-"""Everything that was read from one migration environment, nothing judged."""
+"""Everything that was read from one migration environment, without judgement."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _R = TypeVar("_R")
 
 
 class Known:
-    """What was worked out from some files, kept while more becomes known around them.
+    """Results that were computed from some files, kept while more becomes known around them.
 
     Attributes:
-        files: the files; of others it says nothing.
-        results: by what each depends on beside them.
+        files: the files; results for other files are not reused.
+        results: by what each depends on besides the files.
     """
 
     def __init__(self, files: tuple[MigrationFile, ...] = ()) -> None:
@@ -37,12 +37,12 @@ class Known:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The files of an environment as they were at one moment.
+    """The files of an environment at one moment.
 
     Attributes:
-        environment: where they lie and what the settings say.
-        files: every file that Alembic would load, in the order in which it lists them.
-        lock: the chain lock; ``None`` where there is none.
+        environment: the environment and its settings.
+        files: every file that Alembic would load, in Alembic's order.
+        lock: the chain lock; ``None`` if there is none.
     """
 
     environment: Environment
@@ -55,11 +55,11 @@ class Snapshot:
             object.__setattr__(self, "_known", Known(self.files))
 
     def once(self, about: Hashable, work_out: Callable[[], _R]) -> _R:
-        """What something about these migrations comes to, worked out the first time only.
+        """The result of a computation on these migrations, computed only the first time.
 
         Args:
-            about: all that it depends on beside the migrations.
-            work_out: called the first time.
+            about: everything that it depends on besides the migrations.
+            work_out: computes it.
         """
         results = self._known.results
         if about not in results:
@@ -69,22 +69,22 @@ class Snapshot:
 
     @property
     def graph(self) -> Graph:
-        """The chain that the readable files form."""
+        """The chain of the readable files."""
         return self.once(Graph, lambda: Graph(self.headers))
 
     @property
     def headers(self) -> Iterator[Header]:
-        """What each readable file says of itself."""
+        """The header of each readable file."""
         return (file.reading for file in self.files if isinstance(file.reading, Header))
 
     @property
     def readable(self) -> Iterator[tuple[MigrationFile, Header]]:
-        """The readable files, each with what it says of itself."""
+        """The readable files, each with its header."""
         return ((file, file.reading) for file in self.files if isinstance(file.reading, Header))
 
     @cached_property
     def files_by_revision(self) -> Mapping[str, tuple[MigrationFile, ...]]:
-        """The files of each id; more than one where an id stands twice."""
+        """The files of each id; several for a duplicate id."""
         found: dict[str, tuple[MigrationFile, ...]] = {}
         for file, header in self.readable:
             id_ = header.revision
@@ -94,13 +94,13 @@ class Snapshot:
 
     @cached_property
     def unreadable(self) -> tuple[tuple[MigrationFile, Unreadable], ...]:
-        """The files that Alembic would try to load and fail."""
+        """The files that Alembic would try to load, and fail."""
         return tuple(
             (file, file.reading) for file in self.files if isinstance(file.reading, Unreadable)
         )
 
     def unread(self, revision: str) -> tuple[MigrationFile, Unreadable] | None:
-        """The file that was not read and may well have an id, as its name or its text holds it."""
+        """The unread file that may have an id, because the id is in its name or its text."""
         text = revision.encode("utf-8", "surrogatepass")
         compiled = ((file, _COMPILED) for file in self.compiled)
         for file, problem in (*self.unreadable, *compiled):
@@ -117,7 +117,7 @@ class Snapshot:
     def leftovers(self) -> tuple[MigrationFile, ...]:
         """The files that Alembic cannot load and that have no place in the chain.
 
-        None while something is missing, which one of them may be.
+        Empty if something is missing, which one of them may be.
         """
         ignored = self.environment.settings.ignore
         if self.graph.missing.difference(self.stand_ins) or self.anonymous:
@@ -128,7 +128,7 @@ class Snapshot:
 
     @cached_property
     def stand_ins(self) -> frozenset[str]:
-        """The revisions that are missing, and of which the settings say that this is all right."""
+        """The missing revisions that the settings allow."""
         graph, ignored = self.graph, self.environment.settings.ignore
         parents = graph.missing_parents.values() if "FC103" in ignored else ()
         dependencies = graph.missing_dependencies.values() if "FC107" in ignored else ()
@@ -136,12 +136,12 @@ class Snapshot:
 
     @cached_property
     def anonymous(self) -> tuple[MigrationFile, ...]:
-        """The files whose id is computed, or is no string."""
+        """The files whose id is computed, or not a string."""
         return tuple(file for file in self.unplaced if file.reading[0] is None)
 
     @cached_property
     def unplaced(self) -> tuple[MigrationFile, ...]:
-        """The files whose id or parents are not known, and so their place in the chain."""
+        """The files whose id or parents, and so their place in the chain, are unknown."""
         return tuple(
             file
             for file in self.files
@@ -172,20 +172,20 @@ class Snapshot:
         )
 
     def locations(self, revision: str, name: str) -> tuple[Location, ...]:
-        """Where the files of a revision say something: file and line of a header attribute."""
+        """The places of a header attribute in the files of a revision."""
         return tuple(location(file, name) for file in self.files_by_revision[revision])
 
     def version_location(self, path: Path) -> Path:
-        """The version location that a file belongs to; of nested ones the innermost."""
+        """The version location of a file; if they are nested, the innermost."""
         around = [place for place in self.environment.version_locations if place in path.parents]
         return max(around, key=lambda place: len(place.parts), default=path.parent)
 
     def is_elsewhere(self, path: Path) -> bool:
-        """Whether a file lies in no version location, but a link there leads to it."""
+        """Whether a file is outside the version locations, and a link in them leads to it."""
         return not any(place in path.parents for place in self.environment.version_locations)
 
     def after(self: _S, edits: Iterable[Edit]) -> _S:
-        """The snapshot as it would be once the edits were made; nothing is written."""
+        """The snapshot as it would be after some edits; nothing is written."""
         changed = {(edit.path.parent, edit.path.name): edit.after for edit in edits}
         if not changed:
             return self
@@ -202,25 +202,25 @@ class Snapshot:
 
 
 def location(file: MigrationFile, name: str) -> Location:
-    """Where a file says something: the line of a header attribute, if it has a place."""
+    """The place of a header attribute in a file, if it has one."""
     span = file.reading.spans.get(name) if isinstance(file.reading, Header) else None
     return Location(file.path, source.line_of(file.data, span.start) if span else None)
 
 
 class Trunk:
-    """What several chains have in common, to cut each of them down to what is linked to it.
+    """What several chains have in common, to reduce each of them to what is linked to it.
 
-    Whether twenty branches go together two by two is asked two hundred times. What all of them have
-    is sound and looked at once; of it, only the revisions that something new is linked to stay.
+    Twenty branches have two hundred pairs to compare. Their common part is sound and checked once;
+    only its revisions that something new is linked to are kept.
 
     Args:
-        shared: those migrations; nothing may be wrong with them.
+        shared: the common migrations, which must be sound.
     """
 
     def __init__(self, shared: Snapshot) -> None:
         self._shared, self._graph = shared, shared.graph
         self._files = frozenset(map(id, shared.files))
-        self._is_below = cache(self._graph.is_ancestor)  # branches are put on the same few
+        self._is_below = cache(self._graph.is_ancestor)  # most branches build on the same few
         graph = self._graph
         odd = graph.labelled or graph.dependencies or graph.duplicates or graph.missing
         self._is_plain = (
@@ -229,10 +229,10 @@ class Trunk:
         )
 
     def shorten(self, files: Iterable[MigrationFile]) -> tuple[MigrationFile, ...] | None:
-        """A chain with little in it of what all have, and as broken as it is in full.
+        """A chain with only a little of the common part, and as broken as the full one.
 
         Returns:
-            ``None`` where it cannot be shortened without a doubt.
+            ``None`` if it cannot be shortened with certainty.
         """
         files, graph = tuple(files), self._graph
         new = [file for file in files if id(file) not in self._files]

@@ -40,7 +40,7 @@ def explain(context: click.Context, explained: tuple[Explanation, ...], output_f
     """Explain a finding.
 
     CODE is the code of a finding, such as FC102, or its name, such as multiple-heads. Says what it
-    is, what breaks, how it comes about and how it is repaired, with an example. Without CODE, lists
+    is, what breaks, how it happens and how to repair it, with an example. Without CODE, lists
     all findings. Needs no migrations and no database.
     """
     answer(

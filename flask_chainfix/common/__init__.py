@@ -1,1 +1,1 @@
-"""What every room needs: errors, wording, quoting, signals."""
+"""What every package needs: errors, wording, quoting, signals."""

@@ -1,6 +1,6 @@
-"""``dataclass`` of the standard library, put off until a class has its first instance.
+"""The standard library's ``dataclass``, deferred until a class has its first instance.
 
-To compile the methods of one takes as long as to import a small module. There are about a hundred
+Compiling the methods of one takes as long as importing a small module. There are about a hundred
 here, and most commands need a few of them.
 """
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 else:
 
     def dataclass(**options: bool) -> Callable[[type[_C]], type[_C]]:
-        """A decorator with the options of the standard library's; ``slots`` cannot be put off."""
+        """A decorator with the options of the standard library's; ``slots`` cannot be deferred."""
 
         def decorate(new: type[_C]) -> type[_C]:
             new.__dataclass_fields__ = _Unmade(new, options)
@@ -32,15 +32,15 @@ else:
 _C = TypeVar("_C")
 _making = RLock()
 
-# What is in a class beside what its author has written.
+# The attributes that every class has.
 _NOT_WRITTEN = frozenset({"__dict__", "__weakref__", "__init__", "__dataclass_fields__"})
 
 
 class _Unmade:
-    """Stands for the fields of a class until somebody asks for them: ``dataclasses`` does.
+    """A placeholder for the fields of a class until something, such as ``dataclasses``, needs them.
 
-    What the standard library compiles for each class, and one function for all can do, is left to
-    that one: ``repr``, and the comparison of what is frozen.
+    One function for all classes replaces what the standard library compiles for each: ``repr``, and
+    the comparison of frozen instances.
     """
 
     def __init__(self, new: Any, options: Mapping[str, bool]) -> None:
@@ -58,9 +58,9 @@ class _Unmade:
         return self._new.__dataclass_fields__
 
     def _make(self) -> None:
-        """Make the class; until all of it is there, other threads find what makes them wait."""
+        """Complete the class; until it is complete, other threads find the placeholder and wait."""
         new, options = self._new, self._options
-        if active_count() == 1:  # nobody looks; and a twin takes half as long again
+        if active_count() == 1:  # no other thread can see it; a copy would take half as long again
             del new.__init__
             dataclasses.dataclass(**options)(new)
             self._compare()
@@ -94,7 +94,7 @@ def _values(names: list[str]) -> Callable[[Any], Any]:
 
 
 def _represented(self: Any) -> str:
-    """The expression that makes an instance, as the standard library's ``dataclass`` has it."""
+    """The expression that creates an instance, in the format of the standard library's."""
     shown = (each.name for each in dataclasses.fields(self) if each.repr)
     values = (f"{name}={getattr(self, name)!r}" for name in shown)
     return f"{type(self).__qualname__}({', '.join(values)})"

@@ -1,8 +1,8 @@
-"""The few exceptional stops: what ends a command before it could do its work.
+"""The errors that end a command before it has done its work.
 
 Something wrong with the chain is a ``Finding``; something that stops the command is a
-``ChainFixError``. It carries what a person needs (a message and a remedy) and what a script
-needs (a type name and an exit code); ``cli`` turns it into output in one place.
+``ChainFixError``. It has a message and a remedy for people, and a type name and an exit code for
+scripts; ``cli`` turns it into output in one place.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ class ChainFixError(Exception):
     """Base of every error that ends a command.
 
     Args:
-        message: what happened, one sentence without a final full stop where possible. A line end
-            in it is one of other people's words, and does not end a line of the output.
+        message: what happened, one sentence, if possible without a full stop. A line end in it
+            comes from other people's text, and does not end a line of the output.
         remedy: what the user can do about it.
-        lines: what belongs below the message.
-        unchanged: whether a person should be told that nothing was changed.
+        lines: lines below the message.
+        unchanged: whether to tell people that nothing was changed.
 
     Attributes:
         about: the code and the revisions of the finding that it comes from, if it is one.
@@ -45,17 +45,17 @@ class ChainFixError(Exception):
 
 
 class WrongUsage(ChainFixError):
-    """A command was called in a way that there is not."""
+    """A command was called with invalid arguments."""
 
     exit_code = 2
 
 
 class NoEnvironment(ChainFixError):
-    """There is no migration environment where one was looked for."""
+    """There is no migration environment in the given place."""
 
 
 class NoMigrations(ChainFixError):
-    """The environment holds no migration at all."""
+    """The environment has no migrations."""
 
 
 class BadConfiguration(ChainFixError):
@@ -83,7 +83,7 @@ class CannotRewrite(ChainFixError):
 
 
 class StaleSnapshot(ChainFixError):
-    """What is on the disk is not what the plan was made from."""
+    """The files on the disk have changed since the plan was made."""
 
 
 class CannotWrite(ChainFixError):
@@ -95,7 +95,7 @@ class CannotMerge(ChainFixError):
 
 
 class RepairRunning(ChainFixError):
-    """Another process is changing this environment at this moment."""
+    """Another process is changing this environment right now."""
 
 
 class RepairInterrupted(ChainFixError):
@@ -103,23 +103,23 @@ class RepairInterrupted(ChainFixError):
 
 
 class NotConfirmed(ChainFixError):
-    """Alembic does not see what the plan promised; every file was put back."""
+    """Alembic does not confirm the plan; every file was restored."""
 
 
 class CannotRehearse(ChainFixError):
-    """A rehearsal cannot start: for want of the app, or because of what the app does itself."""
+    """A rehearsal cannot start, because there is no app, or because of what the app does."""
 
 
 class NoScratchDatabase(ChainFixError):
-    """No scratch database could be made; none is left behind."""
+    """No scratch database could be created; none is left behind."""
 
 
 class ScratchLeftBehind(ChainFixError):
-    """A scratch database is still there, because it could not be dropped."""
+    """A scratch database could not be dropped."""
 
 
 class BadDatabase(ChainFixError):
-    """What was given as a database is none, or it cannot be found out which ones are meant."""
+    """A given database is invalid, or it is unknown which databases are meant."""
 
 
 class CannotBackUp(ChainFixError):
@@ -127,11 +127,11 @@ class CannotBackUp(ChainFixError):
 
 
 class RehearsalFailed(ChainFixError):
-    """The chain does not run on a scratch database as it should; no file was changed."""
+    """The chain does not run as it should on a scratch database; no file was changed."""
 
 
 class NeedsConsent(ChainFixError):
-    """Files would change, there is no terminal to ask on, and ``--yes`` was not given."""
+    """Files would change, there is no terminal for the question, and ``--yes`` was not given."""
 
 
 class Interrupted(ChainFixError):
@@ -139,19 +139,19 @@ class Interrupted(ChainFixError):
 
 
 class NothingToUndo(ChainFixError):
-    """The journal holds no repair that could be undone."""
+    """The journal has no repair that can be undone."""
 
 
 class StrangeJournal(ChainFixError):
-    """The only journals are none that this user has made on this machine."""
+    """This user has made none of the journals on this machine."""
 
 
 class StatementFailed(ChainFixError):
-    """A statement of a migration has failed in a database; the message says what has run."""
+    """A statement of a migration failed in a database; the message says what has run."""
 
 
 class DowngradeFailed(ChainFixError):
-    """A database could not go down and up again; the message says how it and the files are."""
+    """A database could not be downgraded and upgraded; the message gives the final state."""
 
 
 class RowsNotMoved(ChainFixError):
@@ -159,15 +159,15 @@ class RowsNotMoved(ChainFixError):
 
 
 class RowsNotPutBack(ChainFixError):
-    """The version rows of a database are not what they were before; no file was changed."""
+    """The version rows of a database could not be restored; no file was changed."""
 
 
 class DatabaseUnreachable(ChainFixError):
-    """A database that a plan has to be safe for cannot be asked where it stands."""
+    """The stamp of a database cannot be read, and a plan must suit it."""
 
 
 class DatabaseMissing(ChainFixError):
-    """A database that a plan has to be safe for does not exist."""
+    """A database does not exist, and a plan must suit it."""
 
 
 class Declined(ChainFixError):

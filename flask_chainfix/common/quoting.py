@@ -1,8 +1,8 @@
-"""What other programs read, each in its own language: the only place where text is quoted.
+"""Quoting for other programs, each in its own language; no other module quotes text.
 
-Ids, rows, paths, refs, messages and settings are other people's words. Whatever is printed or
-written for a program goes through the function of that program's language, so that the words stay
-words: nothing in them ends a line, begins an option or a statement, or is obeyed by a terminal.
+Ids, rows, paths, refs, messages and settings come from other people. Everything that is printed or
+written for a program is quoted by the function for its language, so that nothing in it ends a line,
+begins an option or a statement, or controls a terminal.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ import shlex
 from collections.abc import Callable, Iterable
 from typing import Any
 
-# What stands in a command in the place of what ``Tools`` know.
+# The placeholders in commands that ``Tools`` fill in.
 PLACEHOLDER = re.compile(r"\{(alembic|fixchain|databases|own|named|asked)\}")
 _TYPOGRAPHY = {ord("“"): '"', ord("”"): '"', ord("…"): "...", ord("→"): "->", ord("’"): "'"}
 _ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
-_NO_WORD = "\ufffd"  # no shell can be given a NUL, or half of a character
+_NO_WORD = "\ufffd"  # no shell accepts a NUL, or half of a character
 _SPECIAL_IN_MERMAID = '#"`;&<>\\'  # a backtick begins Markdown
 
-# Ids of most migrations do.
+# Most ids match.
 _LIKE_A_COMMIT = re.compile(r"(?<!\w)([0-9a-f]{7,64})(?!\w)")
 
-# What GitHub and GitLab look for in the finished text, where no escape helps any more: people,
+# What GitHub and GitLab look for in the rendered text, where no escape helps: people,
 # issues and the like, addresses and emoji.
 _LIKE_A_REFERENCE = re.compile(
     r"(?<=[@#!$%&~^*])(?=\w)|(?<=:)(?=[a-z/+-])|(?<=\bwww)(?=\.)|(?<=\bGH-)(?=\d)", re.IGNORECASE
@@ -32,17 +32,17 @@ _LIKE_A_REFERENCE = re.compile(
 # Lists, headings and commands to bots begin with these.
 _LIKE_A_BLOCK = re.compile(r"^(?:(\d+)(?=[.)](?:\s|$))|(?=[-+=:/]))")
 _SPECIAL_IN_MARKDOWN = re.compile(r"[\\`*\[\]<>&~#@!]|(?<![^\W_])_|_(?![^\W_])")
-_BREAK = "\u200b"  # not printable, so nothing that is said holds it
-_ARGUMENTS = 100  # SQLite takes 127 of a function
+_BREAK = "\u200b"  # not printable, so no message contains it
+_ARGUMENTS = 100  # SQLite allows 127 arguments of a function
 
 
 class Unspeakable(ValueError):
-    """A text that a language has no safe form for; the message says what it holds."""
+    """A text cannot be written safely in a language; the message says what it contains."""
 
 
 # --- Terminals, XML, SARIF, and lines of any other text -------------------------------------------
 def printable(text: str) -> str:
-    """Text on one line, with escapes for all that a terminal would obey or could not show."""
+    """Text on one line, with escapes for what a terminal would obey or could not show."""
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else _escape(char) for char in text)
@@ -55,31 +55,31 @@ def _escape(char: str) -> str:
 
 
 def plain_ascii(text: str) -> str:
-    """The same sentence without the characters of good typography."""
+    """The same sentence with plain quotes and dashes."""
     return text.translate(_TYPOGRAPHY)
 
 
 def sarif_text(text: str) -> str:
-    """A message of SARIF's, in which braces would hold placeholders."""
+    """A message for SARIF, in which braces would be placeholders."""
     return printable(text).replace("{", "{{").replace("}", "}}")
 
 
 # --- HTML, SVG, Mermaid and Graphviz's DOT, all of them in ASCII ----------------------------------
 def markup(text: str) -> str:
-    """Text on one line as an element or a quoted attribute of HTML or XML holds it."""
+    """Text on one line, for an element or a quoted attribute of HTML or XML."""
     return _references(printable(text), "&<>\"'", "&#{};")
 
 
 def json_in_html(document: Any) -> str:
-    """A document for a ``script`` element, which nothing in it can end."""
-    import json  # ordinary text goes without it
+    """A document for a ``script`` element, which no text in it can end."""
+    import json  # ordinary text does not need it
 
     compact = json.dumps(document, separators=(",", ":"))
     return re.sub("[<>&\x7f]", lambda found: f"\\u{ord(found[0]):04x}", compact)
 
 
 def mermaid_string(lines: Iterable[str]) -> str:
-    """Lines of a label in double quotes, with Mermaid's own references for what is special."""
+    """Lines of a label in double quotes, with Mermaid's own references for special characters."""
     escaped = (_references(printable(line), _SPECIAL_IN_MERMAID, "#{};") for line in lines)
     return '"{}"'.format("<br>".join(escaped))
 
@@ -98,13 +98,13 @@ def _references(text: str, special: str, form: str) -> str:
 
 # --- Markdown, as GitHub and GitLab read it -------------------------------------------------------
 def markdown(text: str, *, begins: bool = True) -> str:
-    """Text on one line that stays text: no markup, HTML, link, mention or reference is made of it.
+    """Text on one line that stays text: it makes no markup, HTML, link, mention or reference.
 
-    What looks like the hash of a commit is shown as code, as GitHub makes a link of it otherwise.
+    Text that looks like the hash of a commit is shown as code, because GitHub would link it.
 
     Args:
         text: any text.
-        begins: whether it may come to stand at the beginning of a line.
+        begins: whether it may be at the beginning of a line.
     """
     parts = _LIKE_A_COMMIT.split(printable(text).strip())
     return "".join(
@@ -122,7 +122,7 @@ def _inert(text: str, begins: bool) -> str:
 def markdown_code(text: str) -> str:
     """A code span, also for a cell of a table; empty for nothing."""
     shown = printable(text).strip()
-    if not shown or "|" in shown:  # which would end the cell
+    if not shown or "|" in shown:  # it would end the cell
         return markdown(shown)
     ticks = "`" * (_longest_run(shown) + 1)
     pad = " " if "`" in (shown[0], shown[-1]) else ""
@@ -130,7 +130,7 @@ def markdown_code(text: str) -> str:
 
 
 def markdown_fence(lines: Iterable[str], language: str = "") -> list[str]:
-    """The lines of a code block, which none of them ends; bots find no command in it, either."""
+    """The lines of a code block, which no line can end and in which bots find no command."""
     shown = [printable(line) for line in lines]
     ticks = "`" * max(3, *(_longest_run(line) + 1 for line in shown), 3)
     return [f"{ticks}{language}", *(f" {s}" if s.startswith("/") else s for s in shown), ticks]
@@ -142,10 +142,10 @@ def _longest_run(text: str) -> int:
 
 # --- JSON -----------------------------------------------------------------------------------------
 def json_document(document: Any) -> str:
-    """A document in ASCII, so that any encoding can carry it, with a line end."""
+    """A document in ASCII, which any encoding can carry, with a line end."""
     import json
 
-    # Of the control characters, this one alone is left as it is.
+    # DEL is the only control character that json.dumps does not escape.
     return json.dumps(document, indent=2).replace("\x7f", "\\u007f") + "\n"
 
 
@@ -162,13 +162,13 @@ def annotation_property(text: str) -> str:
 
 
 def log_text(text: str) -> str:
-    """Lines for people in the log of a workflow, none of which is a workflow command."""
+    """Lines for people in the log of a workflow; none is a workflow command."""
     return re.sub(r"^([^\S\n]*:)(?=:)", r"\1 ", text, flags=re.MULTILINE).replace("##[", "# #[")
 
 
 # --- YAML -----------------------------------------------------------------------------------------
 def yaml_string(text: str) -> str:
-    """A text as a double-quoted scalar on one line, whatever it holds."""
+    """Any text as a double-quoted scalar on one line."""
     return '"' + "".join(map(_yaml_char, text)) + '"'
 
 
@@ -180,9 +180,9 @@ def _yaml_char(char: str) -> str:
 
 # --- Shells ---------------------------------------------------------------------------------------
 def word(text: str) -> str:
-    """A text as one word of a command that is typed into bash, zsh or ksh.
+    """A text as one word of a command for bash, zsh or ksh.
 
-    It may be the value of an option. No control character is in it, and no placeholder.
+    It may be the value of an option. It contains no control character and no placeholder.
     """
     if not text.isprintable():
         return f"$'{''.join(map(_typed_char, text))}'"
@@ -203,54 +203,54 @@ def _typed_char(char: str) -> str:
 
 
 def words(texts: Iterable[str]) -> str:
-    """Several words with blanks between them."""
+    """Several words with spaces between them."""
     return " ".join(map(word, texts))
 
 
 def option(name: str, value: str) -> str:
-    """An option and its value, which cannot be taken for another option."""
+    """An option and its value, which cannot be read as another option."""
     return f"{name}{'=' if value.startswith('-') else ' '}{word(value)}"
 
 
 def operand(text: str) -> str:
-    """A word that is no value of an option, as the last one of a command: never an option."""
+    """A positional word of a command, which cannot be read as an option."""
     return f"-- {word(text)}" if text.startswith("-") else word(text)
 
 
 def path_word(path: str) -> str:
-    """A path as a word that is no option."""
+    """A path as a word that cannot be read as an option."""
     return word(os.path.join(os.curdir, path) if path.startswith("-") else path)
 
 
 def typed_path(path: str | os.PathLike[str]) -> str:
-    """A path as a user would type it here: relative where it lies below the working directory."""
+    """A path as a user would type it: relative if it is below the working directory."""
     return path_word(os.path.abspath(path).removeprefix(os.path.join(os.getcwd(), "")))
 
 
 def ref_word(ref: str) -> str:
-    """The name of a Git revision as a word that is no option."""
+    """A Git revision as a word that cannot be read as an option."""
     return word(f"refs/heads/{ref}" if ref.startswith("-") else ref)
 
 
 def script_words(*texts: str) -> str:
-    """Words with blanks between them as a file for any POSIX shell holds them."""
+    """Words with spaces between them, for a file that any POSIX shell can run."""
     return shlex.join(texts)
 
 
 # --- SQL ------------------------------------------------------------------------------------------
 def sql_comment(text: str) -> str:
-    """A comment on one line, whatever client reads it."""
+    """A comment on one line, for any client."""
     return f"-- {printable(plain_ascii(text))}".rstrip()
 
 
 def sql_literal(backend: str) -> Callable[[str], str]:
-    """What makes a literal of a string, for ``postgresql``, ``mysql`` or ``sqlite``.
+    """A function that makes literals of strings, for ``postgresql``, ``mysql`` or ``sqlite``.
 
-    It is in ASCII and free of control characters, so that no client and no encoding changes it; and
-    it means the same under every setting of the server.
+    Literals are in ASCII without control characters, so no client and no encoding changes them, and
+    they mean the same under every setting of the server.
 
     Raises:
-        Unspeakable: (when called) no string of the server's holds it.
+        Unspeakable: (when called) the server has no such string.
     """
     special = {"postgresql": _of_postgresql, "mysql": _of_mysql, "sqlite": _of_sqlite}[backend]
 
@@ -264,15 +264,15 @@ def sql_literal(backend: str) -> Callable[[str], str]:
 
 
 def sql_identifier(backend: str, name: str, quoted: str) -> str:
-    """A name as it stands in a script.
+    """A name for a script.
 
     Args:
         backend: ``postgresql``, ``mysql`` or ``sqlite``.
         name: the name.
-        quoted: the same as the dialect quotes it for a connection.
+        quoted: the name as the dialect quotes it for a connection.
 
     Raises:
-        Unspeakable: it has to be written with a control character.
+        Unspeakable: it contains a control character.
     """
     _refuse_unspeakable(name)
     if name.isprintable():
@@ -291,7 +291,7 @@ def _refuse_unspeakable(text: str) -> None:
 
 
 def _of_postgresql(value: str) -> str:
-    # Whether a backslash is one depends on a setting, but not in this form.
+    # A setting decides what a backslash means, but not in this form.
     escaped = value.replace("\\", "\\\\").replace("'", "''")
     return "E'{}'".format(
         "".join(_unicode_char(char, "\\u{:04x}", "\\U{:08x}") for char in escaped)
@@ -305,12 +305,12 @@ def _unicode_char(char: str, short: str, long: str) -> str:
 
 
 def _of_mysql(value: str) -> str:
-    # Here it depends on sql_mode in every form of quotes.
+    # Here sql_mode decides it for every form of quotes.
     return f"_utf8mb4 X'{value.encode().hex()}'"
 
 
 def _of_sqlite(value: str) -> str:
-    # A blob would be read in the encoding of the database.
+    # A blob would be decoded with the encoding of the database.
     codes = [str(ord(char)) for char in value]
     parts = [codes[at : at + _ARGUMENTS] for at in range(0, len(codes), _ARGUMENTS)]
     calls = ["char({})".format(", ".join(part)) for part in parts]

@@ -1,4 +1,4 @@
-"""The one way to read a file that others have made: never one that keeps a reader waiting."""
+"""Reading files that others have made, without ever waiting for one."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 LARGEST = 64 * 1024 * 1024
-"""Bytes of the largest file that is read, where nothing else is said."""
+"""The default size limit of a file, in bytes."""
 
 LARGEST_CODE = 1024 * 1024
-"""Bytes of the largest configuration file and the largest ``env.py`` that are read."""
+"""The size limit of a configuration file and an ``env.py``, in bytes."""
 
-# A pipe opens at once, and a terminal does not become this process's own.
+# Opening a pipe does not wait, and a terminal does not become the controlling one.
 _FLAGS = os.O_RDONLY | sum(
     getattr(os, name, 0) for name in ("O_BINARY", "O_CLOEXEC", "O_NOCTTY", "O_NONBLOCK")
 )
 
 
 def read_regular(path: str | os.PathLike[str], largest: int = LARGEST) -> bytes:
-    """The bytes of a regular file, or of one that a link leads to.
+    """The bytes of a regular file, or of a link's target.
 
     Args:
         path: the file.
-        largest: the most bytes that it may have.
+        largest: the size limit in bytes.
 
     Raises:
         OSError: it cannot be read, is not a regular file, or is too large; ``strerror`` says why.
@@ -36,14 +36,14 @@ def read_regular(path: str | os.PathLike[str], largest: int = LARGEST) -> bytes:
 def read_with_status(
     path: str | os.PathLike[str], largest: int = LARGEST
 ) -> tuple[bytes, os.stat_result]:
-    """The bytes of a regular file, and what the system says of it, as of one moment.
+    """The bytes of a regular file, with its status at the same moment.
 
     Raises:
         OSError: as ``read_regular``.
     """
     with _opened(path) as (descriptor, status):
         data = chunk = os.read(descriptor, min(status.st_size, largest) + 1)
-        # It may have grown since its size was taken, and what the kernel makes up has none.
+        # It may have grown since its size was read, and the kernel's virtual files have none.
         while len(data) <= largest and len(chunk) > status.st_size:
             chunk = os.read(descriptor, status.st_size + 1)
             data += chunk
@@ -53,7 +53,7 @@ def read_with_status(
 
 
 def read_beginning(path: str | os.PathLike[str], length: int) -> bytes:
-    """The first bytes of a regular file, as far as there are so many.
+    """The first bytes of a regular file, at most ``length``.
 
     Raises:
         OSError: it cannot be read, or is not a regular file.

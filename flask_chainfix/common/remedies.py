@@ -1,4 +1,4 @@
-"""What a person can do about something: ways out, the best first, each with whole commands."""
+"""Remedies: what a person can do, the best way first, each with whole commands."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from flask_chainfix.common.quoting import PLACEHOLDER, words
 REPAIR = "{fixchain} repair{databases}"
 MERGE = f"{REPAIR} --strategy merge"
 LINE = f"{REPAIR} --strategy linear"
-PLAIN_REPAIRS = (REPAIR, MERGE)  # they leave all to the plan
+PLAIN_REPAIRS = (REPAIR, MERGE)  # they leave everything to the plan
 
 
 class Way(NamedTuple):
@@ -19,11 +19,11 @@ class Way(NamedTuple):
 
     Attributes:
         text: what it does, a sentence without a full stop; it introduces the commands.
-        commands: what to type for it, in this order. ``{fixchain}`` and ``{alembic}`` stand for the
-            commands of this project, ``{databases}`` for the options that name its databases,
-            ``{own}`` for those of them that mean the app's own and ``{named}`` for the others;
-            ``{asked}`` is ``{databases}`` where a command looks at none unless it is told to.
-        lines: lines of a file to copy, which stand below the sentence.
+        commands: the commands to type, in this order. ``{fixchain}`` and ``{alembic}`` stand for
+            the commands of this project, ``{databases}`` for the options that name its databases,
+            ``{own}`` for those of the app's own databases and ``{named}`` for the others;
+            ``{asked}`` is ``{databases}`` for a command that reads databases only on request.
+        lines: lines of a file to copy, below the sentence.
     """
 
     text: str
@@ -55,22 +55,22 @@ class Remedy:
         return cls((Way(advice),) if advice else ())
 
     def __or__(self, other: str | Remedy) -> Remedy:
-        """Another way, for where none of these will do."""
+        """Add another way, which comes last."""
         return Remedy(self.ways + Remedy.of(other).ways)
 
     def __ror__(self, other: str) -> Remedy:
-        """The same behind a sentence."""
+        """Add a sentence as the first way."""
         return Remedy.of(other) | self
 
     def instead_of(self, commands: Collection[str], others: Remedy) -> Remedy:
-        """The same with other ways in the place of those that type one of some commands alone."""
+        """The same with other ways in the place of those that only run one of some commands."""
         left = tuple(way for way in self.ways if not _types_only(way, commands))
         if len(left) == len(self.ways):
             return self
         return Remedy(tuple(dict.fromkeys(others.ways + left)))
 
     def without(self, command: str) -> Remedy:
-        """The ways that type no command which begins so."""
+        """The ways without a command that begins like this."""
         return Remedy(
             tuple(
                 way
@@ -83,14 +83,14 @@ class Remedy:
         return bool(self.ways)
 
     def __str__(self) -> str:
-        """All on one line, for places that hold no more; commands stand between backticks."""
+        """All ways on one line, with commands in backticks."""
         return "; or ".join(map(str, self.ways))
 
     def __contains__(self, text: str) -> bool:
         return text in str(self)
 
     def spelled(self, spell_out: Callable[[str], str]) -> Remedy:
-        """The same with what the placeholders stand for."""
+        """The same with the placeholders filled in."""
         return Remedy(
             tuple(
                 way._replace(text=spell_out(way.text), commands=tuple(map(spell_out, way.commands)))
@@ -104,7 +104,7 @@ def _types_only(way: Way, commands: Collection[str]) -> bool:
 
 
 def way(text: str, *commands: str) -> Remedy:
-    """A remedy with one way: a sentence, and the commands to type for it."""
+    """A remedy with one way: a sentence, and the commands to type."""
     return Remedy((Way(text, commands),))
 
 
@@ -114,12 +114,12 @@ def repairing(options: Iterable[str]) -> str:
 
 
 def linked(command: str = REPAIR) -> Remedy:
-    """To make one line of several heads, with what is typed for it."""
+    """How to link several heads into one line."""
     return way("link them into one chain", command)
 
 
 def joined(command: str = MERGE) -> Remedy:
-    """To make one head of several by a merge revision, with what is typed for it."""
+    """How to join several heads with a merge revision."""
     return way("join them with a merge revision", command)
 
 
@@ -131,14 +131,14 @@ class Tools:
     """The commands of this project, as the user would type them.
 
     Attributes:
-        alembic: what runs Alembic's commands, ``flask db`` for example.
-        fixchain: what runs ours, ``flask db fixchain`` for example.
-        databases: the options that name the databases which were named, with a blank before each;
-            passwords are masked.
-        own: the same for the app's own alone, ``--no-database`` for example.
+        alembic: the command that runs Alembic's commands, for example ``flask db``.
+        fixchain: the command that runs ours, for example ``flask db fixchain``.
+        databases: the options that name the given databases, each with a leading space; passwords
+            are masked.
+        own: the same for the app's own only, for example ``--no-database``.
         named: the same without the app's own.
-        stamps: the same for those that ``--stamp`` tells of.
-        against: the same for what ``check`` compares the files with, and for ``--staged``.
+        stamps: the same for the databases of ``--stamp``.
+        against: the options for what ``check`` compares the files with, and ``--staged``.
     """
 
     alembic: str = "flask db"
@@ -150,10 +150,10 @@ class Tools:
     against: str = ""
 
     def spell_out(self, text: str) -> str:
-        """Text with the commands and the options that placeholders stand for.
+        """Text with its placeholders replaced by commands and options.
 
-        They are ``{alembic}``, ``{fixchain}``, ``{databases}`` with its parts ``{own}`` and
-        ``{named}``, and ``{asked}``: all of them, or the app's own where none is named.
+        The placeholders are ``{alembic}``, ``{fixchain}``, ``{databases}`` with its parts ``{own}``
+        and ``{named}``, and ``{asked}``: all databases, or the app's own if none is named.
         """
         meant = {
             "alembic": self.alembic,
@@ -163,5 +163,5 @@ class Tools:
             "own": self.own,
             "asked": f"{self.databases}{self.stamps}" or " --database",
         }
-        # In one go: what is put in holds words of others, which may look like a placeholder.
+        # In a single pass: the inserted text is from others and may look like a placeholder.
         return PLACEHOLDER.sub(lambda found: meant[found[1]], text)

@@ -1,12 +1,12 @@
-"""What ends a command from outside (Ctrl-C, SIGTERM, SIGHUP), so that it ends in order.
+"""Signals that end a command (Ctrl-C, SIGTERM, SIGHUP), so that it ends in an orderly way.
 
-Before a command is at work there is nothing to clear away, and it says so and ends. While it is at
-work the first signal becomes a ``KeyboardInterrupt``, and all that was begun is taken back; who is
-impatient then is not heard any more. What comes while steps must not be parted waits. What is
-final stays, and whoever makes it so notes that here in the same breath.
+A command that is not at work yet says that nothing was done, and ends. While it is at work, the
+first signal raises ``KeyboardInterrupt``, and everything begun is undone; further signals are
+ignored. Signals wait while steps must not be separated. Final results stay, and whoever makes them
+final records that here in the same step.
 
-In a process that does not listen, a signal does what it does in any Python program. A program that
-was started ends with the block that needs it.
+In a process that does not listen, signals act as in any Python program. A started program ends with
+the block that needs it.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class _Phase(Enum):
 
 
 class Stays(Enum):
-    """What a signal leaves as it is, in the words for whoever has sent it."""
+    """What a signal leaves unchanged, in words for the user."""
 
     NOTHING = "nothing was changed, or every file was put back"
     BACKUPS = "finished backups stay, and nothing else was changed"
@@ -49,7 +49,7 @@ class Stays(Enum):
 
 
 class _State:
-    """Of this process; signals come to its main thread only."""
+    """The state of this process, whose main thread alone receives signals."""
 
     listening = False
     phase = _Phase.BEGINNING
@@ -60,10 +60,10 @@ class _State:
 
 
 def listen(phase: str = "BEGINNING") -> Callable[[], None]:
-    """Hear signals from now on; what is ignored already (``nohup``) stays so.
+    """Handle signals from now on; ignored ones (``nohup``) stay ignored.
 
     Returns:
-        What has the process no longer listen.
+        A function that stops handling them.
     """
     if _State.listening or threading.current_thread() is not threading.main_thread():
         return lambda: None
@@ -88,7 +88,7 @@ def listen(phase: str = "BEGINNING") -> Callable[[], None]:
 
 @contextmanager
 def listening() -> Iterator[None]:
-    """Have signals end the work of this block in order, also where nobody listens yet."""
+    """Let signals end this block in an orderly way, even if the process does not listen yet."""
     stop = listen("AT_WORK")
     try:
         yield
@@ -98,7 +98,7 @@ def listening() -> Iterator[None]:
 
 @contextmanager
 def at_work() -> Iterator[None]:
-    """Have the first signal raise ``KeyboardInterrupt`` in this block, and none behind it."""
+    """Let the first signal raise ``KeyboardInterrupt`` in this block, and none after it."""
     _State.phase = _Phase.AT_WORK
     try:
         yield
@@ -108,7 +108,7 @@ def at_work() -> Iterator[None]:
 
 @contextmanager
 def held() -> Iterator[None]:
-    """Have signals wait until the steps of this block are done."""
+    """Delay signals until the steps of this block are done."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -130,17 +130,17 @@ def held() -> Iterator[None]:
 
 
 def stay(what: Stays) -> Stays:
-    """Take down what a signal leaves as it is from here on.
+    """Record what a signal leaves unchanged from here on.
 
     Returns:
-        What it was before.
+        The previous value.
     """
     before, _State.stays = _State.stays, what
     return before
 
 
 def stays() -> Stays:
-    """What a signal leaves as it is."""
+    """What a signal leaves unchanged."""
     return _State.stays
 
 
@@ -156,7 +156,7 @@ def _hear(number: int = 0, frame: FrameType | None = None) -> None:
 
 
 def _unraisable(raised: Any, hook: Callable[[Any], object]) -> None:
-    """Have a signal again that came in a destructor or the like, where Python loses it."""
+    """Repeat a signal that Python lost because it came in a destructor or the like."""
     if not (_State.heard and issubclass(raised.exc_type, (KeyboardInterrupt, SystemExit))):
         hook(raised)
         return
@@ -167,7 +167,7 @@ def _unraisable(raised: Any, hook: Callable[[Any], object]) -> None:
 
 
 def _send() -> None:
-    if hasattr(signal, "pthread_kill"):  # to the thread that may be waiting for something
+    if hasattr(signal, "pthread_kill"):  # to the thread that may be waiting
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
     else:
         signal.raise_signal(signal.SIGINT)
@@ -186,7 +186,7 @@ def running(command: Sequence[str], **options: Any) -> Iterator[subprocess.Popen
     """
     import subprocess  # most commands start no program
 
-    # Ctrl-C is for this process, which ends that one.
+    # Ctrl-C must reach only this process, which ends the other one.
     with subprocess.Popen(command, start_new_session=True, **options) as process:
         try:
             yield process
@@ -202,7 +202,7 @@ def running(command: Sequence[str], **options: Any) -> Iterator[subprocess.Popen
 
 @contextmanager
 def without_garbage_collection() -> Iterator[None]:
-    """Leave cycles of objects alone until the block ends."""
+    """Turn off garbage collection until the block ends."""
     enabled = gc.isenabled()
     gc.disable()
     try:

@@ -1,4 +1,4 @@
-"""What users are told: sentences, docstrings that they read, and how far something has come."""
+"""Words for users: sentences, docstrings that they read, and progress."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 Progress = Callable[[int, int, str], None]
-"""Is told how much is done, of how much, and what that is."""
+"""Called with the amount done, the total, and what is being done."""
 _LISTED = 12
 
 
@@ -21,7 +21,7 @@ def count(number: int, noun: str) -> str:
 
 
 def listing(items: Iterable[str], most: int = _LISTED) -> str:
-    """Items separated by commas; a long list is cut, and says how much is left out."""
+    """Items separated by commas; a long list is truncated, and says how many are left out."""
     names = list(items)
     shown = ", ".join(names[:most])
     left_out = len(names) - most
@@ -29,12 +29,12 @@ def listing(items: Iterable[str], most: int = _LISTED) -> str:
 
 
 def beginning_of(text: str, most: int) -> str:
-    """A text of at most so many characters: an ellipsis stands for the rest."""
+    """The beginning of a text, at most this many characters, with an ellipsis for the rest."""
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def end_of(name: str, most: int) -> str:
-    """The same of a name whose end tells it from others, such as that of a database."""
+    """The same for a name that is identified by its end, such as a database's."""
     return name if len(name) <= most else f"…{name[1 - most :]}"
 
 
@@ -51,14 +51,14 @@ def bytes_in_words(number: float) -> str:
 
 
 def unseen(done: int, total: int, what: str) -> None:
-    """Progress that nobody looks at."""
+    """Progress that is not shown."""
 
 
 def docstring_of(function: Callable[..., Any] | None) -> str:
-    """The docstring of a function, in plain indentation; also where ``python -OO`` leaves it out.
+    """The docstring of a function, dedented, even under ``python -OO``.
 
     Returns:
-        ``""`` where there is none, or its source is not at hand.
+        ``""`` if there is none, or the source is missing.
     """
     text = getattr(function, "__doc__", None) or ""
     if not text and function is not None and sys.flags.optimize > 1:
@@ -75,7 +75,7 @@ def docstring_of(function: Callable[..., Any] | None) -> str:
     return text
 
 
-# --- Which of the known ids somebody may have meant ----------------------------------------------
+# --- Known ids similar to an unknown one ---------------------------------------------------------
 
 
 _MOST = 3
@@ -83,15 +83,15 @@ _SIMILAR = 0.8  # of 12 characters, two may differ
 
 
 def close_ids(id_: str, known: Iterable[str]) -> tuple[str, ...]:
-    """Find the ids that are nearest to one that does not exist.
+    """Find the ids that are most similar to one that does not exist.
 
     Args:
-        id_: the id that was asked for.
-        known: the ids that there are.
+        id_: the missing id.
+        known: the existing ids.
 
     Returns:
-        At most three: first those that differ only by case or blanks around them, then the one
-        that begins with it, or that it begins with, if that is only one, then similar ones.
+        At most three: first those that differ only in case or surrounding spaces, then the only one
+            with it as a prefix, or that is its prefix, then similar ones.
     """
     others = sorted(set(known) - {id_})
     return tuple(dict.fromkeys(_close(id_, others)))[:_MOST]
@@ -112,7 +112,7 @@ def _close(id_: str, others: list[str]) -> Iterator[str]:
     originals: dict[str, list[str]] = {}
     for other, text in folded.items():
         originals.setdefault(text, []).append(other)
-    from difflib import get_close_matches  # which takes time to import, and is rarely needed
+    from difflib import get_close_matches  # slow to import, and rarely needed
 
     for text in get_close_matches(wanted, originals, n=_MOST, cutoff=_SIMILAR):
         yield from originals[text]

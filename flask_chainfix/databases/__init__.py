@@ -1,4 +1,4 @@
-"""Real databases: where they stand in a chain, and how their version rows are moved.
+"""Real databases: which revisions they have run, and how their version rows are changed.
 
-Everything is bounded in time, and nothing but the rows of Alembic's version table is changed.
+Every operation has a time limit. Only the rows of Alembic's version table are changed.
 """

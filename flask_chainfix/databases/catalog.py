@@ -1,4 +1,4 @@
-"""What ``reflecting.read_whole`` does not tell of a database, in the database's own words."""
+"""What a database holds beyond ``reflecting.read_whole``, as the database describes it."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class Item(NamedTuple):
     """One thing in a catalog.
 
     Attributes:
-        kind: what it is, ``view`` for example.
-        name: its name, with its schema where that is not the default one.
+        kind: what it is, for example ``view``.
+        name: its name, with its schema unless that is the default one.
     """
 
     kind: str
@@ -176,16 +176,16 @@ _CLAUSE = re.compile(
 
 
 def read_catalog(connection: Connection) -> Catalog:
-    """Read all that a database of one owner holds, and that ``reflecting.read_whole`` leaves out.
+    """Read what a database holds that ``reflecting.read_whole`` leaves out.
 
     Args:
         connection: to the database.
 
     Returns:
-        The definition of each item, to be compared with that in a database of the same server.
+        The definition of each item, to be compared with another database of the same server.
 
     Raises:
-        SQLAlchemyError: it cannot be read.
+        SQLAlchemyError: the catalog cannot be read.
     """
     return dict(_READERS[connection.dialect.name](connection))
 
@@ -206,30 +206,30 @@ def _mysql(connection: Connection) -> Iterator[tuple[Item, str]]:
         for kind, name, definition in connection.execute(text(query)):
             yield Item(kind, name), " ".join((definition or "there").replace(own, "").split())
     for name in connection.execute(text(_MYSQL_TABLES)).scalars().all():
-        for clause in mysql_clauses(connection, name):  # in which order they are says nothing
+        for clause in mysql_clauses(connection, name):  # their order has no meaning
             yield Item("table", f"{name}: {clause}"), "there"
 
 
 def mysql_clauses(connection: Connection, table: str) -> list[str]:
-    """What MySQL says of a table: a column, a key or an option each."""
+    """The clauses of a table's definition in MySQL: each a column, a key or an option."""
     quoted = connection.dialect.identifier_preparer.quote_identifier(table)
     (_, created) = connection.execute(text(f"SHOW CREATE TABLE {escaped(quoted)}")).one()
     return [_COUNTER.sub("", line.strip().rstrip(",")) for line in created.split("\n")[1:]]
 
 
 def escaped(sql: str) -> str:
-    """SQL in which SQLAlchemy sees no parameter."""
+    """SQL with its colons escaped, so that SQLAlchemy sees no parameter."""
     return sql.replace("\\", "\\\\").replace(":", "\\:")
 
 
 def mysql_index(clause: str) -> str:
-    """The name of the index that a clause makes; ``""`` for one that makes none."""
+    """The name of the index that a clause creates; ``""`` if it creates none."""
     found = _KEY.match(clause)
     return found[1].replace("``", "`") if found else ""
 
 
 def mysql_checks(connection: Connection, table: str) -> list[tuple[str, str, str]]:
-    """The checks that are parts of columns in MariaDB: the column, the check and the clause."""
+    """The column checks of a table in MariaDB: column, check and clause."""
     known = text(
         "SELECT 1 FROM information_schema.columns WHERE table_schema ="
         " 'information_schema' AND table_name = 'CHECK_CONSTRAINTS' AND column_name = 'LEVEL'"
@@ -247,7 +247,7 @@ def mysql_checks(connection: Connection, table: str) -> list[tuple[str, str, str
 
 
 def sqlite_clauses(sql: str) -> Mapping[str, int]:
-    """What the text of a table says that SQLite's pragmas do not tell, and how often."""
+    """The clauses of a table's SQL that SQLite's pragmas leave out, with their counts."""
     plain = _QUOTED.sub("''", sql)
     return Counter(
         " ".join(found[0].strip("), ").upper().split()) for found in _CLAUSE.finditer(plain)
@@ -255,7 +255,7 @@ def sqlite_clauses(sql: str) -> Mapping[str, int]:
 
 
 def index_parts(sql: str) -> str:
-    """What an index is made of, by its text, whatever it and its table are called."""
+    """An index's definition from its SQL, without its name and its table's."""
     unique = "UNIQUE " if " UNIQUE " in sql.upper().partition(" ON ")[0] else ""
     definition = re.sub(r"[\s\"`]+", "", sql.partition("(")[2])
     return f"{unique}({definition}"
@@ -272,7 +272,7 @@ def _sqlite(connection: Connection) -> Iterator[tuple[Item, str]]:
 
 
 def _keys_of_sqlite_table(connection: Connection, table: str) -> Iterator[tuple[Item, str]]:
-    """The keys that have no names, and the columns that are rowids, whatever their text is like."""
+    """The keys without names, and the columns that are rowids, however the SQL is written."""
     place = connection.dialect.identifier_preparer.quote_identifier(table)
     for _, column, type_, *_, in_key in connection.exec_driver_sql(f"PRAGMA table_info({place})"):
         if in_key and type_.upper() == "INTEGER":
@@ -284,7 +284,7 @@ def _keys_of_sqlite_table(connection: Connection, table: str) -> Iterator[tuple[
 
 
 def sqlite_uniques(connection: Connection, table: str) -> list[tuple[str, ...]]:
-    """The columns of each unique constraint of a table in SQLite, whatever its text is like."""
+    """The columns of each unique constraint of a SQLite table, however the SQL is written."""
     quote = connection.dialect.identifier_preparer.quote_identifier
     found = []
     for _, name, _, origin, *_ in connection.exec_driver_sql(
@@ -300,10 +300,10 @@ class Reference(NamedTuple):
     """A foreign key of a table in SQLite.
 
     Attributes:
-        columns: of the table.
-        table: the one that it refers to.
-        referred: the columns there; empty where none are named.
-        actions: what happens ``ON UPDATE`` and ``ON DELETE``.
+        columns: the columns of the table.
+        table: the referenced table.
+        referred: the referenced columns; empty if none are named.
+        actions: the actions ``ON UPDATE`` and ``ON DELETE``.
     """
 
     columns: tuple[str, ...]
@@ -313,14 +313,14 @@ class Reference(NamedTuple):
 
     @property
     def definition(self) -> str:
-        """Where it leads, and what happens then."""
+        """The referenced columns and the actions, as text."""
         update, delete = self.actions
         referred = ", ".join(self.referred)
         return f"{self.table} ({referred}) ON UPDATE {update} ON DELETE {delete}"
 
 
 def sqlite_references(connection: Connection, table: str) -> list[Reference]:
-    """The foreign keys of a table in SQLite, whatever its text is like."""
+    """The foreign keys of a SQLite table, however the SQL is written."""
     quote = connection.dialect.identifier_preparer.quote_identifier
     rows = connection.exec_driver_sql(f"PRAGMA foreign_key_list({quote(table)})").all()
     keys: dict[int, list[Any]] = {}
@@ -346,10 +346,10 @@ _READERS = {
 
 
 def rows_in(connection: Connection) -> Mapping[str, int]:
-    """The tables of the default schema that hold rows: how many each has.
+    """The number of rows of each table of the default schema that is not empty.
 
     Raises:
-        SQLAlchemyError: it cannot be read.
+        SQLAlchemyError: the database cannot be read.
     """
     from sqlalchemy import func, inspect, select, table
 

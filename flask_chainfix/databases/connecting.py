@@ -1,4 +1,4 @@
-"""Connections to databases: they never wait for long, and nobody else gets them afterwards."""
+"""Connections to databases: they have time limits, and are not returned to the app's pool."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from flask_chainfix.model.databases import Trouble
 from flask_chainfix.model.rehearsal import Statement
 
 CONNECTING = 5  # seconds
-WAITING = 5  # seconds for a lock; a statement may take twice that where the server can be told
-SILENCE = 15  # seconds without any sign of life, after which nobody waits any longer
+WAITING = 5  # seconds for a lock; statements get twice as long if the server has such a limit
+SILENCE = 15  # seconds without an answer before a connection is given up
 
 _ISOLATION = {"postgresql": "READ COMMITTED", "mysql": "REPEATABLE READ"}
-_JOURNAL_MODES = 18  # where in a SQLite file two bytes tell them
+_JOURNAL_MODES = 18  # offset of the two bytes in a SQLite file
 _WAL = b"\2\2"
 
 
@@ -39,9 +39,9 @@ class Obstacle(Exception):
     """A database could not be used.
 
     Attributes:
-        problem: what happened, in the database's words where it has said something.
+        problem: what happened, in the database's own words if there are any.
         remedy: what to do about it.
-        kind: what it is.
+        kind: the kind of problem.
         lost: whether the connection can no longer be used.
     """
 
@@ -54,7 +54,7 @@ class Obstacle(Exception):
 
 @contextmanager
 def obstacles_of(target: Target) -> Iterator[None]:
-    """Turn whatever a driver raises into an ``Obstacle``; errors of our own stay what they are.
+    """Turn any exception of a driver into an ``Obstacle``; our own errors pass through.
 
     Raises:
         Obstacle: the database could not be used.
@@ -63,7 +63,7 @@ def obstacles_of(target: Target) -> Iterator[None]:
         yield
     except (Obstacle, ChainFixError):
         raise
-    except Exception as error:  # drivers do not only raise what SQLAlchemy wraps
+    except Exception as error:  # SQLAlchemy does not wrap every exception of a driver
         raise obstacle_from(error, target) from error
 
 
@@ -73,7 +73,7 @@ def obstacle_from(error: Exception, target: Target) -> Obstacle:
         return Obstacle(*without_driver(driver, target.url))
     message = masked(said(error), secrets_of(target.url))
     kind = trouble_of(error)
-    # What was begun in such a file has to be rolled back before it can be read.
+    # An unfinished transaction in such a file must be rolled back before it can be read.
     if kind is Trouble.READ_ONLY and target.file and Path(f"{target.file}-journal").exists():
         return Obstacle(
             f"{target.file}-journal is there: an app was killed while it wrote",
@@ -88,7 +88,7 @@ def obstacle_from(error: Exception, target: Target) -> Obstacle:
 
 
 def no_answer(seconds: float | None = None) -> Obstacle:
-    """A database from which nothing was heard for too long."""
+    """The obstacle of a database that has not answered in time."""
     return Obstacle(
         f"it has not answered for {seconds or SILENCE} seconds",
         "see whether the server and the network work, then run the command again",
@@ -125,10 +125,10 @@ def _remedy(kind: Trouble, target: Target) -> str:
 
 # --- Connections ----------------------------------------------------------------------------------
 def is_missing(target: Target) -> bool:
-    """Whether the file of a SQLite database is not there; ``False`` for servers.
+    """Whether the file of a SQLite database does not exist; ``False`` for servers.
 
     Raises:
-        Obstacle: it cannot be found out.
+        Obstacle: the path cannot be examined.
     """
     if target.backend != "sqlite":
         return False
@@ -145,24 +145,24 @@ def is_missing(target: Target) -> bool:
 def connected(
     target: Target, *, writing: bool = False, patience: int | None = None
 ) -> Iterator[Connection]:
-    """A connection to the database of a target, for all schemas of it.
+    """A connection to a target's database, for all its schemas.
 
-    The file of a SQLite database has to be there. Unless it is for writing, nothing can be changed.
-    A statement may take ``patience`` seconds, where that is not the usual.
+    A SQLite file must exist. Unless ``writing``, the connection is read-only. A statement may take
+    ``patience`` seconds, if given, instead of the default.
 
     Raises:
-        Obstacle: it cannot be reached.
+        Obstacle: the database cannot be reached.
     """
     with obstacles_of(target):
         connection = _engine(target, writing, patience or 2 * WAITING).connect()
     try:
         with obstacles_of(target):
             connection = _isolated(connection, target)
-            connection.detach()  # what is set on it must not come to the app
+            connection.detach()  # our settings on it must not leak into the app
             _prepare(connection, target, writing)
         yield connection
     finally:
-        with suppress(Exception):  # a broken connection cannot be closed either
+        with suppress(Exception):  # closing a broken connection fails as well
             connection.close()
 
 
@@ -178,18 +178,18 @@ def transaction(
             _begin(connection, target, writing, patience or 2 * WAITING)
         yield begun
     finally:
-        with suppress(Exception):  # then the server rolls back, as it has lost the connection
+        with suppress(Exception):  # the connection is lost, so the server rolls back
             begun.close()
 
 
 def verbatim(statement: str) -> Any:
-    """A statement in which a colon is a colon, and a percent sign a percent sign."""
+    """A statement in which colons and percent signs are literal."""
     return text(statement.replace(":", r"\:"))
 
 
 def _engine(target: Target, writing: bool, patience: int) -> Engine:
     own = target.engine is not None and not target.engine.dialect.is_async
-    # The app's own way to open a file would write it when it is closed: it keeps up the WAL.
+    # The app's own connection would write to the file on closing, to checkpoint the WAL.
     if target.file is not None and not (own and writing):
         return create_engine("sqlite://", creator=_opener(target.file, writing), poolclass=NullPool)
     if target.engine is not None and own:
@@ -200,15 +200,15 @@ def _engine(target: Target, writing: bool, patience: int) -> Engine:
 
 
 def _opener(file: Path, writing: bool) -> Callable[[], sqlite3.Connection]:
-    """What opens a SQLite file; it makes none, and none beside it when it only reads."""
+    """A function that opens a SQLite file; it never creates one, nor a WAL if it only reads."""
     mode = "rw" if writing else "ro"
     if not writing:
         modes = read_beginning(file, _JOURNAL_MODES + 2)[_JOURNAL_MODES:]
-        if modes == _WAL and not Path(f"{file}-wal").exists():  # nobody has it open
+        if modes == _WAL and not Path(f"{file}-wal").exists():  # no process has it open
             mode += "&immutable=1"
 
     def connect() -> sqlite3.Connection:
-        read_beginning(file, 0)  # SQLite would wait for what a pipe may hold some day
+        read_beginning(file, 0)  # SQLite would wait for data from a pipe
         place = f"file:{quote(file.as_posix())}?mode={mode}"
         return sqlite3.connect(place, uri=True, timeout=WAITING, check_same_thread=False)
 
@@ -216,12 +216,12 @@ def _opener(file: Path, writing: bool) -> Callable[[], sqlite3.Connection]:
 
 
 def _isolated(connection: Connection, target: Target) -> Connection:
-    """The connection with transactions of its own, whatever the app has set."""
+    """The connection with our own transactions, whatever isolation the app has set."""
     if target.backend != "sqlite":
         return connection.execution_options(isolation_level=_ISOLATION[target.backend])
-    driver = _driver(connection)  # which is to begin no transactions by itself
+    driver = _driver(connection)  # it must not begin transactions by itself
     if hasattr(driver, "autocommit"):  # since Python 3.12
-        driver.autocommit = -1  # as before it: sqlite3.LEGACY_TRANSACTION_CONTROL
+        driver.autocommit = -1  # the older default: sqlite3.LEGACY_TRANSACTION_CONTROL
     driver.isolation_level = None
     return connection
 
@@ -237,7 +237,7 @@ def _prepare(connection: Connection, target: Target, writing: bool) -> None:
 
 def _begin(connection: Connection, target: Target, writing: bool, patience: int) -> None:
     if target.backend == "postgresql":
-        # For the transaction only: a pool on the way may hand the session to somebody else.
+        # Only for the transaction: a connection pooler may give the session to another client.
         connection.execute(
             text(
                 "SELECT set_config('lock_timeout', :lock, true),"
@@ -247,7 +247,7 @@ def _begin(connection: Connection, target: Target, writing: bool, patience: int)
             {"lock": f"{WAITING}s", "statement": f"{patience}s"},
         )
     elif target.backend == "sqlite":
-        _driver(connection).rollback()  # what a listener of the app may have begun
+        _driver(connection).rollback()  # a listener of the app may have begun a transaction
         connection.exec_driver_sql(f"PRAGMA busy_timeout = {WAITING * 1000}")
         if writing:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
@@ -264,27 +264,27 @@ _FOR_A_TABLE = 24 * 60 * 60  # seconds for a statement: large tables are copied
 
 
 def run_statement(connection: Connection, statement: Statement) -> None:
-    """Run one statement just as a migration has sent it."""
+    """Run one statement exactly as a migration sent it."""
     parameters: Any = statement.parameters
     several = map(_one, parameters) if statement.many else ()
     connection.exec_driver_sql(statement.sql, [*several] or _one(parameters))
 
 
 def _one(parameters: Any) -> Any:
-    """Parameters as drivers want them; JSON has lists for tuples."""
+    """Parameters as drivers expect them: JSON turns tuples into lists."""
     return tuple(parameters) if isinstance(parameters, list) else parameters
 
 
 def run_statements(target: Target, statements: Sequence[Statement], progress: Progress) -> None:
-    """Run statements in one transaction; one that MySQL ends early stays where it has come to.
+    """Run statements in one transaction; in MySQL, statements that commit implicitly stay.
 
     Args:
         target: the database.
-        statements: what to run.
-        progress: called with those that have run, how many there are, and the database.
+        statements: the statements.
+        progress: called with the number of statements run, their total, and the database.
 
     Raises:
-        StatementFailed: the database has refused one, or cannot be reached.
+        StatementFailed: the database refuses a statement, or cannot be reached.
     """
     done = 0
     try:

@@ -1,4 +1,4 @@
-"""What the errors of databases are about, and what to do about them."""
+"""Classifies errors of databases, and says what to do about them."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from flask_chainfix.model.databases import Trouble
 
 
 class _Row(NamedTuple):
-    """One trouble, how databases tell of it, and what to do about it.
+    """One kind of trouble, how databases report it, and what to do about it.
 
     Attributes:
-        trouble: what an error is about.
-        codes: SQLSTATEs of PostgreSQL, and the numbers of MySQL and MariaDB.
-        words: what is said without a code, as by SQLite, by libpq and by the servers' tools.
-        sure: what is said under a code that means other things, too.
-        connecting: what to do where we have connected.
-        migrating: what to do where a migration has met it.
+        trouble: the kind.
+        codes: SQLSTATEs of PostgreSQL, and error numbers of MySQL and MariaDB.
+        words: messages without a code, as from SQLite, libpq and the servers' tools.
+        sure: messages whose code has other meanings, too.
+        connecting: what to do if it happened on connecting.
+        migrating: what to do if it happened in a migration.
     """
 
     trouble: Trouble
@@ -182,9 +182,9 @@ _BY_TROUBLE = {row.trouble: row for row in _TABLE}
 
 
 def trouble_of(error: BaseException, statement: str = "") -> Trouble:
-    """What an exception of a driver, of SQLAlchemy or of Alembic is about.
+    """Classify an exception of a driver, of SQLAlchemy or of Alembic.
 
-    PostgreSQL does not say which column is too short; the statement that was running does.
+    PostgreSQL does not say which column is too short, so the running statement decides.
     """
     words = said(error)
     for row in _TABLE:
@@ -197,11 +197,11 @@ def trouble_of(error: BaseException, statement: str = "") -> Trouble:
 
     if isinstance(error, NoSuchTableError):
         return Trouble.NO_TABLE
-    return Trouble.NOT_KNOWN_THERE if isinstance(error, CompileError) else trouble_told_by(words)
+    return Trouble.NOT_KNOWN_THERE if isinstance(error, CompileError) else trouble_in_message(words)
 
 
-def trouble_told_by(words: str) -> Trouble:
-    """What an error is about of which only the words are known."""
+def trouble_in_message(words: str) -> Trouble:
+    """Classify an error by its message alone."""
     for row in _TABLE:
         if row.words and re.search(row.words, words, re.IGNORECASE):
             return row.trouble
@@ -209,7 +209,7 @@ def trouble_told_by(words: str) -> Trouble:
 
 
 def remedy_for_connecting(trouble: Trouble, *, rights: str, otherwise: str) -> str:
-    """What to do where we have connected to a database; ``otherwise`` if nothing else helps."""
+    """What to do about trouble with a database that we connected to; else ``otherwise``."""
     if trouble is Trouble.NO_RIGHTS:
         return rights
     row = _BY_TROUBLE.get(trouble)
@@ -217,20 +217,22 @@ def remedy_for_connecting(trouble: Trouble, *, rights: str, otherwise: str) -> s
 
 
 def remedy_for_migrating(trouble: Trouble | None) -> str | Remedy:
-    """What to do where a migration has met a trouble; ``""`` where that depends on other things."""
+    """What to do about trouble in a migration; ``""`` if that depends on other things."""
     row = _BY_TROUBLE.get(trouble) if trouble is not None else None
     return row.migrating if row is not None else ""
 
 
 def _codes(error: BaseException) -> Iterator[str]:
-    """The SQLSTATE and the number of an error, whichever its driver tells."""
+    """The SQLSTATE or error number of an error, whichever its driver gives."""
     orig = getattr(error, "orig", None)
     first = orig.args[0] if orig is not None and orig.args else None
     for code in (
         getattr(orig, "pgcode", None),
         getattr(orig, "sqlstate", None),
         getattr(orig, "errno", None),
-        first.get("C") if isinstance(first, dict) else first,  # pg8000 gives a message's fields
+        first.get("C")
+        if isinstance(first, dict)
+        else first,  # pg8000 passes the fields of the message
     ):
         if isinstance(code, (str, int)):
             yield str(code)

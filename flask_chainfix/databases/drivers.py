@@ -1,4 +1,4 @@
-"""URLs and drivers of databases: which are understood, and whether we can connect with them."""
+"""URLs and drivers of databases: which are supported, and which can be used here."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
 BACKENDS = ("postgresql", "mysql", "mariadb", "sqlite")
-# By the name of a driver's module: what installs it.
+# The package that installs a driver, by the name of its module.
 _PACKAGES = {
     "psycopg2": "psycopg2-binary",
     "psycopg": "psycopg[binary]",
@@ -23,13 +23,13 @@ _PACKAGES = {
     **{name: name for name in ("pg8000", "asyncpg", "pymysql", "mariadb", "aiomysql", "asyncmy")},
     "aiosqlite": "aiosqlite",
 }
-# By the kind of database: the synchronous drivers, the first choice first.
+# The synchronous drivers by kind of database, the preferred one first.
 _SYNCHRONOUS = {
     "postgresql": ("psycopg2", "psycopg", "pg8000"),
     "mysql": ("pymysql", "mysqldb", "mysqlconnector"),
     "mariadb": ("pymysql", "mysqldb", "mysqlconnector", "mariadbconnector"),
 }
-# By driver: for connecting, and for an answer where that is another matter.
+# By driver: the timeout for connecting, and for an answer if that is separate.
 _TIMEOUTS = {
     "psycopg2": ("connect_timeout",),
     "psycopg": ("connect_timeout",),
@@ -42,7 +42,7 @@ _TIMEOUTS = {
 
 
 def missing_driver(error: BaseException | None) -> str | None:
-    """The module of the database driver that an exception says is not installed, or not whole."""
+    """The module of the driver that an exception reports as missing or incomplete."""
     if isinstance(error, ModuleNotFoundError) and error.name in _PACKAGES:
         return error.name
     if isinstance(error, ImportError) and "pq wrapper" in str(error):
@@ -55,7 +55,7 @@ def missing_driver(error: BaseException | None) -> str | None:
 
 
 def without_driver(driver: str, url: URL) -> tuple[str, Remedy]:
-    """What to say of a driver that ``missing_driver`` has named: a message and a remedy."""
+    """The message and the remedy for a driver that ``missing_driver`` has named."""
     remedy = Remedy()
     if working := " or ".join(f"{each}://…" for each in _working(url)):
         remedy |= f"name a driver that is installed in the URL: {working}"
@@ -67,9 +67,9 @@ def without_driver(driver: str, url: URL) -> tuple[str, Remedy]:
 
 
 def usable(url: URL) -> URL:
-    """The URL for a connection of our own: with a driver that is synchronous.
+    """The URL for our own connection, with a synchronous driver.
 
-    Where the URL names no driver, it is any that is installed.
+    If the URL names no driver, any installed one is used.
     """
     names_driver = "+" in url.drivername
     if not url.get_dialect().is_async if names_driver else _works(url.drivername):
@@ -78,36 +78,36 @@ def usable(url: URL) -> URL:
 
 
 def timeouts(url: URL, connecting: int, answering: int) -> dict[str, int]:
-    """The arguments of a URL's driver that bound its waiting, in seconds, but for its own."""
+    """The arguments that limit a driver's waiting, in seconds, without those set in the URL."""
     names = _TIMEOUTS.get(url.get_driver_name(), ())
     seconds = zip(names, (connecting, answering), strict=False)
     return {name: value for name, value in seconds if name not in url.query}
 
 
 def _working(url: URL) -> list[str]:
-    """The names of synchronous drivers for a URL that can be used here."""
+    """The names of the synchronous drivers that work for a URL here."""
     backend = url.get_backend_name()
     names = [f"{backend}+{driver}" for driver in _SYNCHRONOUS.get(backend, ())]
     return [name for name in names if _works(name)]
 
 
 def _works(name: str) -> bool:
-    """Whether SQLAlchemy knows a driver, and it can be imported."""
+    """Whether SQLAlchemy knows a driver and it can be imported."""
     from sqlalchemy import create_engine
 
     try:
         create_engine(f"{name}://")
-    except Exception:  # a driver can raise anything while it is imported
+    except Exception:  # importing a driver can raise anything
         return False
     return True
 
 
 # --- URLs -----------------------------------------------------------------------------------------
 def parse_url(written: str, refusal: type[ChainFixError], place: str = "") -> URL:
-    """The URL of a database of a kind that is known here.
+    """Parse the URL of a supported database.
 
     Raises:
-        ChainFixError: what is written is no such URL; a ``refusal`` that names the place.
+        ChainFixError: the text is no such URL; a ``refusal`` that names the place.
     """
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import ArgumentError
@@ -124,10 +124,10 @@ def parse_url(written: str, refusal: type[ChainFixError], place: str = "") -> UR
 
 
 def check_url(url: URL, refusal: type[ChainFixError], place: str = "") -> None:
-    """Refuse a database of another kind, and what would run other code than a driver's.
+    """Refuse unsupported databases, and URLs that would run code other than a driver's.
 
     Raises:
-        ChainFixError: it is refused; a ``refusal``.
+        ChainFixError: the URL is refused; a ``refusal``.
     """
     backend = url.get_backend_name()
     if backend not in BACKENDS:
@@ -147,13 +147,13 @@ def _at(place: str, message: str) -> str:
 
 
 def connectable(written: str, place: str) -> URL:
-    """The URL of a database to which this process can connect."""
+    """The URL of a database that this process can connect to."""
     url = parse_url(written, BadDatabase, place)
     from sqlalchemy import create_engine
 
     try:
         ours = usable(url)
-        create_engine(ours)  # connects to nothing, but imports the driver
+        create_engine(ours)  # does not connect, but imports the driver
     except Exception as error:
         message = f"{shown_url(url)}: {masked(said(error), secrets_of(url))}"
         remedy: str | Remedy = "correct the URL"

@@ -1,4 +1,4 @@
-"""Whether the rows that a database holds allow what is to be added to its tables."""
+"""Whether existing rows allow objects to be added to their tables."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from flask_chainfix.schema.footprint import Kind, SchemaObject, table_of
 
 
 class InTheWay(NamedTuple):
-    """Rows that do not allow what is to be added.
+    """Rows that prevent an object from being added.
 
     Attributes:
-        object: what.
-        reason: why not, in words.
-        query: the SQL that shows these rows; ``""`` where it is all of them.
+        object: the object to be added.
+        reason: why the rows prevent it, in words.
+        query: the SQL that shows these rows; ``""`` if it is all rows of the table.
     """
 
     object: SchemaObject
@@ -43,12 +43,12 @@ class InTheWay(NamedTuple):
 def in_the_way(
     target: Target, wanted: Sequence[tuple[SchemaObject, Any]], lacking: Collection[SchemaObject]
 ) -> tuple[InTheWay, ...]:
-    """Look for rows that would have to be changed first.
+    """Find rows that must be changed before objects can be added.
 
     Args:
         target: the database.
-        wanted: what is to be added, with SQLAlchemy's own description of it.
-        lacking: all that the database lacks.
+        wanted: the objects to be added, each with SQLAlchemy's description of it.
+        lacking: all objects that the database lacks.
 
     Raises:
         Obstacle: the database cannot be read.
@@ -68,7 +68,7 @@ def in_the_way(
 
 
 class _Looking:
-    """A look at the rows of one database; no query has the database give more than one."""
+    """Queries on the rows of one database; each query returns at most one row."""
 
     def __init__(
         self, connection: Connection, schema: str | None, lacking: Collection[SchemaObject]
@@ -78,7 +78,7 @@ class _Looking:
         self._lacking = lacking
 
     def at(self, thing: SchemaObject, element: Any) -> Iterator[InTheWay]:
-        """What is in the way of one part of a table that is there."""
+        """The rows in the way of one part of an existing table."""
         if isinstance(element, Column):
             yield from self._column(thing, element)
         elif isinstance(element, UniqueConstraint) or getattr(element, "unique", False):
@@ -103,7 +103,7 @@ class _Looking:
             return  # NULL equals nothing
         rows = self._rows(thing, there)
         names = [rows.c[each.name] for each in there]
-        # Where there is nothing to compare by, any two rows may be equal.
+        # Without columns to compare, any two rows may be equal.
         query = select(*names, func.count()).select_from(rows).having(func.count() > 1)
         query = query.where(and_(True, *(name.is_not(None) for name in names))).group_by(*names)
         if self._finds(query):
@@ -118,7 +118,7 @@ class _Looking:
     def _foreign_key(self, thing: SchemaObject, key: ForeignKeyConstraint) -> Iterator[InTheWay]:
         new, there = self._split(table_of(thing), key.columns)
         if any(each.server_default is None for each in new):
-            return  # NULL refers to nothing
+            return  # NULL references nothing
         rows = self._rows(thing, there)
         query = _one_of(rows, *rows.c)
         query = query.where(and_(True, *(rows.c[each.name].is_not(None) for each in there)))
@@ -139,7 +139,7 @@ class _Looking:
 
     def _check(self, thing: SchemaObject, check: CheckConstraint) -> Iterator[InTheWay]:
         if any(each.kind is Kind.COLUMN and each.table == thing.table for each in self._lacking):
-            return  # it may be about that column
+            return  # it may use that column
         words = str(check.sqltext)
         query = _one_of(self._rows(thing, ()), literal_column("*"))
         query = query.where(not_(literal_column(f"({words})")))
@@ -153,7 +153,7 @@ class _Looking:
     def _split(
         self, owner: SchemaObject, columns: Iterable[Column[Any]]
     ) -> tuple[list[Column[Any]], list[Column[Any]]]:
-        """The columns that the database lacks, and those that it has."""
+        """The columns that the database lacks, and the columns that it has."""
         new: list[Column[Any]] = []
         there: list[Column[Any]] = []
         for each in columns:

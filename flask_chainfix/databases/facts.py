@@ -1,4 +1,4 @@
-"""A chain with what is known around it: databases, what others have, what migrations do."""
+"""A chain and its surroundings: databases, published revisions, what migrations do."""
 
 from __future__ import annotations
 
@@ -30,20 +30,18 @@ _Footprints = dict[tuple[Path, str], Footprint]  # by directory and name
 
 @dataclass(frozen=True)
 class Facts(Snapshot):
-    """A snapshot, and what is known around it; nothing judged.
+    """A snapshot with what is known around it, without any judgement.
 
     Attributes:
-        databases: where the databases stand that somebody has looked at.
-        surroundings: what lies around the environment, where somebody has looked.
-        old: older chains, which may have stamped them, the latest first.
-        published: what others have already; ``None`` where nobody has looked.
-        published_chains: what the main branch and releases have; none where nobody has looked.
-        downgrade_gaps: what downgrades do not undo, as a rehearsal has shown; none where nobody
-            has looked.
-        merges: what merges with others would be; none where nobody has looked.
-        landed: when the files landed in version control; ``None`` where nobody has looked.
-        schemas: what databases hold with all its parts, by what a look at them has shown, of those
-            that were read.
+        databases: the stamps of the databases that were read.
+        surroundings: the files around the environment; ``None`` if they were not read.
+        old: older chains that may have stamped the databases, the latest first.
+        published: what others already have; ``None`` if that was not read.
+        published_chains: the chains of the main branch and of releases; empty if not read.
+        downgrade_gaps: what downgrades do not undo; empty without a rehearsal.
+        merges: the results of merges with other branches; empty if not computed.
+        landed: when the files landed in version control; ``None`` if that was not read.
+        schemas: the full schemas of the databases that were read, by ``DatabaseStatus.seen``.
     """
 
     databases: Databases = field(default_factory=Databases)
@@ -59,17 +57,17 @@ class Facts(Snapshot):
 
     @property
     def main_branch(self) -> PublishedChain | None:
-        """What the main branch has; ``None`` where nobody has looked, or there is none."""
+        """The chain of the main branch; ``None`` if there is none or it was not read."""
         return next((each for each in self.published_chains if each.is_main), None)
 
     @classmethod
     def around(cls, snapshot: Snapshot, **known: Any) -> Facts:
-        """The facts of a snapshot; what is known around it goes by the names of the attributes."""
+        """The facts of a snapshot; the other arguments are attributes of ``Facts``."""
         parts = {each.name: getattr(snapshot, each.name) for each in fields(snapshot)}
         return cls(**{**parts, **known})
 
     def read_for(self, dialect: str) -> Facts:
-        """The same, with what the migrations do in databases of one dialect."""
+        """The same, with migrations read as they run in databases of one dialect."""
         if dialect == self.environment.dialect:
             return self
         environment = replace(self.environment, dialect=dialect)
@@ -77,7 +75,7 @@ class Facts(Snapshot):
 
     @property
     def evidence(self) -> Evidence:
-        """What the migrations do to the schema; reading that takes longer than all else."""
+        """What the migrations do to the schema; slow, as it reads every migration."""
         return self.once(Evidence, self._evidence)
 
     def _evidence(self) -> Evidence:
@@ -93,7 +91,7 @@ class Facts(Snapshot):
 
     @property
     def histories(self) -> Mapping[Key, History]:
-        """What becomes of each object of the schema along the chain."""
+        """The changes to each object of the schema along the chain."""
         return self.once(History, self._histories)
 
     def _histories(self) -> Mapping[Key, History]:
@@ -112,7 +110,7 @@ class Facts(Snapshot):
 
     def footprint(self, file: MigrationFile) -> Footprint:
         """What a file's ``upgrade()`` does to the schema."""
-        # Healthy chains go without it.
+        # not needed for healthy chains
         from flask_chainfix.schema.python.footprint_reader import read_footprint
 
         place = (file.directory, file.name)
@@ -124,14 +122,14 @@ class Facts(Snapshot):
         return self._footprints[place]
 
     def footprint_down(self, file: MigrationFile, bind: str | None = None) -> Footprint:
-        """What a file's ``downgrade()`` does to the schema, of one bind where one is named."""
+        """What a file's ``downgrade()`` does to the schema, for one bind if it is given."""
         from flask_chainfix.schema.python.footprint_reader import read_footprint
 
         dialect = self.environment.dialect
         return read_footprint(file.data, dialect=dialect, direction="downgrade", bind=bind)
 
     def of_others(self, files: tuple[MigrationFile, ...], lock: ChainLock | None = None) -> Facts:
-        """The facts of other migrations of this environment, of which nothing else is known."""
+        """The facts of other migrations of this environment, without databases and the like."""
         known = self._footprints
         kept = {
             place: known[place]
@@ -146,7 +144,7 @@ class Facts(Snapshot):
         return frozenset(map(id, self.files))
 
     def after(self, edits: Iterable[Edit]) -> Facts:
-        """The facts as they would be once the edits were made; nothing is written."""
+        """The facts as they would be after some edits; nothing is written."""
         edits = tuple(edits)
         changed = {(edit.path.parent, edit.path.name) for edit in edits}
         kept = {place: each for place, each in self._footprints.items() if place not in changed}

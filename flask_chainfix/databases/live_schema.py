@@ -1,4 +1,4 @@
-"""Read what a database holds, in one pass, for comparison with what migrations leave behind."""
+"""Read what databases hold, to compare it with what the migrations create."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ _LOOKED = {
     "sqlite": _ALWAYS | {Kind.CONSTRAINT},
     "mysql": _ALWAYS,
 }
-# PostgreSQL cuts longer names, MySQL refuses them.
+# PostgreSQL truncates longer names, MySQL refuses them.
 _LONGEST = {"postgresql": 63, "mysql": 64}
-# What downgrades leave behind, types and their values, and what comes from other tables.
+# Types and their values, which downgrades leave behind, and what comes from other tables.
 _POSTGRESQL = """
 SELECT n.nspname::text, 'type', '', t.typname::text
 FROM pg_catalog.pg_type t
@@ -76,18 +76,18 @@ _CONSTRAINT = re.compile(r"""\bCONSTRAINT\s+(?:(["'`])(.+?)\1|\[([^]]+)\]|(\w+))
 def trace_databases(
     now: Facts, targets: Mapping[str, Target], progress: Progress
 ) -> tuple[tuple[TracedDatabase, ...], tuple[str, ...]]:
-    """Compare what databases hold with what the migrations leave behind.
+    """Compare what databases hold with what the migrations create.
 
     Args:
-        now: the chain, and where its databases stand.
-        targets: those that can be reached, by identity.
+        now: the chain, with the status of its databases.
+        targets: the databases that can be reached, by identity.
         progress: called with the databases done, the databases in all, and the last one's name.
 
     Returns:
-        What each of them shows, and notices.
+        The trace of each database, and notices.
     """
     published, notices = read_published(now) if now.environment.asks_git else ((), ())
-    # A chain that others have may have built them, with other revisions below.
+    # A published chain with other revisions below may have built them.
     headers = (
         [file.reading for file in chain.files if isinstance(file.reading, Header)]
         for chain in published
@@ -107,11 +107,11 @@ def trace_databases(
 
 
 def with_schemas(now: Facts, targets: Mapping[str, Target], progress: Progress) -> Facts:
-    """The chain with what its databases hold, read in full, and notices of those not read so.
+    """The chain with the full schemas of its databases, and notices of those not read in full.
 
     Args:
-        now: the chain, and where its databases stand.
-        targets: those that can be reached, by identity.
+        now: the chain, with the status of its databases.
+        targets: the databases that can be reached, by identity.
         progress: called with the databases done, the databases in all, and the last one's name.
     """
     kinds = {target.backend for target in targets.values()}
@@ -127,7 +127,7 @@ def with_schemas(now: Facts, targets: Mapping[str, Target], progress: Progress) 
         and _kind(now, targets[status.identity]) is None
     ]
     lives = read_schemas(readable, now.named_schemas, progress)
-    distinct: dict[object, Live] = {}  # most of a thousand tenants hold the same
+    distinct: dict[object, Live] = {}  # most of a thousand tenants have the same schema
     schemas = {
         status.seen: distinct.setdefault(_contents(live), live)
         for status in now.databases.statuses
@@ -148,14 +148,14 @@ def with_schemas(now: Facts, targets: Mapping[str, Target], progress: Progress) 
 
 
 def _contents(live: Live) -> object:
-    """All that may differ between databases of one kind."""
+    """Everything that may differ between databases of one kind."""
     spelled = frozenset((live.spelled or {}).items())
     known = live.schemas, live.unclear, live.is_public, live.bind
     return (frozenset(live.found.items()), spelled, *known)
 
 
 def _kind(now: Facts, target: Target) -> str | None:
-    """The dialect of a database, where that is not the one by which migrations are read anyway."""
+    """The dialect of a database, if the migrations are not read for that dialect anyway."""
     told = now.environment.dialect
     same = target.backend == ("mysql" if told == "mariadb" else told)
     return None if same else target.backend
@@ -188,7 +188,7 @@ def read_schemas(
 
     Args:
         targets: the databases.
-        schemas: other schemas than that of the version table, which migrations name.
+        schemas: further schemas that migrations name, besides that of the version table.
         progress: called with the databases done, the databases in all, and the last one's name.
 
     Returns:
@@ -221,7 +221,7 @@ def read_live(
     Args:
         connection: to the database, in a transaction.
         target: the database.
-        schemas: other schemas than that of the version table, which migrations name, in lower case.
+        schemas: further schemas that migrations name, in lower case.
         heard: called each time that the database has answered.
 
     Raises:
@@ -238,7 +238,7 @@ def read_live(
     spelled = {
         key_of(thing): thing.name for thing in reading.schema if thing.name != thing.name.casefold()
     }
-    if own.casefold() in schemas:  # by whose name migrations may call it, too
+    if own.casefold() in schemas:  # migrations may use that name, too
         held |= {_within(key, own): state for key, state in held.items() if not key.schema}
         unclear |= {_within(key, own) for key in unclear if not key.schema}
         spelled |= {_within(key, own): name for key, name in spelled.items() if not key.schema}
@@ -278,7 +278,7 @@ def _within(key: Key, schema: str) -> Key:
 
 
 def _states(schema: Reflected, backend: str) -> tuple[dict[Key, State], set[Key]]:
-    """What there is, and what several objects are called that databases may tell apart."""
+    """The state of each object, and the names that databases may give to several objects."""
     held: dict[Key, State] = {}
     unclear: set[Key] = set()
     for thing, properties in schema.items():
@@ -289,15 +289,15 @@ def _states(schema: Reflected, backend: str) -> tuple[dict[Key, State], set[Key]
         if thing.kind is Kind.COLUMN and schema[table_of(thing)]["type"] == "table":
             held.update((key._replace(kind=kind), state) for kind, state in states_of(properties))
         elif thing.kind is Kind.CONSTRAINT and properties["definition"].startswith("UNIQUE"):
-            held[key_of(thing._replace(kind=Kind.INDEX))] = True  # which it is in all but name
+            held[key_of(thing._replace(kind=Kind.INDEX))] = True  # it is one in all but name
     return held, unclear
 
 
 def _unclear(
     connection: Connection, backend: str, places: Mapping[str, str], schema: Reflected
 ) -> Iterator[SchemaObject]:
-    """What says nothing of migrations, whether it is there or not."""
-    if backend == "mysql":  # an index of a foreign key is called like its column
+    """Objects whose presence or absence proves nothing about migrations."""
+    if backend == "mysql":  # a foreign key's index has the name of its column
         for thing in schema:
             if thing.kind is Kind.INDEX and thing._replace(kind=Kind.COLUMN) in schema:
                 yield thing
@@ -305,7 +305,7 @@ def _unclear(
         for table, sql in connection.execute(text(_SQLITE)):
             for _, *names in _CONSTRAINT.findall(sql or ""):
                 thing = SchemaObject(Kind.CONSTRAINT, "".join(names), table)
-                if thing not in schema:  # SQLAlchemy does not tell the name
+                if thing not in schema:  # SQLAlchemy does not report the name
                     yield thing
     else:
         query = text(_POSTGRESQL).bindparams(bindparam("schemas", expanding=True))

@@ -1,6 +1,6 @@
-"""Move version rows: each database in one transaction, and only from the rows that are expected.
+"""Change version rows, each database in one transaction and only if its rows are as expected.
 
-For operators the same as SQL: a script that changes nothing where the rows are others.
+For operators the same as an SQL script, which changes nothing if the rows differ.
 """
 
 # ruff: noqa: S608 - names are quoted, and values literals, in the way of the dialect
@@ -51,18 +51,18 @@ def move_rows(
     record: Callable[[Move], None],
     progress: Progress,
 ) -> tuple[MoveResult, ...]:
-    """Move the version rows of databases, each of them for itself.
+    """Change the version rows of databases, each independently of the others.
 
     Args:
-        targets: the databases by identity; one that is not among them has gone away.
-        moves: what to do.
-        record: called before a database is changed, inside its transaction, once at a time and
-            not always in the thread of the caller. What it raises ends everything, and that
-            database stays as it was.
+        targets: the databases by identity; a missing one is no longer there.
+        moves: the changes.
+        record: called inside each database's transaction before the change, one call at a time and
+            not always in the caller's thread. If it raises, everything ends, and that database
+            stays as it was.
         progress: called with the databases done, the databases in all, and the last one's name.
 
     Returns:
-        What came of each move, in the same order.
+        The result of each move, in the same order.
     """
     gone = Obstacle("it is not there any more, or not named", "look for it")
     there = [move for move in moves if move.identity in targets]
@@ -78,7 +78,7 @@ def move_rows(
         _unanswered,
         lambda done, move: progress(done, len(there), move.name),
     )
-    # Each on a connection of its own: it is looked at once, and most will be one or none.
+    # Each on a connection of its own: each is read once, and usually there is at most one.
     looks = [
         Job({index: result})
         for index, result in results.items()
@@ -155,7 +155,7 @@ def _move(
                 f"its rows have changed: {found}",
                 "see who else is changing them, then run the command again",
             )
-        if rows == move.before:  # also where they stay, and that is to be noted
+        if rows == move.before:  # also if they stay the same, which is recorded
             record(move)
         if rows == move.after:
             return MoveResult(move, MoveState.UNCHANGED)
@@ -164,7 +164,9 @@ def _move(
         make_final()
         try:
             begun.commit()
-        except Exception as error:  # whatever it is, only another look tells what it means
+        except (
+            Exception
+        ) as error:  # whatever the error is, only reading the rows again shows the result
             obstacle = obstacle_from(error, target)
             return MoveResult(move, MoveState.UNKNOWN, obstacle.problem, _LOOK)
     return MoveResult(move, MoveState.MOVED)
@@ -175,7 +177,7 @@ def _shown(rows: tuple[str, ...]) -> str:
 
 
 def _locked_rows(connection: Connection, target: Target) -> tuple[str, ...]:
-    """The rows, which nobody else can change before the end of the transaction."""
+    """The rows, locked until the end of the transaction."""
     if target.backend == "postgresql":
         connection.execute(verbatim(f"LOCK TABLE {_quoted_table(target)} IN ACCESS EXCLUSIVE MODE"))
     elif target.backend == "mysql":
@@ -208,7 +210,7 @@ def _replace(connection: Connection, target: Target, move: Move) -> None:
 def _look_again(
     job: Job[MoveResult], targets: Mapping[str, Target]
 ) -> Iterator[tuple[int, MoveResult]]:
-    """What has become of a change whose end nobody has seen: the lock waits for that end."""
+    """The result of a commit that got no answer; reading waits for the lock, so for its end."""
     for index, unknown in job.items.items():
         move, reason = unknown.move, unknown.detail
         target = targets[move.identity]
@@ -236,13 +238,13 @@ class _Changes(NamedTuple):
 
 
 def _changes_for(move: Move) -> _Changes:
-    """What a move does to the rows; a row that can be used again keeps its other columns."""
+    """The changes to the rows; a row that can be used again keeps its other columns."""
     counted = Counter(move.before)
-    # One id in several rows: they cannot be told apart, so none of them is used again.
+    # Rows with the same id cannot be told apart, so none of them is used again.
     twice = {revision for revision, times in counted.items() if times > 1}
     surplus = sorted(set(move.before) - set(move.after) - twice)
     missing = sorted(set(move.after) - (set(move.before) - twice))
-    # A server that tells no cases apart refuses the same id in another one beside the old.
+    # A case-insensitive server refuses an id that differs from the old row only in case.
     pairs = [(old, new) for old in surplus for new in missing if old.casefold() == new.casefold()]
     surplus, missing = (
         [revision for revision in side if not any(revision in pair for pair in pairs)]
@@ -261,13 +263,13 @@ _OTHERS = "the rows are others: nothing was changed"
 
 
 def guarded_sql(target: Target, move: Move) -> tuple[str, ...]:
-    """The statements that make a move, each with the semicolon at its end.
+    """The statements that make a move, each with its semicolon.
 
-    On other rows than those that are expected, the script for PostgreSQL ends with an error, and
-    those for MySQL and SQLite change nothing and say so in a result. Nothing is connected to.
+    If the rows are not as expected, the script for PostgreSQL ends with an error, and those for
+    MySQL and SQLite change nothing and say so in a result. This function does not connect.
 
     Raises:
-        Unspeakable: a name or an id has no safe form in a script.
+        Unspeakable: a name or an id cannot be written safely in a script.
     """
     script = {"postgresql": _postgresql, "mysql": _mysql, "sqlite": _sqlite}[target.backend]
     quote = _preparer(target).quote
@@ -277,13 +279,13 @@ def guarded_sql(target: Target, move: Move) -> tuple[str, ...]:
 
 
 def _quoted_table(target: Target) -> str:
-    """The name of the version table as it stands in SQL, quoted where it has to be."""
+    """The name of the version table in SQL, quoted if necessary."""
     name: str = _preparer(target).format_table(version_table(target))
     return name
 
 
 def _preparer(target: Target) -> Any:
-    # With this style of parameters no percent sign is doubled.
+    # This parameter style does not double percent signs.
     of_backend: Any = target.url.get_dialect()
     return of_backend(paramstyle="named").identifier_preparer
 
@@ -311,7 +313,7 @@ def _postgresql(target: Target, table: str, move: Move) -> Iterator[str]:
 
 
 def _is_transactional(target: Target) -> str:
-    """Whether the version table is of an engine that has transactions, as an expression."""
+    """Whether the version table's storage engine has transactions, as an SQL expression."""
     literal = sql_literal(target.backend)
     schema = "DATABASE()" if target.schema is None else literal(target.schema)
     name = literal(target.version_table)
@@ -349,7 +351,7 @@ def _sqlite(target: Target, table: str, move: Move) -> Iterator[str]:
     )
     yield "BEGIN IMMEDIATE"
     yield f"CREATE TEMP TABLE fixchain AS SELECT {expected} AS expected"
-    # The shell goes on after an error; after a rollback there is no table with the answer.
+    # The shell continues after an error; after a rollback the table with the result is gone.
     yield from _changes(
         table, move, literal, "(SELECT expected FROM temp.fixchain)", " OR ROLLBACK"
     )
@@ -359,7 +361,7 @@ def _sqlite(target: Target, table: str, move: Move) -> Iterator[str]:
 
 
 def _expected(table: str, move: Move, is_it: Callable[[str], str]) -> str:
-    """Whether the rows are those before the move, as an expression."""
+    """Whether the rows are those before the move, as an SQL expression."""
     counted = [f"(SELECT COUNT(*) FROM {table}) = {len(move.before)}"]
     counted += [
         f"(SELECT COUNT(*) FROM {table} WHERE {is_it(revision)}) = {times}"

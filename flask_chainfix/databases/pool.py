@@ -1,8 +1,8 @@
-"""Work on many databases at once, which ends even where a database does not answer.
+"""Work on many databases at once, with an end even if a database does not answer.
 
-Each connection has a thread of its own that does not keep the process alive, as those of
-``concurrent.futures`` would. What it has found out comes back through a queue; where nothing comes
-for too long, the thread is given up.
+Each connection has a daemon thread, which, unlike those of ``concurrent.futures``, does not keep
+the process alive. Results come back through a queue. A thread that sends nothing for too long is
+given up.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from flask_chainfix.databases.connecting import Obstacle
 from flask_chainfix.databases.targets import Target
 
 _WORKERS = 8
-# Fewer schemas than that are not worth a connection of their own.
+# Fewer schemas than this do not get a connection of their own.
 _AT_LEAST_EACH = 25
 
 T = TypeVar("T")
@@ -29,13 +29,13 @@ R = TypeVar("R")
 
 
 class GivenUp(Exception):
-    """Nobody waits for this thread any longer, so it must not change anything."""
+    """The thread was given up, so it must not change anything."""
 
 
 class Job(Generic[T]):
-    """Items that share one connection, by their places among all items.
+    """Items that share one connection, by their indices among all items.
 
-    All of it may take ``within`` seconds from now on, or as long as something is heard.
+    The job may take ``within`` seconds in all, or run for as long as it sends results.
     """
 
     def __init__(self, items: Mapping[int, T], within: float | None = None) -> None:
@@ -49,18 +49,18 @@ class Job(Generic[T]):
 
     @property
     def deadline(self) -> float:
-        """When something must have been heard of it, on the clock of ``monotonic``."""
+        """When the job must have sent something, on the clock of ``monotonic``."""
         return self._heard + connecting.SILENCE if self.within is None else self._made + self.within
 
     def heard(self) -> None:
-        """Note that the database is alive."""
+        """Note that the database has answered."""
         self._heard = monotonic()
 
     def make_final(self, index: int) -> None:
-        """Note that an item's change is about to be made final.
+        """Note that an item's change is about to be committed.
 
         Raises:
-            GivenUp: it was said already that nothing has changed.
+            GivenUp: the job was given up and reported as unchanged.
         """
         with self._lock:
             if self._given_up:
@@ -68,7 +68,7 @@ class Job(Generic[T]):
             self._final = index
 
     def give_up(self) -> int | None:
-        """Wait no longer; the item whose change may become final nevertheless."""
+        """Stop waiting; returns the item whose change may still be committed."""
         with self._lock:
             self._given_up = True
             return self._final
@@ -77,7 +77,7 @@ class Job(Generic[T]):
 def jobs_for(
     items: Sequence[T], target_of: Callable[[T], Target], within: float | None = None
 ) -> list[Job[T]]:
-    """Share out items by the connections that they need, a few for a database of many schemas."""
+    """Group items by connection; a database with many schemas gets several."""
     together: dict[object, list[int]] = {}
     for index, item in enumerate(items):
         target = target_of(item)
@@ -132,19 +132,19 @@ def run(
     without_answer: Callable[[T, bool], R],
     progress: Callable[[int, T], None] = lambda *_: None,
 ) -> dict[int, R]:
-    """Do all of the work, and say for each item what came of it.
+    """Do all the work, and return the result of each item.
 
     Args:
         jobs: the items.
-        work: yields the place of an item and what came of it, one after the other. It runs in
-            threads, and may be ended after any of them.
-        without_answer: what came of an item of a database that has not answered, given whether
-            its change may have become final.
+        work: yields the index of an item and its result, one after the other. It runs in threads,
+            and may be ended after any of them.
+        without_answer: the result of an item whose database has not answered, given whether its
+            change may have been committed.
         progress: called with the number of items done and the last of them.
 
     Raises:
-        BaseException: whatever ``work`` or ``progress`` raises, once those that had begun are
-            done with the items that they were at.
+        BaseException: whatever ``work`` or ``progress`` raises, after the running jobs have
+            finished their current items.
     """
     pool = _Pool(work, without_answer, progress)
     try:
@@ -169,11 +169,11 @@ class _Pool(Generic[T, R]):
         self._without_answer = without_answer
         self._progress = progress
         self._running: list[Job[T]] = []
-        # A job with one of its results, or at its end with an exception or none.
+        # A job with a result, or at its end with an exception or None.
         self._news: SimpleQueue[tuple[Job[T], tuple[int, R] | BaseException | None]] = SimpleQueue()
 
     def follow(self, jobs: Sequence[Job[T]]) -> None:
-        """Begin what waits, and wait until all that has begun has come to its end."""
+        """Start the waiting jobs, and wait until every started one has ended."""
         waiting = deque(jobs)
         while waiting or self._running:
             while waiting and len(self._running) < _WORKERS:
@@ -184,7 +184,7 @@ class _Pool(Generic[T, R]):
             except Empty:
                 self._give_up()
                 continue
-            if job in self._running:  # else it was given up
+            if job in self._running:  # otherwise it was given up
                 self._take(job, news)
 
     def _start(self, job: Job[T]) -> None:
@@ -193,7 +193,7 @@ class _Pool(Generic[T, R]):
         Thread(target=self._run, args=(job,), daemon=True).start()
 
     def _run(self, job: Job[T]) -> None:
-        """In a thread of its own."""
+        """Run a job in its own thread."""
         end: BaseException | None = None
         try:
             for result in self._work(job):

@@ -1,4 +1,4 @@
-"""Where databases stand: what they, the journal and version control say, beside the files."""
+"""The status of databases, from themselves, the journal, version control and the files."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ NO_DATABASE_NAMED = (
 
 
 def no_database(wishes: DatabaseWishes, command: str) -> BadDatabase:
-    """What stops a command that works on databases, and has none."""
+    """The error for a command that works on databases and has none."""
     name_one = way("name one", f"{{fixchain}} {command} --database URL")
     if wishes.own:
         return BadDatabase(NO_DATABASE_NAMED, name_one)
@@ -56,7 +56,7 @@ def no_database(wishes: DatabaseWishes, command: str) -> BadDatabase:
     )
 
 
-def survey(  # noqa: PLR0913  (what a look depends on)
+def survey(  # noqa: PLR0913  (the inputs of a survey)
     runtime: Runtime,
     snapshot: Facts,
     wishes: DatabaseWishes,
@@ -66,21 +66,21 @@ def survey(  # noqa: PLR0913  (what a look depends on)
     also: Collection[str] = (),
     whole: bool = False,
 ) -> Facts:
-    """The chain with where its databases stand; nothing is changed in them.
+    """The chain with the status of its databases; nothing is changed in them.
 
     Args:
         runtime: the environment.
         snapshot: its chain as the files have it.
         wishes: which databases.
         progress: called with the databases done, the databases in all, and the last one's name.
-        old: the Git revision that holds the chain which has stamped them, if it is not the chain
-            as it is; without one, the chains before each repair in the journal may have, too.
-        also: lost revisions to look for in version control besides.
-        whole: whether to read all that the databases hold, as a trace does, not tables and columns
+        old: the Git revision with the chain that stamped the databases, if it is not the current
+            chain; without it, the chains before each repair in the journal are considered.
+        also: further lost revisions to look for in version control.
+        whole: whether to read the full schemas, as a trace does, instead of tables and columns
             alone.
 
     Raises:
-        BadConfiguration, BadDatabase: there is no telling which databases are meant.
+        BadConfiguration, BadDatabase: it is unknown which databases are meant.
         CannotRead, CannotReadGit: the journal, or the Git revision, cannot be read.
     """
     targets, left_out = _reached(runtime, wishes)
@@ -96,7 +96,7 @@ def survey(  # noqa: PLR0913  (what a look depends on)
         past = (Facts.around(read_at(old, runtime.environment)),)
     chains = tuple(each.graph for each in past)
     speaking = [journal for journal, _ in reversed(repairs)]
-    renamed: dict[str, str] = {}  # by those repairs: the ids of now by those of then
+    renamed: dict[str, str] = {}  # the current ids by the old ones, from those repairs
     for journal in speaking:
         renamed = {then: journal.renamed.get(now, now) for then, now in renamed.items()}
         renamed.update(journal.renamed)
@@ -117,14 +117,14 @@ def survey(  # noqa: PLR0913  (what a look depends on)
 
         snapshot = with_schemas(snapshot, targets, progress)
     rows = {row for status in statuses for row in status.rows}
-    for each in chains:  # one that is gone by now has revisions that are gone
+    for each in chains:  # ancestors of a lost revision may be lost too
         rows |= each.required(row for row in rows if row in each)
     snapshot = _with_renamed(with_lost(runtime, snapshot, rows.union(also)), past)
     return snapshot if old else _with_origins(snapshot)
 
 
 def _with_origins(snapshot: Facts) -> Facts:
-    """The chain with the commits whose chains may have written rows that are not understood."""
+    """The chain with the commits whose chains may have written rows that nothing else explains."""
     puzzling = [
         status
         for status in snapshot.databases.statuses
@@ -147,12 +147,12 @@ def _with_origins(snapshot: Facts) -> Facts:
                 movable.add(known)
                 origins[known] = commit
             elif not (origins[known] or possibilities(snapshot, status)):
-                origins[known] = commit  # it tells at least what is in the way
+                origins[known] = commit  # its chain at least shows what is in the way
     return replace(snapshot, databases=replace(snapshot.databases, origins=origins))
 
 
 def _stamped_by(snapshot: Facts, then: Facts) -> Facts:
-    """The chain as if the user had named an older one that has stamped the databases."""
+    """The chain as if the user had named an older one that stamped the databases."""
     known = replace(
         snapshot.databases,
         shared=_shared(snapshot, (then,)),
@@ -163,7 +163,7 @@ def _stamped_by(snapshot: Facts, then: Facts) -> Facts:
 
 
 def with_lost(runtime: Runtime, snapshot: Facts, ids: Collection[str]) -> Facts:
-    """The chain with what version control knows of those of some revisions that are lost."""
+    """The chain with what version control knows of revisions that no file has."""
     known = snapshot.databases
     wanted = frozenset(ids).difference(snapshot.graph, known.sought)
     if not runtime.environment.asks_git:
@@ -179,10 +179,10 @@ def with_lost(runtime: Runtime, snapshot: Facts, ids: Collection[str]) -> Facts:
 
 
 def refuse_unreachable(snapshot: Facts, command: str) -> None:
-    """Stop where a database is not known that the plan of a command has to be safe for.
+    """Stop if a database cannot be read and the plan of a command must suit it.
 
     Raises:
-        DatabaseUnreachable: it cannot be asked.
+        DatabaseUnreachable: a database cannot be read.
     """
     for status in snapshot.databases.statuses:
         if status.state is DatabaseState.UNREACHABLE:
@@ -193,10 +193,10 @@ def refuse_unreachable(snapshot: Facts, command: str) -> None:
 
 
 def _moved(snapshot: Facts, journals: Iterable[Journal]) -> Mapping[str, Move]:
-    """The last change of each database's rows that still means what it meant."""
+    """The last change of each database's rows that is still valid."""
     moved: dict[str, Move] = {}
     for journal in journals:
-        if journal.entries:  # what was moved before a repair is for it to move again
+        if journal.entries:  # a repair moves again what was moved before it
             moved.clear()
         moved.update((move.identity, move) for move in disk.recorded_moves(journal))
     return {
@@ -207,10 +207,10 @@ def _moved(snapshot: Facts, journals: Iterable[Journal]) -> Mapping[str, Move]:
 def missing_database(
     snapshot: Facts, command: str, wishes: DatabaseWishes
 ) -> DatabaseMissing | None:
-    """What keeps a command from carrying out its plan where a database does not exist.
+    """The refusal to carry out a plan if a database does not exist.
 
-    A name that is misspelt leads to no database as well, and then the plan is not known to be safe
-    for the one that was meant. So the user has to say that none is, or where it stands.
+    A misspelt name also leads to a database that does not exist, and the plan may not suit the
+    right one. So the user has to confirm that there is none, or give its stamp.
     """
     for status in _missing(snapshot, wishes):
         wrong = "if its name is wrong, correct it in the configuration or on the command line"
@@ -224,14 +224,14 @@ def missing_database(
 
 
 def noticed_unseen(snapshot: Facts, wishes: DatabaseWishes) -> tuple[str, ...]:
-    """What those should know who are shown a plan: which databases nobody could ask, if any."""
+    """A notice for a plan about databases that could not be read."""
     if not snapshot.databases.statuses:
         return (_NO_DATABASE_TOLD,)
     return noticed_missing(snapshot, wishes)
 
 
 def noticed_missing(snapshot: Facts, wishes: DatabaseWishes) -> tuple[str, ...]:
-    """What ``missing_database`` refuses, for those who only look at a plan."""
+    """What ``missing_database`` refuses, as a notice for a plan that is only shown."""
     return tuple(
         f"{status.name} does not exist: pass --no-database, or its --stamp"
         for status in _missing(snapshot, wishes)
@@ -244,7 +244,7 @@ def _missing(snapshot: Facts, wishes: DatabaseWishes) -> tuple[DatabaseStatus, .
 
 
 def _without(snapshot: Facts, status: DatabaseStatus, command: str) -> Remedy:
-    """How to plan without a database, or with what the user knows of it."""
+    """How to plan without a database, or with a stamp that the user gives."""
     known = saying_where(snapshot, status, command)
     if not status.own:
         return known
@@ -256,14 +256,14 @@ def _without(snapshot: Facts, status: DatabaseStatus, command: str) -> Remedy:
 
 
 def _with_renamed(snapshot: Facts, past: Iterable[Facts]) -> Facts:
-    """The chain with what version control shows to be called anew, where no journal tells."""
+    """The chain with the renamed revisions that version control shows, if no journal has them."""
     known = snapshot.databases
     found = {
         revision: lost.renamed
         for revision, lost in known.lost.items()
         if lost.renamed is not None
         and not lost.edited
-        # No other migration of an older chain can be meant by the new id.
+        # The new id can mean no other migration of an older chain.
         and any(
             lost.renamed not in each.graph and _ids_of(lost.data, each) == [revision]
             for each in past
@@ -289,7 +289,7 @@ def _ids_of(data: bytes, snapshot: Facts) -> list[str | None]:
 
 
 def _shared(now: Facts, past: Iterable[Facts]) -> Mapping[str, tuple[str, ...]]:
-    """The ids that stood twice, and the ids that these migrations have now."""
+    """The ids that several migrations had, with the current ids of these migrations."""
     shared: dict[str, dict[str, None]] = {}
     for each in past:
         for revision in each.graph.duplicates:
@@ -300,7 +300,7 @@ def _shared(now: Facts, past: Iterable[Facts]) -> Mapping[str, tuple[str, ...]]:
 
 
 def _others(now: Facts, past: Facts) -> Mapping[str, str]:
-    """The ids of another line of releases that stand for something else here."""
+    """The ids that mean other migrations in another line of releases."""
     others: dict[str, str] = {}
     for revision in past.graph:
         if revision in now.graph and not past.graph.duplicates and not now.graph.duplicates:
@@ -312,7 +312,7 @@ def _others(now: Facts, past: Facts) -> Mapping[str, str]:
 
 
 def _names_now(now: Facts, past: Facts, revision: str, file: MigrationFile) -> Iterator[str]:
-    """The ids that a file may have by now which had this one: one, if it is still in its place."""
+    """The current ids of a file that had this id: only one if the file is still in its place."""
     like = _with_code(file.data, now)
     here = [each for each in now.files_by_revision.get(revision, ()) if each.path == file.path]
     here += [each for each in like if each.path == file.path]
@@ -323,10 +323,10 @@ def _names_now(now: Facts, past: Facts, revision: str, file: MigrationFile) -> I
 
 
 def targets_for(runtime: Runtime, wishes: DatabaseWishes) -> Mapping[str, Target]:
-    """The databases that are to be reached, by identity; not those that are looked at in passing.
+    """The databases that a command works on, by identity; without those read only in passing.
 
     Raises:
-        BadConfiguration, BadDatabase: there is no telling which are meant.
+        BadConfiguration, BadDatabase: it is unknown which are meant.
     """
     return _reached(runtime, wishes)[0]
 
@@ -334,15 +334,15 @@ def targets_for(runtime: Runtime, wishes: DatabaseWishes) -> Mapping[str, Target
 def _reached(
     runtime: Runtime, wishes: DatabaseWishes
 ) -> tuple[Mapping[str, Target], tuple[str, ...]]:
-    """The same, and what is to be said of those that ``--schemas`` leaves out."""
+    """The same, with notices about the databases that ``--schemas`` leaves out."""
     wanted = wishes.own and not wishes.in_passing
     by_schema = wishes.schemas is not None
     from flask_chainfix.databases.targets import own_targets, targets_from
-    from flask_chainfix.databases.version_tables import in_schemas  # SQLAlchemy takes its time
+    from flask_chainfix.databases.version_tables import in_schemas  # SQLAlchemy is slow to import
 
     own = own_targets(runtime, in_schemas=by_schema) if wanted else ()
     given = targets_from(runtime, wishes.urls, wishes.file, in_schemas=by_schema)
-    # A database of the app's own that is named, too, keeps its place and is the app's own.
+    # If an option also names an app's database, it keeps its place and counts as the app's.
     found = tuple({each.identity: each for each in (*given, *own)}.values())
     if wishes.schemas is not None and found:
         found = in_schemas(found, wishes.schemas)
@@ -358,9 +358,9 @@ def _reached(
 def _in_passing(
     runtime: Runtime, wishes: DatabaseWishes, others: Collection[str]
 ) -> tuple[tuple[DatabaseStatus, ...], tuple[str, ...]]:
-    """Where those of the app's own databases stand that can be asked quickly, and notices.
+    """The status of the app's databases that answer quickly, and notices.
 
-    Those of ``others`` (identities) are looked at anyway.
+    Those of ``others`` (identities) are read anyway, so they are left out.
     """
     if not (wishes.own and wishes.in_passing):
         return (), ()
@@ -388,7 +388,7 @@ def _in_passing(
 
 
 def given_by_user(stamps: Iterable[tuple[str, ...]]) -> tuple[DatabaseStatus, ...]:
-    """Where databases stand that cannot be reached from here, as the user tells it."""
+    """Stamps of databases that cannot be reached from here, as the user gave them."""
     names = ((f"--stamp {','.join(rows)}", rows) for rows in stamps)
     return tuple(
         DatabaseStatus(name, name, DatabaseState.STAMPED, rows, by_user=True)

@@ -1,4 +1,4 @@
-"""The databases to look at: the app's own, those of alembic.ini, and those that users name."""
+"""The databases to read: the app's own, those in alembic.ini, and those that users name."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ if TYPE_CHECKING:
 _LARGEST_LIST = 4 * 1024 * 1024  # bytes
 _NAME, _SCHEMA = "version_table", "version_table_schema"
 _PORTS = {"postgresql": 5432, "mysql": 3306}
-_PLACEHOLDER = "driver://"  # what ``alembic init`` writes where the URL is to stand
+_PLACEHOLDER = "driver://"  # the placeholder that ``alembic init`` writes for the URL
 
 
 @dataclass(frozen=True)
 class Target:
-    """One database to look at, or one schema of it.
+    """One database, or one schema of it.
 
     Attributes:
-        name: how users know it, passwords masked.
-        url: where it is, password included.
-        schema: the one that holds the version table; ``None`` for the default one.
+        name: its name for users, with passwords masked.
+        url: its URL, with the password.
+        schema: the schema of the version table; ``None`` for the default one.
         version_table: the name of Alembic's version table.
-        engine: the app's own, which has its own ways to connect; ``None`` to connect by the URL.
-        own: whether it is one of the app's own.
+        engine: the app's engine, which may connect in its own way; ``None`` to use the URL.
+        own: whether it is one of the app's databases.
         bind: its name in the app or in the configuration; ``""`` for the default one.
     """
 
@@ -79,7 +79,7 @@ class Target:
 
     @property
     def identity(self) -> str:
-        """Tells it from all others, on every run the same; holds no password."""
+        """A unique identifier without password, the same on every run."""
         if self.backend == "sqlite":
             place = f"sqlite:{self.file or ':memory:'}"
             return f"{place}#{self.schema or ''}.{self.version_table}"
@@ -91,7 +91,7 @@ class Target:
             host = host.rpartition("@")[2]
         port = url.port or url.query.get("port") or _PORTS[self.backend]
         place = f"{self.backend}://{url.username or ''}@{host}:{port}/{database}"
-        if options := url.query.get("options"):  # PostgreSQL's: they can set the search path
+        if options := url.query.get("options"):  # in PostgreSQL they can set the search path
             place += f"?{options}"
         return f"{place}#{schema}.{self.version_table}"
 
@@ -102,17 +102,16 @@ class Target:
 
 
 def own_targets(runtime: Runtime, *, in_schemas: bool = False) -> tuple[Target, ...]:
-    """The databases of the app, in which this runs, or without one those of the configuration.
+    """The databases of the current app, or without one those of the configuration.
 
-    With ``in_schemas`` schemas will be looked for, so that the one that ``env.py`` names does not
-    count.
+    With ``in_schemas`` the caller will look for schemas, so the one in ``env.py`` is ignored.
 
     Raises:
         BadConfiguration: ``env.py`` computes the name of the version table, or its schema.
-        BadDatabase: Alembic's configuration names something that is no database.
+        BadDatabase: Alembic's configuration contains a URL that is not valid.
     """
     urls = {} if runtime.has_app else configured_urls(runtime)
-    if not (runtime.has_app or urls):  # then nobody needs to know the version table
+    if not (runtime.has_app or urls):  # then the version table is not needed
         return ()
     table = version_table(runtime, in_schemas=in_schemas)
     return distinct(_of_app(table) if runtime.has_app else _of_configuration(runtime, urls, table))
@@ -124,7 +123,7 @@ def distinct(targets: Iterable[Target]) -> tuple[Target, ...]:
 
 
 def named(name: str, schema: str | None) -> str:
-    """The name of a database together with that of its schema."""
+    """The name of a database with its schema."""
     return f"{name}, schema {schema}" if schema else name
 
 
@@ -170,12 +169,12 @@ def _named(url: URL, table: tuple[str, str | None], *, own: bool = False) -> Tar
 
 
 def configured_urls(runtime: Runtime) -> Mapping[str, str]:
-    """The URLs in Alembic's configuration by the names of their databases, ``""`` for a single one.
+    """The URLs in Alembic's configuration by database name, ``""`` for a single one.
 
-    What only ``env.py`` makes a URL is not among them.
+    A URL that ``env.py`` builds is not among them.
     """
     section = runtime.options.section
-    # What ``alembic init -t multidb`` makes has a section for each database.
+    # The template ``multidb`` has a section for each database.
     others = _option(runtime, section, "databases").replace(",", " ").split()
     urls = {"": _option(runtime, section, "sqlalchemy.url")}
     urls |= {name: _option(runtime, name, "sqlalchemy.url") for name in others}
@@ -185,12 +184,12 @@ def configured_urls(runtime: Runtime) -> Mapping[str, str]:
 def _option(runtime: Runtime, section: str, name: str) -> str:
     try:
         return runtime.options.parser.get(section, name, fallback="")
-    except InterpolationError:  # env.py fills in what is missing
+    except InterpolationError:  # env.py fills in the rest
         return ""
 
 
 def _is_url(written: str) -> bool:
-    from sqlalchemy.engine import make_url  # most files name no database
+    from sqlalchemy.engine import make_url  # most files contain no URL
     from sqlalchemy.exc import ArgumentError
 
     try:
@@ -201,16 +200,16 @@ def _is_url(written: str) -> bool:
 
 
 def app_engines(remedy: str | Remedy) -> Mapping[str | None, Engine]:
-    """The engines of the current app's databases by their binds, the default one (``None``) first.
+    """The engines of the current app's databases by bind, the default one (``None``) first.
 
     Raises:
-        BadDatabase: they cannot be found; with the remedy.
+        BadDatabase: the engines cannot be found; with the remedy.
     """
     from flask import current_app
 
     try:
         engines: dict[str | None, Any] = current_app.extensions["migrate"].db.engines
-    except Exception as error:  # whatever the app's configuration makes SQLAlchemy raise
+    except Exception as error:  # the app's configuration can make SQLAlchemy raise anything
         raise BadDatabase(
             f"the app's databases cannot be found: {masked(said(error))}", remedy
         ) from error
@@ -223,18 +222,18 @@ def targets_from(
 ) -> tuple[Target, ...]:
     """The databases that options name, each once.
 
-    A file has a URL, or the name of an environment variable that holds one, in each line; blank
-    lines and those that start with ``#`` do not count.
+    Each line of the file is a URL, or the name of an environment variable that holds one. Blank
+    lines and lines that start with ``#`` are ignored.
 
     Raises:
         BadConfiguration: ``env.py`` computes the name of the version table, or its schema.
-        BadDatabase: something that is named is no database, or the file cannot be read.
+        BadDatabase: a name is no URL of a database, or the file cannot be read.
     """
-    if not urls and file is None:  # nobody needs the version table, which only env.py may know
+    if not urls and file is None:  # the version table, which only env.py may know, is not needed
         return ()
     table = version_table(runtime, in_schemas=in_schemas)
     given = []
-    for number, url in enumerate(urls, 1):  # one that is no URL is not repeated
+    for number, url in enumerate(urls, 1):  # a text that is no URL is not repeated
         which = f" number {number}" if len(urls) > 1 else ""
         given.append(connectable(url, f"--database{which}"))
     given += _listed(file) if file is not None else ()
@@ -242,10 +241,10 @@ def targets_from(
 
 
 def listed_urls(file: str) -> tuple[str, ...]:
-    """The URLs of the databases in a file, passwords included.
+    """The URLs of the databases in a file, with passwords.
 
     Raises:
-        BadDatabase: something that is named is no database, or the file cannot be read.
+        BadDatabase: a line is no URL of a database, or the file cannot be read.
     """
     return tuple(url.render_as_string(hide_password=False) for url in _listed(file))
 
@@ -272,7 +271,7 @@ def _entry(entry: str, place: str) -> URL:
         return connectable(entry, place)
     value = os.environ.get(entry)
     if not value:
-        # In small letters it may be a password as well.
+        # In lower case it may also be a password.
         name = f" {entry}" if entry.isupper() else " of the name that stands there"
         raise BadDatabase(
             f"{place}: there is no environment variable{name}",
@@ -282,7 +281,7 @@ def _entry(entry: str, place: str) -> URL:
 
 
 def unreached_target(runtime: Runtime, name: str) -> Target:
-    """A target of the app's kind that leads nowhere, for a name that users know.
+    """A target of the app's kind without an address, for a name that users know.
 
     Raises:
         BadDatabase: the app's kind of database is not known.
@@ -302,8 +301,8 @@ def unreached_target(runtime: Runtime, name: str) -> Target:
 def version_table(runtime: Runtime, *, in_schemas: bool = False) -> tuple[str, str | None]:
     """The name and the schema of the version table; ``None`` for the default schema.
 
-    They are in the settings, else in ``env.py``, which is not run, else in the app. With
-    ``in_schemas`` no schema needs to be named there.
+    They come from the settings, else from ``env.py``, which is not run, else from the app. With
+    ``in_schemas`` the schema need not be known.
 
     Raises:
         BadConfiguration: ``env.py`` computes them, or cannot be read.
@@ -336,7 +335,7 @@ def _env_py(path: Path) -> EnvPy:
 
 
 def _value_of(env_py: EnvPy, option: str) -> str | None:
-    """What ``env.py`` sets an option to; ``None`` where it does not."""
+    """The value that ``env.py`` gives to an option; ``None`` if it gives none."""
     written = [*env_py.written(option)]
     explained = sum(not isinstance(node, ast.keyword) for node, _ in written)
     values = {env_py.value(value) for _, value in written}

@@ -1,4 +1,4 @@
-"""Where databases stand: the rows of their version tables, and the tables beside these."""
+"""The stamps of databases: the rows of their version tables, and the tables beside them."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ from flask_chainfix.databases.pool import Job, jobs_for, run
 from flask_chainfix.databases.targets import Target, distinct, named
 from flask_chainfix.model.databases import DatabaseState, DatabaseStatus, Trouble
 
-# Every table that a transaction has read counts against what a PostgreSQL server can lock.
+# Every table that a transaction reads uses up one of a PostgreSQL server's locks.
 _PER_TRANSACTION = 50
-PASSING = 2  # seconds for all databases that are looked at in passing
+PASSING = 2  # seconds for all databases that are read in passing
 
 
 def read_statuses(
     targets: Sequence[Target], progress: Progress, within: float | None = None
 ) -> tuple[DatabaseStatus, ...]:
-    """Where databases stand, in their order; also where one cannot be read.
+    """The status of each database, in the same order, also if it cannot be read.
 
     Args:
         targets: the databases.
         progress: called with the databases done, the databases in all, and the last one's name.
-        within: how many seconds that may take; ``None`` for as long as they answer.
+        within: the time limit in seconds; ``None`` for as long as they answer.
     """
     found = run(
         jobs_for(targets, lambda target: target, within),
@@ -75,12 +75,12 @@ def _read(job: Job[Target]) -> Iterator[tuple[int, DatabaseStatus]]:
 def _read_some(
     connection: Connection, catalog: _Catalog, left: dict[int, Target]
 ) -> Iterator[tuple[int, DatabaseStatus]]:
-    """Read as many as fit into one transaction, and take them out of those that are left."""
+    """Read as many as fit into one transaction, and remove them from ``left``."""
     for index, target in list(islice(left.items(), _PER_TRANSACTION)):
         unstamped, listed = _beside(catalog, target)
         rows: tuple[str, ...] = ()
         try:
-            # MySQL lists no table on which the user has no right.
+            # MySQL does not list tables on which the user has no right.
             if listed or target.backend == "mysql":
                 with obstacles_of(target):
                     rows = read_rows(connection, target)
@@ -90,7 +90,7 @@ def _read_some(
             gone = obstacle.kind in (Trouble.NO_TABLE, Trouble.NO_DATABASE)
             yield index, unstamped if gone else _without_rows(target, obstacle)
             del left[index]
-            return  # PostgreSQL answers nothing more in this transaction
+            return  # PostgreSQL has aborted this transaction
         state = DatabaseState.STAMPED
         yield index, replace(unstamped, state=state, rows=rows) if rows else unstamped
         del left[index]
@@ -101,7 +101,7 @@ def _without_rows(target: Target, obstacle: Obstacle) -> DatabaseStatus:
     if obstacle.kind is not Trouble.NO_DATABASE:
         state, remedy = DatabaseState.UNREACHABLE, obstacle.remedy
         return DatabaseStatus(name, identity, state, own=target.own, problem=problem, remedy=remedy)
-    # One in memory is always there, and a new one each time.
+    # A database in memory always exists, and is new each time.
     in_memory = target.backend == "sqlite" and target.file is None
     state = DatabaseState.EMPTY if in_memory else DatabaseState.MISSING
     problem = "" if in_memory else problem
@@ -111,7 +111,7 @@ def _without_rows(target: Target, obstacle: Obstacle) -> DatabaseStatus:
 # --- The tables of schemas ------------------------------------------------------------------------
 _AT_ONCE = 1_000  # schemas in one query
 
-# What an extension has brought along is nobody's migration.
+# Objects of extensions belong to no migration.
 _POSTGRESQL = """
 SELECT n.nspname, c.relname FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -137,7 +137,7 @@ _MYSQL_COLUMNS = (
     " WHERE table_schema IN :schemas"
 )
 
-# Which schemas hold tables at all; and whether MySQL shows this user every table of a database.
+# The schemas that have tables; and whether MySQL shows this user every table of a database.
 _POSTGRESQL_USED = """
 SELECT DISTINCT n.nspname::text FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -154,7 +154,7 @@ WHERE privilege_type = 'SELECT' AND REPLACE(grantee, CHAR(39), SPACE(0)) = CURRE
 AND DATABASE() LIKE table_schema
 """
 
-# How many characters fit into columns that are called like that of Alembic's.
+# The widths, in characters, of columns with the name of Alembic's.
 _POSTGRESQL_WIDTHS = """
 SELECT n.nspname, c.relname, CASE
     WHEN a.atttypid IN ('varchar'::regtype, 'bpchar'::regtype) AND a.atttypmod > 4
@@ -188,15 +188,15 @@ WHERE m.type = 'table'
 
 
 class _Catalog(NamedTuple):
-    """The tables that some schemas hold.
+    """The tables of some schemas.
 
     Attributes:
-        default: the schemas that are looked through where none is named, in this order.
+        default: the schemas that are searched if none is named, in this order.
         tables: the names of tables by schema.
-        used: the schemas that hold all tables of the database; ``None`` where not all tables may be
-            seen.
-        columns: the columns, each behind its table, by schema; ``None`` where they are not known.
-        widths: how many characters fit into the column of a version table, by schema and table.
+        used: the schemas that have all tables of the database; ``None`` if this user may not see
+            all tables.
+        columns: pairs of table and column, by schema; ``None`` if they are not known.
+        widths: the width of a version table's column in characters, by schema and table.
     """
 
     default: tuple[str, ...]
@@ -207,7 +207,7 @@ class _Catalog(NamedTuple):
 
 
 def _beside(catalog: _Catalog, target: Target) -> tuple[DatabaseStatus, bool]:
-    """Where a database stands if it has no rows, and whether it has a version table."""
+    """The status of a database as if it had no rows, and whether it has a version table."""
     places = catalog.default if target.schema is None else (target.schema,)
     having = (each for each in places if target.version_table in catalog.tables.get(each, ()))
     place = next(having, next(iter(places), ""))
@@ -232,7 +232,7 @@ def _beside(catalog: _Catalog, target: Target) -> tuple[DatabaseStatus, bool]:
 
 
 def _read_catalog(connection: Connection, targets: Iterable[Target]) -> _Catalog:
-    """Look which tables are in the schemas of some targets of one database."""
+    """Read which tables exist in the schemas of some targets of one database."""
     targets = list(targets)
     wanted = {target.schema for target in targets if target.schema is not None}
     kind = targets[0].backend
@@ -281,7 +281,7 @@ def _sqlite_catalog(connection: Connection) -> _Catalog:
 
 
 def _sqlite_columns(connection: Connection) -> Mapping[str, Set[tuple[str, str]]] | None:
-    """The columns; ``None`` where SQLite cannot tell, as of a table of a module that is missing."""
+    """The columns; ``None`` if SQLite cannot list them, for example without a table's module."""
     try:
         rows = connection.execute(text(_SQLITE_COLUMNS)).all()
     except DBAPIError:
@@ -291,21 +291,21 @@ def _sqlite_columns(connection: Connection) -> Mapping[str, Set[tuple[str, str]]
 
 # --- Version tables -------------------------------------------------------------------------------
 def version_table(target: Target) -> Any:
-    """A target's version table, for SQLAlchemy to write in the way of any database."""
+    """A target's version table, for SQL in any dialect."""
     schema = None if target.schema is None else _exact(target.schema)
     return table(_exact(target.version_table), column("version_num"), schema=schema)
 
 
 def _exact(name: str) -> quoted_name:
-    """A name that is quoted where it has to be; SQLAlchemy sees no line end at the end of one."""
+    """A name that is quoted if necessary; SQLAlchemy overlooks a trailing line end."""
     return quoted_name(name, quote=None if name.isidentifier() else True)
 
 
 def read_rows(connection: Connection, target: Target, *, locking: bool = False) -> tuple[str, ...]:
-    """The ids in a target's version table, sorted; in a transaction, which can lock them in MySQL.
+    """The ids in a target's version table, sorted; needs a transaction to lock them in MySQL.
 
     Raises:
-        Obstacle: it holds something that is no id.
+        Obstacle: the table holds something that is no id.
     """
     query: Any = select(column("version_num")).select_from(version_table(target))
     values = list(connection.execute(query.with_for_update() if locking else query).scalars())
@@ -334,11 +334,11 @@ WHERE c.relname = :name AND c.relkind IN ('r', 'p', 'f', 'v', 'm')
 def in_schemas(targets: Sequence[Target], pattern: str) -> tuple[Target, ...]:
     """The schemas of databases that hold a version table, instead of the databases themselves.
 
-    The pattern for their names is as shells have it: ``tenant_*``. A database that does not answer
-    stays as it is; one of the app's own that has no schemas is left out where there are others.
+    The pattern for their names is a shell pattern: ``tenant_*``. A database that does not answer
+    stays as it is. An app's database without schemas is left out if there are others.
 
     Raises:
-        BadDatabase: a database has no schemas, or none fits.
+        BadDatabase: a database has no schemas, or none matches.
     """
     without = [target for target in targets if target.backend == "sqlite"]
     for target in without:
@@ -353,7 +353,7 @@ def in_schemas(targets: Sequence[Target], pattern: str) -> tuple[Target, ...]:
     expanded = []
     for index, target in enumerate(targets):
         schemas = found[index]
-        if isinstance(schemas, Obstacle):  # whoever reads it will be told the same
+        if isinstance(schemas, Obstacle):  # reading its stamp will report the same
             expanded.append(target)
             continue
         name = target.name.removesuffix(named("", target.schema))

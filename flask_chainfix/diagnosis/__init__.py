@@ -1,1 +1,1 @@
-"""What can be wrong with a chain: one function for each fault."""
+"""The rules that find faults in a chain, and the diagnosis that they make."""

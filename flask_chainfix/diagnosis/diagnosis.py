@@ -1,4 +1,4 @@
-"""A chain and what is wrong with it: what every command begins with."""
+"""A chain and its faults: the first result of every command."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ DOWNGRADE_INCOMPLETE = "FC206"
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What the rules say of a chain.
+    """The findings of the rules about a chain.
 
     Attributes:
         snapshot: the chain, and what is known around it.
         findings: what is wrong with it, errors first.
-        judged: the codes of the rules that were asked; those that the settings ignore are among
-            them, and never find anything.
+        judged: the codes of the rules that were run, including those that the settings ignore,
+            which find nothing.
         notices: what else the user should know.
         strict: whether warnings count like errors.
-        since: the Git revision of which findings are not told; ``""`` for none.
-        left_out: how many those are.
+        since: the Git revision whose own findings are left out; ``""`` for none.
+        left_out: how many findings were left out.
     """
 
     snapshot: Facts
@@ -53,7 +53,7 @@ class Diagnosis:
 
     @property
     def counting(self) -> tuple[Finding, ...]:
-        """The findings that decide: errors, and warnings if they count like errors."""
+        """The findings that decide the verdict: errors, and warnings if they count like errors."""
         severities = {Severity.ERROR, Severity.WARNING} if self.strict else {Severity.ERROR}
         return tuple(finding for finding in self.findings if finding.severity in severities)
 
@@ -67,24 +67,24 @@ class Diagnosis:
         return replace(self, notices=(*self.notices, *notices)) if notices else self
 
     def judge(self, *families: Family) -> Diagnosis:
-        """The same with what the rules of some families find."""
+        """The same with the findings of the rules of some families."""
         findings = by_severity((*self.findings, *diagnose(self.snapshot, *families)))
         return replace(self, findings=findings, judged=self.judged | codes_of(*families))
 
     def judge_again(self, snapshot: Facts, code: str) -> Diagnosis:
-        """The same with more known of the chain, and with what the rule of a code makes of that."""
+        """The same for a snapshot with more facts, with the findings of one rule made again."""
         first = (finding for finding in self.findings if finding.code < code)
         last = (finding for finding in self.findings if finding.code > code)
         findings = by_severity((*first, *diagnose_by(code, snapshot), *last))
         return replace(self, snapshot=snapshot, findings=findings)
 
     def with_databases(self, snapshot: Facts) -> Diagnosis:
-        """The same with where databases stand, and what is wrong with that."""
-        known = self.judge_again(snapshot, LONG_ID)  # how long an id may be depends on them
+        """The same with the status of databases, and the findings about them."""
+        known = self.judge_again(snapshot, LONG_ID)  # they limit the length of ids
         return known.judge(Family.DATABASE).noticing(*snapshot.databases.notices)
 
     def with_schema(self) -> Diagnosis:
-        """The same with the schema judged, unless the chain is in doubt: then faults are echoes."""
+        """The same with the schema judged, unless the structure of the chain is in doubt."""
         if in_doubt(self.findings):
             return self.noticing(
                 "what the migrations do to the schema is judged once the chain itself is known"
@@ -92,7 +92,7 @@ class Diagnosis:
         return self.judge(Family.SCHEMA).noticing(*_opaque(self.snapshot))
 
     def hinting(self, ways: Remedy, codes: Collection[str]) -> Diagnosis:
-        """The same with other ways in the place of plain repairs, in findings of some codes."""
+        """The same with other remedies instead of plain repairs, in findings of some codes."""
         findings = tuple(
             replace(each, hint=each.hint.instead_of(PLAIN_REPAIRS, ways))
             if each.code in codes
@@ -103,7 +103,7 @@ class Diagnosis:
 
 
 def _opaque(snapshot: Facts) -> tuple[str, ...]:
-    """What there is to say about migrations that do what their source does not tell."""
+    """A notice about migrations with operations that their source does not show."""
     places = [
         f"{snapshot.file(revision).name}:{doubts[0].line} ({doubts[0].detail})"
         for revision, doubts in snapshot.evidence.opaque.items()
@@ -118,7 +118,7 @@ def errors_of(findings: Iterable[Finding]) -> list[Finding]:
 
 
 def in_doubt(findings: Iterable[Finding]) -> list[Finding]:
-    """The errors that leave it unknown what the chain is."""
+    """The errors that make the structure of the chain uncertain."""
     doubtful = codes_of(Family.CHAIN) - {"FC101", "FC102", "FC112", LONG_ID}
     return [finding for finding in errors_of(findings) if finding.code in doubtful]
 
@@ -135,17 +135,17 @@ def to_mend(findings: Iterable[Finding], *, strict: bool) -> tuple[Finding, ...]
         finding
         for finding in counting
         if family_of(finding.code) in (Family.CHAIN, Family.SCHEMA)
-        and finding.code != LONG_ID  # that is mended when asked for
+        and finding.code != LONG_ID  # it is mended only on request
     )
 
 
-# --- What there is to say beside the findings --------------------------------------------------
+# --- Notices besides the findings --------------------------------------------------------------
 
 
 def cause_of(snapshot: Facts, failure: RehearsalFailure) -> tuple[str, str | Remedy]:
-    """Why the rehearsal of a chain failed: a sentence, and what to do where a repair mends it.
+    """Why the rehearsal of a chain failed: a sentence, and the remedy if a repair mends it.
 
-    Either is ``""`` where the sources do not tell.
+    Each is ``""`` if the sources do not show it.
     """
     if failure.revision is None or failure.revision not in snapshot.graph:
         return "", ""
@@ -163,7 +163,7 @@ def cause_of(snapshot: Facts, failure: RehearsalFailure) -> tuple[str, str | Rem
 
 
 def _dropped_but_never_created(snapshot: Facts, revision: str, line: int | None) -> Iterator[str]:
-    """What ``downgrade()`` drops there that ``upgrade()`` does not make."""
+    """The objects that ``downgrade()`` drops at a line and ``upgrade()`` does not create."""
     file = snapshot.file(revision)
     made = {
         key_of(effect.object)
@@ -178,12 +178,12 @@ def _dropped_but_never_created(snapshot: Facts, revision: str, line: int | None)
 
 
 def heads_in_doubt(snapshot: Facts) -> bool:
-    """Whether some of several heads may be none, because migrations have an unknown place."""
+    """Whether some of several heads may not be heads, because migrations have an unknown place."""
     return len(snapshot.graph.heads) > 1 and bool(snapshot.unplaced)
 
 
 def remarks_on_heads(snapshot: Facts, findings: Iterable[Finding]) -> tuple[str, ...]:
-    """Why several heads are no error, or why that is not known: at most one sentence."""
+    """Why several heads are not an error, or why that is unknown: at most one sentence."""
     heads = snapshot.graph.heads
     said = [finding for finding in findings if finding.code == "FC102"]
     if len(heads) < 2 or said or errors_of(findings):
@@ -210,7 +210,7 @@ def remarks_on_heads(snapshot: Facts, findings: Iterable[Finding]) -> tuple[str,
 
 
 def remarks_on_links(snapshot: Facts, edits: Iterable[Edit]) -> tuple[str, ...]:
-    """Which migrations would change though they lie in no version location."""
+    """Which files outside the version locations would change."""
     return tuple(
         f"{edit.path.name} is a link to {edit.path}, which is rewritten there, for all who use it"
         for edit in edits

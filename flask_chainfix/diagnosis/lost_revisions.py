@@ -1,4 +1,4 @@
-"""Lost revisions, which databases have and no file has: where they went, and what to do."""
+"""Lost revisions, which databases have and no file has: where they are, and what to do."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from flask_chainfix.model.databases import DatabaseStatus, LostRevision
 from flask_chainfix.model.history import Merge, Side
 from flask_chainfix.schema.footprint import Action, Effect, Footprint, Kind
 
-_PLAIN = re.compile(r"\w[\w. ]*")  # what stands in a file's name and text as it is
+_PLAIN = re.compile(r"\w[\w. ]*")  # what can be written into a file's name and text unchanged
 _LONGEST = 100
 _SYMBOLS = frozenset({"base", "head", "heads"})
 _SHOWN_DEEDS = 4
@@ -35,13 +35,13 @@ _SHOWN_HEADS = 2
 
 
 def can_have_file(revision: str) -> bool:
-    """Whether a file can be written for an id, as databases can hold any text."""
+    """Whether a file can be written for an id; databases can hold any text."""
     plain = _PLAIN.fullmatch(revision) is not None and len(revision) <= _LONGEST
     return plain and revision not in _SYMBOLS
 
 
 def whereabouts(snapshot: Facts, revision: str) -> str:
-    """Where a lost revision went, as far as Git knows."""
+    """What happened to a lost revision, according to Git."""
     lost = snapshot.databases.lost.get(revision)
     if lost is None:
         close = close_ids(revision, snapshot.graph)
@@ -64,7 +64,7 @@ def whereabouts(snapshot: Facts, revision: str) -> str:
 
 
 def choices(snapshot: Facts, revision: str) -> Remedy:
-    """What can be done about a lost revision, the best first."""
+    """The remedies for a lost revision, the best first."""
     statuses = [each for each in snapshot.databases.statuses if revision in each.rows]
     lost = snapshot.databases.lost.get(revision)
     remedy = Remedy()
@@ -96,7 +96,7 @@ def choices(snapshot: Facts, revision: str) -> Remedy:
 def _squashed_into(
     snapshot: Facts, revision: str, left: Survivors, statuses: Sequence[DatabaseStatus]
 ) -> str | None:
-    """The revision that makes all that a database holds whose old chain is gone altogether."""
+    """The revision that creates all that a database holds, if its old chain is gone entirely."""
     lost = snapshot.databases.lost.get(revision)
     if left.rows or (lost is not None and lost.above):
         return None
@@ -106,13 +106,13 @@ def _squashed_into(
     top = found.pop() if len(found) == 1 else None
     if top is None or lost is not None:
         return top
-    # Nobody knows what it was on: the chain as it is may as well be below it.
+    # Its parents are unknown: the current chain may be below it.
     made_anew = top in snapshot.graph.bases and makes_all(snapshot, statuses)
     return top if made_anew else None
 
 
 def _without_git(snapshot: Facts, revision: str, statuses: Sequence[DatabaseStatus]) -> Remedy:
-    """What can be done about a revision of which nothing is known."""
+    """The remedies for a revision that Git does not know."""
     remedy, close = Remedy(), close_ids(revision, snapshot.graph)
     run = frozenset(snapshot.graph.required(close[:1]))
     if close and not any(absent(snapshot, each, run) for each in statuses):
@@ -125,9 +125,9 @@ def _without_git(snapshot: Facts, revision: str, statuses: Sequence[DatabaseStat
 
 
 def placeholder(snapshot: Facts, revision: str, statuses: Sequence[DatabaseStatus] = ()) -> Remedy:
-    """How to put a no-op revision in the place of a lost one whose parents are unknown.
+    """How to put a no-op revision in the place of a lost one with unknown parents.
 
-    The tables of the databases that have run it, ``statuses``, may tell what it was on.
+    The tables of ``statuses``, the databases that have run it, may show its parent.
     """
     fits = {fit(snapshot, status) for status in statuses}
     found = fits.pop() if len(fits) == 1 else None
@@ -145,7 +145,7 @@ def placeholder(snapshot: Facts, revision: str, statuses: Sequence[DatabaseStatu
 
 
 def _placeholder_on(revision: str, found: Fit) -> Remedy:
-    """Above what has run for certain; above what leaves no table only if the user knows of it."""
+    """On top of what has certainly run; on revisions without tables only if the user confirms."""
     (parent,), (highest,) = found.rows, found.highest
     if parent == highest:
         return _tombstone(f"{revision}={parent}")
@@ -195,12 +195,12 @@ def _ways_back(
 
 
 def is_on_main(snapshot: Facts, lost: LostRevision) -> bool:
-    """Whether a merge of the main branch, or of what ``check`` compares with, brings it."""
+    """Whether merging the main branch, or the branch that ``check`` compares with, restores it."""
     return bool(lost.main) or _merge_with(snapshot, lost) is not None
 
 
 def merging(snapshot: Facts, lost: LostRevision) -> Remedy:
-    """To merge the branch that has a lost revision, or to unstash it; empty where none has it."""
+    """How to merge the branch that has a lost revision, or unstash it; empty if nothing has it."""
     foreseen = _merge_with(snapshot, lost)
     if foreseen is not None:
         what = f"merge {foreseen.theirs.ref}, which has it"
@@ -215,7 +215,7 @@ def merging(snapshot: Facts, lost: LostRevision) -> Remedy:
 
 
 def _merge_with(snapshot: Facts, lost: LostRevision) -> Merge | None:
-    """The merge that ``check`` has foreseen, where it brings a lost revision."""
+    """The simulated merge of ``check`` that restores a lost revision."""
     gates = (each for each in snapshot.merges if each.is_gate and not each.mine.ref)
     return next((each for each in gates if lost.revision in Side("", each.resolved).ids), None)
 
@@ -223,11 +223,11 @@ def _merge_with(snapshot: Facts, lost: LostRevision) -> Merge | None:
 def _unwinding(
     snapshot: Facts, lost: LostRevision, left: Survivors, statuses: Sequence[DatabaseStatus]
 ) -> Remedy:
-    """To take the databases back, where they are ahead and other code has what they have run."""
+    """How to downgrade databases that are ahead, if other code has what they have run."""
     out_of_reach = all(status.by_user for status in statuses)
     if not (left.rows and lost.checkout and all(map(can_have_file, left.between))) or out_of_reach:
         return Remedy()
-    told = told_losses(_downgrades(snapshot, left, statuses))
+    told = losses_in_words(_downgrades(snapshot, left, statuses))
     which = listing(left.between, _SHOWN_DEEDS)
     return way(
         f"take the database back to what this code has, with downgrade() of {which} from Git;"
@@ -239,10 +239,10 @@ def _unwinding(
 def _downgrade(
     snapshot: Facts, lost: LostRevision, left: Survivors, statuses: Sequence[DatabaseStatus]
 ) -> Remedy:
-    """To downgrade the database with the code that has the revision.
+    """How to downgrade the database with the code that has the revision.
 
-    The target takes back all lost revisions and nothing else. Where something else has run beside
-    them, that is ``LOWEST@BELOW``: one branch alone. There is none where they stand on several.
+    The target downgrades all lost revisions and nothing else. If parallel revisions have run, it is
+    ``LOWEST@BELOW``, a single branch. There is none if the lost revisions have several parents.
     """
     if left.unknown or not lost.checkout:
         return Remedy()
@@ -254,7 +254,7 @@ def _downgrade(
     alone = all(status.rows == (lost.revision,) for status in statuses)
     if not alone or any(len(each.requirements) != 1 for each in known):
         target = f"{lowest[0].revision}@{target}"
-    told = told_losses(_downgrades(snapshot, left, statuses))
+    told = losses_in_words(_downgrades(snapshot, left, statuses))
     return way(
         f"check out the code that has it, downgrade the database, and come back; {told}",
         f"git checkout {ref_word(lost.checkout)}",
@@ -274,7 +274,7 @@ def _downgrades(
 
 
 def taking_down_there(snapshot: Facts, revision: str) -> Remedy:
-    """To take back a lost revision with the code that has it; empty where that is not known."""
+    """How to downgrade a lost revision with the code that has it; empty if that is unknown."""
     lost = snapshot.databases.lost.get(revision)
     if lost is None:
         return Remedy()
@@ -282,8 +282,8 @@ def taking_down_there(snapshot: Facts, revision: str) -> Remedy:
     return _downgrade(snapshot, lost, survivors(snapshot, revision), statuses)
 
 
-def told_losses(footprints: Sequence[Footprint | None]) -> str:
-    """What a downgrade takes away, in words; a footprint is ``None`` where there is no file."""
+def losses_in_words(footprints: Sequence[Footprint | None]) -> str:
+    """What a downgrade drops, in words; a footprint is ``None`` if there is no file."""
     names = losses(footprints)
     if not names:
         return "this drops nothing"
@@ -291,7 +291,7 @@ def told_losses(footprints: Sequence[Footprint | None]) -> str:
 
 
 def losses(footprints: Sequence[Footprint | None]) -> tuple[str, ...]:
-    """The same as what it drops, each for itself."""
+    """The same as a list of the dropped objects."""
     effects = [effect for each in footprints if each is not None for effect in each.effects]
     dropped = [effect for effect in effects if effect.action is Action.DROP]
     names = [*dict.fromkeys(text.removeprefix("drops ") for text in _told(dropped))]
@@ -300,9 +300,9 @@ def losses(footprints: Sequence[Footprint | None]) -> tuple[str, ...]:
     return tuple(names)
 
 
-# --- Lost revisions that are taken for others ----------------------------------------------------
+# --- Lost revisions that count as others ---------------------------------------------------------
 def notes_on_taken(snapshot: Facts, taken: Mapping[str, str]) -> tuple[str, ...]:
-    """What users should know about lost revisions (the keys) that they count as others."""
+    """Notes on lost revisions (the keys) that users count as other revisions (the values)."""
     ran = {
         revision
         for status in snapshot.databases.statuses
@@ -345,12 +345,12 @@ def _between(snapshot: Facts, left: Survivors) -> str:
     if all(is_noop(snapshot, each) for each in left.between):
         verb = "is" if len(left.between) == 1 else "are"
         return f"{listing(left.between)} {verb} proven to do nothing, so nothing is lost"
-    told = ", ".join(f"{each} {_deeds(snapshot, each)}" for each in left.between)
+    told = ", ".join(f"{each} {_what_it_did(snapshot, each)}" for each in left.between)
     return f"{told}; whatever of that is in the database stays there, and no file tells of it"
 
 
 def _gaps(snapshot: Facts, left: Survivors, other: str) -> Iterator[str]:
-    """Where Git and the user disagree on what the databases have run."""
+    """Where Git and the user disagree about what the databases have run."""
     graph = snapshot.graph
     by_git, by_user = graph.required(left.rows), graph.required([other])
     again = [revision for revision in graph.order if revision in by_git - by_user]
@@ -361,7 +361,7 @@ def _gaps(snapshot: Facts, left: Survivors, other: str) -> Iterator[str]:
         yield f"nothing shows that {listing(never)} ran there, and it never will"
 
 
-def _deeds(snapshot: Facts, revision: str) -> str:
+def _what_it_did(snapshot: Facts, revision: str) -> str:
     """What a lost revision did, in a few words."""
     footprint = lost_footprint(snapshot, revision)
     if is_noop(snapshot, revision) or footprint is None:
@@ -373,7 +373,7 @@ def _deeds(snapshot: Facts, revision: str) -> str:
 
 
 def _told(effects: Sequence[Effect]) -> Iterator[str]:
-    """Changes without the parts of what is made or dropped as a whole; else what is used."""
+    """Changes, without the parts of objects that are created or dropped; or else uses."""
     changes = [effect for effect in effects if effect.action is not Action.USE]
     whole = {effect.object.name for effect in changes if effect.object.kind is Kind.TABLE}
     for effect in changes or effects:

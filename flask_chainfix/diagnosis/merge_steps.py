@@ -1,4 +1,4 @@
-"""What is typed to merge another branch, from the state that a repository is in."""
+"""The commands that merge another branch, from the current state of a repository."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from flask_chainfix.model.history import Merge, Settling
 
 
 def merge_steps(environment: Environment, merge: Merge) -> tuple[str, ...]:
-    """What is typed to merge, from the state that the repository is in."""
+    """The commands that merge, from the repository's current state."""
     ref, steps = ref_word(merge.theirs.ref), []
     if merge.to_commit:
         steps += [f"git add -- {_paths(merge.to_commit)}", 'git commit -m "Add migrations"']

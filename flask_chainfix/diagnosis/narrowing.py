@@ -1,4 +1,4 @@
-"""Which findings are not told: those that comments hide, and those about what is not new."""
+"""Which findings are left out: those that comments hide, and those that are not new."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LONGEST_CODE = 12  # characters
 
 
 def idle_comments(diagnosis: Diagnosis) -> Iterator[str]:
-    """What there is to say of comments that hide nothing, or are to hide what cannot be hidden."""
+    """Notices about comments that hide nothing, or that name findings they cannot hide."""
     snapshot = diagnosis.snapshot
     known = diagnosis.judged - snapshot.environment.settings.ignore
     named = {
@@ -58,15 +58,15 @@ def idle_comments(diagnosis: Diagnosis) -> Iterator[str]:
 
 
 def _named(codes: Iterable[str]) -> str:
-    """Codes as a comment names them; what is none can be of any length."""
+    """Codes as a comment names them; text that is no code is truncated."""
     return f"ignore[{listing((code[:_LONGEST_CODE] for code in codes), 3)}]"
 
 
 def since(diagnosis: Diagnosis, theirs: Published) -> Diagnosis:
-    """The same with only those findings that touch what a Git revision does not have as it is here.
+    """The same with only the findings about migrations that are new since a Git revision.
 
-    A migration is new where that has no file of its name with its contents; and where it names one
-    that only that has. The chain lock names heads, so it is about whatever differs.
+    A migration is new if that revision has no file with its name and contents, or if the migration
+    names a new one. The chain lock names heads, so it counts if anything is new.
     """
     snapshot = diagnosis.snapshot
     had = {_identity(file) for file in theirs.files}
@@ -92,12 +92,12 @@ def since(diagnosis: Diagnosis, theirs: Published) -> Diagnosis:
 
 
 def _identity(file: MigrationFile) -> tuple[str, bytes]:
-    """What tells a migration from others; Git may have other line ends than the work tree."""
+    """A migration's name and contents; the work tree may have other line ends than Git."""
     return file.name, file.data.replace(b"\r\n", b"\n")
 
 
 def _new_revisions(snapshot: Facts, new: list[MigrationFile], theirs: Published) -> Iterator[str]:
-    """The ids that the other side does not have as they are here."""
+    """The ids that the other side does not have in the same way."""
     graph = snapshot.graph
     had = {file.reading.revision for file in theirs.files if isinstance(file.reading, Header)}
     for revision, files in snapshot.files_by_revision.items():

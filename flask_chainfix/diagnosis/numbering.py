@@ -1,8 +1,8 @@
-"""Ids for new and renamed revisions, and names for their files, in the manner of the chain.
+"""Ids for new and renamed revisions, and names for their files, in the style of the chain.
 
-A chain whose latest ids count goes on counting: numbers and dates, with words behind them or not.
-Other ids are twelve hexadecimal digits like those that Alembic makes, only that they depend on
-nothing but the content: what a check shows is what a repair writes.
+If a chain's latest ids count, new ones continue: numbers and dates, with or without words. Other
+ids are twelve hexadecimal digits like Alembic's, but derived from the content only, so that a
+repair writes what a check shows.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from flask_chainfix.databases.facts import Facts
 
 LONGEST_ID = 32  # alembic_version.version_num is VARCHAR(32)
 _HEX_LENGTH = 12
-_LATEST = 5  # revisions whose ids tell how the next one is made
-_SHORT = 4  # digits; a longer number that stands alone may be a hexadecimal id by chance
+_LATEST = 5  # the number of latest revisions that decide the style of ids
+_SHORT = 4  # digits; a longer number on its own may be a hexadecimal id by chance
 _COUNTED = re.compile(r"(?P<prefix>\D*?)(?P<number>\d+)(?![^\W_])")
 _DAY = 8  # digits
 _DATES = {  # by their number of digits
@@ -30,13 +30,13 @@ _YEARS = range(1990, 2100)
 
 
 class NewIds:
-    """Makes ids that no revision has, each of them once.
+    """Makes ids that no revision has, each once.
 
     Args:
-        snapshot: the chain, and what is known of databases, lost revisions and other branches.
+        snapshot: the chain, with databases, lost revisions and other branches.
 
     Attributes:
-        counting: how the chain's ids count; ``None`` where they do not.
+        counting: how the chain's ids count; ``None`` if they do not.
         made: the ids that have been made.
     """
 
@@ -52,9 +52,9 @@ class NewIds:
         """The next id.
 
         Args:
-            seed: what the id depends on where the chain does not count.
-            message: what the revision is about, for ids that hold words.
-            old: the id that the revision has; words in it stay.
+            seed: the id is derived from it if the chain does not count.
+            message: the revision's message, for ids with words.
+            old: the revision's current id; words in it stay.
         """
         if self.counting is None:
             candidates = _hashes(seed)
@@ -69,7 +69,7 @@ class NewIds:
 
 
 def _hashes(seed: bytes) -> Iterator[str]:
-    from hashlib import sha256  # it takes long to load, and most commands make no ids
+    from hashlib import sha256  # slow to import, and most commands make no ids
 
     while True:
         seed = sha256(seed).hexdigest().encode()
@@ -80,9 +80,9 @@ class Counting(NamedTuple):
     """How the latest names of a chain count.
 
     Attributes:
-        prefix: what stands before the number.
-        digits: how many digits the number has at most; older names may have others.
-        separator: what stands between the number and words; ``""`` for names without words.
+        prefix: the text before the number.
+        digits: the most digits of a number; older names may have others.
+        separator: the text between number and words; ``""`` for names without words.
     """
 
     prefix: str
@@ -90,33 +90,33 @@ class Counting(NamedTuple):
     separator: str
 
     def number(self, name: str) -> str | None:
-        """The number in a name; ``None`` for a name that does not count in this way."""
+        """The number in a name; ``None`` if the name does not count in this way."""
         match = re.match(rf"{re.escape(self.prefix)}(\d+)(?![^\W_])", name)
         return match[1] if match is not None and len(match[1]) <= self.digits else None
 
     def is_before(self, name: str, other: str) -> bool:
-        """Whether a name counts less than another one, or the same."""
+        """Whether a name's number is lower than another's, or the same."""
         first, second = self.number(name), self.number(other)
         return bool(first and second and int(first) <= int(second))
 
     def words(self, name: str) -> str:
-        """What stands behind the number in a name."""
+        """The words after the number in a name."""
         number = self.number(name)
         return "" if number is None else name[len(self.prefix) + len(number) :].strip("_. ")
 
     def after(self, names: Iterable[str], slug: str) -> Iterator[str]:
-        """The names that follow all others, with these words where names have some."""
+        """The names that follow all others, with these words if names have words."""
         words = f"{self.separator}{slug}" if self.separator and slug else ""
         number = max(filter(None, map(self.number, names)), key=int)
         if self.separator and is_date(number) and len(number) == _DAY:
-            yield f"{self.prefix}{number}{words}"  # several may be of one day
+            yield f"{self.prefix}{number}{words}"  # several may have the same date
         while True:
             number = _raised(number)
             yield f"{self.prefix}{number}{words}"
 
 
 def _raised(number: str) -> str:
-    """The next number, or the next date, written in the same way."""
+    """The next number, or the next date, in the same format."""
     date = _date(number)
     if date is None:
         return f"{int(number) + 1:0{len(number)}}"
@@ -129,10 +129,10 @@ def _counting(order: Sequence[str], parents: Mapping[str, Collection[str]]) -> C
 
     Args:
         order: the names, the latest last.
-        parents: the names below each.
+        parents: the parents' names of each.
 
     Returns:
-        ``None`` where most of the latest names do not count.
+        ``None`` if most of the latest names do not count.
     """
     latest = order[-_LATEST:]
     found = {name: match for name in latest if (match := _COUNTED.match(name)) is not None}
@@ -155,7 +155,7 @@ def _counting(order: Sequence[str], parents: Mapping[str, Collection[str]]) -> C
 
 
 def is_date(number: str) -> bool:
-    """Whether a number is a date, of which several can be of one day."""
+    """Whether a number is a date, which several names can share."""
     return _date(number) is not None
 
 
@@ -172,7 +172,7 @@ def _date(number: str) -> datetime | None:
 def same_numbers(
     snapshot: Facts, ours: Collection[str], theirs: Collection[str]
 ) -> list[tuple[str, str]]:
-    """The pairs of revisions, one of each, whose ids have one number in a chain that counts."""
+    """The pairs of revisions, one of each side, with the same number in a chain that counts."""
     scheme = _counting(snapshot.graph.order, snapshot.graph.parents)
     if scheme is None:
         return []
@@ -189,15 +189,15 @@ def same_numbers(
 
 
 def _slug_of(message: str) -> str:
-    """The words of a message, as Alembic writes them into the names of files."""
+    """The words of a message, as Alembic writes them in file names."""
     return "_".join(re.findall(r"\w+", message)).lower()
 
 
 def file_stem(snapshot: Facts, revision: str, message: str) -> str | None:
-    """The name of a new file, without its suffix, where the latest files have names of their own.
+    """The name of a new file, without its suffix, if the latest files have a style of their own.
 
     Returns:
-        ``None`` where most of the latest files are called as Alembic's default has it.
+        ``None`` if most of the latest files are named as by Alembic's default.
     """
     stems = {
         header.revision: file.name.rpartition(".")[0]

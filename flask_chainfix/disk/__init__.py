@@ -1,4 +1,4 @@
-"""The disk: reading every migration file, changing some of them safely, and putting them back."""
+"""The disk: reading every migration file, changing some of them safely, and restoring them."""
 
 from flask_chainfix.disk.journals import (
     before_repair,

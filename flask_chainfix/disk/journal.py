@@ -1,10 +1,12 @@
-"""The journal: what every changed file was before, kept until it is no longer needed.
+"""The journal: the old content of every changed file, kept until it is no longer needed.
 
-It lies in ``.fixchain/`` beside ``env.py``, outside the version locations, one file for each
-repair: a signature, and JSON. Until the repair has come to its end the file's name says so: one
-whose process is gone is a repair that was killed half-way, and with it every byte can be put back.
-Ending, and being undone, only renames and deletes that file: neither needs space on a disk that may
-be full. The names count up, so that their order does not hang on the clock.
+It is in ``.fixchain/`` beside ``env.py``, outside the version locations, one file for each repair:
+a signature, and JSON. Until the repair is finished, the file has another suffix. If the process of
+an unfinished repair is gone, the repair was killed half-way, and its journal can restore every
+byte.
+
+Finishing and undoing a repair only rename and delete the journal, so neither needs space on a full
+disk. Journals are numbered, so their order does not depend on the clock.
 """
 
 from __future__ import annotations
@@ -40,7 +42,7 @@ _VERSION = 2
 _DAMAGED = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
 _ENDED, _UNFINISHED, _ROWS = ".json", ".unfinished", ".rows"
 _NAME = re.compile(r"(\d{6,})-")
-KEPT = 20  # finished journals; older ones are neither read nor kept
+KEPT = 20  # the number of finished journals to keep and read
 
 
 @dataclass(frozen=True)
@@ -48,14 +50,14 @@ class Entry:
     """One changed file.
 
     Attributes:
-        path: the file, after links as they were when the journal was made.
-        before: its old bytes; ``None`` for a file that the repair made.
+        path: the file, with links resolved when the journal was made.
+        before: its old bytes; ``None`` for a file that the repair created.
         after: SHA-256 of its new bytes, in hexadecimal; ``None`` for a file that the repair
             deleted.
-        missing: how many of the directories above the file are not there before the repair.
+        missing: how many of the directories above the file do not exist before the repair.
         mode: the permissions of a file that the repair deleted.
-        header: what the new content says of itself: id, parents and dependencies; ``None`` where
-            it has no header, and where the journal does not tell.
+        header: id, parents and dependencies in the new content; ``None`` without a header, and if
+            the journal does not have it.
     """
 
     path: Path
@@ -67,15 +69,15 @@ class Entry:
 
     @property
     def moved(self) -> bool:
-        """Whether the repair has put the file elsewhere in the chain, made it or deleted it."""
+        """Whether the repair has relinked, created or deleted the file."""
         return self.header is None or _header(self.before, self.path.name) != self.header
 
     def holds_new(self, data: bytes | None) -> bool:
-        """Whether ``data`` is what the repair has left of the file."""
+        """Whether ``data`` is the content that the repair wrote."""
         return _digest(data) == self.after
 
     def holds_links(self, data: bytes | None) -> bool:
-        """Whether the file still stands where the repair has put it, whatever else was edited."""
+        """Whether the file still has the links that the repair wrote, whatever else was edited."""
         if self.holds_new(data):
             return True
         return self.header is not None and _header(data, self.path.name) == self.header
@@ -86,14 +88,14 @@ class Journal:
     """The record of one repair.
 
     Attributes:
-        path: the journal's own file; while the repair is at work, the file's suffix is another.
+        path: the journal's own file; while the repair is unfinished, it has another suffix.
         finished: whether the repair is finished; if not, it is running or was killed.
         entries: the files that it changes.
-        missing: the ids that migrations named before it, and no file had.
-        renamed: the ids that revisions got with it, by those that they had.
+        missing: the missing ids that migrations named before it.
+        renamed: the new ids of revisions, by their old ones.
         stood: the rows of databases when it began, by identity.
-        squashed: the revision that others went into with it, by their ids.
-        command: the command that has made it.
+        squashed: the revision that others were squashed into, by their ids.
+        command: the command that made it.
     """
 
     path: Path
@@ -112,17 +114,17 @@ class Journal:
 
     @property
     def file(self) -> Path:
-        """The journal's file as it is called now."""
+        """The journal's file under its current name."""
         return self.path if self.finished else self.path.with_suffix(_UNFINISHED)
 
     @property
     def rows_path(self) -> Path:
-        """Where the rows are recorded that were moved with this repair."""
+        """The file that records the rows that were moved with this repair."""
         return self.path.with_suffix(_ROWS)
 
     @property
     def lock_path(self) -> Path:
-        """Where the chain lock of the environment is."""
+        """The path of the environment's chain lock."""
         return Path(os.path.realpath(self.path.parent.parent), LOCK_NAME)
 
     def finish(self) -> None:
@@ -132,24 +134,24 @@ class Journal:
         _prune(self.path.parent)
 
     def discard(self) -> None:
-        """Forget the repair, as its files are what they were before."""
+        """Forget the repair, because its files have their old content."""
         for suffix in (_ROWS, _UNFINISHED, _ENDED):
             self.path.with_suffix(suffix).unlink(missing_ok=True)
         sync_directory(self.path.parent)
 
 
 def create(environment: Path, edits: Sequence[Edit], **about: Any) -> Journal:
-    """Write a journal for edits that are about to be made, before any of them is made.
+    """Write a journal for edits, before any of them is made.
 
-    One without edits, for rows only, is finished from the start.
+    A journal without edits, for rows only, is finished from the start.
 
     Args:
         environment: the environment's directory.
-        edits: what is going to change.
-        about: what else it is to tell: attributes of ``Journal``, by name.
+        edits: the edits.
+        about: further attributes of ``Journal``, by name.
 
     Raises:
-        CannotWrite: it cannot be signed.
+        CannotWrite: the journal cannot be signed.
         OSError: it cannot be written.
     """
     directory, key = directory_for(environment), own_key()
@@ -173,7 +175,7 @@ def create(environment: Path, edits: Sequence[Edit], **about: Any) -> Journal:
 
 
 def candidates(directory: Path) -> list[Path]:
-    """The files in a directory that have the names of journals, the oldest first.
+    """The files in a directory with the names of journals, the oldest first.
 
     Raises:
         CannotRead: it cannot be listed.
@@ -200,7 +202,7 @@ def read_journal(path: Path, key: bytes) -> Journal:
     """Read a journal that this user has signed.
 
     Raises:
-        NotOurs: it is none, or cannot be read.
+        NotOurs: the file is not one, or cannot be read.
     """
     import json  # most commands find no journal
 
@@ -239,13 +241,13 @@ def _is_sealed(path: Path, key: bytes) -> bool:
 
 
 def _number(path: Path) -> int:
-    """The place of a journal in their order; 0 for other files."""
+    """The number of a journal; 0 for other files."""
     found = _NAME.match(path.name)
     return int(found[1]) if found else 0
 
 
 def _prune(directory: Path) -> None:
-    """Delete the journals that are too old to count; what is not ours is not ours to delete."""
+    """Delete the journals that are too old; other files stay."""
     with suppress(OSError, CannotRead, NotOurs):  # the next repair tries again
         key = known_key()
         ended = [path for path in candidates(directory) if path.suffix == _ENDED]
@@ -255,7 +257,7 @@ def _prune(directory: Path) -> None:
 
 
 def entry_for(edit: Edit) -> Entry:
-    """What is to be known of a file before it is changed, but for the digest that a journal has."""
+    """The entry of a file before it is changed, without the digest."""
     path = Path(os.path.realpath(edit.path))
     missing = sum(1 for _ in takewhile(lambda parent: not parent.exists(), path.parents))
     mode = stat.S_IMODE(path.stat().st_mode) if edit.after is None else None
@@ -271,7 +273,7 @@ def _header(data: bytes | None, name: str) -> tuple[Any, ...] | None:
 
 
 def _digest(data: bytes | None) -> str | None:
-    from hashlib import sha256  # it takes long to load, and a check rarely finds a journal
+    from hashlib import sha256  # slow to import, and a check rarely finds a journal
 
     return None if data is None else sha256(data).hexdigest()
 
@@ -279,8 +281,8 @@ def _digest(data: bytes | None) -> str | None:
 def _document(journal: Journal, environment: str) -> bytes:
     import json
 
-    # Paths are relative, so that a copy of the environment has journals of its own, unless the
-    # file lies on another drive of Windows.
+    # Paths are relative, so that the journals of a copied environment apply to the copy, unless a
+    # file is on another drive of Windows.
     drive = os.path.splitdrive(environment)[0]
     files = [
         {

@@ -1,6 +1,6 @@
-"""All journals of an environment: which of them count, which repairs are still in the files.
+"""All journals of an environment: which are valid, and which repairs are still in the files.
 
-Those count that this user has made on this machine, and that Git does not track.
+A journal is valid if this user made it on this machine and Git does not track it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _S = TypeVar("_S", bound=Snapshot)
 
 
 class Stranger(NamedTuple):
-    """A file in a journal's place that this user has not written here; ``why`` begins with "it"."""
+    """A file in a journal's place that this user has not written; ``why`` begins with "it"."""
 
     path: Path
     why: str
@@ -35,7 +35,7 @@ class Stranger(NamedTuple):
 
 @dataclass(frozen=True)
 class Journals:
-    """What is known of the repairs of an environment.
+    """What is known about the repairs of an environment.
 
     Attributes:
         ended: the journals of finished repairs, the oldest first.
@@ -49,7 +49,7 @@ class Journals:
 
     @property
     def latest(self) -> Journal | None:
-        """The journal of the unfinished repair, else the newest one."""
+        """The journal of the unfinished repair, or the newest one."""
         return self.unfinished or (self.ended[-1] if self.ended else None)
 
 
@@ -79,7 +79,7 @@ def read_journals(environment: Path) -> Journals:
 
 
 def journals_of(environment: Environment) -> Journals:
-    """The journals of an environment; Git is asked only where there are any.
+    """The journals of an environment; Git runs only if there are any.
 
     Raises:
         CannotRead: their directory cannot be listed.
@@ -110,7 +110,7 @@ def noticed_strangers(journals: Journals) -> tuple[str, ...]:
 
 
 def refuse_orphans(journal: Journal, environment: Environment) -> None:
-    """Stop before an undo that would leave a migration without what it builds on.
+    """Stop before an undo that would remove a parent of other migrations.
 
     What was missing before the repair may be missing again.
 
@@ -150,9 +150,9 @@ def refuse_orphans(journal: Journal, environment: Environment) -> None:
 
 
 def in_force(now: _S, journals: Sequence[Journal]) -> tuple[tuple[Journal, _S], ...]:
-    """The repairs whose links the files still hold, the latest first.
+    """The repairs whose links are still in the files, the latest first.
 
-    The others were made on another branch or in another clone, or have been reverted.
+    The others were made on another branch or in another clone, or were reverted.
 
     Returns:
         Each with the chain as it was before it.
@@ -168,23 +168,23 @@ def in_force(now: _S, journals: Sequence[Journal]) -> tuple[tuple[Journal, _S], 
 
 
 def _holds(contents: Mapping[Path, bytes | None], journal: Journal) -> bool:
-    """Whether the files of a repair that are there all stand where it has put them."""
+    """Whether all existing files of a repair have the links that it wrote."""
     there = [entry for entry in journal.migrations if contents.get(entry.path) is not None]
     deleted = [entry for entry in journal.migrations if entry.after is None]
-    # One of them must not have stood there before.
+    # At least one of them must have had other links before.
     return all(entry.holds_links(contents[entry.path]) for entry in there) and any(
         entry.moved and entry.holds_links(contents.get(entry.path)) for entry in there or deleted
     )
 
 
 def latest_repair(now: Snapshot, journals: Journals) -> Journal | None:
-    """The newest repair whose links the files still hold."""
+    """The newest repair whose links are still in the files."""
     found = in_force(now, journals.ended)
     return found[0][0] if found else None
 
 
 def to_undo(now: Snapshot, journals: Journals) -> Journal | None:
-    """The journal of the repair that was killed half-way, else of the newest one in the files."""
+    """The journal of the repair that was killed half-way, or of the newest one in the files."""
     return journals.unfinished or next(
         (journal for journal in reversed(journals.ended) if _is_in_files(now, journal)), None
     )
@@ -220,10 +220,9 @@ def journal_to_undo(now: Snapshot, journals: Journals) -> Journal:
 
 
 def half_undone(journals: Journals) -> Journal | None:
-    """The journal of an undo that was killed: it has put back some migrations, and not the others.
+    """The journal of an undo that was killed after restoring some of the migrations.
 
-    That is the state itself, and not a mark of it: nothing has to be written for it on a disk that
-    may be full.
+    The files themselves show this, so that nothing has to be written on a disk that may be full.
     """
     newest = next((each for each in reversed(journals.ended) if each.migrations), None)
     return newest if newest is not None and is_half_undone(newest) else None
@@ -232,7 +231,7 @@ def half_undone(journals: Journals) -> Journal | None:
 def is_half_undone(journal: Journal) -> bool:
     """Whether some migrations of a finished repair are old again, and all others still new.
 
-    What the repair made goes last: where it is gone before that, somebody has deleted a file.
+    Undo deletes created files last: if one is missing before that, somebody has deleted it.
     """
     try:
         found = [(entry, read_or_none(entry.path)) for entry in journal.migrations]
@@ -247,10 +246,10 @@ def is_half_undone(journal: Journal) -> bool:
 
 
 def _is_in_files(now: Snapshot, journal: Journal) -> bool:
-    """Whether an undo has something to do: a file as the repair has left it, or moved rows.
+    """Whether an undo has something to do: a file that the repair wrote, or moved rows.
 
-    An undo that was killed may have left the chain lock alone. A journal that names a file which no
-    version location has counts as well: ``undo`` refuses it.
+    A killed undo may have left only the chain lock. A journal that names a file outside the version
+    locations also counts, and ``undo`` refuses it.
     """
     if not journal.migrations:
         moves = recorded_moves(journal)
@@ -270,7 +269,7 @@ def _contents(snapshot: Snapshot) -> dict[Path, bytes | None]:
 
 
 def before_repair(now: _S, journal: Journal) -> _S:
-    """The chain with the files of a repair as they were, and all others as they are."""
+    """The chain with the old files of a repair, and all others as they are."""
     before = {entry.path: entry.before for entry in journal.entries}
     paths = {Path(os.path.realpath(file.path)): file.path for file in now.files}
     paths[journal.lock_path] = now.environment.lock_path

@@ -1,40 +1,39 @@
-"""The rows of databases in the journal: what each was before it was moved, and what it became.
+"""The rows of databases in the journal: before and after each move.
 
-They lie beside the journal of the repair that they belong to, one line of JSON for each database.
-A chain is repaired files first, then rows, and undone rows first, then files.
+They are recorded beside the journal of their repair, one line of JSON for each database. A repair
+changes files first, then rows; an undo changes rows first, then files.
 
-The order of steps of a repair, and what a crash behind each leaves:
+The steps of a repair, with the state that a crash after each leaves:
 
-1. the files are changed, as ``writing`` has it; rows that stay are taken down, each as its own
-   before and after; the journal is marked as done: files new, rows old;
+1. the files are changed, see ``writing``; rows that stay are recorded with the same rows before and
+after; the journal is marked as finished: files new, rows old;
 2. in a transaction of each database, its version table is locked, and its rows are compared with
-   those that were read: files new, rows old;
-3. where the rows follow no repair, a journal without files is written: an ``undo`` that has
-   nothing to do but to delete it;
-4. the line of this database is written and synced: a line, whole or torn, of a move that has not
-   come about;
-5. its rows are replaced and read back: the same, as the server takes back what is not final;
-6. its transaction is made final: files new, its rows new; those of the next database are at step 2.
+those that were read: files new, rows old;
+3. if the rows follow no repair, a journal without files is written: an ``undo`` would only delete
+it;
+4. the line of this database is written and synced: the line, whole or torn, of a move that has not
+happened;
+5. its rows are replaced and read back: the same, as the server rolls back;
+6. its transaction is committed: files new, its rows new; the next database is at step 2.
 
-And of ``undo``:
+The steps of ``undo``:
 
-7. the files are compared with what the repair has written, and the old contents are written beside
-   them: files new, rows new;
-8. database by database, as in steps 2, 5 and 6, the rows are put back: files new, some databases'
-   rows old and some new;
-9. the files are put back, as ``writing`` has it, which needs no space any more: some files old,
-   some new, all rows old; by that the next command knows it, and ``repair`` refuses;
-10. the lines are deleted, then the journal: files old, rows old; then there is nothing to undo.
+7. the files are compared with what the repair wrote, and the old contents are written beside them:
+files new, rows new;
+8. database by database, as in steps 2, 5 and 6, the rows are restored: files new, some databases'
+rows old and some new;
+9. the files are restored, see ``writing``, which needs no more space: some files old, some new, all
+rows old; the next command recognizes this, and ``repair`` refuses;
+10. the lines are deleted, then the journal: files old, rows old; there is nothing left to undo.
 
-So no crash leaves a file older than a row. With the new files an old row means what it meant
-before, which the line or the journal tells, or Alembic refuses it; with the old files a new row
-would lie. A row is never anything but the old or the new one, as each database changes in one
-transaction.
+So no crash leaves an old file with new rows. With new files, an old row keeps its meaning through
+its line or the journal, or Alembic refuses it; with old files, a new row would be wrong. A row is
+always the old or the new one, because each database changes in one transaction.
 
-Up to step 8 both ways are open: ``restamp`` moves what is left, and ``undo`` puts back what has
-moved; each looks at the rows and lets be what is right already, so that both can be run again. In
-step 9 ``undo`` finishes what it has begun. A line counts for nothing while the database still
-holds the rows before it; half a line is taken away before the next one is written.
+Up to step 8 both directions work: ``restamp`` moves the remaining rows, and ``undo`` restores the
+moved ones; each leaves rows alone that are right already, so both can be run again. In step 9 only
+``undo`` can continue. A line is ignored while the database still has the rows before it; a torn
+line is removed before the next one is written.
 """
 
 from __future__ import annotations
@@ -66,12 +65,13 @@ from flask_chainfix.model.databases import Move
 class RowLog:
     """Records moves, from any thread, until its block ends.
 
-    They go into the journal of the repair that they follow, else into a new one without files.
+    The moves are recorded with the journal of the repair that they follow, or a new one without
+    files.
 
     Args:
-        environment: the environment's directory; its lock is held by the caller.
-        journal: ``None`` where the moves follow no repair.
-        graph: the chain for which the rows are right afterwards.
+        environment: the environment's directory; the caller holds its lock.
+        journal: ``None`` if the moves follow no repair.
+        graph: the chain that the rows are right for afterwards.
     """
 
     def __init__(self, environment: Path, journal: Journal | None, graph: Graph) -> None:
@@ -82,7 +82,7 @@ class RowLog:
         self.journal = journal
 
     def record(self, *moves: Move) -> None:
-        """Record moves, so that they are on the disk when this returns.
+        """Record moves; they are on the disk when this returns.
 
         Raises:
             CannotWrite: they cannot be written.
@@ -97,7 +97,7 @@ class RowLog:
                 lines = (seal.signed(self._line(move)) + b"\n" for move in moves)
                 write_all(descriptor, b"".join(lines))
             except OSError as error:
-                self._close()  # the next one, if it has begun already, finds half a line
+                self._close()  # if the next move has begun already, it finds a torn line
                 raise CannotWrite(
                     f"the journal cannot be written: {error}",
                     "no further row was moved; make room or give rights, then try again",
@@ -133,18 +133,18 @@ class RowLog:
 
     def _close(self) -> None:
         if self._opened is not None:
-            with suppress(OSError):  # every line has been seen to the disk
+            with suppress(OSError):  # every line has been synced
                 os.close(self._opened[0])
             self._opened = None
 
 
 def recorded_moves(journal: Journal) -> tuple[Move, ...]:
-    """What the journal says of each database: its rows before the first move and after the last.
+    """The recorded rows of each database, before the first move and after the last.
 
-    A move from other rows than the last one left is the first: the database has gone on by itself.
+    A move that does not start from the last one's rows starts anew: the database has changed since.
 
     Raises:
-        CannotRead: the record is damaged, or holds a line that this user has not signed here.
+        CannotRead: the record is damaged, or has a line that this user has not signed here.
     """
     path = journal.rows_path
     moves: dict[str, Move] = {}
@@ -158,7 +158,7 @@ def recorded_moves(journal: Journal) -> tuple[Move, ...]:
         raise _damaged(path, error) from error
     import json  # most commands find no moves
 
-    for signed in lines[:-1]:  # behind the last line end there is nothing, or half a line
+    for signed in lines[:-1]:  # after the last line end there is nothing, or a torn line
         try:
             line = seal.opened(signed)
             identity, name, before, after, *means = json.loads(line)
@@ -173,13 +173,13 @@ def recorded_moves(journal: Journal) -> tuple[Move, ...]:
 
 
 def still_means(move: Move, graph: Graph) -> bool:
-    """Whether the rows of a move in the journal stand for what they stood for when it was made."""
+    """Whether the rows of a recorded move still stand for the same revisions."""
     return move.means in ("", meaning(graph, move.after))
 
 
-@lru_cache(maxsize=256)  # most databases of a project stand at the same few places
+@lru_cache(maxsize=256)  # most databases of a project have the same few stamps
 def meaning(graph: Graph, rows: tuple[str, ...]) -> str:
-    """A digest of what has run where these rows are, by a chain."""
+    """A digest of the revisions that rows stand for in a chain."""
     from hashlib import sha256  # as in the journal
 
     run = graph.required(row for row in rows if row in graph)
@@ -197,7 +197,7 @@ def _ids(values: object) -> tuple[str, ...]:
 
 
 def _close_last_line(path: Path) -> None:
-    """Remove the half line of a process that was killed while it wrote it."""
+    """Remove the torn line of a process that was killed while it wrote."""
     try:
         descriptor = os.open(path, os.O_RDWR | NOFOLLOW | BINARY)
     except FileNotFoundError:

@@ -1,8 +1,7 @@
-"""Single files: written so that they survive a crash, signed by this user, one process at a time.
+"""Single files: written to survive a crash, signed by this user, one process at a time.
 
-A repository can bring along any file, and any folder; what it cannot bring is the key of a
-signature. That lies in the user's own directory for state (XDG Base Directory Specification),
-readable for the user alone.
+A repository can contain any file, but not the key of a signature, which is in the user's own state
+directory (XDG Base Directory Specification), readable only by the user.
 """
 
 from __future__ import annotations
@@ -42,12 +41,12 @@ _OPTIMIZED = re.compile(r"\.opt-\w+$")
 
 
 def beside(path: Path, kind: str) -> Path:
-    """A name beside a file, which Alembic does not load because it does not end in ``.py``."""
+    """A name beside a file that does not end in ``.py``, so Alembic does not load it."""
     return path.with_name(f".{path.name}.fixchain-{kind}")
 
 
 def read_or_none(path: Path) -> bytes | None:
-    """The bytes of a file; ``None`` where there is none.
+    """The bytes of a file; ``None`` if it does not exist.
 
     Raises:
         OSError: it is not a regular file, or cannot be read.
@@ -59,7 +58,7 @@ def read_or_none(path: Path) -> bytes | None:
 
 
 def write_all(descriptor: int, data: bytes) -> None:
-    """Write bytes, and have them on the disk when this returns.
+    """Write bytes; they are on the disk when this returns.
 
     Raises:
         OSError: they cannot be written.
@@ -71,13 +70,13 @@ def write_all(descriptor: int, data: bytes) -> None:
 
 
 def write_synced(path: Path, data: bytes, like: Path | None = None, mode: int = 0o666) -> None:
-    """Write a new file, and have it on the disk when this returns.
+    """Write a file; it is on the disk when this returns.
 
     Args:
-        path: the file; what is there is replaced.
+        path: the file, which is replaced if it exists.
         data: its bytes.
         like: a file whose mode and owner it gets.
-        mode: its mode without one, less what the umask takes away.
+        mode: its mode without ``like``, less the umask.
 
     Raises:
         OSError: it cannot be written; then no part of it is left.
@@ -86,7 +85,7 @@ def write_synced(path: Path, data: bytes, like: Path | None = None, mode: int = 
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | BINARY, mode)
     try:
         try:
-            if like is not None:  # first of all: a file that holds its bytes has its mode, too
+            if like is not None:  # first, so that a file with all its bytes also has its mode
                 _take_after(path, like)
             write_all(descriptor, data)
         finally:
@@ -97,17 +96,17 @@ def write_synced(path: Path, data: bytes, like: Path | None = None, mode: int = 
 
 
 def write_at_once(path: Path, data: bytes) -> None:
-    """Write a file so that there is always all of it: the old one, or the new one.
+    """Replace a file atomically: it always has all of its old or its new content.
 
     Args:
-        path: the file; where it is a link, the file that it leads to is written.
+        path: the file; for a link, its target is written.
         data: its bytes.
 
     Raises:
-        OSError: it cannot be written; then it is as it was.
+        OSError: it cannot be written; then it is unchanged.
     """
     target = Path(os.path.realpath(path))
-    new = beside(target, f"output-{os.getpid()}")  # another process may be at it
+    new = beside(target, f"output-{os.getpid()}")  # another process may be writing it
     write_synced(new, data, like=target if target.exists() else None)
     try:
         os.replace(new, target)
@@ -117,7 +116,7 @@ def write_at_once(path: Path, data: bytes) -> None:
 
 
 def append(path: Path, data: bytes) -> None:
-    """Add to a file that somebody else begins and reads.
+    """Append to a file that other processes create and read.
 
     Raises:
         OSError: it cannot be written.
@@ -131,14 +130,14 @@ def _take_after(path: Path, like: Path) -> None:
 
     status = os.stat(like)
     if hasattr(os, "chown") and (status.st_uid, status.st_gid) != (os.getuid(), os.getgid()):
-        # Only root may give files away; the content matters more than the owner.
+        # Only root may change the owner; the content matters more.
         with suppress(PermissionError):
             os.chown(path, status.st_uid, status.st_gid)
-    copymode(like, path)  # behind chown, which clears some bits
+    copymode(like, path)  # after chown, which clears some bits
 
 
 def sync_directory(directory: Path) -> None:
-    """Have the names in a directory on the disk, where the system can do that."""
+    """Sync the names in a directory to the disk, if the system can do that."""
     if os.name == "posix":
         descriptor = os.open(directory, os.O_RDONLY)
         try:
@@ -148,15 +147,14 @@ def sync_directory(directory: Path) -> None:
 
 
 def bytecode_cache(source: Path) -> Path:
-    """Where Python keeps what it has compiled from a file."""
+    """The path of Python's bytecode cache of a file."""
     return source.parent / "__pycache__"
 
 
 def drop_bytecode(source: Path) -> None:
-    """Delete what this interpreter has compiled from a file.
+    """Delete this interpreter's bytecode cache of a file, unless it is a link.
 
-    It is taken to be current when time (in whole seconds) and size of the source are the same,
-    as they often are when one id has replaced another. A cache that is a link is not ours to clear.
+    It stays valid for a source of the same size and time in seconds, as after replacing an id.
     """
     if not bytecode_cache(source).is_symlink():
         with suppress(NotImplementedError):  # an interpreter without such a cache
@@ -164,7 +162,7 @@ def drop_bytecode(source: Path) -> None:
 
 
 def drop_all_bytecode(sources: Iterable[Path]) -> None:
-    """Delete what any interpreter has compiled from files."""
+    """Delete the bytecode caches of files, for any interpreter."""
     stems: dict[Path, set[str]] = {}
     for source in sources:
         drop_bytecode(source)
@@ -180,7 +178,7 @@ def drop_all_bytecode(sources: Iterable[Path]) -> None:
 
 
 def directory_for(environment: Path) -> Path:
-    """Where the journals of an environment lie, and its lock."""
+    """The directory of an environment's journals and its lock."""
     return environment / ".fixchain"
 
 
@@ -189,14 +187,16 @@ def locked(environment: Path) -> Iterator[None]:
     """Hold the lock of an environment.
 
     Raises:
-        RepairRunning: another process holds it; nothing is waited for.
-        CannotWrite: the journal's directory cannot be made, or leads elsewhere.
+        RepairRunning: another process holds it; this does not wait.
+        CannotWrite: the journal's directory cannot be created, or is a link elsewhere.
     """
     directory = directory_for(environment)
     try:
         _refuse_link(directory)
-        directory.mkdir(mode=0o700, exist_ok=True)  # old bytes are for those who may read the files
-        # Journals belong to this checkout; a rule of their own spares the project's .gitignore.
+        directory.mkdir(
+            mode=0o700, exist_ok=True
+        )  # only those who may read the files may read the old bytes
+        # Journals belong to this checkout; their own .gitignore leaves the project's alone.
         with suppress(FileExistsError), (directory / ".gitignore").open("x") as ignore:
             ignore.write("*\n")
         descriptor = _open_lock(directory, os.O_CREAT)
@@ -217,12 +217,12 @@ def locked(environment: Path) -> Iterator[None]:
             ) from error
         yield
     finally:
-        with suppress(OSError):  # what was done under the lock stands, whatever closing says
+        with suppress(OSError):  # what was done under the lock is valid, even if closing fails
             os.close(descriptor)
 
 
 def is_locked(environment: Path) -> bool:
-    """Whether a process holds the lock at this moment; nothing is written to find out."""
+    """Whether a process holds the lock right now, found out without writing."""
     directory = directory_for(environment)
     try:
         _refuse_link(directory)
@@ -248,23 +248,23 @@ def _refuse_link(path: Path) -> None:
         raise OSError(errno.ELOOP, "it is a symbolic link, which is not followed", str(path))
 
 
-# --- Signatures: they show that this user has written a file on this machine ---------------------
+# --- Signatures: proof that this user has written a file on this machine -------------------------
 
 
 class NotOurs(Exception):
-    """A file is not one that this user has written on this machine; the text says why."""
+    """This user has not written the file on this machine; the text says why."""
 
 
 class Seal:
-    """Signs what is written for one purpose, and checks such signatures.
+    """Signs data for one purpose, and checks such signatures.
 
     Args:
-        key: the user's.
-        purpose: what is signed, so that it counts nowhere else.
+        key: the user's key.
+        purpose: the purpose; a signature is valid only for this one.
     """
 
     def __init__(self, key: bytes, purpose: str) -> None:
-        from hashlib import sha256  # it takes long to load, and a check rarely finds a journal
+        from hashlib import sha256  # slow to import, and a check rarely finds a journal
         from hmac import new
 
         self._begun = new(key, f"{purpose}\0".encode(), sha256)
@@ -280,10 +280,10 @@ class Seal:
         return b"%s %s" % (self._of([data]), data)
 
     def opened(self, signed: bytes) -> bytes:
-        """The data, if its signature is right.
+        """The data, if its signature is valid.
 
         Raises:
-            NotOurs: it has none, or another.
+            NotOurs: it has none, or an invalid one.
         """
         from hmac import compare_digest
 
@@ -295,7 +295,7 @@ class Seal:
         return data
 
     def read(self, path: Path) -> bytes:
-        """The data of a signed file; it is held in memory only if its signature is right.
+        """The data of a signed file; it is kept in memory only if the signature is valid.
 
         Raises:
             NotOurs: it is no such file.
@@ -307,15 +307,15 @@ class Seal:
             signature = file.read(_SEAL_LENGTH + 1)
             chunks = iter(partial(file.read, _CHUNK), b"")
             if not compare_digest(signature, self._of(chunks) + b" "):
-                return self.opened(signature)  # which says what is wrong
+                return self.opened(signature)  # it says what is wrong
             file.seek(0)
             return self.opened(file.read())
 
 
 def key_path() -> Path | None:
-    """Where the user's key is; ``None`` where the user has no directory of the kind."""
+    """The path of the user's key; ``None`` if the user has no state directory."""
     state = os.environ.get("XDG_STATE_HOME", "")
-    if not os.path.isabs(state):  # the specification has such ones ignored
+    if not os.path.isabs(state):  # the specification says to ignore these
         state = os.environ.get("LOCALAPPDATA", "") if os.name == "nt" else ""
         state = state or os.path.join(os.path.expanduser("~"), ".local", "state")
     path = Path(state, "flask-chainfix", "journal.key")
@@ -326,7 +326,7 @@ def known_key() -> bytes:
     """The user's key.
 
     Raises:
-        NotOurs: there is none that nobody else knows.
+        NotOurs: there is none, or others can read it.
     """
     path = key_path()
     if path is None:
@@ -344,10 +344,10 @@ def known_key() -> bytes:
 
 
 def own_key() -> bytes:
-    """The user's key, which is made on first use.
+    """The user's key, created on first use.
 
     Raises:
-        CannotWrite: there is none, and none can be kept.
+        CannotWrite: there is none, and none can be stored.
     """
     path = key_path()
     try:
@@ -368,7 +368,7 @@ def _make_key(path: Path) -> None:
     draft = path.with_name(f"{path.name}.{os.getpid()}")
     write_synced(draft, os.urandom(_KEY_BYTES), mode=0o600)
     try:
-        with suppress(FileExistsError):  # another process was faster, and its key counts
+        with suppress(FileExistsError):  # another process was faster; its key is used
             os.link(draft, path)
     except OSError:  # a file system without hard links
         os.replace(draft, path)
@@ -378,10 +378,10 @@ def _make_key(path: Path) -> None:
 
 
 def open_private(path: Path) -> int:
-    """Open a regular file that nobody but this user may read or write, for reading.
+    """Open a regular file for reading that only this user may read or write.
 
     Raises:
-        NotOurs: it is something else, or somebody else's.
+        NotOurs: it is something else, or belongs to somebody else.
         OSError: it cannot be opened.
     """
     if path.is_symlink():

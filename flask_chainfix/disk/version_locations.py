@@ -1,4 +1,4 @@
-"""Read every file that Alembic would load, as fast as the disk gives it."""
+"""Read every file that Alembic would load."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from flask_chainfix.model.environment import Environment
 from flask_chainfix.model.files import Header, MigrationFile, Unreadable
 from flask_chainfix.model.history import ChainLock
 
-_MOST_FILES = 30_000  # of an environment; the largest chains of real projects have a few thousand
+_MOST_FILES = 30_000  # files of an environment; the largest real projects have a few thousand
 
 
 def read_snapshot(environment: Environment) -> tuple[Snapshot, tuple[str, ...]]:
     """Read an environment.
 
     Returns:
-        The snapshot, and notices about what is odd but harmless.
+        The snapshot, and notices about harmless oddities.
 
     Raises:
-        CannotRead: a version location cannot be listed, or holds more files than are read.
+        CannotRead: a version location cannot be listed, or has too many files.
     """
     files: dict[str, MigrationFile] = {}
     notices: list[str] = []
@@ -59,17 +59,17 @@ def read_snapshot(environment: Environment) -> tuple[Snapshot, tuple[str, ...]]:
 
 
 def unread(environment: Environment) -> Iterator[Path]:
-    """The migrations beside and below the version locations that Alembic does not look at.
+    """The migrations beside and below the version locations that Alembic does not read.
 
-    Some projects have a directory for each kind of database, which only ``env.py`` chooses from.
-    There are none where the environment is read recursively.
+    Some projects have a directory for each kind of database, from which only ``env.py`` chooses.
+    There are none if the environment is read recursively.
     """
     locations = () if environment.recursive else environment.version_locations
     read = {os.path.realpath(place) for place in locations}
     above = (place.parent for place in locations if environment.directory in place.parents)
     around = (environment.directory, *above, *locations) if locations else ()
     for place in dict.fromkeys(around):
-        with suppress(OSError):  # what cannot be listed here is told where it is read
+        with suppress(OSError):  # an unreadable directory is reported when it is read
             with os.scandir(place) as entries:
                 names = sorted(entry.name for entry in entries if entry.is_dir())
             for directory in (place / name for name in names if name[0] not in "._"):
@@ -85,7 +85,7 @@ def _migrations_in(directory: Path) -> Iterator[Path]:
 
 
 def _read_lock(path: Path) -> ChainLock | None:
-    """The chain lock; no link is followed, which could lead anywhere."""
+    """The chain lock; a link, which could lead anywhere, is not followed."""
     try:
         mode = path.lstat().st_mode
         if stat.S_ISLNK(mode):
@@ -104,7 +104,7 @@ def _directories(location: Path, environment: Environment) -> Iterator[Path]:
         yield location
         return
     for root, names, _ in os.walk(location, onerror=_cannot_list):
-        # Alembic walks in this order, and does not look into caches.
+        # Alembic walks in this order, and skips caches.
         names.sort()
         if not root.endswith("__pycache__"):
             yield Path(root)
@@ -123,7 +123,7 @@ def _read_directory(
     """Add the files of a directory to ``files``, by their real path.
 
     Returns:
-        How many were there already.
+        How many were already there.
     """
     repeated = 0
     for folder, entries in _listings(directory, environment):
@@ -154,7 +154,7 @@ def _read_directory(
 def _listings(
     directory: Path, environment: Environment
 ) -> Iterator[tuple[Path, list[os.DirEntry[str]]]]:
-    """What Alembic looks at: files by name; with ``sourceless`` also the bytecode cache."""
+    """The entries that Alembic reads, by name; with ``sourceless`` also the bytecode cache."""
     entries = [entry for entry in _list(directory) if not _is_directory(entry)]
     yield directory, entries
     cache = directory / "__pycache__"
@@ -187,7 +187,7 @@ def _read_file(
 ) -> MigrationFile:
     try:
         if entry.is_symlink():
-            # What such a link leads to has no name that anybody could look for.
+            # The target of such a link has no name to look for.
             link = Path(os.path.dirname(entry.path)), entry.name
             if os.path.islink(path):
                 return _unreadable(*link, "is a link that points back to itself")
@@ -209,11 +209,10 @@ def _unreadable(directory: Path, name: str, reason: str) -> MigrationFile:
 
 
 class _Bytecode:
-    """Tells which files the interpreter has compiled as they are now.
+    """Knows which files the interpreter has compiled in their current state.
 
-    The cache names the time and size of the source that it was made from (PEP 552); where they
-    fit, the importer runs it without looking at the source, so the source need not be compiled
-    again only to find out that it can be.
+    The cache records the time and size of its source (PEP 552). If they match, Python imports it
+    without reading the source, so the source certainly compiles.
     """
 
     def __init__(self, directory: Path) -> None:

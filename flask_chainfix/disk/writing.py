@@ -1,20 +1,20 @@
 """Change files all or none.
 
-The order of steps, and what a crash behind each leaves:
+The steps, with the state that a crash after each leaves:
 
 1. every file is compared with what the plan was made from: nothing changed;
 2. the journal is written and synced: nothing changed;
 3. every new content is written beside its file, under a name that Alembic does not load, and
-   synced: nothing changed but such names;
-4. file by file, the old content gets a second name and the new content takes its place, or the
-   first name goes: some files old, some new, each of them whole;
-5. the caller looks at the result; only then is the journal marked as done: every file new;
+synced: only these names are new;
+4. file by file, the old content gets a second name, and the new content takes its place, or the
+first name is removed: some files old, some new, each of them whole;
+5. the caller verifies the result, and the journal is marked as finished: every file new;
 6. the second names of the old contents are deleted: every file new.
 
-Whatever fails before the end of step 5 is answered by putting every file back, which only renames
-and deletes, so a full disk does not stop it. After a crash the journal, still marked as
-unfinished, holds every old byte for ``undo``. Names that step 6 leaves behind do no harm, as
-Alembic does not load them; the next repair or ``undo`` of such a file takes them away.
+If anything fails before the end of step 5, every file is restored, which only renames and deletes,
+so a full disk does not prevent it. After a crash the journal, still marked as unfinished, has every
+old byte for ``undo``. Names that step 6 leaves behind are harmless, as Alembic does not load them;
+the next repair or ``undo`` of such a file removes them.
 """
 
 from __future__ import annotations
@@ -46,21 +46,21 @@ from flask_chainfix.disk.safe_files import (
 from flask_chainfix.model.files import Edit
 
 _WRITE_BITS = 0o222
-_SCRIPT, _FILE = 0o777, 0o666  # less what the umask takes away
+_SCRIPT, _FILE = 0o777, 0o666  # less the umask
 
 
 @contextmanager
 def changed_files(environment: Path, edits: Sequence[Edit], **about: Any) -> Iterator[Journal]:
-    """Make the edits; keep them if the block ends, and put every file back if it raises.
+    """Make the edits; keep them if the block ends, and restore every file if it raises.
 
     Args:
-        environment: the environment's directory; its lock is held by the caller.
+        environment: the environment's directory; the caller holds its lock.
         edits: what to change.
-        about: what else the journal is to tell: attributes of ``Journal``, by name.
+        about: further attributes of ``Journal``, by name.
 
     Raises:
-        StaleSnapshot: a file is not what it was when it was read; nothing was changed.
-        CannotWrite: a file cannot be written; every file was put back.
+        StaleSnapshot: a file has changed since it was read; nothing was changed.
+        CannotWrite: a file cannot be written; every file was restored.
     """
     journal: Journal | None = None
     stays = signals.stays()
@@ -87,12 +87,11 @@ def changed_files(environment: Path, edits: Sequence[Edit], **about: Any) -> Ite
 def add_together(edits: Sequence[Edit]) -> None:
     """Write files that are no migrations, all or none, without a journal.
 
-    A new one that begins like a script becomes executable. The file that a link leads to is
-    written, and not the link.
+    A new file that begins like a script becomes executable. For a link, its target is written.
 
     Raises:
-        StaleSnapshot: a file is not what it was when it was read; nothing was changed.
-        CannotWrite: a file cannot be written; every file is as it was.
+        StaleSnapshot: a file has changed since it was read; nothing was changed.
+        CannotWrite: a file cannot be written; every file is unchanged.
     """
     edits = [replace(edit, path=Path(os.path.realpath(edit.path))) for edit in edits]
     try:
@@ -117,7 +116,7 @@ def prepared(journal: Journal, version_locations: Sequence[Path]) -> Iterator[No
 
     Args:
         journal: the record of the repair.
-        version_locations: where its files must lie.
+        version_locations: the directories that its files must be in.
 
     Raises:
         CannotRead, StaleSnapshot, CannotWrite: as ``undo`` does, or a content cannot be written;
@@ -127,7 +126,7 @@ def prepared(journal: Journal, version_locations: Sequence[Path]) -> Iterator[No
     for entry in journal.entries:
         data = _read_now(entry.path)
         if data == entry.before or entry.path == journal.lock_path:
-            continue  # the lock is written anew for whatever chain there is
+            continue  # the lock can be written again for any chain
         if not entry.holds_new(data):
             raise StaleSnapshot(
                 f"{entry.path} has been changed since the repair",
@@ -150,19 +149,19 @@ def prepared(journal: Journal, version_locations: Sequence[Path]) -> Iterator[No
 
 
 def undo(journal: Journal, version_locations: Sequence[Path]) -> tuple[str, ...]:
-    """Put back the files of a repair, whether it ended or was killed half-way.
+    """Restore the files of a repair, whether it ended or was killed half-way.
 
     Args:
         journal: the record of the repair.
-        version_locations: where its files must lie.
+        version_locations: the directories that its files must be in.
 
     Returns:
-        Notices about what is left, and does no harm.
+        Notices about harmless remains.
 
     Raises:
-        CannotRead: the journal names a file that is no migration of these locations, or one
-            cannot be read; nothing was changed.
-        StaleSnapshot: a file has been changed since; nothing was changed.
+        CannotRead: the journal names a file that is no migration of these locations, or one cannot
+            be read; nothing was changed.
+        StaleSnapshot: a file has changed since; nothing was changed.
         CannotWrite: a file cannot be written; the journal is kept, so undo can be run again.
     """
     with prepared(journal, version_locations), signals.held():
@@ -170,15 +169,15 @@ def undo(journal: Journal, version_locations: Sequence[Path]) -> tuple[str, ...]
 
 
 def has_begun(journal: Journal) -> bool:
-    """Whether an undo has put back a file."""
+    """Whether an undo has restored a file."""
     return any(_is_before(entry) for entry in journal.migrations)
 
 
 def put_back(journal: Journal) -> tuple[str, ...]:
-    """Restore every file of a journal and clear away whatever the repair left beside them.
+    """Restore every file of a journal, and remove what the repair left beside them.
 
     Returns:
-        Notices about what is left, and does no harm.
+        Notices about harmless remains.
     """
     try:
         _put_back_all(journal.entries)
@@ -191,7 +190,7 @@ def put_back(journal: Journal) -> tuple[str, ...]:
         journal.discard()
     except OSError as error:
         said = f"every file is as it was before, but its journal cannot be cleared away: {error}"
-        if journal.finished:  # of files that it does not fit it says nothing
+        if journal.finished:  # it says nothing about files that do not match it
             return (said,)
         raise CannotWrite(said, "correct that, then run the command undo") from error
     return ()
@@ -199,15 +198,17 @@ def put_back(journal: Journal) -> tuple[str, ...]:
 
 def _put_back_all(entries: Sequence[Entry]) -> None:
     paths = [entry.path for entry in entries]
-    with suppress(OSError):  # whoever kills this from here on leaves none of the new files'
+    with suppress(OSError):  # a crash from here on leaves no bytecode of the new files
         drop_all_bytecode(paths)
-    in_order = sorted(entries, key=lambda entry: entry.before is None)  # what was made goes last
+    in_order = sorted(
+        entries, key=lambda entry: entry.before is None
+    )  # created files are deleted last
     restored = [_restore(entry) for entry in in_order]
-    # Where no file had to be restored, nothing that is left beside them keeps up the journal.
+    # If no file had to be restored, remains beside the files do not keep the journal.
     with suppress(*([] if any(restored) else [OSError])):
         drop_all_bytecode(paths)
     _clear_away(entries)
-    for entry in entries:  # what else lies in a directory by now keeps it there
+    for entry in entries:  # other files in a directory keep it
         for directory in tuple(entry.path.parents)[: entry.missing]:
             for path in (directory / "__pycache__", directory):
                 with suppress(OSError):
@@ -220,7 +221,7 @@ def _refuse_strangers(journal: Journal, version_locations: Sequence[Path]) -> No
         entry.path
         for entry in journal.entries
         if not any(entry.path.is_relative_to(location) for location in locations)
-        or os.path.realpath(entry.path) != str(entry.path)  # a link that has come since
+        or os.path.realpath(entry.path) != str(entry.path)  # a link that is new since
     } - {journal.lock_path}
     if strangers:
         strangers -= {target for location in locations for target in _link_targets(location)}
@@ -252,7 +253,7 @@ def _read_now(path: Path) -> bytes | None:
 
 
 def _refuse_directories(path: Path) -> None:
-    """Stop where a temporary name beside a file cannot be used."""
+    """Stop if a directory has a temporary name that is needed beside a file."""
     cache = bytecode_cache(path)
     if cache.is_symlink():
         raise CannotWrite(
@@ -270,7 +271,7 @@ def _refuse_directories(path: Path) -> None:
 
 
 def _compare(edits: Iterable[Edit]) -> None:
-    """Stop where a file is not what an edit was made for, or is read-only."""
+    """Stop if a file has not the content that an edit was made for, or is read-only."""
     for edit in edits:
         _refuse_directories(Path(os.path.realpath(edit.path)))
         if read_or_none(edit.path) != edit.before:
@@ -320,7 +321,7 @@ def _keep_old(path: Path) -> None:
 
 
 def _keep_before(entry: Entry) -> bool:
-    """Write the old content of a file that is to be put back beside it, if it is not there."""
+    """Write the old content of a file beside it, unless it is there already."""
     if entry.before is None or _is_before(entry):
         return False
     old = beside(entry.path, "old")
@@ -337,7 +338,7 @@ def _is_before(entry: Entry) -> bool:
 
 
 def _restore(entry: Entry) -> bool:
-    """Put back one file, and tell whether there was anything to do."""
+    """Restore one file; returns whether it had to be restored."""
     if _is_before(entry):
         return False
     if entry.before is None:
@@ -355,7 +356,7 @@ def _unlink(path: Path) -> None:
 
 
 def _clear_away(entries: Iterable[Entry]) -> None:
-    """Delete what lies beside the files; Alembic does not load what cannot be deleted."""
+    """Delete the names beside the files; Alembic does not load any that remain."""
     for entry in entries:
         for kind in ("old", "new"):
             _unlink(beside(entry.path, kind))

@@ -1,1 +1,1 @@
-"""Alembic's configuration and our settings, and what Alembic itself says of a chain."""
+"""Alembic's configuration, our settings, and Alembic's own view of a chain."""

@@ -1,8 +1,8 @@
-"""Alembic's configuration files and our settings in them.
+"""Alembic's configuration files, and our settings in them.
 
-To import Alembic takes longer than all else that a check does. So its files are read here as it
-reads them. Alembic itself is asked where that is not certain: before its version 1.17, and for
-what an app's callbacks make of the configuration.
+Importing Alembic is the slowest part of a check, so its files are read here in the same way.
+Alembic itself is used if that is not certain to be right: before version 1.17, and for
+configuration that an app's callbacks change.
 """
 
 from __future__ import annotations
@@ -48,13 +48,13 @@ def knows_toml() -> bool:
 
 
 class Options:
-    """The options in Alembic's configuration files, which are read once something is asked.
+    """The options in Alembic's configuration files, which are read on demand.
 
     Attributes:
-        ini: the ini file; ``None`` where there is none.
-        toml: the ``pyproject.toml``; ``None`` where there is none, or Alembic would not read it.
-        section: the section of the ini file that counts.
-        are_read_here: whether Alembic itself need not be asked what the files say.
+        ini: the ini file; ``None`` if there is none.
+        toml: the ``pyproject.toml``; ``None`` if there is none, or Alembic would not read it.
+        section: the section of the ini file that is used.
+        are_read_here: whether the files can be read without Alembic.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Options:
         instead: Mapping[str, str] | None = None,
         of_app: Config | None = None,
     ) -> None:
-        """Name the files; ``instead`` goes before them, and ``of_app`` is all that counts."""
+        """Name the files; ``instead`` overrides them, and ``of_app`` replaces them."""
         self.ini, self.toml, self.section = ini, toml, section
         self._instead, self._of_app = instead or {}, of_app
         self.are_read_here = of_app is None and (1, 17) <= alembic_version() < (2, 0)
@@ -87,7 +87,7 @@ class Options:
 
     @cached_property
     def parser(self) -> ConfigParser:
-        """The ini file, and what is set beside it."""
+        """The ini file, with the options that override it."""
         if not self.are_read_here:
             return self.alembic.file_config
         parser = ConfigParser({"here": _here(self.ini)})
@@ -109,7 +109,7 @@ class Options:
         return table if isinstance(table, dict) else self.alembic.toml_alembic_config
 
     def get(self, name: str) -> Any:
-        """An option, from whichever file Alembic takes it; ``None`` where it is not set."""
+        """An option, from whichever file Alembic takes it; ``None`` if it is not set."""
         if self.parser.has_option(self.section, name):
             return self.parser.get(self.section, name)
         value, here = self.table.get(name), {"here": _here(self.toml)}
@@ -121,7 +121,7 @@ class Options:
 
 
 def _here(file: Path | None) -> str:
-    """What Alembic puts in the place of ``%(here)s``."""
+    """Alembic's value of ``%(here)s``."""
     return "." if file is None else file.absolute().parent.as_posix()
 
 
@@ -151,9 +151,9 @@ def read_config(path: Path, section: str | None = None) -> Options:
 
 
 def open_files(ini: Path | None, toml: Path | None = None, section: str | None = None) -> Options:
-    """What two files say, once it is known that reading them comes to an end.
+    """Open two files, after checking that reading them ends.
 
-    ``BadConfiguration`` and ``OSError`` are raised as by ``refuse_endless``.
+    Raises ``BadConfiguration`` and ``OSError`` like ``refuse_endless``.
     """
     if ini is not None and ini.exists():
         refuse_endless(ini)
@@ -167,9 +167,10 @@ def open_files(ini: Path | None, toml: Path | None = None, section: str | None =
 
 
 def project_config(directory: Path) -> Options | None:
-    """The configuration of a plain Alembic project, by its migrations directory.
+    """The configuration of a plain Alembic project, from its migrations directory.
 
-    It is in the working directory or beside ``directory``, and its ``script_location`` is that.
+    It is in the working directory or beside ``directory``, and has ``directory`` as its
+    ``script_location``.
 
     Raises:
         BadConfiguration: there is such a file, and it cannot be used.
@@ -207,7 +208,7 @@ def _describes(options: Options, file: Path, directory: Path) -> bool:
 
 
 def resource_path(location: str) -> Path:
-    """Where ``package:directory`` lies, without importing the package; else the path itself."""
+    """The path of ``package:directory``, without importing the package; else the path itself."""
     package, colon, rest = location.partition(":")
     if not colon or os.path.isabs(location):
         return Path(location)
@@ -216,7 +217,7 @@ def resource_path(location: str) -> Path:
 
 @contextmanager
 def configuration_errors(name: str) -> Iterator[None]:
-    """Turn whatever Alembic raises while it reads a file or directory into ``BadConfiguration``.
+    """Turn any exception of Alembic's while it reads a file or directory into ``BadConfiguration``.
 
     Its deprecation warnings are left to the project's own Alembic commands.
     """
@@ -235,14 +236,14 @@ def configuration_errors(name: str) -> Iterator[None]:
         ) from error
 
 
-# --- Files that are made to keep a reader busy ---------------------------------------------------
+# --- Files that would take too long to read ------------------------------------------------------
 _LONGEST_LINE, _LONGEST_VALUE, _MOST_PARTS = 4_096, 100_000, 100
 _TOML_STRING = re.compile(r'"(?:[^"\\]|\\.)*"|\'[^\']*\'')
 _REFERENCE = re.compile(r"%%|%\(([^)]*)\)s|%")
 
 
 def read_toml(path: Path) -> Mapping[str, Any]:
-    """Read a TOML file; ``OSError``, ``ValueError`` and ``BadConfiguration`` say what it lacks."""
+    """Read a TOML file; raises ``OSError``, ``ValueError`` or ``BadConfiguration``."""
     text = read_regular(path, LARGEST_CODE).decode()
     _refuse_long_keys(path, text)
     return _parsed(text)
@@ -260,7 +261,7 @@ def _parsed(text: str) -> Mapping[str, Any]:
 
 @lru_cache(maxsize=4)
 def _refuse_long_keys(path: Path, text: str) -> None:
-    """Stop where the time that ``tomllib`` takes grows with the square of the parts of a key."""
+    """Stop if a key has too many parts: ``tomllib`` takes quadratic time for them."""
     for line in text.splitlines():
         keys = line if '"""' in line or "'''" in line else _TOML_STRING.sub("", line)
         if keys.partition("#")[0].count(".") > _MOST_PARTS:
@@ -270,7 +271,7 @@ def _refuse_long_keys(path: Path, text: str) -> None:
 
 
 def refuse_endless(ini: Path) -> None:
-    """Stop where an ini file is made to take long, or all memory, from whoever reads it.
+    """Stop if reading an ini file would take too much time or memory.
 
     Raises:
         BadConfiguration: a line or a value of it is too long.
@@ -280,7 +281,7 @@ def refuse_endless(ini: Path) -> None:
         text = read_regular(ini, LARGEST_CODE).decode(errors="replace")
     except FileNotFoundError:
         return
-    # configparser takes time that grows with the square of the length of a line.
+    # configparser takes quadratic time for long lines.
     if len(max(text.splitlines(), key=len, default="")) > _LONGEST_LINE:
         raise BadConfiguration(
             f"{ini} has a line of more than {_LONGEST_LINE:,} characters", "make it shorter"
@@ -288,7 +289,7 @@ def refuse_endless(ini: Path) -> None:
     parser = ConfigParser(interpolation=None)
     try:
         parser.read_string(text)
-    except Error:  # which Alembic will meet as well
+    except Error:  # Alembic will fail in the same way
         return
     sections = (parser.default_section, *parser.sections())
     if len(sections) * len(parser.defaults()) > _LONGEST_VALUE:
@@ -318,7 +319,7 @@ def _endless(values: Mapping[str, str]) -> Iterator[str]:
 
 
 def _references(value: str) -> Iterator[str]:
-    """The names in a value, up to where configparser stops with an error."""
+    """The names in a value, up to the place where configparser stops with an error."""
     for found in _REFERENCE.finditer(value):
         if found[0] == "%":
             return
@@ -354,7 +355,7 @@ def read_settings(options: Options) -> Settings:
             f"unknown code {', '.join(sorted(unknown))} under ignore in the fixchain settings",
             f"the known codes are {', '.join(sorted(CODES))}",
         )
-    # One that names nothing turns the main branch off.
+    # An empty name turns the main branch off.
     single = {key: next(iter(values[key]), None) for key in _SINGLE if key in values}
     if "main_branch" in single:
         single["main_branch"] = single["main_branch"] or ""
@@ -368,7 +369,7 @@ def read_settings(options: Options) -> Settings:
 
 
 def _from_ini(parser: ConfigParser) -> Mapping[str, list[str]]:
-    """The section's keys, with values split at commas, blanks and line ends."""
+    """The section's keys, with values split at commas, spaces and line ends."""
     if not parser.has_section("fixchain"):
         return {}
     return {

@@ -1,4 +1,4 @@
-"""What an ``env.py`` says, as far as its literals tell: it is read and never run."""
+"""What an ``env.py`` sets, as far as its literals show; the file is never run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CANNOT_READ = (OSError, *CANNOT_COMPILE)
 def uses_flask_app(path: Path) -> bool:
     """Whether an ``env.py`` works in the context of a Flask app, as Flask-Migrate's do.
 
-    A comment or a text that speaks of it is not enough, where the file can be read.
+    A comment or string that mentions it is not enough, if the file can be parsed.
     """
     try:
         data = read_regular(path, LARGEST_CODE)
@@ -36,24 +36,24 @@ def uses_flask_app(path: Path) -> bool:
 
 
 class EnvPy:
-    """The syntax tree of an ``env.py``, and what its module-level names hold for certain."""
+    """The syntax tree of an ``env.py``, and the values of its module-level names, if certain."""
 
     def __init__(self, path: Path) -> None:
-        """Read the file; where it cannot be read, one of ``CANNOT_READ`` is raised."""
+        """Read the file; raises one of ``CANNOT_READ``."""
         self.path = path
         self._tree = parse(read_regular(path, LARGEST_CODE))
-        # A name that anything else binds too holds nobody knows what.
+        # A name with another binding has an unknown value.
         bound = Counter(_names_bound(self._tree))
         self._held = {name: node for name, node in self._assigned().items() if bound[name] == 1}
 
     def mentions(self, option: str) -> int:
-        """How often the name of an option of Alembic's stands there as a string."""
+        """How often the name of an Alembic option occurs as a string."""
         return sum(
             isinstance(node, ast.Constant) and node.value == option for node in ast.walk(self._tree)
         )
 
     def written(self, option: str) -> Iterator[tuple[ast.AST, ast.expr]]:
-        """Where an option is given, and the value beside it."""
+        """The places where an option is set, and its value there."""
         for node in ast.walk(self._tree):
             if isinstance(node, ast.keyword) and node.arg == option:
                 yield node, node.value
@@ -76,11 +76,11 @@ class EnvPy:
                     yield {keyword.arg: keyword.value for keyword in node.keywords}
 
     def origin(self, node: ast.expr) -> ast.expr:
-        """What a name stands for, if that is certain; else the expression itself."""
+        """The expression that a name was assigned, if certain; otherwise the expression itself."""
         return self._held.get(node.id, node) if isinstance(node, ast.Name) else node
 
     def value(self, node: ast.expr) -> object:
-        """What an expression is worth: a constant, a tuple, or ``Computed``."""
+        """The value of an expression: a constant, a tuple, or ``Computed``."""
         return evaluate(node, self._look_up)
 
     def _look_up(self, name: str) -> object:

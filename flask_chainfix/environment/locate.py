@@ -1,6 +1,6 @@
-"""Find the migration environment, and where Alembic looks for its migrations.
+"""Find the migration environment and its version locations.
 
-It is found the way Flask-Migrate and Alembic find it; nothing of the project is imported for it.
+They are found in the same way as by Flask-Migrate and Alembic, without importing the project.
 """
 
 from __future__ import annotations
@@ -53,12 +53,12 @@ class Runtime:
     """An open environment.
 
     Attributes:
-        environment: what we know of it.
-        options: what Alembic's configuration says.
+        environment: what is known about it.
+        options: Alembic's configuration.
         reopen: how a fresh process finds the same environment, as JSON values.
-        loses_app: whether the app comes from a callback, so that a fresh process is without it.
-        own_template: whether ``script.py.mako``, which is code of the project, may run; else new
-            revisions are foreseen with Alembic's own.
+        loses_app: whether the app comes from a callback, so that a fresh process cannot have it.
+        own_template: whether ``script.py.mako``, which is code of the project, may run; otherwise
+            new revisions are previewed with Alembic's own.
     """
 
     environment: Environment
@@ -74,7 +74,7 @@ class Runtime:
 
     @property
     def has_app(self) -> bool:
-        """Whether it is an app's, which is the current one."""
+        """Whether the environment belongs to an app, which is the current one."""
         return "app" in self.reopen or self.loses_app
 
 
@@ -83,10 +83,10 @@ def open_app(directory: str | None, reopen: dict[str, Any] | None = None) -> Run
 
     Args:
         directory: as given to ``flask db -d``; ``None`` for the app's own.
-        reopen: how a fresh process finds the same app; ``None`` where it cannot.
+        reopen: how a fresh process finds the same app; ``None`` if it cannot.
 
     Raises:
-        NoEnvironment: the app has no Migrate, or its directory is not there, or is none.
+        NoEnvironment: the app has no Migrate, or its directory does not exist or is no environment.
         BadConfiguration: the configuration cannot be used.
     """
     from flask import current_app
@@ -112,7 +112,7 @@ def open_app(directory: str | None, reopen: dict[str, Any] | None = None) -> Run
         runtime = replace(runtime, environment=replace(runtime.environment, dialect=dialect))
     if reopen:
         return runtime
-    # What the app's callbacks made of the configuration is handed over: none of them runs again.
+    # The configuration after the app's callbacks is passed on, so they do not run again.
     values = {name: config.get_main_option(name) for name in _LOCATING}
     known = {name: value for name, value in values.items() if value is not None}
     again = {"directory": str(runtime.environment.directory), "options": known}
@@ -120,15 +120,15 @@ def open_app(directory: str | None, reopen: dict[str, Any] | None = None) -> Run
 
 
 def open_resolved(directory: str, options: Mapping[str, str]) -> Runtime:
-    """Open one by what ``open_app`` found out before: no file is read; it raises the same."""
+    """Open what ``open_app`` has resolved before, without reading files; raises the same."""
     resolved = Options(instead={**options, "script_location": directory})
     return _open(resolved, {"directory": directory, "options": dict(options)})
 
 
 def open_directory(directory: str) -> Runtime:
-    """Open an environment by its directory, without an app; it raises what ``open_app`` raises.
+    """Open an environment by its directory, without an app; raises the same as ``open_app``.
 
-    Where the directory has no ``alembic.ini``, the project's counts if that names the directory.
+    If the directory has no ``alembic.ini``, the project's is used if it names the directory.
     """
     path = Path(directory)
     _require_directory(path)
@@ -141,9 +141,9 @@ def open_directory(directory: str) -> Runtime:
 
 
 def open_config(file: str, section: str | None = None) -> Runtime:
-    """Open the environment that a section of an ``alembic.ini``, or a ``pyproject.toml`` describes.
+    """Open the environment in a section of an ``alembic.ini``, or in a ``pyproject.toml``.
 
-    It raises what ``open_app`` raises; ``None`` is the section ``alembic``.
+    Raises the same as ``open_app``. ``None`` is the section ``alembic``.
     """
     path = Path(file)
     if not path.exists():
@@ -160,7 +160,7 @@ def _open(options: Options, reopen: dict[str, Any]) -> Runtime:
         settings = read_settings(options)
     try:
         dialect = _dialect(options.parser.get(options.section, "sqlalchemy.url", fallback=None))
-    except InterpolationError:  # env.py fills in what is missing
+    except InterpolationError:  # env.py fills in the rest
         dialect = None
     env_py = directory / "env.py"
     if not env_py.is_file():
@@ -193,7 +193,7 @@ def _open(options: Options, reopen: dict[str, Any]) -> Runtime:
 
 
 def _dialect(url: object) -> str | None:
-    """The dialect that a database URL names; no engine is made, so no driver is needed."""
+    """The dialect of a database URL, without creating an engine, so without a driver."""
     name, colon, _ = str(getattr(url, "drivername", url)).partition(":")
     if url is None or not (colon or hasattr(url, "drivername")):
         return None
@@ -209,9 +209,9 @@ def _require_directory(path: Path) -> None:
         )
 
 
-# --- Where Alembic looks for migrations ----------------------------------------------------------
+# --- Version locations ---------------------------------------------------------------------------
 class ScriptPlace(NamedTuple):
-    """Where migrations are, as in ``Environment``."""
+    """The location of migrations, as in ``Environment``."""
 
     directory: Path
     version_locations: tuple[Path, ...]
@@ -224,7 +224,7 @@ def locate(options: Options) -> ScriptPlace:
 
     Raises:
         BadConfiguration: a package that the configuration names cannot be found.
-        Exception: whatever Alembic raises where its configuration is wrong.
+        Exception: anything that Alembic raises for a wrong configuration.
     """
     if place := read_plainly(options):
         return place
@@ -242,19 +242,19 @@ def _absolute(place: str | Path) -> Path:
     return Path(os.path.abspath(place))
 
 
-# What separates the parts of an option where the ini file does not say it.
+# The default separators of an option's parts.
 _LEGACY_PATHS, _LEGACY_LOCATIONS = re.compile(r", *| +|:"), re.compile(r", *| +")
 _HOOKS = "post_write_hooks"
-# What else Alembic reads before it looks for migrations, so that it may fail at it.
+# Further options that Alembic reads first, and may fail at.
 _ALSO_READ = ("file_template", "output_encoding", "timezone")
 _SEPARATORS = {"space": " ", "newline": "\n", "os": os.pathsep, ":": ":", ";": ";"}
 _ESCAPES = re.compile(r"%%|%\(here\)s")
 
 
 def read_plainly(options: Options) -> ScriptPlace | None:
-    """The same without importing Alembic; ``None`` where that has to be asked.
+    """The same without importing Alembic; ``None`` if Alembic is needed.
 
-    It is asked where its configuration is wrong or not plain.
+    Alembic is needed if its configuration is wrong or unusual.
     """
     if not options.are_read_here:
         return None
@@ -267,7 +267,7 @@ def read_plainly(options: Options) -> ScriptPlace | None:
         places = _parts(options, "version_locations", _LEGACY_LOCATIONS, separators)
         recursive = _boolean(options, "recursive_version_locations")
         sourceless = _boolean(options, "sourceless")
-    except Error:  # it is wrong, or written in a way that only Alembic knows
+    except Error:  # it is wrong, or in a syntax that only Alembic knows
         return None
     if not isinstance(location, str) or not (length is None or str(length).isdecimal()):
         return None
@@ -279,7 +279,7 @@ def read_plainly(options: Options) -> ScriptPlace | None:
 
 
 def _plain(options: Options, name: str) -> Any:
-    """The value of an option, if it refers to nothing but ``%(here)s``."""
+    """The value of an option, if it refers only to ``%(here)s``."""
     if options.parser.has_option(options.section, name):
         _require_plain(options.parser.get(options.section, name, raw=True))
     else:
@@ -317,7 +317,7 @@ def _parts(
     value, parser, section = _plain(options, name), options.parser, options.section
     if not parser.has_option(section, name):
         return [] if value is None else _strings(value)
-    if not value:  # Alembic looks into pyproject.toml then
+    if not value:  # then Alembic reads pyproject.toml
         raise Error
     said = [parser.get(section, each) for each in separators if parser.has_option(section, each)]
     if not said:
@@ -337,9 +337,9 @@ def _boolean(options: Options, name: str) -> bool:
 
 
 class _Inert:
-    """A configuration, but for what would be imported, and for what is put into ``sys.path``.
+    """A configuration that imports nothing and does not change ``sys.path``.
 
-    Alembic has asked for the options in different ways over the years.
+    Versions of Alembic read the options in different ways.
     """
 
     def __init__(self, config: Config, script_location: str | None) -> None:
@@ -357,10 +357,10 @@ class _Inert:
 
 
 def script_directory(options: Options) -> ScriptDirectory:
-    """Alembic's script directory; nothing is imported for it, ``sys.path`` stays as it is."""
+    """Alembic's script directory, without importing anything or changing ``sys.path``."""
     from alembic.script import ScriptDirectory
 
-    # What Alembic would put into ``sys.path``: a package may lie there as well.
+    # Alembic's additions to ``sys.path``: a package may be there as well.
     before: Sequence[str] = ()
     if hasattr(options.alembic, "get_prepend_sys_paths_list"):  # since Alembic 1.16
         before = options.alembic.get_prepend_sys_paths_list() or ()
@@ -377,7 +377,7 @@ def script_directory(options: Options) -> ScriptDirectory:
 
 
 def _located(location: str, name: str, before: Sequence[str]) -> str:
-    """The directory that ``package:directory`` stands for; a path as it is."""
+    """The directory of ``package:directory``; a path is returned unchanged."""
     package, *folders = location.split(":")
     if not folders or os.path.isabs(location):
         return location

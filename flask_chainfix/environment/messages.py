@@ -1,4 +1,4 @@
-"""What databases and Python say, short, and without the passwords in it."""
+"""Messages of databases and Python, shortened and without passwords."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 NO_URL = "what is given is not the URL of a database (it is not repeated: it may hold a secret)"
-# Parameters of URLs whose values are known to hold no secret, whatever the driver.
+# Parameters of URLs whose values are not secret in any driver.
 _HARMLESS = re.compile(
     r"""(?ix) application_name | autocommit | cache | channel_binding | charset | check_same_thread
     | client_encoding | collation | connect(ion)?_timeout | database | db | dbname | driver
@@ -27,11 +27,11 @@ _HARMLESS = re.compile(
 )
 _OPTIONS = re.compile(r"(?:(?:-c ?|--)search_path=[\w,$]*\s*)*", re.ASCII)  # PostgreSQL's
 _URL = re.compile(r"([A-Za-z][\w+.-]*)://(\S*)", re.ASCII)
-# In a text a blank ends a URL; alone, it may be one of the password's.
+# In a text a space ends a URL; in a single URL it may be part of the password.
 _WHOLE = re.compile(r"([A-Za-z][\w+.-]*)://(.*)", re.ASCII | re.DOTALL)
 _WHO = re.compile(r"(.*)(@|%40)(.*)", re.DOTALL)
 _PARAMETER = re.compile(r"(\w+)=(.*)", re.ASCII | re.DOTALL)
-# What has paths, in which an @ is nobody's password.
+# Schemes with paths, in which an @ does not end a password.
 _OF_PATHS = ("sqlite", "file", "http", "https")
 _WITHOUT_SCHEME = re.compile(r"((?:^|(?<=[\s'\"]))[^\s:/@'\"]+:)(?!//)\S*@")
 _OF_NOTHING = re.compile(r"(//[^\s:/@]*:)\S*@")
@@ -47,7 +47,7 @@ _HIDDEN = "***"
 
 
 def masked(text: str, secrets: Iterable[str] = ()) -> str:
-    """Text without passwords: those inside URLs, those behind a name, and those that are given."""
+    """Text without passwords: in URLs, after names such as ``password=``, and given ones."""
     text = _URL.sub(_shown, text)
     text = _WITHOUT_SCHEME.sub(rf"\1{_HIDDEN}@", _OF_NOTHING.sub(rf"\1{_HIDDEN}@", text))
     text = _NAMED.sub(rf"\1{_HIDDEN}", text)
@@ -55,27 +55,26 @@ def masked(text: str, secrets: Iterable[str] = ()) -> str:
         for form in sorted({secret, quote(secret, safe=""), quote_plus(secret)}):
             if len(form) >= _LONG_ENOUGH:
                 text = text.replace(form, _HIDDEN)
-            elif form:  # a short one is a part of other words
+            elif form:  # a short one may be part of other words
                 text = re.sub(rf"(?<!\w){re.escape(form)}(?!\w)", _HIDDEN, text)
     return text
 
 
 def masked_url(written: str) -> str:
-    """What a user has written for a URL, without what may be a secret; what is none is not said."""
+    """A URL that a user has written, without secrets; other text is not repeated."""
     found = _WHOLE.fullmatch(written)
     return _shown(found) if found else _HIDDEN
 
 
 def from_variable(written: str) -> str:
-    """A URL as it is written; what is the name of an environment variable stands for its value."""
+    """The URL itself, or the value of the environment variable with this name."""
     return os.environ.get(written, written) if VARIABLE.fullmatch(written) else written
 
 
 def as_typed(written: str) -> str:
-    """A URL, or another word of a command, as it can be typed again without showing a password.
+    """A URL, or another word of a command, in a form that can be typed without showing a password.
 
-    One with a password is the name of the environment variable that holds it, if there is one; else
-    it is masked.
+    A URL with a password is replaced by the environment variable that holds it, or is masked.
     """
     shown = masked_url(written)
     if shown == written:
@@ -85,24 +84,24 @@ def as_typed(written: str) -> str:
 
 
 def shown_url(url: URL) -> str:
-    """A URL without what may be a secret, in whatever part of it that is."""
+    """A URL without secrets, in whatever part of it they are."""
     return masked_url(url.render_as_string())
 
 
 def secrets_of(url: URL) -> tuple[str, ...]:
-    """What is not to be shown of a URL, wherever somebody else repeats it."""
+    """The secrets in a URL, to be masked in messages of others."""
     given = ((name, each) for name, values in url.normalized_query.items() for each in values)
     hidden = (value for name, value in given if not _is_harmless(name, value))
     return (*([str(url.password)] if url.password else ()), *hidden)
 
 
 def _shown(found: re.Match[str]) -> str:
-    """A URL, as it is written, with asterisks for what may be a secret."""
+    """A URL as it is written, with asterisks for possible secrets."""
     scheme, rest = found.groups()
     at = rest.find("?", rest.find("@") + 1)
     place, query = (rest[:at], rest[at + 1 :]) if at >= 0 else (rest, "")
     if "@" in query and not all(map(_PARAMETER.fullmatch, query.split("&"))):
-        # The question mark is one of the password's.
+        # The question mark is part of the password.
         who, _, where = rest.rpartition("@")
         where, _, query = where.partition("?")
         place = f"{who}@{where}"
@@ -137,7 +136,7 @@ def _is_harmless(name: str, value: str) -> bool:
 
 
 def said(error: BaseException) -> str:
-    """The first line of what an exception says: the database's own words, where it has some."""
+    """The first line of an exception's message, in the database's own words if it has any."""
     orig = getattr(error, "orig", None)  # SQLAlchemy adds the SQL and a link
     if orig is not None:
         # Drivers of MySQL raise a number and a text, all others a text.
@@ -148,7 +147,7 @@ def said(error: BaseException) -> str:
     name = type(error).__name__
     if _NOT_PARSED.match(str(error)):  # it may repeat all of it
         return NO_URL
-    # What click and Alembic raise for users has no need of its name.
+    # Errors of click and Alembic for users need no class name.
     text = str(getattr(error, "message", "") or error)
     first = _first_line(text)
     if name in ("CommandError", "NoAppException", "UsageError"):

@@ -38,18 +38,18 @@ _WIDE = re.compile(r"%(\([^()%]{0,99}\))?[-#0 +]*\d*\.?\d{4}")
 def operations(
     upgrades: Mapping[str, str], downgrades: Mapping[str, str], imports: Iterable[str] = ()
 ) -> dict[str, object]:
-    """What a template is given for a revision that does something.
+    """The variables of a template for a revision with operations.
 
     Args:
         upgrades: the lines of ``upgrade()`` by bind, not indented.
-        downgrades: the same of ``downgrade()``.
-        imports: what they need besides ``op`` and ``sa``, a line each.
+        downgrades: the lines of ``downgrade()`` by bind.
+        imports: what they need besides ``op`` and ``sa``, one import each.
     """
     values: dict[str, object] = {"imports": "\n".join(dict.fromkeys(imports))}
     for name, codes in (("upgrades", upgrades), ("downgrades", downgrades)):
         for bind, code in codes.items():
             values[f"{bind}_{name}"] = indent(code, "    ").strip()
-        if "" in codes:  # what the template for one database calls it
+        if "" in codes:  # the name in the template for one database
             values[name] = values[f"_{name}"]
     return values
 
@@ -62,16 +62,17 @@ def render(
 ) -> tuple[NewRevision, Edit]:
     """Write the text of a new revision, as ``flask db merge`` would, without loading the chain.
 
-    The template is code of the project, which runs here unless ``runtime`` says otherwise. The
-    file is named ``stem`` where ``file_template`` says nothing; ``None`` is Alembic's default.
-    ``given`` is what the template is given otherwise, or besides. Without it the revision does
-    nothing, and there is a way that needs no new file.
+    The template is code of the project, which runs here unless ``runtime`` says otherwise. ``stem``
+    is the name of the file if ``file_template`` is not set; ``None`` is Alembic's default.
+    ``given`` replaces or adds variables of the template. Without it the revision does nothing, and
+    there is a way that needs no new file.
 
     Returns:
         The new revision with its path, and the edit that creates the file.
 
     Raises:
-        CannotPlan: the template cannot be rendered, or makes no migration that Alembic would find.
+        CannotPlan: the template cannot be rendered, or its result is no migration that Alembic
+            would find.
     """
     from alembic import util  # most plans need no new file
     from alembic.config import Config
@@ -81,7 +82,7 @@ def render(
     script = script_directory(runtime.options)
     template = runtime.environment.directory / "script.py.mako"
     if not runtime.own_template and template.is_file():
-        # Flask-Migrate's configuration names a directory of its own, which has no such template.
+        # Flask-Migrate's configuration names its own directory, which has no such template.
         template = Path(Config().get_template_directory(), "generic", template.name)
     if _WIDE.search(script.file_template):
         raise CannotPlan(
@@ -89,7 +90,7 @@ def render(
             instead | "correct file_template",
         )
     try:
-        # Alembic offers its naming and dating only together with loading every migration.
+        # Alembic's naming and dating needs a loaded chain.
         create_date = script._generate_create_date()
         path = Path(script._rev_path(str(new.location), new.revision, new.message, create_date))
         if stem is not None and script.file_template == _DEFAULT_NAME:
@@ -109,7 +110,7 @@ def render(
             }
             util.template_to_file(str(template), str(target), script.output_encoding, **values)
             data = target.read_bytes()
-    except Exception as error:  # a template is code and can raise anything
+    except Exception as error:  # a template is code that can raise anything
         raise CannotPlan(
             f"script.py.mako cannot be rendered: {error}",
             instead | "if the template uses the app, use flask db fixchain",
@@ -133,7 +134,7 @@ def render(
 
 
 def _require_header(new: NewRevision, reading: Header | Unreadable, instead: Remedy) -> None:
-    """Stop where the template does not write the header that it was given."""
+    """Stop if the template did not write the header that it was given."""
     fault = "does not write the revision and down_revision that it is given"
     if isinstance(reading, Unreadable):
         fault = f"writes a migration that {reading.reason}"
@@ -146,20 +147,21 @@ def _require_header(new: NewRevision, reading: Header | Unreadable, instead: Rem
     )
 
 
-# --- Alembic's post-write hooks: what has the chain lock follow each new migration ---------------
+# --- Alembic's post-write hooks, which update the chain lock -------------------------------------
 _SECTION, _NAME = "post_write_hooks", "fixchain"
 _SEPARATORS = re.compile(r"[,\s]+")  # between the names of hooks
 _HEAD = re.compile(rb"^\[post_write_hooks\].*\n?", re.MULTILINE)  # of the section in an ini
 
 
 def hook_edit(runtime: Runtime) -> Edit | None:
-    """What adds a hook to Alembic's configuration by which the lock follows each new migration.
+    """The edit that adds a hook to Alembic's configuration, to update the lock with each migration.
 
-    It is added at the end of the file, or at the top of a section that has no hooks, such as that
-    of Alembic's template; ``None`` where there is a hook of that name already.
+    The hook is added at the end of the file, or at the top of a section without hooks, such as that
+    of Alembic's template. ``None`` if there is a hook of that name already.
 
     Raises:
-        CannotRewrite: there is no file, or its hooks are written where only a person can add one.
+        CannotRewrite: there is no file, or its hooks are written in a way that only a person can
+            extend.
     """
     path = _file(runtime)
     toml = path.suffix == ".toml"
@@ -168,7 +170,7 @@ def hook_edit(runtime: Runtime) -> Edit | None:
     hook = {
         "type": "console_scripts",
         "entrypoint": "fixchain",
-        "cwd": "%(here)s",  # beside the file, wherever Alembic is run
+        "cwd": "%(here)s",  # relative to the file, wherever Alembic runs
         "options": f"-d {place} lock --yes REVISION_SCRIPT_FILENAME",
     }
     if toml:
@@ -202,7 +204,7 @@ def hook_edit(runtime: Runtime) -> Edit | None:
 
 
 def _added(data: bytes, lines: Sequence[str], head: re.Match[bytes] | None) -> bytes:
-    """A configuration with these lines at its end, or below the head of their section."""
+    """A configuration with these lines at its end, or below the header of their section."""
     end = "\r\n" if b"\r\n" in data else "\n"
     before, behind = (data[: head.end()], data[head.end() :]) if head else (data, b"")
     gap = "" if not before or before.endswith(b"\n") else end
@@ -213,7 +215,7 @@ def _added(data: bytes, lines: Sequence[str], head: re.Match[bytes] | None) -> b
 def _file(runtime: Runtime) -> Path:
     """The file in which Alembic looks for hooks."""
     config = runtime.config
-    # Alembic before 1.16 knows no other file than an ini; it goes before pyproject.toml.
+    # Alembic before 1.16 reads only an ini file, which takes precedence over pyproject.toml.
     toml = getattr(config, "toml_file_name", None)
     if toml is not None and not config.file_config.has_section(_SECTION):
         path = Path(toml)

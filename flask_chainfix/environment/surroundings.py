@@ -1,4 +1,4 @@
-"""What lies around a migration environment: its project, with other environments in it."""
+"""The surroundings of an environment: its project, with other environments in it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _MARKS = (".git", "pyproject.toml", "setup.py", "alembic.ini")  # at the top of 
 
 
 def _project_of(environment: Path) -> Path:
-    """The nearest directory upwards that looks like a project's; else that which it lies in."""
+    """The nearest directory upwards that looks like a project; otherwise the parent."""
     for directory in (environment, *environment.parents[:4]):
         # Flask-Migrate puts an alembic.ini into the environment itself.
         marks = _MARKS if directory != environment else _MARKS[:-1]
@@ -44,7 +44,7 @@ def _project_of(environment: Path) -> Path:
 def local_modules(environment: Path) -> frozenset[str]:
     """The top-level modules that a migration can import from its own project.
 
-    What lies in the directories from the environment up to the project, in its ``src`` and in the
+    They are in the directories from the environment up to the project, in its ``src`` and in the
     working directory.
     """
     project = _project_of(environment)
@@ -59,9 +59,9 @@ def local_modules(environment: Path) -> frozenset[str]:
 
 
 def environments_near(environment: Path) -> Iterator[Path]:
-    """The other migration environments beside one, and at the top of its project; no templates."""
+    """The other environments beside one, and at the top of its project, without templates."""
     for directory in dict.fromkeys((environment.parent, _project_of(environment))):
-        if directory == directory.parent:  # the whole file system is no project
+        if directory == directory.parent:  # the root of the file system is no project
             continue
         for name in _listing(directory)[1]:
             near = directory / name
@@ -84,7 +84,7 @@ def _listing(directory: Path) -> tuple[list[str], list[str]]:
 
 
 def _runs_migrations(directory: Path) -> bool:
-    """Whether its ``env.py`` is one of Alembic's, and no template of one."""
+    """Whether the directory's ``env.py`` is one of Alembic's, and no template of one."""
     data = _bytes_of(directory / "env.py")
     is_template = b"{{" in data or b"{%" in data or (directory / "alembic.ini.mako").exists()
     return b"run_migrations" in data and not is_template
@@ -98,9 +98,9 @@ def _bytes_of(file: Path) -> bytes:
 
 
 def read_surroundings(runtime: Runtime) -> Surroundings:
-    """Look beside the environment and at the top of its project.
+    """Read what is beside the environment and at the top of its project.
 
-    What cannot be read there is as if it were not. An app's environment is read inside that app.
+    Unreadable files are ignored. An app's environment is read inside that app.
     """
     directory, here = runtime.environment.directory, Path.cwd()
     project = _project_of(directory)
@@ -137,7 +137,7 @@ def read_surroundings(runtime: Runtime) -> Surroundings:
 def script_locations(file: Path) -> dict[str, str]:
     """The ``script_location`` of each section of an ini file or a ``pyproject.toml``.
 
-    There is none where Alembic could not use the file.
+    Empty if Alembic could not use the file.
     """
     with suppress(ChainFixError), configuration_errors(str(file)):
         if file.suffix != ".toml":
@@ -153,8 +153,8 @@ def script_locations(file: Path) -> dict[str, str]:
 def _pointers(
     file: Path, data: bytes, project: Path, known: Mapping[str, Path]
 ) -> Iterator[Pointer]:
-    """The environments that a file names; not what may be found once a package is imported."""
-    # Alembic counts from the working directory, which is not known here.
+    """The environments that a file names, except for those in a package that must be imported."""
+    # Alembic's paths are relative to the working directory, which is unknown here.
     bases = (file.parent, project, project / "src", Path.cwd())
     for section, written in script_locations(file).items():
         path = resource_path(written)
@@ -182,7 +182,7 @@ def _others(
     files: Mapping[Path, bytes],
     pointers: Iterable[Pointer],
 ) -> Iterator[OtherEnvironment]:
-    """The other environments, but not those that work on the same migrations."""
+    """The other environments, except for those with the same migrations."""
     setting = {file for file, data in files.items() if _SETS_LOCATIONS.search(data)}
     elsewhere = {file.parent for file in setting}
     elsewhere |= {each.target for each in pointers if each.location.path in setting}
@@ -198,12 +198,12 @@ def _others(
 
 
 def _no_metadata(env_py: Path) -> tuple[Location, ...]:
-    """Where it says ``None`` for what autogenerate compares the database with."""
+    """The places where the metadata for autogenerate is ``None``."""
     try:
         read = EnvPy(env_py)
     except CANNOT_READ:
         return ()
-    if read.mentions("target_metadata"):  # something hands it over in another way as well
+    if read.mentions("target_metadata"):  # it is also passed in another way
         return ()
     given = [
         read.origin(options["target_metadata"])
@@ -216,10 +216,10 @@ def _no_metadata(env_py: Path) -> tuple[Location, ...]:
 
 
 def _is_offline(options: Mapping[str | None, ast.expr]) -> bool:
-    """Whether a call of ``context.configure`` is for SQL scripts, where nothing is compared."""
+    """Whether a call of ``context.configure`` is for offline mode, which compares nothing."""
     return "connection" not in options and not {"url", "dialect_name"}.isdisjoint(options)
 
 
 def is_sparse(directory: Path) -> bool:
-    """Whether Git may have version locations that it was told not to check out."""
+    """Whether a sparse checkout may have left out version locations."""
     return any((place / ".git/info/sparse-checkout").exists() for place in directory.parents)

@@ -1,4 +1,4 @@
-"""Git: when migrations landed, what became of those that are gone, and chains as they once were.
+"""Git: when migrations landed, what happened to lost ones, and chains at earlier commits.
 
-Everything is only read: nothing is checked out, fetched or written.
+Git is only read: nothing is checked out, fetched or written.
 """

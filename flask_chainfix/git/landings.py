@@ -1,7 +1,7 @@
-"""Git's log of migration files, and the commit in which each of them landed, renames followed.
+"""Git's log of migration files, and the commit in which each file landed, across renames.
 
-One ``git log`` for each repository, walked from the newest commit to the oldest. What Git cannot
-tell is said once, in the notices, and the next rank of the ordering serves.
+Runs one ``git log`` per repository, from the newest commit to the oldest. If Git does not know, a
+notice says so once, and the ordering uses its next criterion.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from flask_chainfix.model.history import Arrival, History, Landing
 REFS = ("refs/heads/", "refs/remotes/", "refs/tags/")
 _LATEST = 2**37  # seconds since 1970
 
-# ``--sparse`` spares comparing each commit twice, and ``-l`` spares minutes of comparing each file
+# ``--sparse`` avoids comparing each commit twice, and ``-l`` avoids minutes of comparing each file
 # with each in a commit that renames and edits thousands. The last line, and the references that
-# decorate, take back what the user's configuration may say.
-_LOG = (  # noqa: SIM905 - a line for each would say less
+# decorate, override the user's configuration.
+_LOG = (  # noqa: SIM905 - one string is easier to read
     "-c log.diffMerges=separate log -z --format=commit%x09%h%x09%ct%x09%p%x09%S%x09%D%x09%an"
     " --raw --date-order --full-history --sparse -l1000 --decorate-refs=HEAD"
     " --encoding=UTF-8 --root -O/dev/null --no-relative --no-show-signature"
 ).split()
 
-# How a merge differs from all of its parents; ``-m`` is for each of them, which is much longer.
+# The differences of a merge from all parents; ``-m`` lists each parent, which is much longer.
 _MERGED, EACH = ("-c", "--combined-all-paths"), "-m"
 
-# A small migration that was renamed and relinked is still the same to about 85 %, and another
-# one with the same operations, generated anew, to about 65 %.
+# A small migration stays about 85 % similar when it is renamed and relinked, and another
+# one with the same operations, generated again, is about 65 % similar.
 _SIMILAR, _SAME = "-M75%", "-M100%"
 
 
@@ -44,12 +44,12 @@ class Commit(NamedTuple):
     """A commit.
 
     Attributes:
-        age: its place in the log, 0 for the newest.
+        age: its position in the log, 0 for the newest.
         name: its abbreviated hash.
-        date: when it was committed, aware.
+        date: the committer date, timezone-aware.
         parents: the abbreviated hashes of its parents.
-        ref: what the log was asked for that has led to it.
-        author: who made it.
+        ref: the requested reference through which the log reached it.
+        author: its author.
         is_head: whether it is ``HEAD``.
     """
 
@@ -63,20 +63,20 @@ class Commit(NamedTuple):
 
 
 class Version(NamedTuple):
-    """A file as it was at a time: what Git called it, and the abbreviated hash of its content."""
+    """A version of a file: its name in Git, and the abbreviated hash of its content."""
 
     name: str
     blob: str
 
 
 class Change(NamedTuple):
-    """What a commit did to one file.
+    """The change of one file in a commit.
 
     Attributes:
-        statuses: Git's letter for it, for each parent.
-        names: what it was called in each parent, then now.
-        before: what it was, in each parent that had it.
-        after: what it is; ``None`` where it was removed.
+        statuses: Git's status letter, for each parent.
+        names: the file's name in each parent, then the current one.
+        before: its version in each parent that has it.
+        after: its new version; ``None`` if it was deleted.
     """
 
     statuses: str
@@ -90,29 +90,29 @@ Entry = tuple[Commit, list[Change]]
 
 def places(repository: Repository, roots: Iterable[str]) -> list[str]:
     """Pathspecs for version locations, and for where they probably were before they moved."""
-    # Where a version location was before a move is not known; what it was called mostly is.
+    # The directory of a moved version location is unknown, but its name usually stays.
     names = {"versions"} | {Path(root).name for root in roots}
     escaped = (re.sub(r"([*?\[\\])", r"\\\1", name) for name in names if name)
-    # Git tries the last one first, and the literal ones are quick to try.
+    # Git tries the last one first, and literal ones are fast.
     return [f":(top,glob)**/{name}/**" for name in escaped] + [
         literal(repository.name(root)) for root in roots
     ]
 
 
 def read_log(repository: Repository, paths: Iterable[str], *asked: str) -> tuple[list[Entry], bool]:
-    """Ask for all commits that led to some revisions.
+    """Read all commits that lead to some revisions.
 
     Args:
-        repository: where to ask.
+        repository: the repository.
         paths: pathspecs.
         asked: further options of ``git log``, then revisions; none of these is ``HEAD``.
 
     Returns:
-        The commits, and whether contents could be compared; else a file that was renamed and
-        edited is another one.
+        The commits, and whether contents could be compared; if not, a file that was renamed and
+        edited counts as a new one.
 
     Raises:
-        Unknown: Git cannot tell.
+        Unknown: Git cannot read them.
     """
     merges = () if EACH in asked else _MERGED
     among = (*asked, "--", *paths)
@@ -121,7 +121,7 @@ def read_log(repository: Repository, paths: Iterable[str], *asked: str) -> tuple
     except Unknown as reason:
         if "does not have any commits yet" in str(reason):
             return [], True
-    # Names and checksums are there also where content is not, as in a partial clone.
+    # A partial clone has names and checksums even without the content.
     return _parse(repository.git(*_LOG, *merges, _SAME, *among)), False
 
 
@@ -133,7 +133,7 @@ def _parse(output: bytes) -> list[Entry]:
         if text.startswith("commit\t"):
             text = token.decode(errors="replace")
             _, name, seconds, parents, ref, head, author = text.split("\t", 6)
-            # A damaged commit can have no date, or one beyond all calendars.
+            # A damaged commit can have no date, or an impossible one.
             date = datetime.fromtimestamp(min(int(seconds or 0), _LATEST), timezone.utc)
             below = tuple(parents.split())
             commit = Commit(len(entries), name, date, below, ref, author, bool(head))
@@ -172,14 +172,14 @@ _NOT_COMPARED = (
 
 
 class _Place(NamedTuple):
-    """Where a file came.
+    """Where a file landed.
 
     Attributes:
-        arrived: the commit that brought it to the main branch, by first parents; ``None`` where
-            that does not have it.
-        landed: the one that brought it into the history at all; ``None`` in the middle of a merge
+        arrived: the commit that brought it to the main branch, by first parents; ``None`` if the
+            main branch does not have it.
+        landed: the commit that brought it into the history of ``HEAD``; ``None`` during a merge
             that brings it.
-        commit: the one that first added it: one of the two is always known.
+        commit: the commit that first added it; one of the two is always known.
     """
 
     arrived: Commit | None
@@ -188,7 +188,7 @@ class _Place(NamedTuple):
 
     @property
     def order(self) -> tuple[bool, int, bool, int]:
-        """What the main branch has comes first, in the order in which it came."""
+        """Files on the main branch come first, in the order in which they arrived."""
         arrived, landed, _ = self
         return (
             arrived is None,
@@ -200,7 +200,7 @@ class _Place(NamedTuple):
 
 class _Reading(NamedTuple):
     places: Mapping[Path, _Place]
-    pending: int  # files that no commit holds
+    pending: int  # files that no commit has
     notices: Sequence[str]
 
 
@@ -209,14 +209,14 @@ def read_history(
 ) -> History:
     """Ask Git when migration files landed.
 
-    A file that was deleted and later added again counts from then; one that was added on several
-    branches, from the first. Between repositories, the dates decide.
+    A file that was deleted and added again counts from the second time; one that was added on
+    several branches, from the first. Dates decide between repositories.
 
     Args:
         files: the absolute paths of the files, as they were read.
         directories: the version locations.
-        main: the main branch, and where it may be ahead; what that has comes first, in the order
-            in which it got it.
+        main: the main branch, and a local one that may be ahead of it; their files come first, in
+            the order in which they arrived.
     """
     located = _located(files, directories)
     repositories, unknown = repositories_of(located)
@@ -285,8 +285,8 @@ def _read(
     landed = _trace(entries, names)
     arrived: Mapping[str, Commit] = {}
     if main:
-        with suppress(Unknown):  # it is not there
-            # A merge counts as having made all that it brought.
+        with suppress(Unknown):  # it does not exist
+            # A merge counts as the commit of everything that it brought.
             asked = (EACH, "--first-parent", _ADDED, *main)
             arrived = _trace(read_log(repository, pathspecs, *asked)[0], names)
     notices = [] if compared else [_NOT_COMPARED]
@@ -306,7 +306,7 @@ def _read(
 
 
 def _trace(entries: Iterable[Entry], names: Iterable[str]) -> dict[str, Commit]:
-    """The commit that first added each file, by the name that the file has now."""
+    """The commit that first added each file, by the file's current name."""
     known_as = {name: [name] for name in names}
     landed: dict[str, Commit] = {}
     for commit, changes in entries:
@@ -314,15 +314,15 @@ def _trace(entries: Iterable[Entry], names: Iterable[str]) -> dict[str, Commit]:
             if not old:
                 landed.update(dict.fromkeys(known_as.get(new, ()), commit))
                 continue
-            # What has landed since is another file than the one that had the name before. A file
-            # that has not is still there through another branch.
+            # A landed file is not the file that had its name before. A file
+            # that has not landed still exists on another branch.
             earlier = [name for name in known_as.get(old, ()) if name not in landed]
             known_as[old] = earlier + known_as.pop(new, [])
     return landed
 
 
 def _names(change: Change) -> tuple[str, str]:
-    """What a change called a file before and after; ``""`` where there was or is none."""
+    """The name of a file before and after a change; ``""`` if it did not or does not exist."""
     if "R" in change.statuses:
         return change.names[change.statuses.index("R")], change.names[-1]
     return ("", change.names[-1]) if "A" in change.statuses else (change.names[-1], "")
@@ -332,7 +332,7 @@ def _names(change: Change) -> tuple[str, str]:
 
 
 def commits_below(entries: Iterable[Entry], tip: str | None = None) -> set[str]:
-    """The commits that a commit has, with itself: ``HEAD`` where none is named."""
+    """A commit with all its ancestors; ``HEAD`` if none is named."""
     below: set[str] = set()
     for commit, _ in entries:  # no commit comes before one that it is a parent of
         is_tip = commit.is_head if tip is None else tip.startswith(commit.name)
@@ -342,7 +342,7 @@ def commits_below(entries: Iterable[Entry], tip: str | None = None) -> set[str]:
 
 
 def leading_ref(commit: Commit, entries: Iterable[Entry]) -> str:
-    """The reference that leads to a commit: rather a branch above it than a tag on it."""
+    """The reference that leads to a commit; a branch above it is preferred to a tag on it."""
     leading: dict[str, str] = {}
     for newer, _ in entries:  # no commit comes before one that it is a parent of
         ref = min(newer.ref, leading.get(newer.name, newer.ref), key=rank_of_ref)
@@ -354,10 +354,10 @@ def leading_ref(commit: Commit, entries: Iterable[Entry]) -> str:
 
 
 def short_ref(ref: str) -> str:
-    """A reference without the place that all of its kind are in."""
+    """A reference without ``refs/heads/`` and the like."""
     return ref[len(next(filter(ref.startswith, REFS), "")) :]
 
 
 def rank_of_ref(ref: str) -> int:
-    """Sorts branches before those of remotes, and these before tags."""
+    """A sort key: local branches, then branches of remotes, then tags."""
     return next((rank for rank, prefix in enumerate(REFS) if ref.startswith(prefix)), len(REFS))

@@ -1,4 +1,4 @@
-"""What became of revisions that no file has any more: every version that files ever had."""
+"""What happened to revisions that no file has now, from every version of their files."""
 
 from __future__ import annotations
 
@@ -31,22 +31,22 @@ from flask_chainfix.git.upstream import main_lines
 from flask_chainfix.model.databases import LostRevision
 from flask_chainfix.model.files import Header
 
-_MOST = 50_000  # contents that are read
-_GENERATIONS = 10  # of lost ancestors of lost revisions
+_MOST = 50_000  # the number of contents to read
+_GENERATIONS = 10  # generations of lost ancestors
 _NOT_KNOWN = "what became of lost revisions is not known"
 
 
 def find_lost(
     ids: Collection[str], now: Snapshot
 ) -> tuple[Mapping[str, LostRevision], tuple[str, ...]]:
-    """Ask Git what became of lost revisions, and of their lost ancestors.
+    """Ask Git what happened to lost revisions, and to their lost ancestors.
 
     Args:
-        ids: those that are looked for; what a file has now is not lost.
-        now: the files that there are.
+        ids: the ids; those that a file has now are not lost.
+        now: the current files.
 
     Returns:
-        What is known of them, by id, and notices about what keeps the rest from being known.
+        What is known about them, by id, and notices about what is unknown and why.
     """
     wanted = [id_ for id_ in dict.fromkeys(ids) if id_ not in now.files_by_revision]
     if not wanted:
@@ -70,10 +70,10 @@ def find_lost(
 
 
 class FileVersion(NamedTuple):
-    """One of the contents that the file of a revision ever had.
+    """One of the contents that the file of a revision has had.
 
     Attributes:
-        lost: what there is to know of the revision, with this content.
+        lost: what is known about the revision, with this content.
         refs: the branches and tags that have it now.
     """
 
@@ -82,11 +82,11 @@ class FileVersion(NamedTuple):
 
 
 def find_versions(ids: Collection[str], now: Snapshot) -> Mapping[str, tuple[FileVersion, ...]]:
-    """Ask Git for every content that the files of some revisions ever had, the newest first.
+    """Ask Git for every content that the files of some revisions have had, the newest first.
 
     Args:
         ids: lost revisions that ``find_lost`` has found.
-        now: the files that there are.
+        now: the current files.
     """
     locations = {real_directory(place): place for place in now.environment.version_locations}
     found: dict[str, tuple[FileVersion, ...]] = {}
@@ -99,19 +99,19 @@ def find_versions(ids: Collection[str], now: Snapshot) -> Mapping[str, tuple[Fil
 
 
 def _distance(lost: LostRevision) -> tuple[bool, float]:
-    """Sorts what was removed here before what is elsewhere, and the newest first."""
+    """A sort key: revisions removed here before those elsewhere, and the newest first."""
     return bool(lost.branch), -lost.date.timestamp()
 
 
 class _Trace(NamedTuple):
-    """The newest commit that had to do with a revision.
+    """The newest commit that touched a revision.
 
     Attributes:
         commit: that commit.
         version: the file of the revision: before the commit, or after it if it is ``kept``.
-        after: what the commit made of that file; ``None`` where it removed it.
-        kept: whether the revision is still there after the commit.
-        branch: the reference that leads to the commit, where ``HEAD`` does not.
+        after: the file after the commit; ``None`` if the commit removed it.
+        kept: whether the revision still exists after the commit.
+        branch: the reference that leads to the commit, if ``HEAD`` does not.
     """
 
     commit: Commit
@@ -122,18 +122,18 @@ class _Trace(NamedTuple):
 
 
 class _Archive:
-    """The log of a repository, with the contents that it tells of.
+    """The log of a repository, with the contents of its files.
 
     Args:
-        repository: where to ask.
-        locations: the version locations in it, by their real paths.
-        now: the files that there are.
+        repository: the repository.
+        locations: its version locations, by their real paths.
+        now: the current files.
 
     Attributes:
-        limits: what keeps some contents from being known.
+        limits: why some contents are unknown.
 
     Raises:
-        Unknown: Git cannot tell.
+        Unknown: Git cannot read it.
     """
 
     def __init__(
@@ -159,7 +159,7 @@ class _Archive:
             self.limits.append(f"only the {_MOST:,} newest versions of migrations were searched")
 
     def all_of(self, ids: Collection[str]) -> Iterator[tuple[str, LostRevision]]:
-        """What is known of revisions, and of the lost ones below them."""
+        """What is known about revisions, and about their lost ancestors."""
         there = self._now.files_by_revision.keys() | self._now.graph.labelled.keys()
         seen: set[str] = set()
         wanted = list(ids)
@@ -173,14 +173,14 @@ class _Archive:
             if not wanted:
                 break
 
-    # --- The newest commit that had to do with a revision ----------------------------------------
+    # --- The newest commit that touched a revision -----------------------------------------------
 
     def _traces(self, ids: Iterable[str]) -> dict[str, _Trace]:
-        """The traces of revisions, those included that only a merge has removed."""
+        """The traces of revisions, including those that only a merge has removed."""
         found = {id_: trace for id_ in ids if (trace := self._trace(id_)) is not None}
         kept = {trace.version.name for trace in found.values() if trace.kept and not trace.branch}
         gone = kept - self._at_head if kept else kept
-        if gone:  # then a merge has dropped the file, as one side did not have it
+        if gone:  # a merge dropped the file, because one side did not have it
             asked = (EACH, "--diff-filter=D")
             entries, _ = read_log(self._repository, map(literal, gone), *asked)
             dropped: dict[str, Commit] = {}
@@ -193,7 +193,7 @@ class _Archive:
         return found
 
     def versions_of(self, id_: str) -> Iterator[FileVersion]:
-        """Every content of the file of a revision, with where it is now."""
+        """Every content of the file of a revision, with the references that have it now."""
         places: dict[str, list[Version]] = {}
         for version in self._holding(id_):
             places.setdefault(version.blob, []).append(version)
@@ -208,7 +208,7 @@ class _Archive:
                 yield FileVersion(self._describe(id_, trace), shown)
 
     def _trace(self, id_: str, among: Iterable[Version] | None = None) -> _Trace | None:
-        """One of a commit below ``HEAD`` is preferred, and of the version locations of now."""
+        """The trace; commits below ``HEAD`` and current version locations are preferred."""
         holding = frozenset(self._holding(id_) if among is None else among)
         roots = tuple(map(self._repository.name, self._locations))
         own = frozenset(version for version in holding if version.name.startswith(roots))
@@ -222,7 +222,7 @@ class _Archive:
         return None
 
     def _holding(self, id_: str) -> Iterator[Version]:
-        """The versions that have an id: contents decide, but few of them have to be parsed."""
+        """The versions that have an id; only a few of them need to be parsed."""
         plain = id_.isascii() and id_.isprintable() and not {"'", '"', "\\"} & set(id_)
         forms = (f"'{id_}'".encode(), f'"{id_}"'.encode()) if plain else ()
         for version in self._versions:
@@ -242,13 +242,13 @@ class _Archive:
 
     @cached_property
     def _at_head(self) -> set[str]:
-        """The files that ``HEAD`` has in all directories where migrations ever were."""
+        """The files that ``HEAD`` has in all directories that have ever had migrations."""
         directories = {version.name.rpartition("/")[0] for version in self._versions}
         paths = map(literal, directories) if all(directories) else ()
         asked = ("ls-tree", "-r", "-z", "--name-only", "--full-tree", "HEAD", "--", *paths)
         return set(os.fsdecode(self._repository.git(*asked)).split("\0"))
 
-    # --- What a user wants to know of it ---------------------------------------------------------
+    # --- What users want to know about it ---------------------------------------------------------
 
     def _describe(self, id_: str, trace: _Trace) -> LostRevision:
         header = self._header(trace.version)
@@ -277,14 +277,14 @@ class _Archive:
         )
 
     def _main(self, trace: _Trace) -> str:
-        """The main branch, where a merge of it brings the file of a trace; else ``""``."""
+        """The main branch, if merging it restores the file of a trace; otherwise ``""``."""
         if not (trace.kept and trace.branch):
             return ""
         return next((ref for ref, below in self._lines if trace.commit.name in below), "")
 
     @cached_property
     def _lines(self) -> list[tuple[str, set[str]]]:
-        """The main branch and the local one of that name, with the commits that they have."""
+        """The main branch and the local one of that name, each with its commits."""
         refs = {ref: leads_to for _, leads_to, ref in self._tips}
         lines = main_lines(self._now.environment.settings, refs)
         return [
@@ -294,7 +294,7 @@ class _Archive:
         ]
 
     def _removed_above(self, id_: str, trace: _Trace) -> Iterator[str]:
-        """The ids of what was built on a revision, and went or changed in the same commit."""
+        """The ids of a revision's children that were removed or changed in the same commit."""
         for commit, changes in () if trace.kept else chain(self._here, self._elsewhere):
             if commit.name == trace.commit.name:
                 versions = (version for change in changes for version in change.before)
@@ -305,7 +305,7 @@ class _Archive:
                         yield above or ""
 
     def _followed(self, trace: _Trace) -> str | None:
-        """The id that the same file has now, whatever ids it had in between."""
+        """The current id of the same file, across any ids in between."""
         passed: set[str] = set()
         following: _Trace | None = trace
         while following is not None:
@@ -328,7 +328,7 @@ class _Archive:
         return header.revision if isinstance(header, Header) else None
 
     def _same(self, header: Header, data: bytes) -> Iterator[str]:
-        """The ids of files with the same code; of empty ones, those with the same parents."""
+        """The ids of files with the same code; for empty ones, with the same parents."""
         words = source.words_in(data)
         nothing = source.does_nothing(data)
         for file in self._now.files:
@@ -343,14 +343,14 @@ class _Archive:
                 yield reading.revision
 
     def _path(self, name: str) -> Path:
-        """Where a file is, or was, by the name that Git has for it."""
+        """The current or former path of a file, from its name in Git."""
         real = self._repository.top + name.replace("/", os.sep)
         root = max(filter(real.startswith, self._locations), key=len, default="")
         return self._locations[root] / real[len(root) :] if root else Path(real)
 
     def _checkout(self, trace: _Trace) -> str:
-        """A branch, a tag or a commit that has the file of a trace; ``""`` where none is known."""
-        if trace.kept:  # of a stash, one commit has what was not tracked, and another one the rest
+        """A branch, a tag or a commit that has the file of a trace; ``""`` if none is known."""
+        if trace.kept:  # a stash has the untracked files in one commit, and the others in another
             return trace.commit.name if trace.branch == "refs/stash" else trace.branch
         known = {commit.name for commit, _ in chain(self._here, self._elsewhere)}
         parents = trace.commit.parents
@@ -365,7 +365,7 @@ class _Archive:
 
     @cached_property
     def _tips(self) -> list[tuple[str, str, str]]:
-        """The commits that references lead to, other references that they lead to, and they."""
+        """Each reference, the commit that it leads to, and the reference that it points to."""
         tip = "%(if)%(*objectname)%(then)%(*objectname)%(else)%(objectname)%(end)"
         asked = ("for-each-ref", f"--format={tip} %(symref) %(refname)", *REFS)
         lines = os.fsdecode(self._repository.git(*asked)).split("\n")[:-1]

@@ -1,4 +1,4 @@
-"""Merge drivers: what Git merges while it runs one, merging by lines, and how it is told of one."""
+"""Merge drivers: the commits that Git is merging, merging by lines, and Git's settings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from flask_chainfix.git.program import Unknown, run
 from flask_chainfix.git.repositories import real_directory, repositories_of
 
 _NAMED = re.compile(r"GITHEAD_([0-9a-f]{40,64})")  # by `git merge` and `git pull`
-_MOST_CONFLICTS = 127  # that the exit code of `git merge-file` tells
+_MOST_CONFLICTS = 127  # the highest count in the exit code of `git merge-file`
 _PICK = re.compile(rb"^\w+ ([0-9a-f]{4,64})\b[^\n]*\n?\Z", re.MULTILINE)  # by `git rebase`
 
 
@@ -23,10 +23,10 @@ class Versions(NamedTuple):
     """The files that Git gives to a merge driver.
 
     Attributes:
-        base: what both sides come from; empty where they have nothing in common.
-        ours: what is checked out; the result is to be written there.
-        theirs: what is merged.
-        marker_size: the length of the marks around a conflict.
+        base: the common ancestor; empty if there is none.
+        ours: the version that is checked out; the result is written to it.
+        theirs: the version that is merged.
+        marker_size: the length of conflict markers.
     """
 
     base: Path
@@ -36,7 +36,7 @@ class Versions(NamedTuple):
 
 
 def being_merged(directory: Path) -> Iterator[str]:
-    """The commits that Git may be merging with what is checked out, while it runs a driver."""
+    """The commits that Git may be merging into the checked-out one while it runs a driver."""
     yield from (found[1] for found in map(_NAMED.fullmatch, os.environ) if found)
     repositories, _ = repositories_of([real_directory(directory)])
     for repository in repositories:
@@ -47,13 +47,13 @@ def being_merged(directory: Path) -> Iterator[str]:
 
 
 def merge_lines(versions: Versions) -> bool:
-    """Merge the files as Git does without a driver, marks included.
+    """Merge the files as Git does without a driver, with conflict markers.
 
     Returns:
         Whether there was no conflict.
 
     Raises:
-        Unknown: Git cannot.
+        Unknown: Git cannot merge them.
     """
     names = [os.path.abspath(each) for each in (versions.ours, versions.base, versions.theirs)]
     labels = [word for name in ("ours", "base", "theirs") for word in ("-L", name)]
@@ -68,7 +68,7 @@ def merge_lines(versions: Versions) -> bool:
 
 
 def read_settings(file: Path, names: Iterable[str]) -> dict[str, str]:
-    """What a file of configuration has under some names."""
+    """The values of some names in a configuration file."""
     found = {}
     for name in names:
         try:
@@ -79,7 +79,7 @@ def read_settings(file: Path, names: Iterable[str]) -> dict[str, str]:
 
 
 def write_settings(file: Path, settings: Mapping[str, str]) -> None:
-    """Set values in a file of configuration, which has none under these names: all or none.
+    """Set values that a configuration file does not have yet: all or none.
 
     Raises:
         CannotWrite: Git refuses.
@@ -100,7 +100,7 @@ def write_settings(file: Path, settings: Mapping[str, str]) -> None:
 
 
 def remove_settings(file: Path, names: Iterable[str]) -> None:
-    """Take away what was set; what was not, and what Git does not let go, stays."""
+    """Remove settings; those that do not exist, or that Git cannot remove, are skipped."""
     for name in names:
         with suppress(Unknown):
             _configure(file, "--unset-all", name)

@@ -1,7 +1,7 @@
-"""One repository, and beside it a place of ours in which Git merges its commits.
+"""A repository, and a temporary one beside it in which Git merges its commits.
 
 ``git merge-tree`` merges as ``git merge`` does, without a work tree. It runs in a bare repository
-that has no configuration and sees the objects of the other one; what it makes stays there.
+without configuration that reads the objects of the other one; new objects stay in the bare one.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ from flask_chainfix.git.tree import Objects, Tree
 from flask_chainfix.model.history import ChainLock, Change, Conflict
 
 DISK = ""
-"""The name of what lies on the disk."""
+"""The name of the files on the disk, in place of a commit."""
 
 Pair = tuple[str, str]
 _ABBREVIATED = 12
 _REMOTES = "refs/remotes/"
-_MOST_COMMITS = 10_000  # that are walked
+_MOST_COMMITS = 10_000  # the number of commits to walk
 _AUTHOR = re.compile(rb"^author (.*?) <[^>\n]*> (\d+)", re.MULTILINE)
 
 
 class _Merged(NamedTuple):
-    """What came of one merge: a tree, and the files at which Git would stop."""
+    """The result of one merge: a tree, and the files at which Git would stop."""
 
     tree: str
     conflicts: tuple[Conflict, ...]
@@ -48,13 +48,13 @@ class _Merged(NamedTuple):
 
 
 class MergePlace:
-    """One repository, with a bare one beside it in which its commits are merged.
+    """A repository, with a bare one in which its commits are merged.
 
     Args:
-        stack: it closes what is opened here.
+        stack: closes what is opened here.
         repository: the repository.
-        roots: the version locations in it, real paths that end in a slash.
-        now: the files as they are.
+        roots: its version locations, real paths that end in a slash.
+        now: the current files.
     """
 
     def __init__(
@@ -83,17 +83,17 @@ class MergePlace:
         self.merged: dict[Pair, _Merged] = {}
 
     def name_of(self, directory: Path, name: str) -> str | None:
-        """What Git calls a file; ``None`` for one outside."""
+        """The name of a file in Git; ``None`` if it is outside."""
         if directory not in self._real_names:
             self._real_names[directory] = os.path.join(os.path.realpath(directory), "")
         real = self._real_names[directory] + name
         return self.repository.name(real) if real.startswith(self.repository.top) else None
 
     def _ask(self, sent: bytes) -> bytes:
-        """What ``git cat-file --batch`` answers; of a partial clone, what it has."""
+        """The answer of ``git cat-file --batch``; a partial clone answers with what it has."""
         try:
             return self._batch(sent)
-        except Ended:  # the bare repository knows of nobody to fetch from
+        except Ended:  # the bare repository has no remote to fetch from
             self._make_scratch()
             store = str(self._scratch / "objects")
             again = batch(self.repository.top, store, self._variables)
@@ -101,10 +101,10 @@ class MergePlace:
             return self._batch(sent)
 
     def load(self, commits: Iterable[str]) -> None:
-        """Read what commits or trees have in the version locations, and their chain locks.
+        """Read the version locations and chain locks of commits or trees.
 
         Raises:
-            Unknown: Git cannot tell.
+            Unknown: Git cannot read them.
         """
         new = [each for each in dict.fromkeys(commits) if each not in self._trees]
         self._trees |= trees_of(self._objects, new, self.roots, self._now)
@@ -115,10 +115,10 @@ class MergePlace:
                 self.locks[names[name]] = ChainLock(path, found.data)
 
     def tree(self, commit: str) -> Tree:
-        """What a commit or tree has in the version locations.
+        """The version locations of a commit or tree.
 
         Raises:
-            Unknown: Git does not have all of that.
+            Unknown: Git does not have all of them.
         """
         if commit not in self._trees:
             raise Unknown(
@@ -129,13 +129,13 @@ class MergePlace:
             )
         return self._trees[commit]
 
-    # --- What is to be merged --------------------------------------------------------------------
+    # --- What to merge ---------------------------------------------------------------------------
     def find(self, names: Sequence[str], *, several: bool) -> None:
-        """Find the commits of these names, and what is checked out.
+        """Find the commits with these names, and the checked-out one.
 
         Raises:
-            CannotReadGit: one of them is none.
-            Unknown: Git cannot tell.
+            CannotReadGit: a name is not a commit.
+            Unknown: Git cannot find them.
         """
         remote = names[0].removeprefix("remotes/").removeprefix(_REMOTES)
         asked = [*names, "HEAD", "MERGE_HEAD", f"{_REMOTES}{remote}"]
@@ -149,11 +149,11 @@ class MergePlace:
             self.tracking = remote.partition("/")[0]
 
     def find_base(self, ref: str) -> None:
-        """Find where a commit and what is checked out part.
+        """Find the merge base of a commit and the checked-out one.
 
         Raises:
-            CannotReadGit: the clone is too shallow to tell.
-            Unknown: Git cannot tell.
+            CannotReadGit: the clone is too shallow.
+            Unknown: Git cannot find it.
         """
         ours = [self.commits[name] for name in ("HEAD", "MERGE_HEAD") if name in self.commits]
         self.base = self.commits[ref]
@@ -172,14 +172,14 @@ class MergePlace:
 
     @cached_property
     def _partings(self) -> Partings:
-        """Where the commits that were found part."""
+        """The merge bases of the commits that were found."""
         return Partings(self.repository, self._tips)
 
     def _refuse_too_shallow(self, ref: str, others: Iterable[str]) -> None:
-        """Stop where the commits that a shallow clone has do not reach back far enough.
+        """Stop if a shallow clone does not reach back far enough.
 
         Raises:
-            CannotReadGit: so it is.
+            CannotReadGit: it does not.
         """
         theirs = set(self._ancestors(self.commits[ref]))
         for name in others:
@@ -212,13 +212,13 @@ class MergePlace:
 
     # --- Merging ---------------------------------------------------------------------------------
     def take_from_disk(self) -> list[Path]:
-        """Make a commit of what lies on the disk, where that is not what is checked out.
+        """Make a commit of the files on the disk, if they differ from the checked-out commit.
 
         Returns:
             The files that differ.
 
         Raises:
-            Unknown: Git cannot tell, or take it.
+            Unknown: Git cannot read or add them.
         """
         head, merging = self.commits.get("HEAD"), self.commits.get("MERGE_HEAD")
         committed = {} if head is None else self._committed(head)
@@ -226,7 +226,7 @@ class MergePlace:
         lock = self._now.lock
         if lock is not None:
             here[self._lock_name] = lock.data or b""
-        # Of what could not be read, nothing is known.
+        # Nothing is known about unreadable files.
         told = {name: data for name, data in here.items() if name is not None and data}
         put = {name: data for name, data in told.items() if committed.get(name) != data}
         missing = [name for name in committed if name not in here]
@@ -237,7 +237,7 @@ class MergePlace:
         return [Path(self.repository.top, name) for name in sorted({*put, *gone})]
 
     def _committed(self, head: str) -> dict[str, bytes]:
-        """The migrations and the chain lock that a commit has, by what Git calls them."""
+        """The migrations and the chain lock in a commit, by their names in Git."""
         tree, environment = self.tree(head), self._now.environment
         found: dict[str, bytes] = {}
         for root in self.roots:
@@ -250,9 +250,9 @@ class MergePlace:
         return found
 
     def _is_left_out(self, name: str) -> bool:
-        """Whether a file may be missing on the disk though nobody has deleted it.
+        """Whether a file may be missing on the disk without having been deleted.
 
-        A sparse checkout goes by whole folders, or else by patterns, which only Git understands.
+        A sparse checkout selects whole folders, or patterns that only Git understands.
         """
         if "sparsecheckout=true" not in self._configured:
             return False
@@ -261,7 +261,7 @@ class MergePlace:
 
     @cached_property
     def _configured(self) -> str:
-        """The configuration of the repository, in small letters and without spaces."""
+        """The configuration of the repository, in lower case and without spaces."""
         text, of_worktree = b"", Path(self.repository.directory, "config.worktree")
         for path in (Path(self.repository.store).parent / "config", of_worktree):
             with suppress(OSError):
@@ -285,12 +285,12 @@ class MergePlace:
         """Merge pairs of commits, all in one process.
 
         Raises:
-            Unknown: Git cannot.
+            Unknown: Git cannot merge them.
         """
         if not pairs:
             return
         sent = "".join(f"{self.commits[one]} {self.commits[other]}\n" for one, other in pairs)
-        # Histories without a common beginning are told elsewhere.
+        # Unrelated histories are reported elsewhere.
         asked = ("merge-tree", "--write-tree", "--stdin", "-z", "--messages")
         answer = self._git(*asked, "--allow-unrelated-histories", sent=sent.encode())
         for pair, (tree, conflicts) in zip(pairs, _results(answer), strict=True):
@@ -301,14 +301,14 @@ class MergePlace:
             self.merged[pair] = _Merged(tree, tuple(ours), len(conflicts) - len(ours))
 
     def sums(self, pairs: Iterable[Pair], gate: Pair) -> frozenset[Pair]:
-        """The merges that are not worth asking Git for, as ``partings.sums`` tells.
+        """The merges that need no call of Git, see ``partings.sums``.
 
         Args:
             pairs: the merges.
-            gate: that of which other files count as well.
+            gate: the merge for which other files count as well.
 
         Raises:
-            Unknown: Git cannot tell.
+            Unknown: Git cannot read them.
         """
         commits = {pair: (self.commits[pair[0]], self.commits[pair[1]]) for pair in pairs}
         additions = Additions(self._objects, location_name(self.repository, self.roots[0]))
@@ -319,7 +319,7 @@ class MergePlace:
         return name.endswith(".py") and any(map(path.startswith, self.roots))
 
     def _git(self, *arguments: str, sent: bytes) -> str:
-        """What Git answers in the bare repository."""
+        """Git's answer in the bare repository."""
         self._make_scratch()
         answer = run(self.repository.top, *arguments, sent=sent, variables=self._variables)
         return os.fsdecode(answer).removesuffix("\n")
@@ -332,7 +332,7 @@ class MergePlace:
             (git / "objects/info/alternates").write_text(f"{quoted(self.repository.store)}\n")
             long = any(len(commit) > 40 for commit in self.commits.values())
             form = "repositoryformatversion = 1\n[extensions]\nobjectformat = sha256\n"
-            # What is read once and thrown away need not be small.
+            # Temporary objects need no compression.
             (git / "config").write_text(f"[core]\ncompression = 0\n{form if long else ''}")
             shallow = Path(self.repository.store).parent / "shallow"
             if self.repository.shallow and shallow.exists():
@@ -343,15 +343,15 @@ class MergePlace:
     def _variables(self) -> dict[str, str]:
         return {
             "GIT_DIR": str(self._scratch),
-            # Its .gitattributes tell how files merge; nothing is written there.
+            # Its .gitattributes define how files merge; nothing is written there.
             "GIT_WORK_TREE": self.repository.top,
             "GIT_CONFIG_GLOBAL": os.devnull,
             "GIT_CONFIG_NOSYSTEM": "1",
         }
 
-    # --- What a commit has, and who has changed it -----------------------------------------------
+    # --- The last change of a file ---------------------------------------------------------------
     def last_change(self, commit: str, name: str) -> Change | None:
-        """The commit that last changed a file, from here on backwards."""
+        """The last commit at or below this one that changed a file."""
         for _ in range(_MOST_COMMITS):
             there = self.repository.objects([commit, f"{commit}:{name}"])
             if f"{commit}:{name}" not in there:
@@ -372,12 +372,12 @@ class MergePlace:
 
 
 def _path(name: str) -> bytes:
-    """A path as ``git fast-import`` reads it, whatever is in it."""
+    """A path in the syntax of ``git fast-import``, with any characters."""
     return quoted(name).encode()
 
 
 def _results(answer: str) -> Iterator[tuple[str, dict[str, str]]]:
-    """What ``git merge-tree`` says of each merge: the tree, and what is the matter by path."""
+    """The results of ``git merge-tree``: for each merge its tree, and its problems by path."""
     fields = iter(answer.split("\0"))
     for status in fields:
         if status not in ("0", "1"):

@@ -1,7 +1,7 @@
-"""Where many commits part two by two, and which of them have only added files since.
+"""Merge bases of many pairs of commits, and the pairs that have only added files since.
 
-Two hundred merges of long chains take Git longer than all else. Where both sides have only added
-files, it is plain what they come to; that is found out through one running process.
+Two hundred merges of long chains are slow in Git. If both sides have only added files, the result
+is obvious, and one running process is enough to find that out.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import NamedTuple, TypeVar
 from flask_chainfix.git.repositories import Repository
 from flask_chainfix.git.tree import Entry, Folder, Objects
 
-_MOST_COMMITS = 100  # that are walked, for each tip
-_AT_ONCE = 16  # of a line of first parents
+_MOST_COMMITS = 100  # the number of commits to walk, for each tip
+_AT_ONCE = 16  # the length of a line of first parents
 _DATE = re.compile(rb"^committer .*> (\d+)", re.MULTILINE)
 _PARENT = re.compile(rb"^parent ([0-9a-f]+)$", re.MULTILINE)
 
@@ -25,19 +25,19 @@ _M = TypeVar("_M", bound=Hashable)
 
 
 def parents_of(commit: bytes) -> list[str]:
-    """The parents that a commit names."""
+    """The parents of a commit, from its content."""
     return [each.decode() for each in _PARENT.findall(commit.partition(b"\n\n")[0])]
 
 
 class Partings:
-    """Where commits part.
+    """The merge bases of commits.
 
     Args:
-        repository: it has them.
+        repository: their repository.
         tips: their hashes.
 
     Raises:
-        Unknown: Git cannot tell.
+        Unknown: Git cannot read them.
     """
 
     def __init__(self, repository: Repository, tips: Iterable[str]) -> None:
@@ -48,10 +48,10 @@ class Partings:
         self._walk()
 
     def _walk(self) -> None:
-        """Go down from all tips, the latest commit first, until each is reached from all."""
+        """Walk down from all tips, the latest commit first, until each is reached from all."""
         every = (1 << len(self._bits)) - 1
         self._read(self._bits)
-        queue = [(-inf, tip) for tip in self._bits]  # what lies on the disk has no date
+        queue = [(-inf, tip) for tip in self._bits]  # the files on the disk have no date
         self._reached |= self._bits
         while any(self._reached[commit] != every for _, commit in queue):
             if len(self._reached) > _MOST_COMMITS * len(self._bits):
@@ -66,7 +66,7 @@ class Partings:
                     heappush(queue, (-self._commits[parent][0], parent))
 
     def _read(self, commits: Iterable[str]) -> None:
-        """Read commits, and some of those below each."""
+        """Read commits, and some of their ancestors."""
         new = [each for each in commits if each not in self._commits]
         asked = [f"{each}~{number}" for each in new for number in range(_AT_ONCE)]
         for found in self._repository.objects(asked, "commit").values():
@@ -80,7 +80,7 @@ class Partings:
         return self._commits[commit][1]
 
     def of(self, one: str, other: str) -> str | None:
-        """The commit at which two part; ``None`` where it is not the only one, or not known."""
+        """The only merge base of two commits; ``None`` if there are several, or it is unknown."""
         if one not in self._bits or other not in self._bits:
             return None
         both = self._bits[one] | self._bits[other]
@@ -91,27 +91,27 @@ class Partings:
 
 
 class Added(NamedTuple):
-    """What a commit has that an older one had not.
+    """What a commit has in addition to an older one.
 
     Attributes:
         entries: the new files of one folder, by name.
-        touched: the paths of all that is new or changed, wherever it is; of a new folder its own.
+        touched: the paths of everything new or changed, in any folder; for a new folder, its path.
     """
 
     entries: Mapping[str, Entry]
     touched: frozenset[str]
 
     def agrees(self, other: Added) -> bool:
-        """Whether the files of the folder that both have added are the same."""
+        """Whether the files that both have added to the folder are the same."""
         return all(other.entries.get(name, entry) == entry for name, entry in self.entries.items())
 
 
 class Additions:
-    """What commits have added to a folder since others, where they have done nothing but add.
+    """The files that commits have added to a folder since others, if they have only added.
 
     Args:
-        objects: what was read of the repository that has them.
-        folder: what Git calls the folder.
+        objects: the objects of their repository that were read.
+        folder: the folder's name in Git.
     """
 
     def __init__(self, objects: Objects, folder: str) -> None:
@@ -119,13 +119,13 @@ class Additions:
         self._folder = f"{folder}/" if folder else ""
 
     def of(self, pairs: Iterable[Pair]) -> Mapping[Pair, Added]:
-        """What is new, by the older and the newer commit.
+        """The additions, by pair of the older and the newer commit.
 
-        Left out are those between which a file was deleted or renamed anywhere, or changed in the
-        folder, and those with links in it.
+        Pairs are left out if a file was deleted or renamed anywhere, or changed in the folder, and
+        if there are links in it.
 
         Raises:
-            Unknown: Git cannot tell.
+            Unknown: Git cannot read them.
         """
         pairs = tuple(dict.fromkeys(pairs))
         found = {pair: Added({}, frozenset()) for pair in pairs}
@@ -150,7 +150,7 @@ class Additions:
         return found
 
     def _only_adds(self, before: Folder, after: Folder, path: str) -> bool:
-        """Whether nothing is gone in a folder; and, in the one that counts, nothing else is."""
+        """Whether nothing was removed from a folder, nor changed in the one that counts."""
         if not before.folders.keys() <= after.folders.keys():
             return False
         if not before.others.keys() <= after.others.keys():
@@ -164,18 +164,18 @@ class Additions:
 def sums(
     partings: Partings, additions: Additions, merges: Mapping[_M, Pair], gate: _M
 ) -> frozenset[_M]:
-    """The merges of two commits that have both only added migrations: it is plain what they are.
+    """The merges of two commits that have both only added migrations: their result is obvious.
 
-    Nothing was deleted or renamed on either side, so Git would find no other name for a file.
+    Nothing was deleted or renamed on either side, so Git would detect no renames.
 
     Args:
-        partings: where the commits part.
+        partings: the merge bases of the commits.
         additions: what they have added.
-        merges: the commits of each, by any names.
-        gate: the merge of which other files count as well: no file was changed on both sides.
+        merges: the commits of each merge, by any names.
+        gate: the merge for which other files count as well: no file was changed on both sides.
 
     Raises:
-        Unknown: Git cannot tell.
+        Unknown: Git cannot read them.
     """
     bases = {name: partings.of(*commits) for name, commits in merges.items()}
     asked = ((base, side) for name, base in bases.items() if base for side in merges[name])

@@ -1,4 +1,4 @@
-"""Migration chains as they were at a Git revision; nothing is checked out for that."""
+"""Migration chains at a Git revision, without checking it out."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ Past = Mapping[str, tuple[Repository, Tree]]  # by the real path of the version 
 
 
 def read_at(ref: str, environment: Environment) -> Snapshot:
-    """Read what Alembic would have loaded at a Git revision.
+    """Read the migrations that Alembic would have loaded at a Git revision.
 
     Args:
-        ref: a branch, a tag, a commit, or what else Git takes for one; where the version
-            locations lie in several repositories, each must have it.
-        environment: where the files lie; they must have lain there then.
+        ref: a branch, a tag, a commit, or any other Git revision; if the version locations are in
+            several repositories, each must have it.
+        environment: the environment; its files must have been in the same place.
 
     Raises:
-        CannotReadGit: there is no such revision, a version location was not there, or Git
-            cannot tell.
+        CannotReadGit: there is no such revision, a version location did not exist, or Git cannot
+            read it.
     """
     snapshot, absent = _read(ref, Snapshot(environment, ()))
     for place in absent:
@@ -46,26 +46,26 @@ def read_at(ref: str, environment: Environment) -> Snapshot:
 
 
 def read_branch(ref: str, now: Snapshot) -> Snapshot:
-    """Read the migrations as a branch has them; in a location that is not there it has none.
+    """Read the migrations on a branch; a version location that does not exist is empty.
 
     Args:
         ref: as in ``read_at``.
-        now: the files as they are, most of which will be the same; they are not read again.
+        now: the current files; those that are the same are not read again.
 
     Raises:
-        CannotReadGit: there is no such revision, or Git cannot tell.
+        CannotReadGit: there is no such revision, or Git cannot read it.
     """
     return _read(ref, now)[0]
 
 
 def read_chains(repository: Repository, refs: Sequence[str], now: Snapshot) -> dict[str, Snapshot]:
-    """Read the migrations as several commits have them, all of them with two questions for Git.
+    """Read the migrations of several commits, with two calls of Git.
 
     Returns:
         The chains by the names of the commits, without those that Git does not have completely.
 
     Raises:
-        Unknown: Git cannot tell.
+        Unknown: Git cannot read them.
     """
     roots = version_roots(now)
     chains = {}
@@ -79,11 +79,11 @@ def read_chains(repository: Repository, refs: Sequence[str], now: Snapshot) -> d
 
 
 def read_recent(now: Snapshot) -> dict[str, Snapshot]:
-    """Read the chains of the commits that changed migrations last, with three questions for Git.
+    """Read the chains of the commits that last changed migrations, with three calls of Git.
 
     Returns:
-        The chains by abbreviated names of commits, the newest first; none where the migrations lie
-        in no repository, or in several, and where Git cannot tell.
+        The chains by abbreviated names of commits, the newest first; empty if the migrations are in
+        no repository, or in several, or if Git cannot read them.
     """
     roots = version_roots(now)
     repositories, _ = repositories_of(roots)
@@ -99,12 +99,12 @@ def read_recent(now: Snapshot) -> dict[str, Snapshot]:
 
 
 def version_roots(now: Snapshot) -> list[str]:
-    """The real paths of the version locations, each once, which end in a slash."""
+    """The real paths of the version locations, each once, ending in a slash."""
     return list(dict.fromkeys(map(real_directory, now.environment.version_locations)))
 
 
 def _read(ref: str, now: Snapshot) -> tuple[Snapshot, tuple[Path, ...]]:
-    """The files at a commit, and the version locations that were not there."""
+    """The files at a commit, and the version locations that did not exist."""
     repositories, unknown = repositories_of(version_roots(now))
     for reason, without in unknown.items():
         raise cannot_read(ref, without, reason)
@@ -126,26 +126,26 @@ def _read(ref: str, now: Snapshot) -> tuple[Snapshot, tuple[Path, ...]]:
 def trees_of(
     objects: Objects, commits: Sequence[str], roots: Iterable[str], now: Snapshot
 ) -> dict[str, Tree]:
-    """What commits or trees have in the version locations, by the names given.
+    """The version locations in commits or trees, by the names given.
 
     Args:
-        objects: what was read of their repository.
+        objects: the objects of their repository that were read.
         commits: their names.
         roots: the version locations.
-        now: the files as they are, which need not be read again.
+        now: the current files, which are not read again.
 
     Raises:
-        Unknown: Git cannot tell.
+        Unknown: Git cannot read them.
     """
     names = [location_name(objects.repository, root) for root in roots]
     return read_trees(objects, commits, names, [file.data for file in now.files])
 
 
 class Known:
-    """Migrations that were read; commits that have the same share them.
+    """Migrations that were read; commits with the same content share them.
 
     Args:
-        files: those as they lie on the disk.
+        files: the files on the disk.
     """
 
     def __init__(self, files: Iterable[MigrationFile]) -> None:
@@ -158,10 +158,10 @@ class Known:
         """The files of a folder, each with the real path that it would have.
 
         Args:
-            repository: it has them.
-            tree: what a commit has.
-            folder: what Git calls the folder.
-            directory: where it lies.
+            repository: the repository.
+            tree: the tree of a commit.
+            folder: the folder's name in Git.
+            directory: the folder's path.
         """
         here = self._read.setdefault(str(directory), {})
         for found in tree.files(folder):
@@ -182,7 +182,7 @@ class Known:
         if blob is None:
             return MigrationFile(directory, name, b"", OUTSIDE)
         data = tree.contents[blob]
-        if path != target:  # a link stands for the file that it leads to
+        if path != target:  # a link counts as its target
             place = Path(f"{repository.top}{target}")
             directory, name = place.parent, place.name
         same = self._on_disk.get((str(directory), name))
@@ -194,7 +194,7 @@ class Known:
 def collected(
     environment: Environment, past: Past, known: Known
 ) -> tuple[Snapshot, tuple[Path, ...]]:
-    """The files of all version locations, and the locations that were not there."""
+    """The files of all version locations, and the locations that did not exist."""
     files: dict[str, MigrationFile] = {}
     absent = []
     for place in environment.version_locations:
@@ -217,12 +217,12 @@ def _find_commit(repository: Repository, ref: str, *, several: bool) -> str:
 
 
 def location_name(repository: Repository, root: str) -> str:
-    """What Git calls a version location, without a slash at the end."""
+    """The name of a version location in Git, without a trailing slash."""
     return repository.name(root).rstrip("/")
 
 
 def no_revision(ref: str, repository: Repository, *, several: bool) -> CannotReadGit:
-    """The error where Git has no commit of a name."""
+    """The error for a name that is not a commit."""
     text = "name a branch, a tag or a commit that is in it (a remote's branch: origin/main)"
     if several:
         text += ": the version locations lie in several repositories, and each must have it"
@@ -235,7 +235,7 @@ def no_revision(ref: str, repository: Repository, *, several: bool) -> CannotRea
 
 
 def cannot_read(ref: str, roots: Iterable[str], reason: str) -> CannotReadGit:
-    """The error where Git does not have all that is to be read."""
+    """The error for a commit that Git does not have completely."""
     places = ", ".join(str(Path(root)) for root in roots)
     return CannotReadGit(
         f"the migrations in {places} cannot be read as they were at {ref!r}: {reason}",

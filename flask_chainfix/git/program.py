@@ -1,7 +1,7 @@
-"""Git as a program: run once for a question, or once for many.
+"""Git as a program: run once per question, or once for many.
 
-It runs without whatever of its variables others have set, and without programs that the
-configuration of a repository names.
+It runs without the Git variables of this process, and without programs that a repository's
+configuration names.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import IO, Any
 from flask_chainfix.common.regular_files import LARGEST
 
 _TIME_LIMIT = 30  # seconds, for each call
-_hanging: set[str] = set()  # programs that have not answered once: nobody waits for them again
+_hanging: set[str] = set()  # programs that have timed out; they are not run again
 
-# Git sets others for its hooks; they name one repository, which need not be the migrations' own.
+# Git sets others for its hooks; they name one repository, perhaps not that of the migrations.
 _KEPT = (
     "GIT_CONFIG",
     "GIT_EXEC_PATH",
@@ -26,20 +26,20 @@ _KEPT = (
 )
 _PLACING = ("GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR")
 
-# Two messages are recognized. Nothing is fetched, as a partial clone would.
+# Two messages are recognized. A partial clone must not fetch anything.
 _ADDED = {"LC_ALL": "C", "GIT_ALLOW_PROTOCOL": "none", "GIT_NO_LAZY_FETCH": "1"}
 HEADER = re.compile(rb"([0-9a-f]+) (blob|tree|commit|tag) (\d+)")
-_CHUNK = 1 << 20  # of what is not looked at
-_AT_ONCE = 4096  # bytes; a pipe takes them all, so that neither side waits for the other
+_CHUNK = 1 << 20  # bytes; skipped content is read in chunks of this size
+_AT_ONCE = 4096  # bytes; this fits into a pipe, so that neither side waits for the other
 
 
 class Unknown(Exception):
-    """Git cannot tell; the text says why.
+    """Git cannot answer; the text says why.
 
     Args:
         reason: the text.
-        silent: whether Git has ended with 1 and without a word, as it does where there is nothing.
-        exit_code: what Git has ended with; ``None`` where it has not come that far.
+        silent: whether Git exited with 1 and printed nothing, as it does if it finds nothing.
+        exit_code: Git's exit code; ``None`` if it did not run to its end.
     """
 
     def __init__(self, reason: str, *, silent: bool = False, exit_code: int | None = None) -> None:
@@ -57,16 +57,16 @@ def run(
     """Run Git.
 
     Args:
-        start: in this directory; in none, where the variables of this process place it.
-        arguments: what it is asked.
-        sent: what it reads from its stdin.
+        start: the directory to run it in; ``None`` to use this process's directory and variables.
+        arguments: its arguments.
+        sent: its stdin.
         variables: as in ``command``.
-        index: the file that is the index; ``None`` for the repository's own.
+        index: the index file; ``None`` for the repository's own.
 
     Raises:
-        Unknown: it is not there, fails, or takes too long.
+        Unknown: Git is missing, fails, or takes too long.
     """
-    import subprocess  # where there is no repository, it is not needed
+    import subprocess  # it is not needed without a repository
 
     words, around = command(start, *arguments, variables=variables)
     if index is not None:
@@ -93,15 +93,15 @@ def run(
 def command(
     start: str | None, *arguments: str, variables: Mapping[str, str] | None = None
 ) -> tuple[list[str], dict[str, str]]:
-    """The words that run Git, and the variables to run it with.
+    """The command line of Git, and its environment variables.
 
     Args:
-        start: the directory to run it in; in none, the variables of this process place it.
-        arguments: what it is asked.
-        variables: what places it, and configures it, in the stead of all that this process has.
+        start: the directory to run it in; ``None`` to use this process's directory and variables.
+        arguments: its arguments.
+        variables: replace the Git variables of this process.
 
     Raises:
-        Unknown: it is not there, or has not answered before.
+        Unknown: Git is missing, or has timed out before.
     """
     import shutil
 
@@ -134,11 +134,11 @@ def batch(
 
     Args:
         start: as in ``run``.
-        store: a directory with more objects than those of the repository.
+        store: a directory with further objects.
         variables: as in ``command``.
 
     Raises:
-        Unknown: Git is not there.
+        Unknown: Git is missing.
     """
     import subprocess
 
@@ -157,27 +157,27 @@ def batch(
     try:
         yield Batch(process)
     finally:
-        process.kill()  # it changes nothing, so there is nothing to wait for
+        process.kill()  # it changes nothing, so it can be killed
         process.communicate()
 
 
 def quoted(path: str) -> str:
-    """A path as Git reads it in a list of object directories, whatever is in it."""
+    """A path in the syntax of a list of object directories, with any characters."""
     return '"{}"'.format("".join(f"\\{byte:03o}" for byte in os.fsencode(path)))
 
 
 class Ended(Unknown):
-    """Git has ended in the middle, as it does where it would have to fetch an object."""
+    """Git exited early, as it does if it would have to fetch an object."""
 
 
 class Batch:
     """A running ``git cat-file --batch``.
 
     Args:
-        process: it, with pipes to its input and from its output.
+        process: the process, with pipes to its stdin and from its stdout.
 
     Attributes:
-        left_out: whether an object was too large to be read, and so counts as not there.
+        left_out: whether an object was too large to be read, and so counts as missing.
     """
 
     def __init__(self, process: Any) -> None:
@@ -187,11 +187,11 @@ class Batch:
         self._output: IO[bytes] = process.stdout
 
     def __call__(self, sent: bytes) -> bytes:
-        """What Git answers to lines of input.
+        """Git's answer to lines of input.
 
         Raises:
-                Ended: it has ended.
-            Unknown: it takes too long.
+            Ended: Git exited.
+            Unknown: Git takes too long.
         """
         from threading import Timer
 

@@ -1,4 +1,4 @@
-"""The repositories around directories, what they hold, and what is checked out of them."""
+"""The repositories around directories, their objects, and their work trees."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PLACE = re.compile(
     re.DOTALL,
 )
 _WHERE = ("--absolute-git-dir", "--is-shallow-repository", "--show-toplevel")
-# Paths may hold newlines, so they are told apart by what stands between them.
+# Paths may contain newlines, so they are split at a separator.
 _ASKED_WHERE = ("rev-parse", *_WHERE, "--is-shallow-repository", "--git-path", "objects")
 _NO_REPOSITORY = "no Git repository was found"
 
@@ -34,7 +34,7 @@ LIST = ("-c", "core.fsmonitor=false", "ls-files")
 
 
 class Object(NamedTuple):
-    """What Git has under a name: the object's own name, its kind and its content."""
+    """An object of Git: its name, its kind and its content."""
 
     hash: str
     kind: str
@@ -47,11 +47,10 @@ class Repository(NamedTuple):
     Attributes:
         top: the real path of its work tree, which ends in a slash.
         directory: the path of the Git directory of that work tree.
-        shallow: whether its oldest commits have parents that are not here.
+        shallow: whether the parents of its oldest commits are missing.
         inherited: whether only the variables and directory of this process lead to it.
         store: the path of the directory with its objects.
-        batch: what answers the input of ``git cat-file --batch``, where one is running; else a new
-            one does.
+        batch: the running ``git cat-file --batch``; without one, each call starts its own.
     """
 
     top: str
@@ -62,35 +61,35 @@ class Repository(NamedTuple):
     batch: Callable[[bytes], bytes] | None = None
 
     def git(self, *arguments: str, sent: bytes = b"", index: str | None = None) -> bytes:
-        """What Git answers in it; ``sent`` and ``index`` are as in ``run``.
+        """Git's output in the repository; ``sent`` and ``index`` are as in ``run``.
 
         Raises:
-            Unknown: it is not there, fails, or takes too long.
+            Unknown: Git is missing, fails, or takes too long.
         """
         return run(None if self.inherited else self.top, *arguments, sent=sent, index=index)
 
     def name(self, path: str) -> str:
-        """What Git calls a real path in it."""
+        """The name in Git of a real path in the repository."""
         return path[len(self.top) :].replace(os.sep, "/")
 
     def contents(self, blobs: Iterable[str]) -> dict[str, bytes]:
-        """The bytes of blobs, by the names given; those that are not here are left out.
+        """The bytes of blobs, by the names given; missing ones are left out.
 
         Raises:
             Unknown: they cannot be read.
         """
-        # A branch may be named like an abbreviation: what it leads to is no blob.
+        # A branch may have the name of an abbreviated hash; it leads to a commit, not a blob.
         return {name: found.data for name, found in self.objects(blobs, "blob").items()}
 
     def objects(self, names: Iterable[str], kind: str = "") -> dict[str, Object]:
-        """The objects of one kind, or of any, that names lead to; those not here are left out.
+        """The objects of one kind, or of any, by name; missing ones are left out.
 
         Raises:
             Unknown: they cannot be read.
         """
-        # What is asked for on stdin cannot be taken for an option, whatever it begins with.
+        # Names on stdin cannot be mistaken for options.
         asked = [name for name in names if _can_be_sent(name)]
-        # What ends in a path can have nothing behind it.
+        # Nothing can follow a name that ends in a path.
         ends = ("" if ":" in name or not kind else f"^{{{kind}}}" for name in asked)
         lines = (f"{name}{end}\n" for name, end in zip(asked, ends, strict=True))
         sent = os.fsencode("".join(lines))
@@ -113,7 +112,7 @@ def _objects(names: Iterable[str], kind: str, output: bytes) -> Iterator[tuple[s
         end = output.index(b"\n", at)
         found = HEADER.fullmatch(output, at, end)
         at = end + 1
-        if found:  # else the line says that there is none
+        if found:  # otherwise the line says that it is missing
             data = output[at : at + int(found[3])]
             at += int(found[3]) + 1
             its_kind = found[2].decode()
@@ -127,7 +126,7 @@ def real_directory(directory: Path | str) -> str:
 
 
 def literal(name: str) -> str:
-    """The pathspec for one file or directory, by the name that Git has for it."""
+    """The pathspec for one file or directory, from its name in Git."""
     return f":(top,literal){name}"
 
 
@@ -140,7 +139,7 @@ def repositories_of(
         roots: real paths that end in a slash.
 
     Returns:
-        The directories by repository, and those without one by what keeps it from being found.
+        The directories by repository, and those without one with the reason.
     """
     found: dict[Repository, list[str]] = {}
     unknown: dict[str, list[str]] = {}
@@ -153,8 +152,8 @@ def repositories_of(
 
 
 def _find(root: str) -> Repository:
-    """The repository around a directory, else the one that a hook's variables put around it."""
-    # Git keeps no empty directories: that of the migrations went with the last of them.
+    """The repository around a directory, or the one that a hook's variables name."""
+    # Git keeps no empty directories, so the last migration's directory is gone with it.
     existing = next(
         place for place in (root, *map(str, Path(root).parents)) if os.path.isdir(place)
     )
@@ -167,7 +166,7 @@ def _find(root: str) -> Repository:
         raise
 
 
-@lru_cache(maxsize=64)  # several questions of one command are about the same repository
+@lru_cache(maxsize=64)  # one command asks several questions about the same repository
 def _around(root: str, existing: str) -> Repository:
     return _ask_where(root, existing)
 
@@ -195,10 +194,10 @@ class WorkTree(NamedTuple):
 
     Attributes:
         top: its real path.
-        hooks: the real path of the directory in which Git looks for hooks.
-        own_hooks: whether that directory lies in this repository.
-        configuration: the real path of the file with the configuration of this repository.
-        hosts: the names of the hosts of its remotes, in small letters.
+        hooks: the real path of the directory with Git's hooks.
+        own_hooks: whether that directory is in this repository.
+        configuration: the real path of this repository's configuration file.
+        hosts: the host names of its remotes, in lower case.
     """
 
     top: Path
@@ -212,7 +211,7 @@ def find_work_tree(directory: Path) -> WorkTree:
     """Find the work tree around a directory.
 
     Raises:
-        CannotReadGit: there is none, or Git cannot tell.
+        CannotReadGit: there is none, or Git fails.
     """
     found, unknown = repositories_of([real_directory(directory)])
     try:
@@ -240,15 +239,15 @@ def _path(repository: Repository, *question: str) -> Path:
 
 
 def checked_out(directory: Path, edits: Sequence[Edit]) -> str | None:
-    """The commit that is checked out around a directory, abbreviated.
+    """The abbreviated hash of the commit that is checked out around a directory.
 
     Args:
-        directory: any one in the work tree.
+        directory: any directory in the work tree.
         edits: changes that are to be committed on top of it.
 
     Returns:
-        ``""`` where there is no commit yet; ``None`` where Git cannot tell, or the changes only
-        bring files back to what the commit has.
+        ``""`` if there is no commit yet; ``None`` if Git fails, or if the changes only restore
+        files of the commit.
     """
     found, _ = repositories_of([real_directory(directory)])
     for repository in found:
@@ -264,7 +263,7 @@ def checked_out(directory: Path, edits: Sequence[Edit]) -> str | None:
 
 
 def tracked_below(directory: Path) -> frozenset[str]:
-    """The real paths of the files below a directory that Git tracks; none where it cannot tell."""
+    """The real paths of the files below a directory that Git tracks; empty if Git fails."""
     root = real_directory(directory)
     found, _ = repositories_of([root])
     for repository in found:

@@ -1,4 +1,4 @@
-"""What merges would be: Git makes them in a place of ours, and nobody's repository is touched."""
+"""The results of merges, which Git computes in a temporary repository."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ _SINCE = (2, 39)  # the version of Git that can merge several pairs without a wo
 
 
 class Merges(NamedTuple):
-    """What merges would be, and what the sides have in common.
+    """The results of merges, and what the sides have in common.
 
     Attributes:
-        base: the migrations as they were where REF and the checked-out commit part.
-        absent: the version locations that were not there.
-        merges: that of REF with what lies on the disk, which comes first, and those of others.
-        notices: what keeps merges from being known.
+        base: the migrations at the merge base of REF and the checked-out commit.
+        absent: the version locations that did not exist.
+        merges: the merge of REF with the files on the disk, then the merges of other branches.
+        notices: why some merges are unknown.
     """
 
     base: Snapshot
@@ -48,11 +48,11 @@ class Merges(NamedTuple):
 
 
 class Merging:
-    """The repositories around a chain, in which commits are merged and asked about.
+    """The repositories around a chain, to merge and to read commits.
 
     Args:
-        places: what is known of each.
-        now: the files as they lie on the disk.
+        places: one place for each repository.
+        now: the files on the disk.
     """
 
     def __init__(self, places: Sequence[MergePlace], now: Snapshot) -> None:
@@ -61,11 +61,11 @@ class Merging:
         self._known = Known(now.files)
 
     def read(self, ref: str, others: Sequence[str]) -> Merges:
-        """Read what REF, others and what lies on the disk would be together.
+        """Read the results of merging REF and others with the files on the disk.
 
         Raises:
-            CannotReadGit: there is no such revision, or where they part is not known.
-            Unknown: Git cannot tell.
+            CannotReadGit: there is no such revision, or the merge base is unknown.
+            Unknown: Git cannot merge them.
         """
         names = list(dict.fromkeys([ref, *others]))
         for place in self._places:
@@ -95,7 +95,7 @@ class Merging:
             changed += place.take_from_disk()
         if changed:
             self._refuse_other_files()
-        # What lies on the disk need not be what Git has of it.
+        # The files on the disk may differ from those in Git.
         added = self._added([pair for pair in pairs if not changed or DISK not in pair], pairs[0])
         for place in self._places:
             place.merge([pair for pair in pairs if pair not in added])
@@ -122,7 +122,7 @@ class Merging:
                 is_gate=ref in (mine, theirs),
                 tracking=self._places[0].tracking if theirs == ref else "",
             )
-            # What has landed is what others come on top of.
+            # Others come on top of what has landed.
             is_turned = mine == ref
             found.append(
                 replace(merge, mine=merge.theirs, theirs=merge.mine) if is_turned else merge
@@ -130,10 +130,10 @@ class Merging:
         return tuple(found)
 
     def _refuse_other_files(self) -> None:
-        """Stop where a commit of what lies on the disk would not have all migrations.
+        """Stop if a commit of the files on the disk would not have all migrations.
 
         Raises:
-            Unknown: so it is.
+            Unknown: it would not.
         """
         for place in self._places:
             place.load([place.commits[DISK]])
@@ -147,14 +147,14 @@ class Merging:
                 )
 
     def _lock_of(self, mine: Side, theirs: Side) -> ChainLock | None:
-        """The chain lock of a merge for which one side at most has changed it."""
+        """The chain lock after a merge in which at most one side has changed it."""
         (place,) = self._places
         return mine.lock if theirs.lock == place.locks.get(place.base) else theirs.lock
 
     def _added(self, pairs: Sequence[Pair], gate: Pair) -> frozenset[Pair]:
-        """The pairs whose merge holds the migrations of both sides, and no more.
+        """The pairs whose merge has the migrations of both sides, and no others.
 
-        They need not be merged, which is most of the time for many branches.
+        They need no merge; with many branches, most pairs are like this.
         """
         around = self._now.environment
         one_folder = len(around.version_locations) == 1 and not around.recursive
@@ -166,14 +166,14 @@ class Merging:
     def _as_given(
         self, files: tuple[MigrationFile, ...], *sides: Side
     ) -> tuple[MigrationFile, ...]:
-        """The files; the very tuple of a side that has the same."""
+        """The files; if a side has the same ones, that side's own tuple."""
         held = frozenset(map(id, files))
         return next((side.files for side in sides if side.held == held), files)
 
     def _snapshot(
         self, commits: Sequence[str]
     ) -> tuple[Snapshot, tuple[Path, ...], ChainLock | None]:
-        """The migrations as a commit or tree of each repository has them, and the chain lock."""
+        """The migrations in a commit or tree of each repository, and the chain lock."""
         past: dict[str, tuple[Repository, Tree]] = {}
         lock = None
         for place, commit in zip(self._places, commits, strict=True):
@@ -184,7 +184,7 @@ class Merging:
         return there, absent, lock
 
     def _too_old(self) -> str:
-        """What to say where Git is too old for this; ``""`` where it is not."""
+        """The message if Git is too old for this; otherwise ``""``."""
         said = self._places[0].repository.git("version").decode(errors="replace")
         found = re.search(r"(\d+)\.(\d+)[\d.]*", said)
         if found is None or (int(found[1]), int(found[2])) >= _SINCE:
@@ -196,14 +196,14 @@ class Merging:
         )
 
     def last_change(self, ref: str, path: Path) -> Change | None:
-        """The commit below REF that last changed a file; ``None`` where none is known.
+        """The last commit below REF that changed a file; ``None`` if it is unknown.
 
         Args:
-            ref: one that was read; ``""`` for what is checked out.
+            ref: one that was read; ``""`` for the checked-out commit.
             path: the file.
 
         Raises:
-            Unknown: Git cannot tell.
+            Unknown: Git cannot read it.
         """
         for place in self._places:
             name = place.name_of(path.parent, path.name)
@@ -214,14 +214,14 @@ class Merging:
 
 @contextmanager
 def merging(ref: str, now: Snapshot) -> Iterator[Merging]:
-    """Open the repositories around a chain to see what merges in them would be.
+    """Open the repositories around a chain to compute merges.
 
     Args:
-        ref: what is to be merged.
-        now: the files as they are.
+        ref: what to merge.
+        now: the current files.
 
     Raises:
-        CannotReadGit: there is no repository, or Git cannot tell.
+        CannotReadGit: there is no repository, or Git fails.
     """
     repositories, unknown = repositories_of(version_roots(now))
     for reason, roots in unknown.items():
@@ -238,7 +238,7 @@ def merging(ref: str, now: Snapshot) -> Iterator[Merging]:
 
 
 def _together(one: Side, other: Side) -> tuple[MigrationFile, ...]:
-    """The migrations of both sides, in one folder, by name; the very tuple of one with all."""
+    """The migrations of both sides, in one folder, by name; if one has all, its own tuple."""
     new = other.unshared(one)
     if not new:
         return one.files

@@ -1,4 +1,4 @@
-"""What is staged: the migrations as the index has them, and so as the next commit would."""
+"""The migrations in Git's index, as the next commit would have them."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ _INTENT_TO_ADD = 1 << 29  # among the flags; `git commit` leaves such a file out
 
 
 class Staged(NamedTuple):
-    """What is staged.
+    """The staged migrations.
 
     Attributes:
-        snapshot: the files as the index has them.
-        absent: the version locations of which it has none.
-        differing: the migrations and the chain lock that lie otherwise on the disk, or on one side
+        snapshot: the files in the index.
+        absent: the version locations that are not in the index.
+        differing: the migrations and the chain lock that differ from the disk, or are on one side
             only.
     """
 
@@ -47,14 +47,13 @@ class Staged(NamedTuple):
 
 
 def read_staged(now: Snapshot) -> Staged:
-    """Read what the index has. No filter runs for that, and nothing of it is checked out.
+    """Read the index, without running filters and without checking anything out.
 
     Args:
-        now: the files as they lie on the disk, most of which will be the same; they are not read
-            again.
+        now: the files on the disk; those that are the same are not read again.
 
     Raises:
-        CannotReadGit: there is no repository, a conflict is not settled, or Git cannot tell.
+        CannotReadGit: there is no repository, a conflict is not resolved, or Git fails.
     """
     repositories, unknown = repositories_of(version_roots(now))
     for reason in unknown:
@@ -72,7 +71,7 @@ def read_staged(now: Snapshot) -> Staged:
             past.update(dict.fromkeys(roots, (repository, tree)))
             lock = lock or here
         there, absent = collected(now.environment, past, Known(now.files))
-    # What a link outside leads to is in no version location: it counts as it lies on the disk.
+    # The target of a link to the outside is in no version location; it counts as on the disk.
     on_disk = {str(file.path): file for file in now.files}
     files = tuple(
         on_disk.get(os.path.realpath(file.path), file) if file.reading is OUTSIDE else file
@@ -85,11 +84,11 @@ def read_staged(now: Snapshot) -> Staged:
 def _read(
     repository: Repository, roots: Sequence[str], now: Snapshot
 ) -> tuple[Tree, ChainLock | None]:
-    """What the index of one repository has of the version locations, and of the chain lock.
+    """The version locations and the chain lock in the index of one repository.
 
     Raises:
-        CannotReadGit: a conflict is not settled.
-        Unknown: Git cannot tell.
+        CannotReadGit: a conflict is not resolved.
+        Unknown: Git fails.
     """
     path = now.environment.lock_path
     real = os.path.join(os.path.realpath(path.parent), path.name)
@@ -118,7 +117,7 @@ def _read(
 
 
 def _entries(repository: Repository, names: Sequence[str]) -> Iterator[tuple[str, Entry]]:
-    """What the next commit would hold of some files and folders, by what Git calls it."""
+    """The entries of some files and folders in the next commit, by their names in Git."""
     asked = (*LIST, "--stage", "--debug", "-z", "--", *map(literal, names))
     for found in _ENTRY.finditer(repository.git(*asked, index=_index(repository))):
         mode, blob, stage, name, more = found.groups()
@@ -136,10 +135,11 @@ def _entries(repository: Repository, names: Sequence[str]) -> Iterator[tuple[str
 
 
 def _index(repository: Repository) -> str | None:
-    """The index that a commit is made from, where Git runs this as its hook.
+    """The index that a commit is made from, if Git runs this process as its hook.
 
-    That of ``git commit --all`` or ``git commit FILE`` is not the repository's own yet. Git's
-    variable names it as seen from the working directory, and says nothing of other repositories.
+    The index of ``git commit --all`` or ``git commit FILE`` is not yet the repository's own. Git's
+    variable gives its path relative to the working directory, and does not apply to other
+    repositories.
     """
     named = os.environ.get("GIT_INDEX_FILE")
     if not named:
@@ -153,7 +153,7 @@ def _index(repository: Repository) -> str | None:
 
 
 def _is_of_another(index: str) -> bool:
-    """Whether an index lies in a Git directory, so that it is the index of that one."""
+    """Whether an index is in a Git directory, so that it belongs to that one."""
     return os.path.exists(os.path.join(os.path.dirname(index), "HEAD"))
 
 

@@ -14,21 +14,21 @@ from flask_chainfix import source
 from flask_chainfix.git.repositories import Object, Repository
 
 LINK, FOLDER, SUBMODULE = "120000", "40000", "160000"
-_MOST_LINKS = 40  # that lead from one to the next
+_MOST_LINKS = 40  # the number of links to follow
 
 
 class Entry(NamedTuple):
-    """What stands in a folder under a name: its kind, and the hash of its content."""
+    """An entry of a folder: its kind, and the hash of its content."""
 
     mode: str
     blob: str
 
 
 class Folder:
-    """What a commit has in one folder.
+    """One folder of a commit.
 
     Args:
-        entries: what is in it, by name.
+        entries: its entries, by name.
         sourceless: whether compiled migrations count.
     """
 
@@ -43,7 +43,7 @@ class Folder:
 
     @cached_property
     def others(self) -> Mapping[str, Entry]:
-        """All that is no folder, by name."""
+        """Everything that is not a folder, by name."""
         inside = self.folders
         others = ((name, entry) for name, entry in self.entries.items() if name not in inside)
         return dict(others) if inside else self.entries
@@ -55,7 +55,7 @@ class Folder:
 
     @cached_property
     def loaded(self) -> list[tuple[str, Entry]]:
-        """Those that Alembic loads, by what they are called."""
+        """The files that Alembic loads, by name."""
         return [item for item in self.files if self.would_load(item[0])]
 
     @cached_property
@@ -71,16 +71,16 @@ class Folder:
 
 
 class Tree:
-    """What a commit has in some version locations.
+    """Some version locations in a commit.
 
     Args:
-        folders: the folders there, by the path that Git has for them.
+        folders: the folders, by their paths in Git.
         sourceless: whether compiled migrations count.
-        also: more contents that have to be known.
+        also: further contents that are needed.
 
     Attributes:
-        blobs: the contents that have to be known.
-        contents: those that are, by their hash.
+        blobs: the contents that are needed.
+        contents: those that were read, by their hash.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class Tree:
         }
 
     def folders(self, location: str, *, recursive: bool) -> Iterator[str]:
-        """The folders of a location that Alembic looks into, in its order."""
+        """The folders of a location that Alembic reads, in its order."""
         below = f"{location}/" if location else ""
         for folder in sorted(self._folders, key=lambda folder: folder.split("/")):
             if folder == location or (
@@ -108,9 +108,8 @@ class Tree:
         """The files of a folder that Alembic loads.
 
         Yields:
-            The path and that of what it leads to, which are the same unless it is a link; and
-            the hash of the content, ``None`` where a link leads to nothing in the version
-            locations.
+            The path and the path of the link's target, which are the same unless it is a link; and
+            the hash of the content, ``None`` if the target is not in the version locations.
         """
         below = f"{folder}/" if folder else ""
         here = self._folders[folder]
@@ -144,7 +143,7 @@ class Tree:
         return path
 
 
-@lru_cache(maxsize=1 << 16)  # most commits have what the one before had
+@lru_cache(maxsize=1 << 16)  # most commits have the same content as the one before
 def _is_source(name: str) -> bool:
     return source.is_loaded(name, lambda _: False)
 
@@ -153,11 +152,11 @@ class Objects:
     """The folders and files of a repository that were read already.
 
     Args:
-        repository: where they are.
+        repository: their repository.
         sourceless: whether compiled migrations count.
 
     Attributes:
-        contents: those of files, by their hash.
+        contents: the contents of files, by their hash.
     """
 
     def __init__(self, repository: Repository, *, sourceless: bool) -> None:
@@ -167,10 +166,10 @@ class Objects:
         self._folders: dict[str, Folder] = {}
 
     def folders(self, names: Iterable[str]) -> dict[str, Folder]:
-        """The folders that names lead to, by these names; those not here are left out.
+        """The folders with some names, by these names; missing ones are left out.
 
         Raises:
-            Unknown: Git cannot tell.
+            Unknown: Git fails.
         """
         names = dict.fromkeys(names)
         found = {name: self._folders[name] for name in names if name in self._folders}
@@ -184,28 +183,28 @@ class Objects:
 def read_trees(
     objects: Objects, commits: Sequence[str], locations: Iterable[str], held: Iterable[bytes]
 ) -> dict[str, Tree]:
-    """Read what commits have in some version locations, with two questions for Git.
+    """Read some version locations of commits, with two calls of Git.
 
-    Folders below the locations take one more for each level.
+    Each level of folders below the locations takes one more call.
 
     Args:
-        objects: what was read of the repository with the commits; what is read now is added.
+        objects: the objects of their repository; those that are read are added.
         commits: their hashes, or other names.
-        locations: what Git calls the version locations, without a slash at the end.
-        held: contents that need not be read again where a commit has them.
+        locations: the names of the version locations in Git, without a trailing slash.
+        held: contents that need not be read again.
 
     Returns:
-        The trees, by the names; of those only that Git has completely.
+        The trees by name, without those that Git does not have completely.
 
     Raises:
-        Unknown: Git cannot tell.
+        Unknown: Git fails.
     """
     places = set(locations)
     above = {"", *(place[: slash.start()] for place in places for slash in re.finditer("/", place))}
     asked = (f"{ref}:{folder}" for ref in commits for folder in (*above, *places - above))
     found = objects.folders(asked)
     folders: dict[str, dict[str, Folder]] = {ref: {} for ref in commits if f"{ref}:" in found}
-    # Only what lies above tells a folder that was not there from one that Git does not have.
+    # Only its parent shows whether a folder did not exist or Git does not have it.
     level = [(ref, "", found[f"{ref}:"], "" in places) for ref in folders]
     while level:
         children = [
@@ -232,7 +231,7 @@ def read_trees(
 
 
 def filled(objects: Objects, trees: Mapping[str, Tree], held: Iterable[bytes]) -> dict[str, Tree]:
-    """Read the contents of trees, all with one question for Git.
+    """Read the contents of trees, with one call of Git.
 
     Args:
         objects: as in ``read_trees``.
@@ -240,10 +239,10 @@ def filled(objects: Objects, trees: Mapping[str, Tree], held: Iterable[bytes]) -
         held: contents that need not be read again.
 
     Returns:
-        Those that Git has completely.
+        The trees that Git has completely.
 
     Raises:
-        Unknown: Git cannot tell.
+        Unknown: Git fails.
     """
     wanted = set[str]().union(*(tree.blobs for tree in trees.values()))
     contents = objects.contents
@@ -255,23 +254,23 @@ def filled(objects: Objects, trees: Mapping[str, Tree], held: Iterable[bytes]) -
 
 
 def _entries(tree: Object) -> dict[str, Entry]:
-    """What a tree holds, as Git stores it: mode, name and binary hash of each."""
+    """The entries of a tree in Git's format: mode, name and binary hash of each."""
     return dict(starmap(_entry, _entries_with(len(tree.hash) // 2).findall(tree.data)))
 
 
 @cache
 def _entries_with(width: int) -> re.Pattern[bytes]:
-    """The entries of a tree, whose hashes have so many bytes."""
+    """The pattern of a tree's entries with hashes of this length in bytes."""
     return re.compile(rb"(\d+) ([^\0]+)\0(.{%d})" % width, re.DOTALL)
 
 
-@lru_cache(maxsize=1 << 16)  # most commits have what the one before had
+@lru_cache(maxsize=1 << 16)  # most commits have the same content as the one before
 def _entry(mode: bytes, name: bytes, hash_: bytes) -> tuple[str, Entry]:
     return os.fsdecode(name), Entry(mode.decode(), hash_.hex())
 
 
 def _named(contents: Iterable[bytes], blobs: set[str]) -> Iterator[tuple[str, bytes]]:
-    """Those of the blobs whose content is here; their line ends may be those of a checkout."""
+    """The blobs whose content is in ``contents``, perhaps with the line ends of a checkout."""
     if not blobs:
         return
     from hashlib import sha1, sha256

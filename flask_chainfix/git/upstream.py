@@ -1,4 +1,4 @@
-"""The main branch and the releases, their chains, and the operation that Git is in."""
+"""The main branch and the releases, their chains, and the current operation of Git."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from flask_chainfix.model.history import PublishedChain, Upstream
 
 _REMOTES, _LOCAL, _TAGS = "refs/remotes/", "refs/heads/", "refs/tags/"
 _NAMES = ("main", "master")
-_MOST = 24  # releases that are read
+_MOST = 24  # the number of releases to read
 
-# What a branch or tag of a release is called, unless the settings say it.
+# The names of releases' branches and tags, unless the settings define them.
 _RELEASE = re.compile(
     r"(releases?|rel|stable|maint(enance)?|lts|production|prod)"
     r"(/.*|[-_.]?v?\d.*)?|.*[-_.]stable",
@@ -33,9 +33,9 @@ _VERSION = re.compile(
     r"(\+[\w.]*)?|\d{4}-\d\d(-\d\d)?",
     re.IGNORECASE,
 )
-_TAGGED = re.compile(r"([a-z][\w.]*[-_/@])*", re.IGNORECASE)  # the name of what has a version
+_TAGGED = re.compile(r"([a-z][\w.]*[-_/@])*", re.IGNORECASE)  # the name before a version
 
-# What lies in the Git directory meanwhile. A rebase may hold the marks of a merge as well.
+# Files in the Git directory during an operation. A rebase may also have those of a merge.
 _OPERATIONS = {
     "rebase-merge": "rebase",
     "rebase-apply/rebasing": "rebase",
@@ -49,20 +49,20 @@ _OPERATIONS = {
 def read_upstream(
     ref: str | None, now: Snapshot
 ) -> tuple[Upstream, Snapshot, tuple[PublishedChain, ...]]:
-    """Read the chain of the branch that others build on, and those of the releases.
+    """Read the chain of the branch that others build on, and the chains of the releases.
 
-    Nothing is fetched: of a remote's branch it is the state of the last fetch.
+    Nothing is fetched: a remote's branch is in the state of the last fetch.
 
     Args:
-        ref: what Git takes for a revision; ``None`` for the remote's default branch, or, without a
-            remote, for the local ``main`` or ``master``.
-        now: the migrations as they are.
+        ref: any Git revision; ``None`` for the remote's default branch, or, without a remote, for
+            the local ``main`` or ``master``.
+        now: the current migrations.
 
     Returns:
-        The branch, its chain, and with it the others that ``read_published`` tells.
+        The branch, its chain, and the further chains of ``read_published``.
 
     Raises:
-        CannotReadGit: there is no such branch, or Git cannot tell.
+        CannotReadGit: there is no such branch, or Git fails.
     """
     repositories, unknown = repositories_of(version_roots(now))
     for reason in unknown:
@@ -80,7 +80,7 @@ def read_upstream(
         if len(repositories) == 1:
             found = _published(now.environment.settings, refs)
             asked = [each for each in found if each.ref != name]
-            main = [name] if ref is None else []  # what a user names need not be a commit
+            main = [name] if ref is None else []  # the user's name may not be a commit
             chains = read_chains(first, [*main, *(each.ref for each in asked)], now)
     except Unknown as reason:
         raise CannotReadGit(
@@ -101,11 +101,11 @@ def read_upstream(
 def read_published(now: Snapshot) -> tuple[tuple[PublishedChain, ...], tuple[str, ...]]:
     """Read the chains of the main branch, which comes first, and of the latest releases.
 
-    That takes three questions for Git. Of a remote's branches it is the state of the last fetch.
+    This takes three calls of Git. A remote's branches are in the state of the last fetch.
 
     Returns:
-        The chains, and notices about what keeps them from being known. None where the migrations
-        lie in no repository, or in several.
+        The chains, and notices about what is unknown and why. Empty if the migrations are in no
+        repository, or in several.
     """
     repositories, _ = repositories_of(version_roots(now))
     if len(repositories) != 1:
@@ -122,16 +122,16 @@ def read_published(now: Snapshot) -> tuple[tuple[PublishedChain, ...], tuple[str
 def _read(
     asked: Iterable[PublishedChain], chains: Mapping[str, Snapshot]
 ) -> tuple[PublishedChain, ...]:
-    """The chains with their files; not the local main branch where it is behind the remote's."""
+    """The chains with their files, without the local main branch if it is behind the remote's."""
     read = [replace(each, files=chains[each.ref].files) for each in asked if each.ref in chains]
     main = next((each.revisions for each in read if each.is_main), frozenset[str]())
     return tuple(each for each in read if not each.is_line or each.revisions >= main)
 
 
 def _published(settings: Settings, refs: Mapping[str, str]) -> Iterator[PublishedChain]:
-    """The main branch, and the latest releases, their files left out.
+    """The main branch and the latest releases, without their files.
 
-    With the main branch of a remote, the local one that may be ahead of it.
+    After the main branch of a remote comes the local one, which may be ahead of it.
     """
     main = _main_branch(settings, refs)
     for ref in main_lines(settings, refs):
@@ -148,7 +148,7 @@ def main_lines(settings: Settings, refs: Mapping[str, str]) -> tuple[str, ...]:
 
     Args:
         settings: they may name it.
-        refs: every branch and tag, with what it leads to where that is another one.
+        refs: every branch and tag, with its target if that is another reference.
     """
     main = _main_branch(settings, refs)
     if main is None:
@@ -158,19 +158,21 @@ def main_lines(settings: Settings, refs: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def _main_branch(settings: Settings, refs: Mapping[str, str]) -> str | None:
-    """The main branch as Git finds it; ``None`` where it is not known, or is not to be asked."""
+    """The main branch according to Git; ``None`` if it is unknown, or turned off."""
     named = settings.main_branch
     if named is None:
         likely = _likely(refs)
         return likely[0] if len(likely) == 1 else None
-    if not named or named.startswith("-"):  # an empty one turns it off; a dash begins an option
+    if not named or named.startswith(
+        "-"
+    ):  # an empty name turns it off; one with a dash would be an option
         return None
     full = (prefix + named for prefix in ("", "refs/", _TAGS, _LOCAL, _REMOTES))
     return next((name for name in full if name in refs), named)
 
 
 def _releases(settings: Settings, refs: Mapping[str, str], main: str | None) -> Iterator[str]:
-    """The branches and tags of releases: by the setting, else by their names."""
+    """The branches and tags of releases: by the setting, or by their names."""
     patterns = settings.published
     on_remotes = {_plain(name) for name in refs if name.startswith(_REMOTES)}
     for ref, leads_to in refs.items():
@@ -180,7 +182,7 @@ def _releases(settings: Settings, refs: Mapping[str, str], main: str | None) -> 
         if ref.startswith(_LOCAL) and name in on_remotes:
             continue
         if patterns is None:
-            # What is called main beside another main branch is what production has.
+            # A branch called main that is not the main branch is what production runs.
             fits = _is_release(ref, name) or (main is not None and name in _NAMES)
         else:
             names = name, short_ref(ref)
@@ -199,7 +201,7 @@ def _is_release(ref: str, name: str) -> bool:
 
 
 def _latest(refs: Iterable[str]) -> list[str]:
-    """References in turn from each series, the latest first."""
+    """References from each series in turn, the latest first."""
     series: dict[str, list[str]] = {}
     for ref in refs:
         series.setdefault(re.split(r"\d", ref, maxsplit=1)[0], []).append(ref)
@@ -212,14 +214,14 @@ def _numbers(ref: str) -> list[int]:
 
 
 def _plain(ref: str) -> str:
-    """The name of a branch or tag, without that of its remote."""
+    """The name of a branch or tag, without the name of its remote."""
     if ref.startswith(_REMOTES):
         return ref[len(_REMOTES) :].partition("/")[2]
     return ref.removeprefix(_LOCAL).removeprefix(_TAGS)
 
 
 def operation(now: Snapshot) -> str:
-    """The operation that Git is in the middle of, ``rebase`` for example; ``""`` for none."""
+    """Git's current operation, for example ``rebase``; ``""`` if there is none."""
     repositories, _ = repositories_of(version_roots(now))
     for repository in repositories:
         for mark, name in _OPERATIONS.items():
@@ -232,7 +234,7 @@ def _default_branch(refs: Mapping[str, str]) -> str:
     """The full name of the branch that others most likely build on.
 
     Raises:
-        CannotReadGit: there is none, or several are as likely.
+        CannotReadGit: there is none, or several are equally likely.
     """
     likely = _likely(refs)
     if len(likely) == 1:
@@ -250,10 +252,10 @@ def _default_branch(refs: Mapping[str, str]) -> str:
 
 
 def _all_refs(repository: Repository) -> dict[str, str]:
-    """Every branch and tag, with what it leads to where that is another one.
+    """Every branch and tag, with its target if that is another reference.
 
     Raises:
-        Unknown: Git cannot tell.
+        Unknown: Git fails.
     """
     places = (place.rstrip("/") for place in (_LOCAL, _REMOTES, _TAGS))
     answer = repository.git("for-each-ref", "--format=%(refname) %(symref)", *places)
@@ -261,7 +263,7 @@ def _all_refs(repository: Repository) -> dict[str, str]:
 
 
 def _likely(refs: Mapping[str, str]) -> Sequence[str]:
-    """The branches that are the most likely, and as likely as each other."""
+    """The most likely branches, all equally likely."""
     remotes = dict.fromkeys(
         ref[len(_REMOTES) :].partition("/")[0] for ref in refs if ref.startswith(_REMOTES)
     )

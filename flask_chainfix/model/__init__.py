@@ -1,1 +1,1 @@
-"""The data that everything else speaks of, frozen and without behaviour of its own."""
+"""The data types that all packages use, frozen and without behaviour of their own."""

@@ -1,4 +1,4 @@
-"""Where databases stand in a chain, and how their version rows are to move."""
+"""The status of databases, and the moves of their version rows."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from flask_chainfix.common.remedies import Remedy
 
 
 class DatabaseState(Enum):
-    """What a look at a database's version table has shown."""
+    """The state of a database's version table."""
 
     STAMPED = "stamped"  # it has rows
     EMPTY = "empty"  # no version table or no row in it, and no other table
     MISSING = "missing"  # there is no such database
-    UNSTAMPED = "unstamped"  # no row, but tables: something else has made them
+    UNSTAMPED = "unstamped"  # no row, but tables that something else created
     UNREACHABLE = "unreachable"
 
 
 class Trouble(Enum):
-    """What a database's error is about."""
+    """The kind of a database's error."""
 
     # between us and the database
     NO_DATABASE = "no database"
@@ -34,7 +34,7 @@ class Trouble(Enum):
     READ_ONLY = "read-only"
     LOST = "lost"
     FULL = "full"
-    # what the schema has, or has not
+    # existing or missing objects of the schema
     EXISTS = "exists"
     NO_TABLE = "no table"
     NO_COLUMN = "no column"
@@ -43,12 +43,12 @@ class Trouble(Enum):
     NO_EXTENSION = "no extension"
     IN_USE = "in use"
     FOREIGN_KEY = "foreign key"
-    # what rows and values are against
+    # rules that rows and values break
     NULLS = "nulls"
     VIOLATED = "violated"
     CAST = "cast"
     ID_TOO_LONG = "id too long"
-    # what the statement is
+    # faults of the statement itself
     IN_TRANSACTION = "in a transaction"
     NOT_KNOWN_THERE = "not known there"
     OTHER = "other"
@@ -56,25 +56,24 @@ class Trouble(Enum):
 
 @dataclass(frozen=True)
 class DatabaseStatus:
-    """Where one database stands; of tenants' schemas, each is one.
+    """The status of one database, or of one tenant's schema.
 
     Attributes:
-        name: how users know it, passwords masked.
-        identity: tells it from all others, on every run the same; holds no password.
-        state: what a look at it has shown.
-        rows: the ids in its version table, sorted, exactly as they are there.
-        tables: the names of its other tables; ``None`` where nobody has looked, or may see them.
-        own: whether it is one of the app's own.
-        by_user: whether nobody has looked at it, as the user has said where it stands.
+        name: its name for users, with passwords masked.
+        identity: a unique identifier without password, the same on every run.
+        state: the state of its version table.
+        rows: the ids in its version table, sorted and unchanged.
+        tables: the names of its other tables; ``None`` if they were not read, or may not be.
+        own: whether it is one of the app's databases.
+        by_user: whether the user has given its stamp, so it was not read.
         problem: why it is unreachable, in its own words.
         remedy: what to do about that.
-        complete: whether ``tables`` are all that it has, in whatever schema.
-        width: how many characters an id may have in its version table; ``None`` where that is
-            not known, and in SQLite, which does not mind.
-        columns: the columns of these tables, each behind its table; ``None`` where nobody has
-            looked.
-        in_passing: whether only its stamp is of interest: what it holds is not compared.
-        bind: the app's name for it, ``""`` for the default one; ``None`` where that is not known.
+        complete: whether ``tables`` are all its tables, in any schema.
+        width: the most characters of an id in its version table; ``None`` if unknown, and in
+            SQLite, which has no limit.
+        columns: pairs of table and column; ``None`` if they were not read.
+        in_passing: whether only its stamp is compared, not its schema.
+        bind: the app's name for it, ``""`` for the default one; ``None`` if unknown.
     """
 
     name: str
@@ -99,23 +98,24 @@ class DatabaseStatus:
 
     @property
     def is_known(self) -> bool:
-        """Whether it is known what the database holds."""
+        """Whether the rows of the database are known."""
         return self.state not in (DatabaseState.UNREACHABLE, DatabaseState.MISSING)
 
 
 @dataclass(frozen=True)
 class Move:
-    """The change of one database's version rows, to be made only if they still are ``before``.
+    """A change of one database's version rows, made only if they still are ``before``.
 
-    In the journal, one that changes nothing says that the rows were right when a repair was made.
+    In the journal, a move that changes nothing says that the rows were right at the time of a
+    repair.
 
     Attributes:
         name: as in ``DatabaseStatus``.
         identity: as in ``DatabaseStatus``.
-        before: the rows now, sorted.
+        before: the current rows, sorted.
         after: the rows afterwards, sorted.
-        means: of a move in the journal, a digest of the revisions that ``after`` stood for then;
-            ``""`` where the journal does not tell.
+        means: in the journal, a digest of the revisions that ``after`` stood for then; ``""`` if it
+            is not recorded.
     """
 
     name: str
@@ -126,30 +126,30 @@ class Move:
 
     @property
     def stays(self) -> bool:
-        """Whether the rows stay, and only the journal gets to know which chain has written them."""
+        """Whether the rows stay, and only the journal records which chain wrote them."""
         return self.before == self.after
 
 
 class MoveState(Enum):
-    """How a move has ended."""
+    """The outcome of a move."""
 
     PLANNED = "planned"
     MOVED = "moved"
     UNCHANGED = "unchanged"  # there was nothing to do
-    DOUBTFUL = "doubtful"  # left as it is: right by one chain, and by another it cannot be moved
-    REFUSED = "refused"  # moving would skip revisions, or the rows are others by now
-    FAILED = "failed"  # the database did not let us; its rows are as they were
-    UNKNOWN = "unknown"  # the connection was lost while the change was being made final
+    DOUBTFUL = "doubtful"  # not moved: right by one chain, impossible by another
+    REFUSED = "refused"  # moving would skip revisions, or the rows have changed
+    FAILED = "failed"  # the database refused; its rows are unchanged
+    UNKNOWN = "unknown"  # the connection was lost during the commit
 
 
 @dataclass(frozen=True)
 class MoveResult:
-    """What came of one move.
+    """The result of one move.
 
     Attributes:
-        move: what was to be done.
-        state: how it ended.
-        detail: why, where it did not simply work.
+        move: the move.
+        state: its outcome.
+        detail: why, unless it simply worked.
         remedy: what to do about that.
     """
 
@@ -161,27 +161,27 @@ class MoveResult:
 
 @dataclass(frozen=True)
 class LostRevision:
-    """What version control knows of a revision that no file has any more.
+    """What version control knows about a revision that no file has now.
 
     Attributes:
         revision: its id.
-        commit: the abbreviated hash of the commit that removed its file, or changed its id; where
-            the file is still there (``kept``), of the last one that changed it.
-        author: who made that commit.
-        date: when it was committed, aware.
-        path: the file's path before; absolute.
-        data: the file's bytes before; where it is still there, its bytes there.
-        parents: what its file named as ``down_revision``.
-        renamed: the id that the same file, or a file with the same body, has now; ``None`` if
-            none has it.
-        edited: whether the file that is meant by ``renamed`` does something else by now.
-        branch: the branch or other reference that leads to the commit, where ``HEAD`` does not.
-        kept: whether the file is still there: on ``branch``, or at ``HEAD`` and only the work
-            tree is without it, or in a directory that is no version location.
-        depends_on: what its file named as ``depends_on``.
-        checkout: a branch, a tag or a commit that has the file; ``""`` where none is known.
-        above: the revisions that stood on it and were removed with it.
-        main: the main branch, where it has a file of this id; ``""`` where it has none.
+        commit: the abbreviated hash of the commit that removed its file or changed its id; if the
+            file still exists (``kept``), of the last commit that changed it.
+        author: the author of that commit.
+        date: the committer date, timezone-aware.
+        path: the file's absolute path before.
+        data: the file's bytes before, or where it still exists.
+        parents: the ``down_revision`` of its file.
+        renamed: the current id of the same file, or of a file with the same body; ``None`` if there
+            is none.
+        edited: whether the file with the id ``renamed`` does something else now.
+        branch: the branch or other reference that leads to the commit, if ``HEAD`` does not.
+        kept: whether the file still exists: on ``branch``, or at ``HEAD`` but not in the work tree,
+            or in a directory that is no version location.
+        depends_on: the ``depends_on`` of its file.
+        checkout: a branch, a tag or a commit that has the file; ``""`` if none is known.
+        above: its descendants that were removed with it.
+        main: the main branch, if it has a file with this id; otherwise ``""``.
     """
 
     revision: str
@@ -202,7 +202,7 @@ class LostRevision:
 
     @property
     def requirements(self) -> tuple[str, ...]:
-        """What had to run before it: parents and dependencies."""
+        """Its parents and dependencies, which had to run before it."""
         return tuple(dict.fromkeys(self.parents + self.depends_on))
 
     @property
@@ -213,26 +213,26 @@ class LostRevision:
 
 @dataclass(frozen=True)
 class Databases:
-    """All that was read of databases, nothing judged.
+    """Everything that was read about databases, without judgement.
 
     Attributes:
-        statuses: where each of them stands.
-        moved: the last move that the journal holds, by identity.
-        lost: what version control knows of revisions that no file has, by revision.
-        sought: what version control was asked about, whether it knows it or not.
-        renamed: the ids that revisions have now, by those that they had before a repair.
-        squashed: the revision that others have gone into with a squash, by their ids.
-        shared: for each id that several migrations had in an older chain, the ids that they have
-            now; of one that is gone, the name of its file.
-        anew: while a repair is planned, the ids that it gives to revisions, by those that rows
-            hold; several where an id stood twice.
-        others: the ids that meant another migration in the chain that the user has named, with the
-            id that this one has now; of one that is gone, the name of its file.
-        origins: for each database of which it is not known which chain wrote its rows, by
-            identity, the latest commit whose chain would explain them; ``""`` where none would.
-        old_is_named: whether the user has said which chain has stamped them: the latest old one.
-        current_is_named: whether the user has said that it was the chain as it is.
-        notices: what keeps that from being complete, for the user.
+        statuses: the status of each.
+        moved: the last move in the journal, by identity.
+        lost: what version control knows about revisions that no file has, by revision.
+        sought: the revisions that version control was asked about, known or not.
+        renamed: the current ids of revisions, by those before a repair.
+        squashed: the revision that others were squashed into, by their ids.
+        shared: for each id that several migrations had in an older chain, their current ids; for
+            one that is gone, the name of its file.
+        anew: while a repair is planned, the new ids of revisions, by the ids in rows; several for
+            an id that several migrations had.
+        others: the ids that meant another migration in the chain that the user has named, with its
+            current id; for one that is gone, the name of its file.
+        origins: for each database whose rows an unknown chain wrote, by identity, the latest commit
+            whose chain would explain them; ``""`` if none would.
+        old_is_named: whether the user has named the chain that stamped them: the latest old one.
+        current_is_named: whether the user has named the current chain as that one.
+        notices: why that is incomplete, for the user.
     """
 
     statuses: tuple[DatabaseStatus, ...] = ()
@@ -252,15 +252,15 @@ class Databases:
 
 @dataclass(frozen=True)
 class DatabaseWishes:
-    """Which databases the user wants to be looked at.
+    """The databases that the user wants to include.
 
     Attributes:
-        own: whether the app's own are among them, or without an app those of the configuration.
-        in_passing: whether these are looked at only as far as that is quick; what keeps them from
-            being looked at is told, and changes nothing else.
-        urls: URLs, passwords included.
+        own: whether to include the app's own, or without an app those of the configuration.
+        in_passing: whether to read those only if that is quick; failures are reported, and change
+            nothing else.
+        urls: URLs, with passwords.
         file: a file with a URL, or the name of an environment variable, on each line.
-        schemas: a pattern of schemas with a version table each.
+        schemas: a pattern of schemas that each have a version table.
         stamps: the rows of databases that cannot be reached from here.
     """
 
@@ -273,7 +273,7 @@ class DatabaseWishes:
 
     @property
     def any(self) -> bool:
-        """Whether a database is to be looked at, at all."""
+        """Whether any database is included."""
         return self.own or bool(self.urls or self.file or self.stamps)
 
 
@@ -282,16 +282,16 @@ class DatabaseWishes:
 
 @dataclass(frozen=True)
 class Backup:
-    """A copy of one database that was read back and is complete.
+    """A verified copy of one database.
 
     Attributes:
-        name: how users know the database, passwords masked.
-        path: the file that holds the copy; its checksum lies beside it.
+        name: the name of the database for users, with passwords masked.
+        path: the file with the copy; its checksum is beside it.
         size: bytes of that file.
         sha256: its checksum, in hexadecimal.
-        tables: how many tables the copy holds, as counted in it.
+        tables: how many tables the copy has.
         seconds: how long it took.
-        restore: the command that puts the copy in the database's place; holds no password.
+        restore: the command that replaces the database with the copy; without password.
     """
 
     name: str
@@ -305,17 +305,17 @@ class Backup:
 
 @dataclass(frozen=True)
 class Downgrade:
-    """How a database gets over a chain that changes: down with the old one, up with the new one.
+    """A database's way to a changed chain: down with the old chain, up with the new one.
 
     Attributes:
         name: as in ``DatabaseStatus``.
         identity: as in ``DatabaseStatus``.
-        before: its rows now, sorted.
+        before: its current rows, sorted.
         below: its rows in between.
         after: its rows at the end.
-        down: what is downgraded, in this order.
-        up: what runs afterwards, in this order.
-        drops: what the downgrades drop, as far as their source tells.
+        down: the revisions to downgrade, in this order.
+        up: the revisions to upgrade afterwards, in this order.
+        drops: what the downgrades drop, as far as their source shows.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""A migration environment, its settings, and what lies around it in its project."""
+"""A migration environment, its settings, and its surroundings in the project."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ LOCK_NAME = "chain.lock"
 
 @dataclass(frozen=True)
 class Settings:
-    """What the ``[fixchain]`` section says.
+    """The ``[fixchain]`` section.
 
     Attributes:
-        ignore: codes of findings that are not to be reported.
-        intended_bases: bases that are meant to stand beside the main one.
-        version_table: the name of Alembic's version table, where ``env.py`` does not tell it.
+        ignore: codes of findings that are not reported.
+        intended_bases: bases that are independent on purpose.
+        version_table: the name of Alembic's version table, if ``env.py`` does not show it.
         version_table_schema: the schema of that table, likewise.
         main_branch: the Git revision that others build on; ``None`` for the remote's default
-            branch, ``""`` for none that a repair has to look at.
-        ignore_objects: patterns of the names of tables and of their parts that databases may have
-            otherwise than the chain makes them, ``audit_*`` or ``users.legacy`` for example.
+            branch, ``""`` for none.
+        ignore_objects: patterns of the names of tables and their parts that databases may have
+            different from the chain, for example ``audit_*`` or ``users.legacy``.
         published: patterns of the branches and tags of releases; ``None`` for those that look like
-            some.
+            releases.
     """
 
     ignore: frozenset[str] = frozenset()
@@ -42,16 +42,15 @@ class Environment:
     """A migration environment, as Alembic's configuration describes it.
 
     Attributes:
-        directory: the script location, absolute: it holds ``env.py``.
-        version_locations: the directories that hold migrations, absolute, in Alembic's order.
-        recursive: whether migrations are also looked for below these directories.
+        directory: the script location, absolute, with ``env.py`` in it.
+        version_locations: the directories with migrations, absolute, in Alembic's order.
+        recursive: whether migrations below these directories count.
         sourceless: whether compiled migrations without a source count.
         settings: the ``[fixchain]`` section.
         uses_flask: whether ``env.py`` belongs to Flask-Migrate.
-        dialect: SQLAlchemy's name of the database's dialect; ``None`` where it is not known.
-        asks_git: whether version control may be asked what it knows of the migrations.
-        local_modules: the top-level modules of the project that it belongs to; ``None`` where
-            nobody looked.
+        dialect: SQLAlchemy's name of the database's dialect; ``None`` if unknown.
+        asks_git: whether version control may be used.
+        local_modules: the top-level modules of its project; ``None`` if they were not read.
     """
 
     directory: Path
@@ -66,20 +65,20 @@ class Environment:
 
     @property
     def lock_path(self) -> Path:
-        """Where the chain lock is, if there is one."""
+        """The path of the chain lock, which may not exist."""
         return self.directory / LOCK_NAME
 
 
-# --- What lies around a migration environment in its project -------------------------------------
+# --- The surroundings of an environment in its project -------------------------------------------
 
 
 class OtherEnvironment(NamedTuple):
-    """Another directory near by whose ``env.py`` runs migrations.
+    """Another directory nearby whose ``env.py`` runs migrations.
 
     Attributes:
-        directory: it holds ``env.py``, absolute.
-        migrations: the names of the files in its ``versions/``; ``None`` where the configuration
-            has them somewhere else.
+        directory: the directory of ``env.py``, absolute.
+        migrations: the names of the files in its ``versions/``; ``None`` if the configuration has
+            them somewhere else.
         uses_flask: whether its ``env.py`` belongs to Flask-Migrate, so that an app may name it.
     """
 
@@ -93,7 +92,7 @@ class Pointer(NamedTuple):
 
     Attributes:
         location: the file, and the line of ``script_location``.
-        section: where it stands.
+        section: the section.
         target: the environment, absolute.
     """
 
@@ -104,15 +103,15 @@ class Pointer(NamedTuple):
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What lies around a migration environment, which is the active one here.
+    """The surroundings of a migration environment, the active one.
 
     Attributes:
-        seen_from: the directory from which people would name all this, absolute.
+        seen_from: the directory that displayed paths are relative to, absolute.
         by_app: whether the app's Migrate names the active environment.
         others: the other environments, beside the active one and at the top of the project.
-        pointers: what the configuration files there name, the active environment too.
-        no_metadata: where the ``None`` stands that the active ``env.py`` gives Alembic instead of
-            the models' metadata; empty where it gives something else, or nobody knows.
+        pointers: the environments that configuration files there name, including the active one.
+        no_metadata: the places where the active ``env.py`` gives Alembic ``None`` instead of the
+            models' metadata; empty if it gives something else, or it is unknown.
     """
 
     seen_from: Path = Path()

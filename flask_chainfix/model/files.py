@@ -1,7 +1,7 @@
-"""Migration files and what they say of themselves.
+"""Migration files and their headers.
 
-The types of which there is one for each migration file are named tuples: creating a frozen
-dataclass costs several times as much, and a check of 10,000 revisions creates 10,000 of each.
+Types with one instance per migration file are named tuples: creating a frozen dataclass costs
+several times as much, and a check of 10,000 revisions creates 10,000 of each.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Problem(NamedTuple):
 
     Attributes:
         name: the variable, for example ``down_revision``.
-        kind: what is the matter with it.
+        kind: the kind of problem.
         detail: the reason, in words that complete "``down_revision`` …".
         offset: byte offset of the place in the file.
     """
@@ -47,20 +47,20 @@ class Problem(NamedTuple):
 
 
 class Header(NamedTuple):
-    """What a migration file says of itself, read without running it.
+    """The header of a migration file, read without running it.
 
     Attributes:
-        revision: the id; ``None`` where it is computed.
-        down_revision: parents in the order of the file, ``()`` for a base; ``None`` where
-            they are computed, or are no strings.
-        branch_labels: labels, ``()`` for none; ``None`` where they are computed.
-        depends_on: ids or labels, ``()`` for none; ``None`` where they are computed.
+        revision: the id; ``None`` if it is computed.
+        down_revision: parents in the order of the file, ``()`` for a base; ``None`` if they are
+            computed, or not strings.
+        branch_labels: labels, ``()`` for none; ``None`` if they are computed.
+        depends_on: ids or labels, ``()`` for none; ``None`` if they are computed.
         message: first paragraph of the docstring, as Alembic shows it; ``""`` without one.
         revises: the text after ``Revises:`` in the docstring; ``None`` without such a line.
         revision_id: the text after ``Revision ID:``; ``None`` without such a line.
         create_date: the text after ``Create Date:``; ``None`` without such a line.
-        spans: byte span of each of the above that the file holds unescaped, by attribute name.
-            For the four variables it is that of the value's expression: of a tuple with its
+        spans: byte span of each of the above that the file contains unescaped, by attribute name.
+            For the four variables it is the span of the value's expression: of a tuple with its
             brackets, but without brackets around any other value.
         problems: what could not be read, in the order of the file.
     """
@@ -82,7 +82,7 @@ class Ignore(NamedTuple):
 
     Attributes:
         line: 1-based.
-        codes: which, in capitals; none where it names none.
+        codes: the codes that it names, in capitals; empty if it names none.
     """
 
     line: int
@@ -90,13 +90,13 @@ class Ignore(NamedTuple):
 
 
 class Unreadable(NamedTuple):
-    """A file that Alembic would try to load and that has no header to read.
+    """A file that Alembic would try to load, without a readable header.
 
     Attributes:
         reason: why, in words that complete "``x.py`` …".
         remedy: what to do about it.
-        line: 1-based line of the place; ``None`` where there is none.
-        stray: whether it is no migration, as far as anything tells.
+        line: 1-based line of the place; ``None`` if there is none.
+        stray: whether it appears not to be a migration.
     """
 
     reason: str
@@ -109,10 +109,10 @@ class MigrationFile(NamedTuple):
     """One file of a version location that Alembic loads.
 
     Attributes:
-        directory: the directory that it lies in, absolute.
+        directory: its directory, absolute.
         name: its name there.
-        data: the bytes on the disk; ``b""`` where they could not be read.
-        reading: what ``source`` made of them.
+        data: the bytes on the disk; ``b""`` if they could not be read.
+        reading: the result of ``source``.
     """
 
     directory: Path
@@ -127,18 +127,18 @@ class MigrationFile(NamedTuple):
 
     @property
     def path(self) -> Path:
-        """Where the file is; made when it is asked for, because making paths is slow."""
+        """The path of the file, made on demand because that is slow."""
         return self.directory / self.name
 
 
 @dataclass(frozen=True)
 class Edit:
-    """One file's change, to be made only if the file still holds ``before``.
+    """A change of one file, made only if the file still holds ``before``.
 
     Attributes:
         path: the file.
-        before: its bytes now; ``None`` for a file that is not there yet.
-        after: its bytes afterwards; ``None`` for a file that is to go.
+        before: its current bytes; ``None`` for a new file.
+        after: its bytes afterwards; ``None`` to delete the file.
     """
 
     path: Path

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.remedies import Remedy
 
-# Every kind of finding there is; a rule with any other code cannot be registered.
+# Every kind of finding; a rule with any other code cannot be registered.
 CODES = frozenset(
     f"FC{number}"
     for family in (range(101, 114), range(201, 207), range(301, 308), (401, 402), range(501, 505))
@@ -30,7 +30,7 @@ class Location(NamedTuple):
 
     Attributes:
         path: the file.
-        line: 1-based; ``None`` where there is none.
+        line: 1-based; ``None`` if there is none.
         ref: the Git revision that has the file, as the user calls it; ``""`` for the disk.
         commit: the abbreviated hash of that revision.
     """
@@ -46,11 +46,11 @@ class Finding:
     """One fault of the chain.
 
     Attributes:
-        code: stable, ``FC101`` for example; its meaning never changes.
-        name: the code in words, ``multiple-bases`` for example.
-        noun: what was found, ``base`` for example.
-        number: how many of it.
-        severity: how bad it is here.
+        code: stable, for example ``FC101``; its meaning never changes.
+        name: the code in words, for example ``multiple-bases``.
+        noun: what was found, for example ``base``.
+        number: how many were found.
+        severity: its severity here.
         message: what is wrong, one sentence.
         breaks: what stops working because of it.
         hint: what to do about it.
@@ -73,30 +73,30 @@ class Finding:
 
     @property
     def about(self) -> tuple[str, tuple[str, ...]]:
-        """What tells it from the other findings about a chain: code and revisions."""
+        """The key that identifies the finding in a chain: code and revisions."""
         return self.code, self.revisions
 
 
-# --- What there is to know of a kind of finding --------------------------------------------------
+# --- The explanation of a kind of finding --------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """What one code means, whatever was found.
+    """The explanation of one code, independent of findings.
 
-    The texts are paragraphs with a blank line between them, each on one line, but for the example;
-    ``{alembic}`` and ``{fixchain}`` in them stand for what runs the commands.
+    The texts are paragraphs, each on one line, with a blank line between them, except for the
+    example; ``{alembic}`` and ``{fixchain}`` in them stand for the commands.
 
     Attributes:
-        code: ``FC102`` for example.
-        name: ``multiple-heads`` for example.
-        severity: how bad such a finding usually is.
+        code: for example ``FC102``.
+        name: for example ``multiple-heads``.
+        severity: the usual severity of such a finding.
         summary: what it is, one sentence.
         meaning: what that means.
-        breaks: what stops working because of it, as findings have it.
-        origin: how it comes about.
-        repair: how it is repaired.
-        example: files with their names in comments, and what to type, line by line.
+        breaks: what stops working because of it, as in findings.
+        origin: how it happens.
+        repair: how to repair it.
+        example: files with their names in comments, and commands, line by line.
     """
 
     code: str

@@ -21,7 +21,7 @@ class Arrival(NamedTuple):
 
     Attributes:
         commit: its abbreviated hash.
-        date: when it was committed, aware.
+        date: the committer date, timezone-aware.
     """
 
     commit: str
@@ -32,14 +32,14 @@ class Landing(NamedTuple):
     """The commit that first added a file.
 
     Attributes:
-        position: its place among all, smaller is earlier. What the main branch has comes first, in
-            the order in which it got it; what arrived together, and what it has not, in the order
-            of the commits: none comes before its parents, and otherwise the dates decide.
+        position: its rank among all, smaller is earlier. Files on the main branch come first, in
+            the order in which they arrived; files that arrived together, and files that are not on
+            it, are in the order of the commits: parents first, then by date.
         commit: its abbreviated hash.
-        date: when it was committed, aware.
-        arrival: the commit that brought it to the main branch; ``None`` where that has it not, or
-            is not known.
-        author: who made it.
+        date: the committer date, timezone-aware.
+        arrival: the commit that brought it to the main branch; ``None`` if it is not there, or that
+            is unknown.
+        author: its author.
     """
 
     position: int
@@ -54,10 +54,10 @@ class History:
     """When the files of an environment landed in version control.
 
     Attributes:
-        landings: by the absolute path of the file as it was read; a file that was never
-            committed has none.
-        notices: what keeps the history from being complete, for the user, each once.
-        renamed: the paths as they were read of files that have other ones now, by the new path.
+        landings: by the absolute path of the file as it was read, without files that were never
+            committed.
+        notices: why the history is incomplete, for the user, each once.
+        renamed: the paths as they were read of files that were renamed since, by the new path.
     """
 
     landings: Mapping[Path, Landing] = field(default_factory=dict)
@@ -65,7 +65,7 @@ class History:
     renamed: Mapping[Path, Path] = field(default_factory=dict)
 
     def after(self, mends: Iterable[Mend]) -> History:
-        """The same history of files of which some have got other names."""
+        """The same history after some files were renamed."""
         renamed = dict(self.renamed)
         for mend in mends:
             old, new = mend.edits[0].path, mend.edits[-1].path
@@ -74,25 +74,25 @@ class History:
         return replace(self, renamed=renamed)
 
     def landing(self, path: Path) -> Landing | None:
-        """The commit that first added a file, also where it has another name now."""
+        """The commit that first added a file, also if it was renamed."""
         return self.landings.get(self.renamed.get(path, path))
 
     def name(self, path: Path) -> str:
-        """The name that a file had when it was read: what it is called since tells nothing."""
+        """The name of a file when it was read, before any renaming."""
         return self.renamed.get(path, path).name
 
 
-# --- What others build on and have installed, as the repository around the migrations knows it ---
+# --- Chains that others build on and have installed, from the repository of the migrations -------
 
 
 @dataclass(frozen=True)
 class Upstream:
-    """A Git revision with a chain on which others build.
+    """A Git revision with a chain that others build on.
 
     Attributes:
-        ref: its name, as users know it.
-        operation: what Git is in the middle of, as it is called on its command line (``merge``,
-            ``rebase``, …); ``""`` for nothing.
+        ref: its name for users.
+        operation: Git's current operation, by its name on the command line (``merge``, ``rebase``,
+            …); ``""`` for none.
     """
 
     ref: str
@@ -106,16 +106,16 @@ class Upstream:
 
 @dataclass(frozen=True)
 class PublishedChain:
-    """A chain that databases run which nobody here can ask: the main branch's, or a release's.
+    """The chain of the main branch or of a release, which databases out of reach may run.
 
     Attributes:
-        name: how users know it: ``the main branch (origin/main)``, ``the release v1.2``.
-        ref: what Git calls it.
+        name: its name for users: ``the main branch (origin/main)``, ``the release v1.2``.
+        ref: its name in Git.
         short: the same, as short as users type it.
         files: its migrations.
-        is_main: whether it is that of the main branch.
-        is_line: whether its first parents tell when something landed: those of the main branch, and
-            of the local branch of that name, which may be ahead.
+        is_main: whether it is the main branch's.
+        is_line: whether its first parents show when something landed: the main branch, and the
+            local branch of that name, which may be ahead.
     """
 
     name: str
@@ -133,7 +133,7 @@ class PublishedChain:
         return frozenset(id_ for id_ in ids if id_ is not None)
 
 
-# --- What a chain is held against: the lock beside it, and what others have of it already --------
+# --- What a chain is compared with: the lock beside it, and what others already have -------------
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ class ChainLock:
 
     Attributes:
         path: the file.
-        data: its bytes; ``None`` where they could not be read.
+        data: its bytes; ``None`` if they could not be read.
         problem: why not, in words that complete "``chain.lock`` …".
     """
 
@@ -153,12 +153,12 @@ class ChainLock:
 
 @dataclass(frozen=True)
 class Published:
-    """The migrations that others have already.
+    """The migrations that others already have.
 
     Attributes:
         ref: the Git revision that has them, as the user calls it.
-        files: what Alembic would load of it.
-        allowed: revisions that may change all the same.
+        files: the files that Alembic would load there.
+        allowed: revisions that may change anyway.
     """
 
     ref: str
@@ -166,7 +166,7 @@ class Published:
     allowed: frozenset[str] = frozenset()
 
 
-# --- What merges would be, before anybody merges -------------------------------------------------
+# --- The results of merges, before anybody merges ------------------------------------------------
 
 
 class Change(NamedTuple):
@@ -174,8 +174,8 @@ class Change(NamedTuple):
 
     Attributes:
         commit: its abbreviated hash.
-        author: who wrote it, by name.
-        date: the day on which that was, ``2024-01-31`` for example.
+        author: its author's name.
+        date: its day, for example ``2024-01-31``.
     """
 
     commit: str
@@ -187,11 +187,11 @@ class Change(NamedTuple):
 
 
 class Conflict(NamedTuple):
-    """A file of which Git leaves to people what becomes of it in a merge.
+    """A file with a conflict in a merge.
 
     Attributes:
-        path: where it lies, or would.
-        kind: what is the matter, as Git calls it: ``contents``, ``modify/delete``, …
+        path: its path after the merge.
+        kind: Git's name of the conflict: ``contents``, ``modify/delete``, …
     """
 
     path: Path
@@ -200,13 +200,13 @@ class Conflict(NamedTuple):
 
 @dataclass(frozen=True)
 class Side:
-    """One of two sides that are to be merged.
+    """One of the two sides of a merge.
 
     Attributes:
-        ref: the Git revision, as the user calls it; ``""`` for what lies on the disk.
+        ref: the Git revision, as the user calls it; ``""`` for the files on the disk.
         files: its migrations.
         lock: its chain lock.
-        commit: the abbreviated hash of its commit, which for what lies on the disk is below it.
+        commit: the abbreviated hash of its commit; for the files on the disk, of the commit below.
         shared: the identities of migrations that every other side has as well, as far as known.
     """
 
@@ -221,7 +221,7 @@ class Side:
 
     @property
     def name(self) -> str:
-        """What to call it in a sentence."""
+        """Its name in a sentence."""
         return self.ref or "yours"
 
     @cached_property
@@ -231,7 +231,7 @@ class Side:
 
     @cached_property
     def held(self) -> frozenset[int]:
-        """The identities of its migrations: what two sides have in common is one object."""
+        """The identities of its migrations: sides share the objects that they have in common."""
         return frozenset(map(id, self.files))
 
     @cached_property
@@ -239,7 +239,7 @@ class Side:
         return [file for file in self.files if id(file) not in self.shared]
 
     def unshared(self, other: Side) -> list[MigrationFile]:
-        """The files that are not the very objects that the other side has."""
+        """The files that are not the same objects as the other side's."""
         return [file for file in self._own if id(file) not in other.held]
 
     def ids_beside(self, other: Side) -> frozenset[str]:
@@ -247,7 +247,7 @@ class Side:
         return frozenset(filter(None, map(id_of, self.files_beside(other))))
 
     def files_beside(self, other: Side) -> list[MigrationFile]:
-        """The migrations that the other side does not have, under their ids or at all."""
+        """The migrations that the other side does not have, by id or at all."""
         if id(other) not in self._beside:
             new = [
                 file
@@ -258,24 +258,24 @@ class Side:
         return self._beside[id(other)][1]
 
     def _has_another(self, file: MigrationFile) -> bool:
-        """Whether the id of a file is that of another migration here."""
+        """Whether another migration has the id of a file here."""
         same = (each for each in self.files if id_of(each) == id_of(file))
         return all(each.path != file.path and each.data != file.data for each in same)
 
 
 def shared_by(sides: Iterable[Side]) -> frozenset[int]:
-    """The identities of the migrations that all of some sides have."""
+    """The identities of the migrations that all sides have."""
     held = {id(side): side.held for side in sides}
     return frozenset.intersection(*held.values()) if held else frozenset()
 
 
 def id_of(file: MigrationFile) -> str | None:
-    """The id of a migration; ``None`` where none is known."""
+    """The id of a migration; ``None`` if it is unknown."""
     return file.reading.revision if isinstance(file.reading, Header) else None
 
 
 class Meeting(NamedTuple):
-    """A chain in which one side of a merge stands on top of the other.
+    """A chain with one side of a merge on top of the other.
 
     Attributes:
         above: the name of the side on top.
@@ -287,7 +287,7 @@ class Meeting(NamedTuple):
 
 
 class Settling(Enum):
-    """What makes a sound chain of a merge."""
+    """What makes a merge a sound chain."""
 
     NOTHING = "the merge itself"
     REBASE = "rebase"
@@ -296,21 +296,21 @@ class Settling(Enum):
 
 @dataclass(frozen=True)
 class Merge:
-    """What Git would make of two sides; nothing was merged for that.
+    """Git's result of merging two sides, which are not really merged.
 
     Attributes:
         mine: the side that merges.
         theirs: the side that is merged.
-        files: the migrations that would be there afterwards.
-        lock: the chain lock that would.
-        conflicts: the migrations, and the chain lock, at which Git would stop.
-        others: how many files of other kinds it would stop at.
-        to_commit: files of mine that are not committed, or not as they are on the disk.
-        is_gate: whether what is merged has landed, so that mine come on top of it.
-        tracking: the remote that ``git fetch`` asks about it; ``""`` for none.
-        settling: what makes a sound chain of it.
-        meetings: both sides in one line, for each order in which they can land, where what they do
-            to the schema may be in conflict.
+        files: the migrations after the merge.
+        lock: the chain lock after the merge.
+        conflicts: the migrations, and the chain lock, with conflicts.
+        others: how many other files have conflicts.
+        to_commit: files of mine that are not committed, or differ from the disk.
+        is_gate: whether the merged side has landed, so that mine come on top of it.
+        tracking: the remote for ``git fetch``; ``""`` for none.
+        settling: what makes it a sound chain.
+        meetings: both sides in one line, for each order in which they can land, if their changes to
+            the schema may conflict.
         changes: the commits that last changed migrations of either side, by id.
     """
 
@@ -329,12 +329,12 @@ class Merge:
 
     @property
     def is_new(self) -> bool:
-        """Whether it is another chain than that of either side."""
+        """Whether its chain differs from both sides."""
         return self.files not in (self.mine.files, self.theirs.files)
 
     @property
     def resolved(self) -> tuple[MigrationFile, ...]:
-        """The migrations, with those at which Git would stop as the other side has them."""
+        """The migrations, with the other side's version of those with conflicts."""
         if not self.conflicts:
             return self.files
         stopped = {conflict.path for conflict in self.conflicts}
@@ -343,7 +343,7 @@ class Merge:
 
 
 class Fit(Enum):
-    """How two branches go together."""
+    """Whether two branches can land together."""
 
     WELL = "fits"
     REBASE = "needs a rebase"
@@ -353,13 +353,13 @@ class Fit(Enum):
 
 
 class Pair(NamedTuple):
-    """Two branches, and how they go together.
+    """Two branches, and whether they can land together.
 
     Attributes:
-        one: the name of the first, ``yours`` for what lies on the disk.
-        other: that of the second.
-        fit: how they do.
-        detail: what there is to say of that.
+        one: the name of the first, ``yours`` for the files on the disk.
+        other: the name of the second.
+        fit: whether they can.
+        detail: details of that.
     """
 
     one: str
@@ -370,11 +370,12 @@ class Pair(NamedTuple):
 
 @dataclass(frozen=True)
 class Queue:
-    """How branches can land that have not yet.
+    """An order in which several branches can land.
 
     Attributes:
-        pairs: every two of them, and each with what has landed.
-        order: one in which all can, each rebased onto those before; ``None`` where there is none.
+        pairs: each two of them, and each with what has landed.
+        order: an order in which all can land, each rebased onto those before; ``None`` if there is
+            none.
     """
 
     pairs: tuple[Pair, ...]

@@ -1,4 +1,4 @@
-"""The files that call ``check`` in hooks, in CI jobs and in reviews: what belongs into each."""
+"""The lines that call ``check`` in hooks, in CI jobs and in reviews, and their files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from flask_chainfix.model.files import Edit
 
 
 class HookState(Enum):
-    """What has become of a file, or is to become of it."""
+    """What was done, or will be done, to a file."""
 
     SHOWN = "shown"
     PLANNED = "planned"
@@ -26,16 +26,16 @@ class HookState(Enum):
 
 @dataclass(frozen=True)
 class HookFile:
-    """A file that holds a hook, a job or a checklist, or is to hold it.
+    """A file with a hook, a job or a checklist, or one that will have it.
 
     Attributes:
-        name: what it is, for people.
+        name: its name for people.
         path: the file.
-        text: the lines that belong there, as somebody would copy them.
-        state: what has become of it.
-        edit: what creates the file, if it is to be written.
-        detail: why it is left alone, or how what is there differs.
-        settings: what is to be set in it by Git, which alone writes its configuration.
+        text: the lines to add, for copying.
+        state: what was done to it.
+        edit: the edit that creates the file, if it is to be written.
+        detail: why it is left alone, or how its lines differ.
+        settings: values that Git must set in it, because only Git writes its configuration.
     """
 
     name: str
@@ -48,14 +48,14 @@ class HookFile:
 
 
 class Call(NamedTuple):
-    """How the console script is called at the top of a work tree.
+    """How to call the console script at the top of a work tree.
 
     Attributes:
-        place: the migrations directory, or the configuration file, as seen from there.
-        options: what names it to the console script; none for the directory that is the default.
-        requirement: what pip installs the console script by.
-        programs: the directory of the virtual environment in use that holds the console script, as
-            seen from the top; ``""`` where there is none, or where others would read of it.
+        place: the migrations directory, or the configuration file, relative to the top.
+        options: the options that name it; none for the default directory.
+        requirement: the requirement with which pip installs the console script.
+        programs: the directory of the active virtual environment with the console script, relative
+            to the top; ``""`` if there is none, or if others would see it.
     """
 
     place: str
@@ -77,7 +77,7 @@ _CALLS_CHECK = re.compile(
 
 
 def calls_check(data: bytes) -> bool:
-    """Whether a file has such lines already, ours or somebody's own."""
+    """Whether a file already has such lines, ours or others."""
     return _CALLS_CHECK.search(data) is not None
 
 
@@ -85,11 +85,11 @@ class Kind(NamedTuple):
     """A kind of file.
 
     Attributes:
-        name: what it is, for people.
+        name: its name for people.
         text: the lines for a call.
-        where: where they go in a file that is there already.
-        opening: what a new file holds above them.
-        is_in: whether a file has such lines already, ours or somebody's own.
+        where: where they go in an existing file.
+        opening: the lines above them in a new file.
+        is_in: whether a file already has such lines, ours or others.
     """
 
     name: str
@@ -99,10 +99,10 @@ class Kind(NamedTuple):
     is_in: Callable[[bytes], bool] = calls_check
 
 
-# --- Where the tool is, with nothing on the PATH and no environment active -----------------------
-# Where virtual environments have their programs, from the top of a work tree.
+# --- Finding the tool without a PATH and without an active environment ---------------------------
+# The program directories of virtual environments, from the top of a work tree.
 USUAL = (".venv/bin", "venv/bin", "env/bin", ".venv/Scripts", "venv/Scripts")
-# An environment is used where it is there; neither of the two makes or changes one.
+# An existing environment is used; neither of the two creates or changes one.
 _MANAGERS = {
     "uv": ("uv run --no-sync", '[ -e uv.lock ] && [ -e "${UV_PROJECT_ENVIRONMENT:-.venv}" ]'),
     "poetry": ("poetry run", "[ -e poetry.lock ] && poetry env info --path"),
@@ -138,9 +138,9 @@ def _pre_commit(call: Call) -> str:
 
 # --- Git's own hook ------------------------------------------------------------------------------
 def _git_hook(call: Call) -> str:
-    """Lines that are silent while nothing is wrong.
+    """The lines of Git's hook, which print nothing while nothing is wrong.
 
-    Hooks are no part of a commit, and branches without the migrations have to pass.
+    Hooks are not part of a commit, and branches without the migrations must pass.
     """
     sought = "".join(
         f"        fixchain_is={name}; ! {{ {there} && {run} fixchain --version; }} || return 0\n"
@@ -182,19 +182,19 @@ fi
 """
 
 
-_LONGEST = 10  # seconds that a checkout may be kept by an app that hangs
+_LONGEST = 10  # seconds that a hanging app may delay a checkout
 
 
 def post_checkout(command: str, app: str | None, directory: str, places: Sequence[str]) -> Kind:
-    """The hook for after a checkout: a line where that has left a database ahead of the code.
+    """The hook after a checkout: prints a line if a database is now ahead of the code.
 
-    Whatever happens, its status is 0, and it says nothing else.
+    Its exit status is always 0, and it prints nothing else.
 
     Args:
-        command: what runs our commands, as it would be typed.
-        app: what ``FLASK_APP`` is to be; ``None`` for what it is.
-        directory: where it is typed, as seen from the top of the work tree.
-        places: pathspecs of the migrations; where no commit has changed them, nobody looks.
+        command: the command that runs ours, as it would be typed.
+        app: the value of ``FLASK_APP``; ``None`` to leave it unchanged.
+        directory: where the command runs, relative to the top of the work tree.
+        places: pathspecs of the migrations; if no commit has changed them, nothing is checked.
     """
     named = f"        export FLASK_APP={script_words(app)}\n" if app else ""
 
@@ -229,12 +229,12 @@ _PLAIN_COMMAND = re.compile(r"fixchain (?:[\w ./=<>$@{}+\"-]|:\+)+", re.ASCII)
 
 
 def _command_in_yaml(command: str) -> str:
-    """A command line of ours as a scalar, plain where it is harmless."""
+    """A command line of ours as a scalar, unquoted if that is safe."""
     return command if _PLAIN_COMMAND.fullmatch(command) else yaml_string(command)
 
 
 def _workflow(call: Call) -> str:
-    # GitHub puts in the value of an expression before it knows of any quotes.
+    # GitHub inserts the values of expressions before it parses quotes.
     check = call.shell("check").replace("${{", "$''{{")
     command = f'{check} ${{AGAINST:+--against "$AGAINST"}} --format github'
     return f"""\
@@ -285,7 +285,7 @@ jobs:
 """
 
 
-# What a pull request is to be merged into, or a merge queue would land on.
+# The target of a pull request, or of a merge queue.
 _AGAINST = (
     "github.base_ref && format('origin/{0}', github.base_ref) || github.event.merge_group.base_sha"
 )
@@ -323,8 +323,8 @@ fixchain:
 
 # --- The merge driver for chain locks ------------------------------------------------------------
 def merge_driver(call: Call) -> dict[str, str]:
-    """The settings that have Git merge chain locks with ``merge-lock``, by lines if it is lost."""
-    places = _places(call).replace("%", "%%")  # Git puts something in for the others
+    """The settings with which Git merges chain locks by ``merge-lock``, or by lines without it."""
+    places = _places(call).replace("%", "%%")  # Git replaces the others
     return {
         "merge.fixchain.name": "chain locks of flask-chainfix",
         "merge.fixchain.driver": (
@@ -332,7 +332,7 @@ def merge_driver(call: Call) -> dict[str, str]:
             ' exec "$tool" merge-lock -- %O %A %B %L %P; done;'
             " git merge-file --marker-size=%L %A %O %B"
         ),
-        # What is in the middle of a merge of several ancestors is no state of the chain.
+        # The virtual ancestor in a merge with several ancestors is no state of the chain.
         "merge.fixchain.recursive": "text",
     }
 

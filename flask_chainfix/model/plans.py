@@ -1,4 +1,4 @@
-"""How a chain is to be repaired, and what Alembic said of the result."""
+"""Plans to repair a chain, and Alembic's confirmation of the result."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ AUTO = "auto"  # the strategy that takes the first that is safe
 
 
 class Reason(NamedTuple):
-    """Why a part of a plan is as it is: a stable word for scripts, a sentence for people.
+    """The reason for a part of a plan: a stable word for scripts, a sentence for people.
 
-    The word ``guess`` means that the sentence tells what is not certain.
+    The word ``guess`` means that the sentence says what is uncertain.
     """
 
     kind: str
@@ -29,20 +29,20 @@ class Reason(NamedTuple):
 
 @dataclass(frozen=True)
 class Wishes:
-    """What the user asks of a plan.
+    """The user's wishes for a plan.
 
     Attributes:
         strategy: the name of a strategy; ``auto`` takes the first that is safe.
-        root: the base that is to stay; ``None`` lets the chain decide.
-        attach: parents that revisions are to get, by revision.
-        strict: whether bases that merge points already join are linked as well.
-        bring_back: lost revisions whose files are to come back from version control.
-        tombstones: lost revisions that are to get a file without a body, with the parent that it
-            gets; ``None`` leaves that to version control.
-        relabel: branch labels that revisions are to get instead of theirs, by revision.
-        docstrings: whether every docstring is to name the parents that ``down_revision`` names.
-        shorten_ids: whether ids that are too long for the version table are to become shorter.
-        accept: the codes of faults that may be in the planned chain.
+        root: the base to keep; ``None`` lets the chain decide.
+        attach: new parents of revisions, by revision.
+        strict: whether to link bases that merge points already join.
+        bring_back: lost revisions whose files are restored from version control.
+        tombstones: lost revisions that get a file without a body, each with its parent; ``None``
+            takes it from version control.
+        relabel: new branch labels of revisions, by revision.
+        docstrings: whether to make every docstring name the parents in ``down_revision``.
+        shorten_ids: whether to shorten ids that are too long for the version table.
+        accept: the codes of faults that the planned chain may have.
     """
 
     strategy: str = AUTO
@@ -58,7 +58,7 @@ class Wishes:
 
     @property
     def typed(self) -> tuple[str, ...]:
-        """The options that ask for it."""
+        """The options for these wishes."""
         options = {
             "--strategy": (self.strategy,) if self.strategy != Wishes.strategy else (),
             "--root": (self.root,) if self.root is not None else (),
@@ -81,7 +81,7 @@ class Wishes:
 
     @property
     def asks_for_change(self) -> bool:
-        """Whether something is asked for, also of a chain that needs nothing."""
+        """Whether a wish changes even a healthy chain."""
         return self != Wishes(self.strategy, strict=self.strict, accept=self.accept)
 
 
@@ -92,7 +92,7 @@ class Relink:
     Attributes:
         revision: its id.
         path: its file.
-        before: its parents as the file names them now.
+        before: its current parents, as the file names them.
         after: its parents after the repair.
         why: the reasons, the most important first.
     """
@@ -110,8 +110,8 @@ class NewRevision:
 
     Attributes:
         revision: its id.
-        path: its file; ``None`` until Alembic's template has been asked for the name.
-        location: the version location that it goes to.
+        path: its file; ``None`` until Alembic's template has provided the name.
+        location: its version location.
         message: its message.
         down_revision: its parents.
         why: the reasons.
@@ -126,32 +126,32 @@ class NewRevision:
 
 
 class Part(Enum):
-    """What of a migration a mend changes."""
+    """The part of a migration that a mend changes."""
 
     PARENTS = "down_revision"
     DEPENDENCIES = "depends_on"
     ID = "revision"
     LABELS = "branch_labels"
     DOCSTRING = "docstring"
-    FILE = "file"  # it comes, or goes
+    FILE = "file"  # the file is created or deleted
 
 
 @dataclass(frozen=True)
 class Mend:
-    """A fault of a single migration that is put right.
+    """The repair of a fault in a single migration.
 
     Attributes:
-        code: that of the fault, ``FC103`` for example.
+        code: the code of the fault, for example ``FC103``.
         part: what changes.
-        revision: the id that the migration has before.
+        revision: the migration's id before.
         path: its file.
-        before: what that part says now; of a file, the revision if it is there.
-        after: what it is to say.
-        why: the reasons; one of the kind ``guess`` says what is not certain.
-        edits: the change of files, from what the mends before it leave.
-        new: the revision that comes with a new file.
-        frees_id: whether no revision has the id any more that this one has before.
-        choices: the other ways there are.
+        before: the part's value before; for a file, the revision if it exists.
+        after: the part's new value.
+        why: the reasons; one of the kind ``guess`` says what is uncertain.
+        edits: the changes of files, after those of the mends before it.
+        new: the revision of a new file.
+        frees_id: whether no revision has the migration's old id afterwards.
+        choices: the other ways to mend it.
     """
 
     code: str
@@ -169,7 +169,7 @@ class Mend:
 
 @dataclass(frozen=True)
 class Plan:
-    """How a chain is to be repaired.
+    """A plan to repair a chain.
 
     Attributes:
         strategy: the name of the strategy that made it.
@@ -177,9 +177,9 @@ class Plan:
         new_revisions: files to add.
         order: every revision of the repaired lineage, base first.
         why: why this strategy.
-        mends: what else changes in single files.
-        choices: the other ways to what it does without being certain.
-        squashed: the revision that others go into, by their ids.
+        mends: the other changes of single files.
+        choices: alternatives to its uncertain parts.
+        squashed: the revision that others are squashed into, by their ids.
     """
 
     strategy: str
@@ -193,12 +193,12 @@ class Plan:
 
     @property
     def parents(self) -> Mapping[str, tuple[str, ...]]:
-        """The parents that revisions get, by revision."""
+        """The new parents of revisions, by revision."""
         return {relink.revision: relink.after for relink in self.relinks}
 
     @property
     def renamed(self) -> Mapping[str, str]:
-        """The ids that revisions get which databases may be stamped with, by those they have."""
+        """The new ids of revisions that databases may be stamped with, by their old ones."""
         return {
             mend.before[0]: mend.after[0]
             for mend in self.mends
@@ -207,7 +207,7 @@ class Plan:
 
     @property
     def guesses(self) -> tuple[str, ...]:
-        """What it does without being certain, each once."""
+        """Its uncertain parts, each once."""
         whys = [part.why for parts in (self.relinks, self.mends) for part in parts]
         whys += [new.why for new in self.new_revisions]
         return tuple(
@@ -216,13 +216,13 @@ class Plan:
 
 
 class CarryOver(NamedTuple):
-    """Something that a migration does and no schema shows.
+    """An operation of a migration that no schema shows.
 
     Attributes:
         revision: its id.
         path: its file.
         line: 1-based line of the operation.
-        detail: what it is.
+        detail: what it does.
     """
 
     revision: str
@@ -232,13 +232,13 @@ class CarryOver(NamedTuple):
 
 
 class Proof(NamedTuple):
-    """That two chains make the same schema on a server.
+    """A proof that two chains create the same schema on a server.
 
     Attributes:
-        database: where, passwords masked.
+        database: the server, with passwords masked.
         dialect: ``sqlite``, ``postgresql``, ``mysql`` or ``mariadb``.
         compared: how many objects were compared.
-        rows: the tables with rows that only the old chain puts into a new database: how many each.
+        rows: how many rows only the old chain inserts into a new database, by table.
     """
 
     database: str
@@ -249,14 +249,14 @@ class Proof(NamedTuple):
 
 @dataclass(frozen=True)
 class Confirmation:
-    """What Alembic itself said of the files on the disk.
+    """Alembic's own view of the files on the disk.
 
     Attributes:
-        by: name and version, ``alembic 1.20.1`` for example.
+        by: name and version, for example ``alembic 1.20.1``.
         bases: ids, sorted.
         heads: ids, sorted.
-        heads_output: what ``heads`` printed.
-        history_output: what ``history`` printed.
+        heads_output: the output of ``heads``.
+        history_output: the output of ``history``.
     """
 
     by: str

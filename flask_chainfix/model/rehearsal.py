@@ -1,4 +1,4 @@
-"""What came of running a chain on a scratch database."""
+"""The results of running a chain on a scratch database."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.remedies import Remedy
 from flask_chainfix.model.databases import Trouble
 
-# The kinds of servers on which a rehearsal can run, and their names.
+# The kinds of servers that a rehearsal can run on, with their names.
 SERVERS = {"postgresql": "PostgreSQL", "mysql": "MySQL", "mariadb": "MariaDB"}
 
 
 class FailureKind(Enum):
-    """What a failure is to be blamed on."""
+    """The cause of a failure."""
 
-    CHAIN = "chain"  # something is missing, or there already: its order or content
+    CHAIN = "chain"  # an object is missing, or exists already: wrong order or content
     SQLITE = "sqlite"  # SQLite cannot do it outside batch mode, or does not know the SQL
     DOWNGRADE = "downgrade"  # a downgrade() fails, or leaves something behind
     DRIVER = "driver"  # a database driver is not installed
-    MODULE = "module"  # something else that is imported is not installed
+    MODULE = "module"  # another imported module is not installed
     ENVIRONMENT = "environment"  # the app or env.py raises
-    CONNECTION = "connection"  # the app, env.py or a migration wants another database
+    CONNECTION = "connection"  # the app, env.py or a migration connects to another database
     DATABASE = "database"  # the server: no space, connection lost
-    STAMP = "stamp"  # the new chain cannot start where the database is stamped
+    STAMP = "stamp"  # the new chain cannot start from the stamp of the database
     STRANDED = "stranded"  # revisions that never run on a database stamped there
     COMPARISON = "comparison"  # comparing with the models raises
     MIGRATION = "migration"  # anything else that a migration raises
@@ -37,11 +37,11 @@ class RehearsalStep(NamedTuple):
     Attributes:
         revision: its id.
         direction: ``up`` or ``down``.
-        round: 1 for the first way up and down, 2 for the second way up; 0 on the way to where the
-            database is stamped, which the old chain goes.
+        round: 1 for the first upgrade and downgrade, 2 for the second upgrade; 0 for the upgrade to
+            the database's stamp, with the old chain.
         seconds: how long it took.
-        error: the database's or Python's own message; ``""`` where there was none.
-        bind: the bind whose database it ran in, of a multi-database environment; else ``""``.
+        error: the database's or Python's own message; ``""`` if there was none.
+        bind: the bind of its database in a multi-database environment; otherwise ``""``.
     """
 
     revision: str
@@ -59,8 +59,8 @@ class DowngradeGap(NamedTuple):
         revision: its id.
         bind: as in ``RehearsalStep``.
         path: its file.
-        line: where ``downgrade()`` begins there, 1-based; ``None`` where that is not known.
-        faults: what is otherwise than before, ``leaves column users.mail`` for example.
+        line: 1-based line at which ``downgrade()`` begins; ``None`` if unknown.
+        faults: the differences from before, for example ``leaves column users.mail``.
     """
 
     revision: str
@@ -76,7 +76,7 @@ class LostRows(NamedTuple):
     Attributes:
         revision: its id.
         bind: as in ``RehearsalStep``.
-        table: the table that held them.
+        table: the table that had them.
         rows: how many.
     """
 
@@ -87,12 +87,12 @@ class LostRows(NamedTuple):
 
 
 class EmptyTable(NamedTuple):
-    """A table for which no rows could be made.
+    """A table that no rows could be made for.
 
     Attributes:
         bind: as in ``RehearsalStep``.
         table: its name.
-        why: what stands against it.
+        why: the reason.
     """
 
     bind: str
@@ -101,13 +101,13 @@ class EmptyTable(NamedTuple):
 
 
 class CopiedDatabase(NamedTuple):
-    """A copy of one of the app's databases, put into a scratch database.
+    """A copy of one of the app's databases in a scratch database.
 
     Attributes:
-        database: the one that was copied, its password masked.
+        database: the copied database, with its password masked.
         size: bytes of the backup.
-        tables: how many tables it holds.
-        seconds: how long it took to copy it and to put it there.
+        tables: how many tables it has.
+        seconds: how long copying and loading took.
         bind: as in ``RehearsalStep``.
         stamp: the rows of its version table.
     """
@@ -121,11 +121,11 @@ class CopiedDatabase(NamedTuple):
 
 
 class Statement(NamedTuple):
-    """What a migration sends to its database.
+    """A statement that a migration sends to its database.
 
     Attributes:
-        sql: in the words of its driver.
-        parameters: what goes with it, as JSON has it; ``None`` where JSON does not know a value.
+        sql: the SQL for its driver.
+        parameters: its parameters as JSON values; ``None`` if JSON cannot hold one.
         many: whether it runs once for each of several sets of parameters.
     """
 
@@ -136,22 +136,22 @@ class Statement(NamedTuple):
 
 @dataclass(frozen=True)
 class RehearsalFailure:
-    """What ended a rehearsal.
+    """The failure that ended a rehearsal.
 
     Attributes:
-        kind: what is to be blamed.
-        message: the database's or Python's own words, passwords masked.
-        revision: the revision that was running; ``None`` where none was.
-        direction: ``up``, ``down``, or ``""`` where no revision was running.
+        kind: the cause.
+        message: the database's or Python's own words, with passwords masked.
+        revision: the revision that was running; ``None`` if none was.
+        direction: ``up``, ``down``, or ``""`` if no revision was running.
         round: as in ``RehearsalStep``.
         path: the file in which it happened.
-        line: the line there, 1-based.
-        operation: the operation or the SQL that failed, ``op.add_column`` for example.
+        line: 1-based line in that file.
+        operation: the operation or the SQL that failed, for example ``op.add_column``.
         bind: as in ``RehearsalStep``.
-        cause: what the migrations' own text tells of it; ``""`` where nobody has asked.
+        cause: the cause according to the migrations' source; ``""`` if it was not examined.
         remedy: what to do about it.
-        trouble: what the database's error is about; ``None`` where it has raised none.
-        refuses: whether it is a ``downgrade()`` that raises this itself.
+        trouble: the kind of the database's error; ``None`` if there was none.
+        refuses: whether a ``downgrade()`` raised it on purpose.
     """
 
     kind: FailureKind
@@ -171,23 +171,23 @@ class RehearsalFailure:
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """What came of running a chain on a scratch database.
+    """The result of running a chain on a scratch database.
 
     Attributes:
         database: where it ran, in words or as a URL with the password masked.
         dialect: ``sqlite``, ``postgresql``, ``mysql`` or ``mariadb``.
-        app_dialect: that of the app's own database; ``""`` where nothing says it.
-        steps: what ran, in this order; the last one may have failed.
-        failure: what ended it early.
-        differences: what the models have otherwise; ``None`` if they were not compared.
+        app_dialect: the dialect of the app's own database; ``""`` if unknown.
+        steps: the steps in order; the last one may have failed.
+        failure: the failure that ended it early.
+        differences: the differences from the models; ``None`` if they were not compared.
         not_compared: why not.
-        start: where the database was stamped; empty for a rehearsal from nothing.
-        way_of: the known databases that stand there, whose way this was.
-        kept: URLs of the databases that are still there, passwords masked.
-        gaps: what downgrades do not undo; ``None`` where nobody has looked.
-        lost: rows that downgrades have deleted; ``None`` where no rows were made.
-        empty: tables for which no rows could be made.
-        copies: what was put into the scratch databases first.
+        start: the stamp that it started from; empty for an empty database.
+        way_of: the known databases with that stamp.
+        kept: URLs of the scratch databases that were kept, with passwords masked.
+        gaps: what downgrades do not undo; ``None`` if that was not checked.
+        lost: rows that downgrades have deleted; ``None`` if no rows were made.
+        empty: tables that no rows could be made for.
+        copies: the databases that were copied into the scratch databases first.
     """
 
     database: str
@@ -207,22 +207,22 @@ class Rehearsal:
 
     @property
     def missed_server(self) -> str:
-        """The kind of server that the app uses, where this ran on SQLite; else ``""``."""
+        """The kind of the app's server, if the rehearsal ran on SQLite instead; else ``""``."""
         if self.dialect != "sqlite":
             return ""
-        # MariaDB is mostly named as MySQL in URLs.
+        # URLs mostly call MariaDB MySQL.
         return (
             "MySQL or MariaDB" if self.app_dialect == "mysql" else SERVERS.get(self.app_dialect, "")
         )
 
 
 class RevisionSql(NamedTuple):
-    """What one migration would send to a database, as Alembic's offline mode has it.
+    """The SQL of one migration, from Alembic's offline mode.
 
     Attributes:
         revision: its id.
         statements: the SQL of its ``upgrade()``.
-        problem: why there is none, or not all of it; ``""`` where there is.
+        problem: why there is no SQL, or not all of it; ``""`` if it is complete.
     """
 
     revision: str

@@ -13,7 +13,7 @@ from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.applied.has_run import Applied, applied_anywhere
 from flask_chainfix.databases.applied.rows import are_tied, gaps, taking_down, tops
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.diagnosis.lost_revisions import losses, told_losses
+from flask_chainfix.diagnosis.lost_revisions import losses, losses_in_words
 from flask_chainfix.model.databases import Downgrade, Move, MoveResult, MoveState
 from flask_chainfix.planning.proposal import Proposal
 from flask_chainfix.schema.footprint import Footprint
@@ -122,7 +122,7 @@ class Turn:
             return merged
         graph = self.now.graph
         run = [name for name in graph.order if name in self.mine and name in database.revisions]
-        told = told_losses(self._downgrades_of(database, run))
+        told = losses_in_words(self._downgrades_of(database, run))
         hands = taking_down(graph, database.revisions, self.mine)
         by_hand = (*hands, self.command, "{alembic} upgrade head")
         if database.status.by_user:

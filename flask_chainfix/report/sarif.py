@@ -74,7 +74,7 @@ def _results(diagnosis: Diagnosis, tools: Tools) -> list[dict[str, Any]]:
 
 def _rule(rule: Explanation, tools: Tools) -> dict[str, Any]:
     help_ = tools.spell_out(
-        f"{rule.meaning}\n\nHow it comes about: {rule.origin}\n\nHow it is repaired: {rule.repair}"
+        f"{rule.meaning}\n\nHow it happens: {rule.origin}\n\nHow to repair it: {rule.repair}"
     )
     breaks = tools.spell_out(rule.breaks)
     return {

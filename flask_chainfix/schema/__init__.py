@@ -1,7 +1,7 @@
-"""What migrations do to tables: read from their sources, and what that proves of their order.
+"""What migrations do to the schema, read from their sources, and what that proves about order.
 
-``footprint`` holds what one migration does, which ``python`` reads from its source and ``sql`` from
-the SQL in it. ``evidence`` collects that of a chain; ``order`` says what must run before what, and
-``conflicts`` what no order can mend. Of indexes, constraints and types only that is judged which is
-made or dropped twice: many have names that databases choose.
+``footprint`` describes one migration; ``python`` reads it from the source and ``sql`` from the SQL
+in it. ``evidence`` collects the footprints of a chain, ``order`` derives which revision must run
+before which, and ``conflicts`` finds what no order can fix. For indexes, constraints and types only
+double creations and drops are judged, because databases choose many of their names.
 """

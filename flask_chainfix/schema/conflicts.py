@@ -1,4 +1,4 @@
-"""What no order can mend: objects that nobody makes, or that are made or dropped twice."""
+"""What no order can fix: objects that are never created, or created or dropped twice."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import NamedTuple
 from flask_chainfix.schema.evidence import Evidence
 from flask_chainfix.schema.footprint import Action, Key, Kind, SchemaObject, Touch, key_of, table_of
 
-# Of an object that is made this often, each pair is not worth looking at.
+# If an object is created this often, not every pair is compared.
 _MOST_COMPARED = 20
-# Databases in which a schema has one index of a name; in the others, each table may have one.
+# Databases in which index names are unique per schema; in the others, per table.
 _INDEXES_OF_SCHEMA = frozenset({"postgresql", "sqlite"})
 
 
 def never_made(evidence: Evidence) -> Iterator[tuple[Touch, ...]]:
-    """What needs a table or column that no revision has made by then.
+    """Tables and columns that a revision needs before any revision has created them.
 
-    Columns are judged only of tables of which all are known. Held back where something that cannot
-    be known may have made the object before.
+    Columns are judged only for tables whose columns are all known. Nothing is yielded if unreadable
+    code may have created the object before.
 
     Yields:
         The touches of one object, in the order of the chain.
@@ -41,19 +41,19 @@ def never_made(evidence: Evidence) -> Iterator[tuple[Touch, ...]]:
 
 
 def _is_missing_at_first(evidence: Evidence, key: Key, object_: SchemaObject) -> bool:
-    """Whether some revision needs an object before any makes it."""
+    """Whether a revision needs an object before any creates it."""
     if evidence.is_made_under_older_name(key):
         return False
     if (key in evidence.creators or key in evidence.renames) and not evidence.is_there_first(key):
         return False
     schemas = evidence.schemas_of.get(key._replace(schema=""), frozenset())
-    if not schemas <= {key.schema}:  # a search path may lead to the other ones
+    if not schemas <= {key.schema}:  # a search path may lead to the others
         return False
     return key.kind is Kind.TABLE or evidence.knows_columns_of(key_of(table_of(object_)))
 
 
 def _frontier(evidence: Evidence, kind: Kind) -> list[_Event]:
-    """Of what may make any object of a kind, what nothing of the same sort precedes."""
+    """The first events that may create any object of a kind, by the order of the chain."""
     frontier: list[_Event] = []
     events = (_before(*each) for each in evidence.unlimited.get((Action.CREATE, kind), ()))
     for event in sorted(events, key=lambda event: (evidence.rank[event.revision], event.place)):
@@ -63,7 +63,7 @@ def _frontier(evidence: Evidence, kind: Kind) -> list[_Event]:
 
 
 def _may_be_made_before(evidence: Evidence, touch: Touch, frontier: list[_Event]) -> bool:
-    """Whether an object may have been made by the time that a revision needs it."""
+    """Whether an object may have been created before a revision needs it."""
     object_ = touch.object
     objects = [object_]
     if object_.kind is Kind.COLUMN:
@@ -88,12 +88,12 @@ def _may_be_made_before(evidence: Evidence, touch: Touch, frontier: list[_Event]
 
 
 def made_twice(evidence: Evidence) -> Iterator[tuple[Touch, Touch]]:
-    """The pairs of touches that make one object, with nothing between them that may drop it."""
+    """The pairs of touches that create one object, without a possible drop between them."""
     return _twice(evidence, Action.CREATE, evidence.creators, evidence.made_again)
 
 
 def dropped_twice(evidence: Evidence) -> Iterator[tuple[Touch, Touch]]:
-    """The pairs of touches that drop one object, with nothing between them that may make it."""
+    """The pairs of touches that drop one object, without a possible creation between them."""
     return _twice(evidence, Action.DROP, evidence.droppers, evidence.ended_again)
 
 
@@ -103,7 +103,7 @@ def _twice(
     touched: Mapping[Key, list[Touch]],
     again: Iterable[tuple[Touch, Touch]],
 ) -> Iterator[tuple[Touch, Touch]]:
-    """Each touch with the next one that it is in conflict with."""
+    """Each touch with the next one that conflicts with it."""
     for touches in _groups(evidence, touched, again):
         between = _Between(evidence, touches, action)
         for index, first in enumerate(touches):
@@ -118,14 +118,14 @@ def _twice(
 
 
 def _fails(evidence: Evidence, first: Touch, second: Touch) -> bool:
-    """Whether the second of two creations is certain to fail, if nothing lies between them."""
+    """Whether the second of two creations certainly fails, if there is nothing between them."""
     if first.object.kind is Kind.TYPE:
         return not (first.tolerant and second.tolerant)
     if second.tolerant or (first.tolerant and not _precedes(evidence, _at(first), _at(second))):
         return False
     if first.object.kind is Kind.TABLE:
         return True
-    # Where both make the table, that is the conflict, and is told.
+    # If both create the table, that conflict is reported instead.
     made = [
         evidence.times_made.get((key_of(table_of(touch.object)), touch.revision), 0)
         for touch in (first, second)
@@ -134,7 +134,7 @@ def _fails(evidence: Evidence, first: Touch, second: Touch) -> bool:
 
 
 def _unnamed_changes(evidence: Evidence, object_: SchemaObject, action: Action) -> list[_Event]:
-    """What may make or drop a part of a table without naming it."""
+    """Events that may create or drop a part of a table without naming it."""
     if object_.kind in (Kind.TABLE, Kind.TYPE):
         return []
     table = key_of(table_of(object_))
@@ -149,7 +149,7 @@ def _unnamed_changes(evidence: Evidence, object_: SchemaObject, action: Action) 
 def _groups(
     evidence: Evidence, touched: Mapping[Key, list[Touch]], again: Iterable[tuple[Touch, Touch]]
 ) -> Iterator[list[Touch]]:
-    """The touches of each object that is touched several times, those that are certain."""
+    """The certain touches of each object that is touched several times."""
     groups = [list(pair) for pair in again]
     groups += [
         touched[key]
@@ -163,7 +163,7 @@ def _groups(
 
 
 def _is_one(evidence: Evidence, one: SchemaObject, other: SchemaObject) -> bool:
-    """Whether two objects are one on every database: only those that are spelled alike."""
+    """Whether two objects are the same on every database: only if they are spelled alike."""
     if not one.table and one.kind in (Kind.COLUMN, Kind.CONSTRAINT):
         return False
     if one.kind is Kind.INDEX and one.table != other.table:
@@ -173,7 +173,7 @@ def _is_one(evidence: Evidence, one: SchemaObject, other: SchemaObject) -> bool:
 
 
 class _Event(NamedTuple):
-    """A point in the run of a revision.
+    """A point within the run of a revision.
 
     Attributes:
         revision: its id.
@@ -189,26 +189,26 @@ def _at(touch: Touch) -> _Event:
 
 
 def _before(revision: str, place: int) -> _Event:
-    """The point before the effect of this number, and behind the one before that."""
+    """The point just before the effect of this number."""
     return _Event(revision, place - 0.5)
 
 
 def _precedes(evidence: Evidence, one: _Event, other: _Event) -> bool:
-    """Whether one event is certain to come before another."""
+    """Whether one event certainly comes before another."""
     if one.revision == other.revision:
         return one.place < other.place
     return evidence.runs_before(one.revision, other.revision)
 
 
 class _Between:
-    """Whether something may come between two touches of an object that explains that both run.
+    """Whether something between two touches of an object may explain that both run.
 
-    Where the two stand on parallel branches, either may come first.
+    If the two are on parallel branches, either may come first.
 
     Args:
         evidence: what is known.
-        touches: of the object.
-        action: what the touches do; what does the opposite, or may do it, would explain it.
+        touches: the touches of the object.
+        action: what the touches do; an operation that may do the opposite explains it.
     """
 
     def __init__(self, evidence: Evidence, touches: list[Touch], action: Action) -> None:
@@ -245,7 +245,7 @@ class _Between:
         )
 
     def _is_outside(self, event: _Event, start: _Event, end: _Event) -> bool:
-        """Whether an event is certain to come before both of two others, or behind both."""
+        """Whether an event certainly comes before both of two others, or after both."""
         evidence = self._evidence
         return (_precedes(evidence, event, start) and _precedes(evidence, event, end)) or (
             _precedes(evidence, start, event) and _precedes(evidence, end, event)

@@ -26,25 +26,25 @@ from flask_chainfix.schema.footprint import (
 
 
 class Evidence:
-    """What is known of the objects of a schema.
+    """What is known about the objects of a schema.
 
     Args:
         graph: the chain.
         footprints: what each revision's ``upgrade()`` does.
-        elsewhere: the same of migrations whose place in the chain is not known.
-        dialect: SQLAlchemy's name of the database's dialect; ``None`` where it is not known.
+        elsewhere: the footprints of migrations whose place in the chain is unknown.
+        dialect: SQLAlchemy's name of the database's dialect; ``None`` if unknown.
 
     Attributes:
-        creators: who makes each object.
-        users: who needs it and leaves it there.
-        droppers: who needs it and ends it.
-        renames: the older names of a table or column that was renamed.
-        made_again: what single revisions make twice.
-        ended_again: what single revisions drop twice.
-        table_changes: every creation and every drop of a table, those within a revision included.
+        creators: the revisions that create each object.
+        users: the revisions that need an object and keep it.
+        droppers: the revisions that need an object and drop it.
+        renames: the older names of a renamed table or column.
+        made_again: objects that a single revision creates twice.
+        ended_again: objects that a single revision drops twice.
+        table_changes: every creation and drop of a table, including those within a revision.
         column_drops: every drop of a column, by its table.
-        unnamed: who makes constraints or indexes of a table whose names are not told, and how many
-            of the revision's effects come before.
+        unnamed: the revisions that create constraints or indexes of a table with unknown names,
+            each with the number of its effects before that.
         rank: the place of each revision in an order in which the chain can run.
     """
 
@@ -81,7 +81,7 @@ class Evidence:
         for place, effect in enumerate(effects):
             action, object_, line, certain, renamed, tolerant, *_ = effect
             if object_.kind is Kind.VALUE:
-                continue  # which comes and goes with its type
+                continue  # it is created and dropped with its type
             key = key_of(object_)
             touch = Touch(revision, line, object_, certain, place, tolerant, renamed)
             if renamed is not None and action is Action.CREATE:
@@ -104,7 +104,7 @@ class Evidence:
 
     @cached_property
     def mentioned(self) -> frozenset[Key]:
-        """The keys of all objects that migrations speak of."""
+        """The keys of all objects that migrations mention."""
         return frozenset(
             key_of(thing)
             for footprint in (*self.footprints.values(), *self.elsewhere)
@@ -115,7 +115,7 @@ class Evidence:
 
     @cached_property
     def opaque(self) -> Mapping[str, tuple[Opaque, ...]]:
-        """What is not known of revisions; only those of which not everything is."""
+        """The parts of revisions that cannot be known, by revision."""
         return {
             revision: footprint.opaque
             for revision, footprint in self.footprints.items()
@@ -123,11 +123,11 @@ class Evidence:
         }
 
     def may_touch(self, revision: str, action: Action, object_: SchemaObject) -> bool:
-        """Whether a revision, as far as it cannot be known, may create, use or drop an object."""
+        """Whether an unreadable part of a revision may create, use or drop an object."""
         return any(True for _ in self.doubts(revision, action, object_))
 
     def doubts(self, revision: str, action: Action, object_: SchemaObject) -> Iterator[Opaque]:
-        """What of a revision cannot be known, and may create, use or drop an object."""
+        """The unreadable parts of a revision that may create, use or drop an object."""
         return (
             doubt
             for doubt in self.opaque.get(revision, ())
@@ -136,7 +136,7 @@ class Evidence:
 
     @cached_property
     def schemas_of(self) -> Mapping[Key, frozenset[str]]:
-        """The schemas in which objects of a name are made, by the key without its schema."""
+        """The schemas in which objects of a name are created, by the key without its schema."""
         found: dict[Key, set[str]] = {}
         for key in self.creators:
             found.setdefault(key._replace(schema=""), set()).add(key.schema)
@@ -144,7 +144,7 @@ class Evidence:
 
     @cached_property
     def times_made(self) -> Mapping[tuple[Key, str], int]:
-        """How often a revision makes a table."""
+        """How often a revision creates a table."""
         return Counter(
             (key, touch.revision)
             for (action, key), touches in self.table_changes.items()
@@ -154,7 +154,7 @@ class Evidence:
 
     @cached_property
     def unlimited(self) -> Mapping[tuple[Action, Kind], list[tuple[str, int]]]:
-        """What is not known and may concern any table: the revision, and where in it."""
+        """The doubts that may concern any table: the revision, and the place in it."""
         found: dict[tuple[Action, Kind], list[tuple[str, int]]] = {}
         for revision, doubts in self.opaque.items():
             for doubt in doubts:
@@ -166,7 +166,7 @@ class Evidence:
 
     @cached_property
     def _limited(self) -> Mapping[Key, list[tuple[str, Opaque]]]:
-        """What else is not known, by the table that it concerns."""
+        """The other doubts, by the table that they concern."""
         found: dict[Key, list[tuple[str, Opaque]]] = {}
         for revision, doubts in self.opaque.items():
             for doubt in doubts:
@@ -175,13 +175,13 @@ class Evidence:
         return found
 
     def limited(self, action: Action, object_: SchemaObject) -> Iterator[tuple[str, int]]:
-        """What is not known and concerns some tables, where an object belongs to one of them."""
+        """The doubts that concern the table of an object."""
         for revision, doubt in self._limited.get(key_of(table_of(object_)), ()):
             if self._concerns(doubt, action, object_):
                 yield revision, doubt.place
 
     def may_happen_elsewhere(self, action: Action, object_: SchemaObject) -> bool:
-        """Whether a migration whose place is not known may create, use or drop an object."""
+        """Whether a migration in an unknown place may create, use or drop an object."""
         key = key_of(object_)
         return any(
             any(self._concerns(doubt, action, object_) for doubt in footprint.opaque)
@@ -194,9 +194,9 @@ class Evidence:
         )
 
     def _concerns(self, doubt: Opaque, action: Action, object_: SchemaObject) -> bool:
-        """Whether something that is not known may concern an object.
+        """Whether a doubt may concern an object.
 
-        What is unknown about the parts of a table says nothing about the table itself.
+        A doubt about the parts of a table does not concern the table itself.
         """
         if not doubt.may(action, object_.kind):
             return False
@@ -206,7 +206,7 @@ class Evidence:
 
     @cached_property
     def runs_before(self) -> Ancestry:
-        """Which revisions run before which in the chain as it is."""
+        """Which revisions run before which in the current chain."""
         return Ancestry(self.graph)
 
     @cached_property
@@ -214,9 +214,9 @@ class Evidence:
         return upgrade_order(self.graph, self.runs_before)
 
     def upgraded_before(self, first: str, second: str) -> bool:
-        """Whether ``first`` comes before ``second`` where Alembic upgrades an empty database.
+        """Whether Alembic runs ``first`` before ``second`` when it upgrades an empty database.
 
-        Of branches that have merged again the chain does not say so, but Alembic's own order does.
+        For merged branches the chain does not define that, but Alembic's own order does.
         """
         if self.runs_before(first, second):
             return True
@@ -226,14 +226,14 @@ class Evidence:
         return order is not None and order[first] < order[second]
 
     def joined(self, *revisions: str) -> bool:
-        """Whether one head has all of these revisions at or below it: an upgrade runs them all."""
+        """Whether one head has all of these revisions at or below it: an upgrade runs them."""
         heads = -1
         for revision in revisions:
             heads &= self._heads_above(revision)
         return heads != 0
 
     def _heads_above(self, revision: str) -> int:
-        """The heads at or above a revision, as the bits of a number."""
+        """The heads at or above a revision, as a bit mask."""
         if revision not in self._heads:
             self._heads[revision] = sum(
                 1 << number
@@ -244,9 +244,9 @@ class Evidence:
 
     @cached_property
     def contested(self) -> frozenset[Key]:
-        """Tables and columns that are made, or dropped, more than once.
+        """Tables and columns that are created, or dropped, more than once.
 
-        Of these, and of the columns of such tables, single pairs of revisions prove nothing.
+        For these, and for the columns of such tables, single pairs of revisions prove nothing.
         """
         several = {
             key
@@ -267,7 +267,7 @@ class Evidence:
         return frozenset(several)
 
     def is_there_first(self, key: Key) -> bool:
-        """Whether an object must be there before the chain: nobody makes it before its drop."""
+        """Whether an object must exist before the chain: nothing creates it before its drop."""
         makers = self.creators.get(key, ())
         return not makers or any(
             all(self.runs_before(dropper.revision, maker.revision) for maker in makers)
@@ -276,9 +276,9 @@ class Evidence:
 
     @cached_property
     def twins(self) -> frozenset[Key]:
-        """Objects of one name that are made or dropped in several schemas, one by default.
+        """Objects with one name that are created or dropped in several schemas, one by default.
 
-        Each may be another one as well, whose schema is not said, or is.
+        Each may be the same as another one with or without a schema.
         """
         first: dict[Key, Key] = {}
         twins: set[Key] = set()
@@ -289,7 +289,7 @@ class Evidence:
         return frozenset(twins)
 
     def origins(self, key: Key) -> set[Key]:
-        """The names that a table had before it was renamed to this one, itself included."""
+        """The names that a table had before it was renamed to this one, including this one."""
         found, pending = {key}, [key]
         while pending:
             for older in self.renames.get(pending.pop(), ()):
@@ -299,11 +299,11 @@ class Evidence:
         return found
 
     def is_made_under_older_name(self, key: Key) -> bool:
-        """Whether any revision makes a column while its table has another name."""
+        """Whether a revision creates a column while its table has another name."""
         return any(older in self.creators for older in self._under_older_names(key))
 
     def mentions(self, key: Key) -> bool:
-        """Whether migrations speak of an object, be it while its table has another name."""
+        """Whether migrations mention an object, also under another name of its table."""
         return key in self.mentioned or any(
             older in self.mentioned for older in self._under_older_names(key)
         )
@@ -314,7 +314,7 @@ class Evidence:
             yield key._replace(schema=older.schema, table=older.name)
 
     def knows_columns_of(self, table: Key) -> bool:
-        """Whether a table, under all its names, comes from nowhere but the chain."""
+        """Whether only the chain creates a table, under all its names."""
         return all(
             (older in self.renames or (Action.CREATE, older) in self.table_changes)
             and not self._is_from_outside(older)
@@ -322,21 +322,21 @@ class Evidence:
         )
 
     def _is_from_outside(self, key: Key) -> bool:
-        """Whether some revision needs an object before any makes it."""
+        """Whether a revision needs an object before any creates it."""
         if key in self.creators:
             return self.is_there_first(key)
         return key in self.users or key in self.droppers
 
 
 class _OwnTouches:
-    """What one revision does, less what concerns nobody but itself.
+    """What one revision does, without what concerns only itself.
 
     Attributes:
         made: what exists because of it.
-        used: what must exist before it, and still does afterwards.
-        ended: what must exist before it, and no longer does.
-        made_again: what it makes though it has made it already: both touches.
-        ended_again: what it drops though it has dropped it already.
+        used: what must exist before it, and still exists afterwards.
+        ended: what must exist before it, and no longer exists afterwards.
+        made_again: what it creates twice: both touches.
+        ended_again: what it drops twice.
     """
 
     def __init__(self) -> None:
@@ -367,7 +367,7 @@ class _OwnTouches:
             self.made[key] = touch
         elif replaced.certain and touch.certain:
             self.used.setdefault(key, replaced)
-        else:  # dropped if it was there, and made in any case
+        else:  # dropped if it existed, and created in any case
             self.made[key] = touch._replace(certain=False)
 
     def _end(self, key: Key, touch: Touch) -> None:
@@ -376,7 +376,7 @@ class _OwnTouches:
             self._come_and_gone.add(key)
             if not touch.certain:
                 self.made[key] = made._replace(certain=False)
-            elif not made.certain:  # it may have been there before
+            elif not made.certain:  # it may have existed before
                 self.ended[key] = touch._replace(certain=False)
         elif key in self.ended:
             self.ended_again.append((self.ended[key], touch))

@@ -1,4 +1,4 @@
-"""What a migration does to the objects of a schema, as far as its source tells."""
+"""What a migration does to the objects of a schema, as far as its source shows."""
 
 from __future__ import annotations
 
@@ -23,30 +23,30 @@ class Kind(Enum):
     NULLABILITY = "nullability"
     DEFAULT = "default"
 
-    # Each member is there once. Enum's own hash is that of the name, and slow where objects are
+    # Members are singletons. Enum hashes the name, which is slow when objects are
     # looked up by the hundred thousand.
     __hash__ = object.__hash__
 
 
 PROPERTIES = (Kind.DATA_TYPE, Kind.NULLABILITY, Kind.DEFAULT)
-# What a property may be; a data type is one of a few words, with the length.
+# The values of a property; a data type is one of a few words, with the length.
 NULLABLE, NOT_NULL = "nullable", "NOT NULL"
 A_DEFAULT, NO_DEFAULT = "a default", "no default"
 
 ColumnProperties = tuple[tuple[Kind, str | None], ...]
-"""What an operation makes of properties of a column; ``None`` where that is not known."""
+"""The new values of a column's properties; ``None`` if unknown."""
 
 
 class SchemaObject(NamedTuple):
     """A named object of a schema, or a property of a column, which has the column's name.
 
     Attributes:
-        kind: what it is.
+        kind: its kind.
         name: its own name, as the migration spells it; SQL names without quotes in lower case.
-        table: the table that it belongs to, of a value the type; ``""`` for tables, types, and
-            where it is not said.
-        schema: the schema as it is named; ``""`` where none is.
-        database: the bind whose database it is in, of a multi-database environment; else ``""``.
+        table: the table that it belongs to; for a value, its type; ``""`` for tables and types, and
+            if it is unknown.
+        schema: its schema; ``""`` if none is named.
+        database: the bind of its database in a multi-database environment; otherwise ``""``.
     """
 
     kind: Kind
@@ -57,7 +57,7 @@ class SchemaObject(NamedTuple):
 
     @property
     def spelled(self) -> str:
-        """The name as people write it: ``schema.table.column``."""
+        """The usual spelling of the name: ``schema.table.column``."""
         return ".".join(part for part in (self.schema, self.table, self.name) if part)
 
     def part(self, kind: Kind, name: str) -> SchemaObject:
@@ -76,22 +76,22 @@ class Action(Enum):
 
 
 class Effect(NamedTuple):
-    """One thing that a migration does with one object.
+    """One operation of a migration on one object.
 
     Renaming is a DROP of the old name and a CREATE of the new one, with ``renamed`` set on both.
 
     Attributes:
         action: what it does.
-        object: with which object.
+        object: the object.
         line: 1-based line of the operation.
         certain: whether it happens whenever the migration runs; ``False`` under a condition, with
-            ``if_exists`` or ``if_not_exists``, and on some databases only.
-        renamed: the other name of an object that is being renamed.
-        tolerant: whether it succeeds, on some databases at least, where the object is there
-            already: a batch that copies its table, a type that is made together with a table.
-        properties: what it makes of the column's properties. Those that are not listed are not
-            known of a new column, and stay as they are of one that is used or renamed.
-        default: the default that it gives to a column that was there, where the source tells.
+            ``if_exists`` or ``if_not_exists``, and if it happens on some databases only.
+        renamed: the other name of a renamed object.
+        tolerant: whether it succeeds, on some databases at least, if the object exists already: a
+            batch that copies its table, or a type that is created with a table.
+        properties: the column's new properties. Those that are not listed are unknown for a new
+            column, and unchanged for one that is used or renamed.
+        default: the new default of an existing column, if the source shows it.
     """
 
     action: Action
@@ -105,14 +105,14 @@ class Effect(NamedTuple):
 
 
 class Opaque(NamedTuple):
-    """Something that a migration does and its source does not tell.
+    """An operation that cannot be known from the source.
 
     Attributes:
-        detail: what cannot be known, in words that complete "line 7: …".
+        detail: what is unknown, in words that complete "line 7: …".
         line: 1-based line of the operation.
-        actions: what it may be.
-        table: the table that it is confined to; ``None`` where it may concern any.
-        kinds: what kinds of objects it may concern.
+        actions: what it may do.
+        table: the only table that it may concern; ``None`` if it may concern any.
+        kinds: the kinds of objects that it may concern.
         place: how many of the migration's effects come before it.
     """
 
@@ -124,7 +124,7 @@ class Opaque(NamedTuple):
     place: int = 0
 
     def may(self, action: Action, kind: Kind) -> bool:
-        """Whether it may be this. Only what may do anything changes a property of a column."""
+        """Whether it may do this; only what may do anything changes properties of columns."""
         if kind not in self.kinds:
             return False
         if kind in PROPERTIES:
@@ -133,14 +133,14 @@ class Opaque(NamedTuple):
 
 
 class Footprint(NamedTuple):
-    """What one direction of a migration does, in the order in which it does it.
+    """What one direction of a migration does, in order.
 
     Attributes:
         effects: what is known.
-        opaque: what is not.
-        unnamed: the tables that get constraints or indexes whose names the source does not tell,
-            each with the number of effects that come before.
-        rows: what may change rows, in words, each with its 1-based line.
+        opaque: what is unknown.
+        unnamed: the tables that get constraints or indexes with unknown names, each with the number
+            of effects that come before.
+        rows: operations that may change rows, in words, each with its 1-based line.
     """
 
     effects: tuple[Effect, ...] = ()
@@ -150,7 +150,7 @@ class Footprint(NamedTuple):
 
 
 class Touch(NamedTuple):
-    """What one revision does with one object, seen from outside the revision.
+    """The effect of one revision on one object, seen from outside the revision.
 
     Attributes:
         revision: its id.
@@ -158,8 +158,8 @@ class Touch(NamedTuple):
         object: the object as the operation spells it.
         certain: whether it happens whenever the revision runs.
         place: how many of the revision's effects come before it.
-        tolerant: whether it may succeed where the object is there already.
-        renamed: the other name of an object that is being renamed.
+        tolerant: whether it may succeed if the object exists already.
+        renamed: the other name of a renamed object.
     """
 
     revision: str
@@ -172,7 +172,7 @@ class Touch(NamedTuple):
 
 
 def ended(touch: Touch) -> str:
-    """What has become of an object that a revision has dropped, in words."""
+    """What happened to an object that a revision has dropped, in words."""
     return "has dropped" if touch.renamed is None else f"has renamed to {touch.renamed.name}"
 
 
@@ -182,8 +182,8 @@ def dropping(touches: Iterable[Touch]) -> str:
     return "drop or rename" if len(renames) > 1 else "rename" if True in renames else "drop"
 
 
-# --- Objects as they can be compared --------------------------------------------------------------
-# Tables, schemas and columns that Alembic and databases keep for themselves.
+# --- Comparable keys of objects ------------------------------------------------------------------
+# Tables, schemas and columns that belong to Alembic and to databases.
 _THEIR_TABLES = frozenset({"alembic_version", "dual", "spatial_ref_sys"})
 _THEIR_SCHEMAS = frozenset(
     {"information_schema", "mysql", "performance_schema", "pg_catalog", "pg_toast", "sys"}
@@ -192,10 +192,10 @@ _THEIR_COLUMNS = frozenset({"ctid", "oid", "rowid", "tableoid", "xmin"})
 
 
 class Key(NamedTuple):
-    """What all spellings of an object have in common.
+    """The common key of all spellings of an object.
 
-    Case is folded and ``public`` taken for the default schema, so that what some database would
-    keep apart is not told to be missing.
+    Case is folded and ``public`` counts as the default schema, so that an object is not reported as
+    missing only because some databases would distinguish its spellings.
     """
 
     kind: Kind
@@ -210,20 +210,20 @@ def key_of(object_: SchemaObject) -> Key:
     """The key of an object."""
     kind, name, table, schema, database = object_
     schema = schema.casefold()
-    # An index may be dropped without a word about its table.
+    # An index may be dropped without naming its table.
     table = "" if kind is Kind.INDEX else table.casefold()
     return Key(kind, database, "" if schema == "public" else schema, table, name.casefold())
 
 
 def table_key(key: Key) -> Key:
-    """The key of the table that a column belongs to; that of a table itself."""
+    """The key of the table that a column belongs to; for a table, its own."""
     if key.kind is Kind.TABLE:
         return key
     return key._replace(kind=Kind.TABLE, table="", name=key.table)
 
 
 def table_of(object_: SchemaObject) -> SchemaObject:
-    """The table that a part belongs to, of a value its type; a table itself."""
+    """The table that a part belongs to; for a value, its type; for a table, itself."""
     if object_.kind is Kind.TABLE:
         return object_
     if object_.kind is Kind.VALUE:
@@ -243,11 +243,10 @@ def belongs_to_database(object_: SchemaObject) -> bool:
 
 
 def is_ignored(object_: SchemaObject, patterns: Iterable[str]) -> bool:
-    """Whether an object is one of those that the settings name; with a table go its parts.
+    """Whether the settings ignore an object, or the table that it is a part of.
 
-    Patterns are those of file names, ``audit_*`` for tables and types, ``users.legacy`` or
-    ``*.ix_tmp_*`` for columns, indexes and constraints; a schema may stand before both. Case does
-    not count.
+    Patterns are shell patterns: ``audit_*`` for tables and types, ``users.legacy`` or
+    ``*.ix_tmp_*`` for columns, indexes and constraints. A schema may precede both. Case is ignored.
     """
     own = object_.name if not object_.table else f"{object_.table}.{object_.name}"
     names = {own, object_.table or own}
@@ -259,7 +258,7 @@ def is_ignored(object_: SchemaObject, patterns: Iterable[str]) -> bool:
 
 
 def version_tables_in(objects: Iterable[SchemaObject]) -> set[str]:
-    """The names of tables that have one column, and that one is called like Alembic's."""
+    """The names of tables whose only column has the name of Alembic's."""
     columns: dict[str, set[str]] = {}
     for each in objects:
         if each.kind is Kind.COLUMN:

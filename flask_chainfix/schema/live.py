@@ -1,4 +1,4 @@
-"""What a live database holds, and what that shows of the revisions that have run there."""
+"""What a live database holds, and which revisions that shows to have run."""
 
 from __future__ import annotations
 
@@ -38,17 +38,17 @@ _TYPE = re.compile(r"([A-Z]+(?: [A-Z]+)*?)(\([\d, ]+\))?(?: (?:CHARACTER SET|COL
 
 @dataclass(frozen=True, eq=False)
 class Live:
-    """What one database holds, as far as somebody has looked.
+    """What one database holds, as far as it was read.
 
     Attributes:
-        found: what it has: ``True`` for each object, and what the properties of columns are.
-        looked: the kinds of objects of which it has no more than that.
-        schemas: the schemas that were looked at; ``""`` is the one where its version table is.
-        longest: how many bytes of a name it keeps; objects with longer ones prove nothing.
-        unclear: what may be there for another reason, or is spelled in another case, as databases
-            may tell the two apart.
-        spelled: the names that are not in lower case, where the database tells case apart.
-        is_public: whether the schema of the version table is ``public``, or there is no such.
+        found: the state of each object: ``True`` for one that exists, the value of a property.
+        looked: the kinds of objects that were read completely.
+        schemas: the schemas that were read; ``""`` is the one of the version table.
+        longest: how many bytes of a name it keeps; objects with longer names prove nothing.
+        unclear: objects that may exist for another reason, or that are spelled in another case,
+            which the database may distinguish.
+        spelled: the names with capitals, if the database is case-sensitive.
+        is_public: whether the schema of the version table is ``public``, or there are no schemas.
         bind: the app's name for it; ``""`` for the default one.
     """
 
@@ -62,7 +62,7 @@ class Live:
     bind: str = ""
 
     def state(self, key: Key) -> State:
-        """Whether an object is there, or what a property is; ``None`` where that is not known."""
+        """Whether an object exists, or the value of a property; ``None`` if unknown."""
         if key.database != self.bind or key.schema not in self.schemas or key in self.unclear:
             return None
         if self.longest is not None and len(key.name.encode()) > self.longest:
@@ -72,13 +72,13 @@ class Live:
         return False if key.kind in self.looked else None
 
     def spells(self, steps: Iterable[Step], key: Key) -> bool:
-        """Whether an object that is there has its name in the same letters."""
+        """Whether the name of an existing object has the same letters, case included."""
         name = key.name if self.spelled is None else self.spelled.get(key, key.name)
         return any(step.object.name == name for step in steps)
 
 
 def keys_of(tables: Iterable[str], columns: Iterable[tuple[str, str]]) -> Iterator[Key]:
-    """The keys of tables, by name, and of columns, each behind its table, of the default schema."""
+    """The keys of tables, by name, and of columns, by table and name, in the default schema."""
     for table in tables:
         yield key_of(SchemaObject(Kind.TABLE, table))
     for table, name in columns:
@@ -86,9 +86,9 @@ def keys_of(tables: Iterable[str], columns: Iterable[tuple[str, str]]) -> Iterat
 
 
 def states_of(column: Properties) -> Iterator[tuple[Kind, str]]:
-    """What is certain of a column's type, nullability and default, as a database describes it.
+    """The known type, nullability and default of a column, as a database describes it.
 
-    MySQL gives timestamps a nullability and a default of their own.
+    MySQL gives timestamps their own nullability and default.
     """
     type_ = _TYPE.fullmatch(column["type"])
     name, size = type_.groups("") if type_ is not None else ("", "")
@@ -105,31 +105,31 @@ def states_of(column: Properties) -> Iterator[tuple[Kind, str]]:
 
 
 class Known(NamedTuple):
-    """How far revisions have come, each counted in places of its operations.
+    """How far revisions have run, in places of their operations.
 
     Attributes:
-        done: of a revision, the place of the last operation that is known to have run.
-        undone: the place of the first one that is known not to have run.
+        done: for each revision, the place of the last operation that is known to have run.
+        undone: the place of the first operation that is known not to have run.
     """
 
     done: dict[str, float]
     undone: dict[str, float]
 
     def holds(self, step: Step) -> bool | None:
-        """Whether a change has been made; ``None`` where that is not known."""
+        """Whether a change has been made; ``None`` if unknown."""
         if step.place <= self.done.get(step.revision, -1):
             return True
         return False if step.place >= self.undone.get(step.revision, inf) else None
 
 
 class Sign(NamedTuple):
-    """One object that tells whether a revision has run.
+    """One object that shows whether a revision has run.
 
     Attributes:
-        step: the change that the revision makes of the object.
-        state: what the object is.
-        made: whether that shows that the change has been made, or that it has not; ``None`` where
-            other changes may have left the object like this.
+        step: the revision's change of the object.
+        state: the actual state of the object.
+        made: whether the state shows that the change has been made or not; ``None`` if other
+            changes may have caused the state.
     """
 
     step: Step
@@ -138,12 +138,12 @@ class Sign(NamedTuple):
 
 
 class Sighting(NamedTuple):
-    """One object as a database has it.
+    """One object as it is in a database.
 
     Attributes:
         steps: its changes along the chain.
-        state: what it is.
-        fitting: after how many of the changes it is as it is; several where that looks the same.
+        state: its actual state.
+        fitting: the numbers of changes after which the object has this state.
     """
 
     steps: tuple[Step, ...]
@@ -151,7 +151,7 @@ class Sighting(NamedTuple):
     fitting: tuple[int, ...]
 
     def knowing(self, known: Known) -> Sighting:
-        """The same, with what is known of its changes by now."""
+        """The same, with what is known about its changes so far."""
         if len(self.fitting) < 2:
             return self
         low, high = 0, len(self.steps)
@@ -161,12 +161,12 @@ class Sighting(NamedTuple):
                 low = number + 1
             elif made is False:
                 high = min(high, number)
-        # Nothing is left where it contradicts what others show: then it decides nothing.
+        # If it contradicts other objects, nothing is left, and it decides nothing.
         left = tuple(number for number in self.fitting if low <= number <= high)
         return self._replace(fitting=left)
 
     def signs(self) -> Iterator[Sign]:
-        """What it shows of each of its changes."""
+        """What it shows about each of its changes."""
         for number, step in enumerate(self.steps, 1):
             if step.state is not None and self.fitting:
                 made = True if number <= self.fitting[0] else None
@@ -175,9 +175,9 @@ class Sighting(NamedTuple):
 
 
 def observed(histories: Mapping[Key, History], live: Live) -> Iterator[tuple[History, State]]:
-    """Each object of which a database tells what it is, and what it is.
+    """Each object whose state in a database is known, with that state.
 
-    Once a table is missing, its parts prove nothing.
+    The parts of a missing table prove nothing.
     """
     for key, history in histories.items():
         state = live.state(key)
@@ -185,7 +185,7 @@ def observed(histories: Mapping[Key, History], live: Live) -> Iterator[tuple[His
         if state is None or (not live.is_public and "public" in names):
             continue
         if state is False and key.kind not in (Kind.TABLE, Kind.TYPE):
-            # An index has been made on a table that may have another name by now.
+            # The table of an index may have been renamed since.
             tables = {table_of(step.object) for step in history.steps}
             if all(live.state(key_of(table)) is False for table in tables):
                 continue
@@ -195,9 +195,9 @@ def observed(histories: Mapping[Key, History], live: Live) -> Iterator[tuple[His
 
 
 def sightings(histories: Mapping[Key, History], live: Live) -> list[Sighting]:
-    """Each object of a chain as a database has it, of those of which that is known.
+    """Each object of a chain whose state in a database is known.
 
-    Not what properties of columns show that nothing has changed but what has made their tables.
+    Properties of columns that have not changed since their table was created are left out.
     """
     found = []
     for history, state in observed(histories, live):
@@ -210,12 +210,12 @@ def sightings(histories: Mapping[Key, History], live: Live) -> list[Sighting]:
 
 
 def deciding(signs: Sequence[Sign]) -> list[Sign]:
-    """The signs that decide: not what comes and goes with a table, nor a table of others."""
+    """The signs that decide: without parts of new or dropped tables, and tables of others."""
     return [sign for sign in signs if not sign.step.with_table and not _is_of_others(sign, signs)]
 
 
 def _is_of_others(sign: Sign, signs: Sequence[Sign]) -> bool:
-    """Whether a table is there with hardly any of its columns: something else has made it."""
+    """Whether a table exists with hardly any of its columns, so that something else created it."""
     thing = sign.step.object
     if not (thing.kind is Kind.TABLE and sign.state and sign.step.state):
         return False

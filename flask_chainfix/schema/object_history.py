@@ -1,6 +1,6 @@
-"""What becomes of each object of a schema along a chain: made, altered, renamed, dropped.
+"""The history of each object of a schema along a chain: created, altered, renamed, dropped.
 
-The histories are made once for a chain, and then compared with any number of databases.
+The histories are built once for a chain, and then compared with any number of databases.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from flask_chainfix.schema.footprint import (
 
 State = bool | str | None
 """Whether an object is there, or what a property of a column is, ``False`` where the column is not
-there; ``None`` where that is not known."""
+there; ``None`` if that is unknown."""
 
 Place = tuple[int, int]  # the rank of a revision, and how many of its effects come before
 _PARTS = (Kind.COLUMN, Kind.INDEX, Kind.CONSTRAINT, Kind.VALUE)
-# What databases make beside what they are told, and so may have been made unseen.
+# Kinds of objects that databases also create implicitly.
 _UNSEEN = (Kind.INDEX, Kind.CONSTRAINT, Kind.TYPE, Kind.VALUE)
 
 
@@ -40,13 +40,12 @@ class Step(NamedTuple):
 
     Attributes:
         revision: its id.
-        state: what it is afterwards.
+        state: the state afterwards.
         object: the object as the operation spells it.
         line: 1-based line of the operation.
-        place: how many of the revision's effects come before the operation's first: one operation
-            happens at once, so what it does to several objects has the same place.
-        with_table: whether it happens to the object because it happens to its table, or to its
-            column.
+        place: how many of the revision's effects come before the operation's first: all effects of
+            one operation have the same place.
+        with_table: whether it is only a consequence of a change of the object's table or column.
     """
 
     revision: str
@@ -58,10 +57,10 @@ class Step(NamedTuple):
 
 
 class History(NamedTuple):
-    """What becomes of one object.
+    """The history of one object.
 
     Attributes:
-        first: what it is before the chain runs.
+        first: its state before the chain runs.
         steps: its changes, in the order in which they run.
     """
 
@@ -70,38 +69,37 @@ class History(NamedTuple):
 
     @property
     def happens_alone(self) -> bool:
-        """Whether one of the changes is not just what happens to its table."""
+        """Whether any change is more than a consequence of a change of its table."""
         return not all(step.with_table for step in self.steps)
 
     @property
     def states(self) -> tuple[State, ...]:
-        """What it is before the chain runs, and after each of its changes."""
+        """Its state before the chain runs, and after each of its changes."""
         return (self.first, *(step.state for step in self.steps))
 
 
 class _Event(NamedTuple):
     place: Place
     revision: str
-    before: State  # what it must be for the operation to succeed
+    before: State  # the state that the operation needs
     state: State
     object: SchemaObject
     line: int
-    changes: bool = True  # else the object is only used, and so is there
+    changes: bool = True  # otherwise the object is only used, so it exists
     with_table: bool = False
 
 
 def histories_of(
     evidence: Evidence, doubles: Mapping[str, Sequence[Footprint]]
 ) -> Mapping[Key, History]:
-    """The history of each object that a chain makes, alters, renames or drops.
+    """The history of each object that a chain creates, alters, renames or drops.
+
+    Objects are left out if migrations in an unknown place mention them, if they may be in several
+    schemas or have several spellings, and if parallel branches change them.
 
     Args:
         evidence: what the revisions do.
-        doubles: what each of the files does of an id that several have: any of them may have run.
-
-    Objects are left out of which migrations speak whose place in the chain is not known, those that
-    may be in one of several schemas or are spelled in several ways, and those that parallel
-    branches change.
+        doubles: the footprints of all files of an id that several have: any of them may have run.
     """
     recorder = _Recorder(evidence)
     for revision in evidence.graph.order:
@@ -155,7 +153,7 @@ class _Recorder:
                 self._take_parts(event, effect.renamed if action is Action.DROP else None)
 
     def _is_with_table(self, event: _Event) -> bool:
-        """Whether something is made by the operation that makes its table."""
+        """Whether an object is created by the operation that creates its table."""
         thing = event.object
         if thing.kind is Kind.TABLE and event.state:
             self._made = event.revision, event.line, key_of(thing)
@@ -177,7 +175,7 @@ class _Recorder:
                 parts[key] = thing
 
     def _alter(self, event: _Event, effect: Effect) -> None:
-        """Add what becomes of the properties of a column that is made, altered or dropped."""
+        """Record the properties of a column that is created, altered or dropped."""
         column, told = event.object, dict(effect.properties)
         altered = effect.action is Action.USE or effect.renamed is not None
         before = None if altered or event.before else event.before
@@ -191,7 +189,7 @@ class _Recorder:
                 )
 
     def _move_properties(self, gone: _Event, old: SchemaObject, new: SchemaObject | None) -> None:
-        """The properties of a column that is dropped, or has another name or table from then on."""
+        """Record that the properties of a column are dropped or moved with it."""
         known = self._events
         for kind in PROPERTIES:
             events = known.get(Key(kind, *key_of(old)[1:]))
@@ -206,9 +204,9 @@ class _Recorder:
             events.append(_moved(gone, old, None, gone.state))
 
     def _take_parts(self, gone: _Event, new: SchemaObject | None) -> None:
-        """With a table go its parts; where it is renamed, they are those of the new name."""
+        """Record that the parts of a table are dropped or renamed with it."""
         for key, thing in list(self._parts.get(key_of(gone.object), {}).items()):
-            if thing.kind is Kind.VALUE:  # those of a type that is made anew are not known
+            if thing.kind is Kind.VALUE:  # the values of a type that is created again are unknown
                 self._add(_moved(gone, thing, None, None))
                 continue
             moved = None
@@ -222,13 +220,13 @@ class _Recorder:
                 self._move_properties(gone, thing, moved)
 
     def histories(self) -> Iterator[tuple[Key, History]]:
-        """The history of each object of which one can be told."""
+        """The history of each object that has a known one."""
         evidence = self._evidence
         for key, events in self._events.items():
             changes = [event for event in events if event.changes]
             if not changes:
                 continue
-            thing = changes[0].object  # of a property, the column
+            thing = changes[0].object  # for a property, the column
             if key_of(thing) in evidence.twins:
                 continue
             if any(event.object.name != thing.name for event in changes):
@@ -241,7 +239,7 @@ class _Recorder:
                 yield key, self._history(key.kind, events)
 
     def _in_line(self, changes: Sequence[_Event]) -> bool:
-        """Whether a chain has changes in one order, whichever way it runs."""
+        """Whether changes have a fixed order, in whichever order the chain runs."""
         if len(changes) == 1:
             return True
         names = list(dict.fromkeys(event.revision for event in changes))
@@ -270,7 +268,7 @@ class _Recorder:
         return History(first, tuple(steps))
 
     def _doubt(self, event: _Event, following: _Event | None, state: State) -> Place | None:
-        """Where something that is not known may change an object before its next event."""
+        """The place where unreadable code may change an object before its next event."""
         if state is None or (following is not None and following.before == state):
             return None
         action = Action.DROP if state else Action.CREATE
@@ -280,7 +278,7 @@ class _Recorder:
         return found
 
     def _doubt_after(self, place: Place, action: Action, thing: SchemaObject) -> Place | None:
-        """The first place after another one where something may be done to an object."""
+        """The first place after another one where an action may be done to an object."""
         evidence = self._evidence
         unlimited = self._doubts.get((action, thing.kind), ())
         found = [
@@ -288,11 +286,11 @@ class _Recorder:
             for revision, number in evidence.limited(action, thing)
         ]
         if action is Action.DROP and thing.kind in (Kind.INDEX, Kind.CONSTRAINT):
-            # With a column go the indexes and constraints that it is part of.
+            # Dropping a column drops the indexes and constraints that it is part of.
             table = key_of(table_of(thing))
             found += _places(evidence, evidence.column_drops.get(table, ()))
             if thing.kind is Kind.CONSTRAINT and evidence.dialect == "sqlite":
-                # A copy of the table, which a batch makes, is without some of its constraints.
+                # The copy of the table that a batch makes lacks some of its constraints.
                 found += _places(evidence, evidence.users.get(table, ()))
         found += unlimited[bisect_right(unlimited, place) :][:1]
         return min((each for each in found if each > place), default=None)
@@ -304,7 +302,7 @@ def _step(event: _Event) -> Step:
 
 
 def _moved(gone: _Event, thing: SchemaObject, before: State, state: State) -> _Event:
-    """What happens to something with its table, its column or its type."""
+    """What happens to an object with its table, its column or its type."""
     return gone._replace(object=thing, before=before, state=state, with_table=True)
 
 

@@ -1,4 +1,4 @@
-"""What must run before what, and what the chain as it is does not see to."""
+"""Which revisions must run before which, and where the chain does not ensure it."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ class Precedence(NamedTuple):
     """One revision must run before another, because of one object.
 
     Attributes:
-        before: what the revision that runs first does: it makes, uses or drops the object.
-        after: what the revision that runs later does.
-        ending: ``use`` where that one uses the object, ``drop`` where it drops it, ``create`` where
-            it makes it anew.
+        before: the touch of the revision that must run first: it creates, uses or drops the object.
+        after: the touch of the revision that must run later.
+        ending: ``use`` if the later one uses the object, ``drop`` if it drops it, ``create`` if it
+            creates it again.
     """
 
     before: Touch
@@ -25,14 +25,14 @@ class Precedence(NamedTuple):
 
     @property
     def certain(self) -> bool:
-        """Whether nothing but this order can run."""
+        """Whether only this order can run."""
         return self.before.certain and self.after.certain
 
 
 def precedences(evidence: Evidence) -> Iterator[Precedence]:
-    """What must run before what and is not assured of it by the chain as it is.
+    """The required orders that the current chain does not ensure.
 
-    Contested objects are left out: pair by pair nothing can be said of them.
+    Contested objects are left out, because single pairs prove nothing about them.
     """
     contested = evidence.contested
     for key in {**evidence.users, **evidence.droppers, **evidence.creators}:
@@ -45,7 +45,7 @@ def precedences(evidence: Evidence) -> Iterator[Precedence]:
 
 def _precedences_of(evidence: Evidence, key: Key) -> Iterator[Precedence]:
     makers, users = evidence.creators.get(key, []), evidence.users.get(key, [])
-    if len(makers) > 1:  # an index or type of which several have the name
+    if len(makers) > 1:  # several indexes or types have the name
         return
     for maker in makers:
         for user in users:
@@ -58,10 +58,9 @@ def _precedences_of(evidence: Evidence, key: Key) -> Iterator[Precedence]:
 
 
 def disorders(evidence: Evidence) -> Iterator[Precedence]:
-    """What is certain to fail in an order that the chain allows.
+    """The orders that the chain allows and that certainly fail.
 
-    Held back where something that cannot be known could explain it. Alembic's own order may see to
-    it all the same.
+    Nothing is yielded if unreadable code could explain it. Alembic's own order may still work.
     """
     for precedence in precedences(evidence):
         if is_disorder(evidence, precedence):
@@ -73,7 +72,7 @@ def disorders(evidence: Evidence) -> Iterator[Precedence]:
 
 
 def _contested_disorders(evidence: Evidence, key: Key) -> Iterator[Precedence]:
-    """What finds an object that is made, or dropped, several times not there."""
+    """The touches that fail because a contested object does not exist then."""
     makers, droppers = evidence.creators.get(key, []), evidence.droppers.get(key, [])
     runs_before = evidence.upgraded_before
     for user in (*evidence.users.get(key, ()), *droppers):
@@ -81,7 +80,7 @@ def _contested_disorders(evidence: Evidence, key: Key) -> Iterator[Precedence]:
         if user not in droppers:  # a batch makes columns before what it builds on them
             below += (maker for maker in makers if maker.revision == user.revision)
         ends = [end for end in droppers if runs_before(end.revision, user.revision)]
-        for end in ends if user not in droppers else ():  # what is dropped twice is told as that
+        for end in ends if user not in droppers else ():  # a double drop is reported separately
             if not any(runs_before(end.revision, maker.revision) for maker in below):
                 yield Precedence(user, end, "drop")
                 break
@@ -91,11 +90,11 @@ def _contested_disorders(evidence: Evidence, key: Key) -> Iterator[Precedence]:
 
 
 def is_disorder(evidence: Evidence, precedence: Precedence) -> bool:
-    """Whether a chain that does not see to an order is certain to fail in another one."""
+    """Whether a chain that does not ensure an order certainly fails in the other one."""
     before, after, ending = precedence
     if before.object.kind not in (Kind.TABLE, Kind.COLUMN):
         return False
-    if before.object.kind is Kind.COLUMN and _is_told_of_table(evidence, precedence):
+    if before.object.kind is Kind.COLUMN and _is_reported_for_table(evidence, precedence):
         return False
     user = after if ending == "use" else before
     if not user.certain or not (ending == "use" or after.certain):
@@ -112,7 +111,7 @@ def is_disorder(evidence: Evidence, precedence: Precedence) -> bool:
     )
 
 
-def _is_told_of_table(evidence: Evidence, precedence: Precedence) -> bool:
+def _is_reported_for_table(evidence: Evidence, precedence: Precedence) -> bool:
     """Whether the table of a column has the same fault in the same two revisions."""
     before, after, ending = precedence
     table = key_of(table_of(before.object))

@@ -1,4 +1,4 @@
-"""A schema as a database describes it, and how two of them differ."""
+"""A schema as a database describes it, and the differences between two schemas."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from flask_chainfix.schema.footprint import (
     version_tables_in,
 )
 
-# Each object with its properties, all in the database's own words: a column has a ``type``, whether
+# Each object with its properties, in the database's own words: a column has a ``type``, whether
 # it is ``nullable``, a ``default`` and the like; an index and a constraint have a ``definition``.
-# A property that could not be told is left out; one that is not there is ``""``.
+# An unknown property is left out; one that the object does not have is ``""``.
 Properties = Mapping[str, str]
 Reflected = Mapping[SchemaObject, Properties]
 Described = tuple[SchemaObject, Properties]
@@ -27,7 +27,7 @@ _ORDER = (Kind.TYPE, Kind.TABLE, Kind.COLUMN, Kind.CONSTRAINT, Kind.INDEX)
 
 
 class Unread(NamedTuple):
-    """Something that a database could not tell.
+    """Something that could not be read from a database.
 
     Attributes:
         words: what, and why.
@@ -37,19 +37,19 @@ class Unread(NamedTuple):
 
 
 def relation(name: str, properties: Properties) -> Described:
-    """A table, a view, or what else has columns."""
+    """A table, a view, or another object with columns."""
     return SchemaObject(Kind.TABLE, name), properties
 
 
 def column(table: str, name: str, type_: str, *, nullable: bool, **more: str | None) -> Described:
-    """A column; of what else there is to say, ``None`` is nothing."""
+    """A column; further properties that are ``None`` are ``""``."""
     properties = {"type": type_, "nullable": "yes" if nullable else "no"}
     properties |= {aspect: value or "" for aspect, value in more.items()}
     return SchemaObject(Kind.COLUMN, name, table), properties
 
 
 def constraint(table: str, name: str, definition: str) -> Described:
-    """A constraint; one without a name goes by its definition."""
+    """A constraint; without a name it is identified by its definition."""
     return SchemaObject(Kind.CONSTRAINT, name or definition, table), {"definition": definition}
 
 
@@ -59,7 +59,7 @@ def index(table: str, name: str, definition: str) -> Described:
 
 
 def on_one_line(words: str) -> str:
-    """SQL with single blanks, but for those in quotes."""
+    """SQL with single spaces, except within quotes."""
     return _BLANKS.sub(lambda found: found[1] or " ", words).strip()
 
 
@@ -69,13 +69,13 @@ def enumeration(name: str, labels: str) -> Described:
 
 
 class PropertyDifference(NamedTuple):
-    """One thing in which two schemas differ.
+    """One difference between two schemas.
 
     Attributes:
         object: the object.
-        aspect: what of it; ``""`` where only one of the schemas has the object at all.
-        expected: what it is to be; ``""`` for nothing.
-        found: what it is; ``""`` for nothing.
+        aspect: the property that differs; ``""`` if only one of the schemas has the object.
+        expected: the expected value; ``""`` for none.
+        found: the actual value; ``""`` for none.
     """
 
     object: SchemaObject
@@ -85,12 +85,12 @@ class PropertyDifference(NamedTuple):
 
     @property
     def is_missing(self) -> bool:
-        """Whether the object is not there at all."""
+        """Whether the object is missing entirely."""
         return not self.aspect and not self.found
 
     @property
     def is_extra(self) -> bool:
-        """Whether the object should not be there at all."""
+        """Whether the object should not exist at all."""
         return not self.aspect and not self.expected
 
 
@@ -102,16 +102,16 @@ def differences(
 ) -> tuple[PropertyDifference, ...]:
     """Compare two schemas, object by object.
 
-    Version tables of Alembic are left out: those that are named, and what looks like one.
+    Alembic's version tables are left out: those that are named, and tables that look like one.
 
     Args:
-        expected: the one that is right.
-        found: the other one.
-        ignored: patterns of what is left out, see ``is_ignored``.
-        version_tables: the names of some.
+        expected: the right schema.
+        found: the other schema.
+        ignored: patterns of objects to leave out, see ``is_ignored``.
+        version_tables: the names of known version tables.
 
     Returns:
-        What differs, table by table. Of a table that one of them has not, nothing but that.
+        The differences, table by table. For a missing table, only that.
     """
     left_out = {*version_tables} | version_tables_in({*expected, *found})
     result = (
@@ -141,7 +141,7 @@ def _compared(
 
 
 def described(properties: Properties | None) -> str:
-    """All that a database says of one object, on one line; ``""`` for an object that is not."""
+    """All properties of one object, on one line; ``""`` for an object that does not exist."""
     if properties is None:
         return ""
     if "definition" in properties:

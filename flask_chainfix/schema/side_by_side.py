@@ -1,8 +1,8 @@
-"""What two branches do to one schema: whether they can be in each other's way at all, and where.
+"""Conflicts between what two branches do to one schema.
 
-The rules of the schema compare names. This adds what they do not see when one branch runs after the
-other: a part of a table that was meanwhile renamed, a column on which an index was built, and one
-of which both make something else.
+The rules of the schema compare names. This module adds what they miss when one branch runs after
+the other: a part of a table that has been renamed, a column that an index was built on, and a
+column that both branches change differently.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ from flask_chainfix.schema.footprint import (
 Branch = Sequence[tuple[str, Footprint]]  # revisions in the order in which they run
 
 _FOLLOWED = (Kind.COLUMN, Kind.INDEX)
-_LONGEST_DEFAULT = 40  # that is shown
+_LONGEST_DEFAULT = 40  # shown
 
 
 class Collision(NamedTuple):
-    """Two operations of two branches that do not go together.
+    """Two conflicting operations of two branches.
 
     Attributes:
-        first: that of the branch that runs first.
-        second: that of the other.
+        first: the touch of the branch that runs first.
+        second: the touch of the other branch.
         deed: what the second does: ``uses column t.c, which``.
         reason: what the first has done: ``has dropped before``.
-        fails: whether the second fails for it; else it undoes what the first has done.
+        fails: whether the second fails because of it; otherwise it undoes what the first has done.
     """
 
     first: Touch
@@ -58,11 +58,11 @@ Doings = Mapping[Key, Set[Action]]
 
 
 def can_collide(one: Iterable[Doings], other: Iterable[Doings]) -> bool:
-    """Whether two branches do something with one object, and one of them more than to use it.
+    """Whether two branches touch one object, and one of them does more than use it.
 
     Args:
-        one: what each migration of the one does, as ``doings`` tells.
-        other: the same of the other.
+        one: the ``doings`` of each migration of one branch.
+        other: the same for the other branch.
     """
     ours, theirs, uses = _together(one), _together(other), {Action.USE}
     return any(ours[key] != uses or theirs[key] != uses for key in ours.keys() & theirs)
@@ -77,12 +77,12 @@ def _together(branch: Iterable[Doings]) -> dict[Key, set[Action]]:
 
 
 def doings(footprint: Footprint) -> Doings:
-    """What a migration does with each object."""
+    """What a migration does to each object."""
     found: dict[Key, set[Action]] = {}
     for effect in footprint.effects:
         key = key_of(effect.object)
         found.setdefault(key, set()).add(effect.action)
-        if effect.object.table:  # what is done to a part needs the table
+        if effect.object.table:  # an operation on a part needs the table
             table = table_key(key._replace(table=effect.object.table.casefold()))
             found.setdefault(table, set()).add(Action.USE)
         for property_, _ in effect.properties:
@@ -92,9 +92,9 @@ def doings(footprint: Footprint) -> Doings:
 
 
 def collisions(below: Branch, above: Branch) -> Iterator[Collision]:
-    """What fails of one branch because the other has run before it, or undoes what that has done.
+    """Operations of one branch that fail because the other has run before, or undo what it did.
 
-    Nothing where the source does not tell all that they do.
+    Nothing is yielded if either branch has code that cannot be read.
     """
     if any(footprint.opaque for _, footprint in (*below, *above)):
         return
@@ -118,12 +118,12 @@ def _touches(branch: Branch) -> Iterator[tuple[Touch, Effect]]:
 
 
 def _key(effect: Effect) -> Key:
-    """The key of an object; that of an index also tells its table."""
+    """The key of an object; for an index, with its table."""
     return key_of(effect.object)._replace(table=effect.object.table.casefold())
 
 
 class _Setting(NamedTuple):
-    """What an operation makes of one property of a column; ``state`` is ``None`` if not known."""
+    """The new value of a column's property, ``None`` in ``state`` if unknown."""
 
     touch: Touch
     state: str | None
@@ -135,14 +135,14 @@ class _Setting(NamedTuple):
         return f"default {self.default[:_LONGEST_DEFAULT]!r}"
 
     def differs(self, other: _Setting) -> bool:
-        """Whether the two are sure to be different."""
+        """Whether the two certainly differ."""
         if self.state == other.state == A_DEFAULT:
             return None not in (self.default, other.default) and self.default != other.default
         return None not in (self.state, other.state) and self.state != other.state
 
 
 class _Left:
-    """What a branch has left behind, by the names that tables have come to have since."""
+    """What a branch leaves behind, by the current names of tables."""
 
     def __init__(self) -> None:
         self._made: dict[Key, Touch] = {}
@@ -152,7 +152,7 @@ class _Left:
         self._set: dict[Key, _Setting] = {}
 
     def take(self, touch: Touch, effect: Effect) -> None:
-        """Add what one operation of the branch has left."""
+        """Record what one operation of the branch leaves behind."""
         key = _key(effect)
         self.forget(effect)
         if key.kind not in _FOLLOWED:
@@ -190,7 +190,7 @@ class _Left:
         return None
 
     def undone(self, above: _Left) -> Iterator[Collision]:
-        """What of it another branch, which runs later, has made something else of."""
+        """What of it another branch, which runs later, changes to something else."""
         found: dict[tuple[str, str, Key], list[tuple[_Setting, _Setting]]] = {}
         for key, second in above._set.items():
             first = self._set.get(key)
@@ -206,7 +206,7 @@ class _Left:
             yield Collision(first.touch, second.touch, deed, reason, fails=False)
 
     def forget(self, effect: Effect) -> None:
-        """Follow a table to its new name, and forget what is done anew."""
+        """Follow a table to its new name, and forget what is created again."""
         key = _key(effect)
         if key.kind is Kind.INDEX and effect.action is Action.DROP:
             built = self._built.items()
@@ -229,7 +229,7 @@ class _Left:
 
     def _forget_properties(self, key: Key, effect: Effect) -> None:
         if effect.renamed is not None and effect.action is Action.CREATE:
-            return  # they have come with the older name
+            return  # they came with the older name
         for kind in PROPERTIES:
             known = self._set.pop(key._replace(kind=kind), None)
             if known is not None and effect.renamed is not None:

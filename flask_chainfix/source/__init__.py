@@ -1,8 +1,7 @@
-"""Bytes of a migration file <-> what its header says. Pure: nothing is imported or run.
+"""Bytes of a migration file <-> its header. Pure: nothing is imported or run.
 
-``read`` is fast where that is certain to be right (``scan``: the layout that Alembic's own
-templates write), and asks the syntax tree where it is not (``judge``). ``rewrite`` changes one
-value and proves that nothing else changed.
+``read`` uses the fast ``scan`` for the layout of Alembic's own templates, and the syntax tree
+(``judge``) for everything else. ``rewrite`` changes one value and proves that nothing else changed.
 """
 
 from flask_chainfix.source.bindings import names_bound

@@ -1,7 +1,7 @@
-"""What the names of a module hold when it has been imported, where that is certain.
+"""The values of a module's names after it was imported, if certain.
 
-The statements are followed in the order in which they run: what is assigned unconditionally at
-the top level from literals (and from names that hold literals) is known; everything else is
+The statements are followed in the order in which they run: names that are assigned unconditionally
+at the top level from literals (and from names with literal values) are known; everything else is
 *computed*, with the reason. The last assignment wins.
 """
 
@@ -18,7 +18,7 @@ from flask_chainfix.source.literals import Computed, evaluate
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
-# Ways to get at the module's namespace other than by its names: what is reached through modules,
+# Indirect ways to the module's namespace: through modules,
 # functions and frames, and built-in functions.
 _ATTRIBUTES = frozenset(
     {"__builtins__", "__dict__", "__globals__", "__import__", "_getframe", "builtins"}
@@ -29,7 +29,7 @@ _WORDS = re.compile(rf"\b(?:global|{'|'.join(sorted(BACK_DOORS))})\b".encode())
 
 
 def names_in(node: ast.AST) -> Iterator[ast.Name]:
-    """Every name below a node."""
+    """Every name at or below a node."""
     return (inner for inner in ast.walk(node) if isinstance(inner, ast.Name))
 
 
@@ -53,9 +53,9 @@ def names_bound(statement: ast.stmt) -> Iterator[str]:
 
 
 def _opens_back_door(statement: ast.stmt) -> bool:
-    """Whether running the statement may write to the module's names by way of ``exec`` & co.
+    """Whether running the statement may write to the module's names through ``exec`` or the like.
 
-    The body of a class runs with its statement, and that of a lambda may.
+    The body of a class runs with its statement, and a lambda's may run.
     """
     for node in _in_scope(statement):
         if _is_back_door(node) or isinstance(node, ast.Global):
@@ -117,15 +117,15 @@ def _is_back_door(node: ast.AST) -> bool:
 
 
 def _in_scope(statement: ast.stmt) -> Iterator[ast.AST]:
-    """The nodes that run in the scope of a statement: not the bodies of functions and classes.
+    """The nodes that run in the scope of a statement, without bodies of functions and classes.
 
-    Decorators, signatures, base classes and walrus targets in comprehensions do.
+    Decorators, signatures, base classes and walrus targets in comprehensions are included.
     """
     pending: list[ast.AST] = [statement]
     while pending:
         node = pending.pop()
         if isinstance(node, _COMPREHENSIONS):
-            # Their loop variables are their own; whatever else they do is done out here.
+            # Their loop variables are their own; everything else happens in this scope.
             own = {id(name) for loop in node.generators for name in ast.walk(loop.target)}
             yield from (inner for inner in ast.walk(node) if id(inner) not in own)
             continue
@@ -139,20 +139,20 @@ def _in_scope(statement: ast.stmt) -> Iterator[ast.AST]:
             pending.extend(ast.iter_child_nodes(node))
 
 
-# --- What the names hold -------------------------------------------------------------------------
+# --- The values of names -------------------------------------------------------------------------
 
 HEADER_NAMES = ("revision", "down_revision", "branch_labels", "depends_on")
 
 
 class Binding(NamedTuple):
-    """What a module-level name holds.
+    """The value of a module-level name.
 
     Attributes:
         value: a literal value, or ``Computed``.
-        node: where the name was bound.
-        expression: where the value stands; ``None`` where no expression stands for it alone.
+        node: the node that bound the name.
+        expression: the value's own expression; ``None`` if there is none.
         shared: whether other names get their value from the same expression.
-        mutable: whether the value is, or holds, a list or set.
+        mutable: whether the value is, or contains, a list or set.
     """
 
     value: object
@@ -163,11 +163,11 @@ class Binding(NamedTuple):
 
 
 def follow(tree: ast.Module, source: bytes) -> dict[str, Binding]:
-    """The module's names as they are after the last statement.
+    """The module's names after the last statement.
 
     Args:
         tree: the module.
-        source: what it was parsed from.
+        source: its bytes.
     """
     bindings = _Bindings()
     # Names may also be written in letters that Python folds to ASCII, or in another encoding.
@@ -198,7 +198,7 @@ def follow(tree: ast.Module, source: bytes) -> dict[str, Binding]:
 
 
 class _Bindings:
-    """What names hold so far. Many statements may doubt all of them, so none goes through all."""
+    """The values of names so far; making all of them doubtful takes constant time."""
 
     def __init__(self) -> None:
         self._certain: dict[str, Binding] = {}
@@ -230,10 +230,10 @@ class _Bindings:
 def _doubt_changed_lists(
     tree: ast.Module, lists: list[set[str]], bindings: dict[str, Binding]
 ) -> None:
-    """Put in ``bindings`` which lists may be changed in place: what they were says nothing then.
+    """Mark lists in ``bindings`` that may be changed in place, so that their values are unknown.
 
-    It is those of which a name is used at all, be it to give them another name. ``lists`` has all
-    names in each statement that gives a list a name: they may be of one list.
+    A list may be changed if any of its names is used, even to assign it to another name. ``lists``
+    has the names in each statement that names a list, because they may share it.
     """
     used: set[str] = set()
     for node in ast.walk(tree):
@@ -249,7 +249,7 @@ def _doubt_changed_lists(
 
 
 def _bound_by(statement: ast.stmt, bindings: _Bindings) -> Iterator[tuple[str, Binding]]:
-    """The names that a statement binds, with what they hold then."""
+    """The names that a statement binds, with their values."""
     plain: dict[str, Binding] = {}
     if isinstance(statement, ast.AnnAssign) and statement.value is None:
         return  # an annotation without a value binds nothing
@@ -268,13 +268,13 @@ def _bound_by(statement: ast.stmt, bindings: _Bindings) -> Iterator[tuple[str, B
 
 
 def _worth(bindings: _Bindings) -> Callable[[ast.expr], tuple[object, bool]]:
-    """Tells the value of an expression, and whether it is, or holds, a list or set."""
+    """A function for the value of an expression, and whether it is, or contains, a list or set."""
 
     def lookup(name: str) -> object:
         known = bindings.get(name)
         return known.value if known is not None else Computed(f"is computed ({name})")
 
-    @cache  # many targets may have the same
+    @cache  # many targets may share one value
     def worth(expression: ast.expr) -> tuple[object, bool]:
         held = (bindings.get(node.id) for node in names_in(expression))
         mutable = any(isinstance(node, (ast.List, ast.Set)) for node in ast.walk(expression))

@@ -1,4 +1,4 @@
-"""What a migration file does, apart from what it says of itself."""
+"""The code of a migration file, without its header."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from flask_chainfix.source.literals import CANNOT_COMPILE, line_of, parse
 def same_body(one: bytes, other: bytes) -> bool:
     """Whether two migration files have the same code.
 
-    Their docstrings, comments and layout do not count, nor do the statements that assign header
-    variables alone. Files that cannot be parsed are the same only byte for byte.
+    Docstrings, comments, layout, and statements that only assign header variables are ignored.
+    Files that cannot be parsed are the same only if their bytes are equal.
     """
     body = _dumped(one)
     return one == other or (body is not None and body == _dumped(other))
 
 
 def does_nothing(data: bytes) -> bool:
-    """Whether the code of a file calls nothing, like that of a merge point, or cannot be parsed."""
+    """Whether the code of a file calls nothing, like a merge point's, or cannot be parsed."""
     return not any(isinstance(node, ast.Call) for node in _nodes(data))
 
 
 def never_goes_back(data: bytes) -> bool:
-    """Whether ``downgrade()`` of a file does nothing but raise."""
+    """Whether a file's ``downgrade()`` only raises an exception."""
     tree = _code_of(data)
     for node in () if tree is None else tree.body:
         if isinstance(node, ast.FunctionDef) and node.name == "downgrade":
@@ -39,17 +39,17 @@ def never_goes_back(data: bytes) -> bool:
 
 
 def words_in(data: bytes) -> frozenset[bytes]:
-    """The strings that the code of a file holds as they are.
+    """The literal strings in the code of a file.
 
-    A quick look whether another file has them too spares comparing most files that differ; only
-    a file that writes one of them in several parts is passed over.
+    Checking first whether another file has them avoids comparing most different files; it only
+    misses a file that splits a string into several parts.
     """
     constants = {node.value for node in _nodes(data) if isinstance(node, ast.Constant)}
     strings = (each for each in constants if isinstance(each, str) and each.isascii())
     return frozenset(word for word in map(str.encode, strings) if word in data)
 
 
-@lru_cache(maxsize=2)  # one file is often compared with many
+@lru_cache(maxsize=2)  # a file is often compared with many others
 def _dumped(data: bytes) -> str | None:
     try:
         body = _code_of(data)
@@ -64,7 +64,7 @@ def _nodes(data: bytes) -> list[ast.AST]:
 
 
 def _code_of(data: bytes) -> ast.Module | None:
-    """The tree of a file without docstring and header; ``None`` where it cannot be parsed."""
+    """The tree of a file without docstring and header; ``None`` if it cannot be parsed."""
     if excess(data) is not None:
         return None
     try:
@@ -83,10 +83,10 @@ def _is_header(statement: ast.stmt) -> bool:
     return bool(bound) and bound.issubset(HEADER_NAMES)
 
 
-# --- What running one of the two functions comes to -----------------------------------------------
+# --- The effect of running one of the two functions -----------------------------------------------
 
 _IMPORTS = (ast.Import, ast.ImportFrom)
-# What does nothing but bind names, and so matters only to those who use the names.
+# Statements that only bind names matter only if the names are used.
 _DEFINITIONS = (*_IMPORTS, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Assign)
 _UPGRADE = re.compile(rb"^(?:async[ \t]+)?def[ \t]+upgrade\b", re.MULTILINE)
 
@@ -94,29 +94,29 @@ _UPGRADE = re.compile(rb"^(?:async[ \t]+)?def[ \t]+upgrade\b", re.MULTILINE)
 def same_function(one: bytes, other: bytes, name: str) -> bool:
     """Whether ``upgrade()``, or ``downgrade()``, of two migration files does the same.
 
-    What it uses of its module counts as well: helper functions, constants, imports. The header,
+    Everything in the module that it uses counts: helper functions, constants, imports. The header,
     the other function, docstrings, comments, annotations, layout and the order of imports do not.
-    Files that cannot be parsed are the same only byte for byte.
+    Files that cannot be parsed are the same only if their bytes are equal.
     """
     essence = None if one == other else _essence(one, name)
     return one == other or (essence is not None and essence == _essence(other, name))
 
 
 def line_of_upgrade(data: bytes) -> int | None:
-    """The 1-based line at which ``upgrade()`` begins; ``None`` where it is not plain to see."""
+    """The 1-based line at which ``upgrade()`` begins; ``None`` if it is not obvious."""
     match = _UPGRADE.search(data)
     return line_of(data, match.start()) if match else None
 
 
 class _Part(NamedTuple):
-    """A statement of a module, or one name of an import; ``names`` is empty if it always counts."""
+    """A statement of a module, or one name of an import; without ``names`` it always counts."""
 
     node: ast.stmt
     names: frozenset[str]
 
 
 def _essence(data: bytes, function: str) -> tuple[frozenset[str], tuple[str, ...]] | None:
-    """What decides on what a function does: the imports, and the other parts in their order."""
+    """The parts that decide what a function does: the imports, and the others in order."""
     try:
         tree = _code_of(data)
         if tree is None:
@@ -145,7 +145,7 @@ def _parts(node: ast.stmt | None) -> Iterator[_Part]:
 
 
 def _needed(parts: list[_Part], function: str) -> list[ast.stmt]:
-    """The parts that a function uses, straight or by way of others, in their order."""
+    """The parts that a function uses, directly or indirectly, in order."""
     wanted = {function}
     needed: set[int] = set()
     while True:
@@ -162,7 +162,7 @@ def _needed(parts: list[_Part], function: str) -> list[ast.stmt]:
 
 
 class _Plain(ast.NodeTransformer):
-    """Takes away what makes no difference when the code runs."""
+    """Removes what makes no difference when the code runs."""
 
     def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
         return None if isinstance(node.value, ast.Constant) else self.generic_visit(node)

@@ -1,7 +1,7 @@
-"""One migration file: whether Alembic loads it, what its header says, what makes it unreadable.
+"""One migration file: whether Alembic loads it, and its header, or why it is unreadable.
 
-``scan`` reads the layout of Alembic's templates. For all others ``judge`` decides by the syntax
-tree, of which ``bindings`` follows the statements, as the interpreter would run them.
+``scan`` reads the layout of Alembic's templates. For all others ``judge`` uses the syntax tree;
+``bindings`` follows its statements as the interpreter would run them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from flask_chainfix.source.literals import CANNOT_COMPILE, Computed, Positions
 from flask_chainfix.source.prose import Docstring, parse_docstring
 from flask_chainfix.source.scan import scan
 
-# Which files Alembic loads, and how it takes the id of a file without `revision` from its name.
+# Alembic's patterns for files to load, and for the id in the name of a file without `revision`.
 _SOURCE = re.compile(r"(?!\.\#|__init__)(.*\.py)$")
 _SOURCE_OR_COMPILED = re.compile(r"(?!\.\#|__init__)(.*\.py)(c|o)?$")
 _LEGACY_NAME = re.compile(r"([a-f0-9]+)\.py$")
@@ -36,8 +36,8 @@ def is_loaded(name: str, exists: Callable[[str], bool], *, sourceless: bool = Fa
 
     Args:
         name: its name without directories.
-        exists: tells whether a file of another name lies beside it.
-        sourceless: whether compiled files count where there is nothing better to load.
+        exists: tells whether a file with another name is beside it.
+        sourceless: whether compiled files count if there is no source.
     """
     match = (_SOURCE_OR_COMPILED if sourceless else _SOURCE).match(name)
     if match is None or match.lastindex != 2:
@@ -48,17 +48,17 @@ def is_loaded(name: str, exists: Callable[[str], bool], *, sourceless: bool = Fa
 def read(data: bytes, filename: str, *, compiles: bool = False) -> Header | Unreadable:
     """Read the header of a migration file without running it.
 
-    Of a compiled file nothing is read: its header says that all of it is unknown.
+    A compiled file is not read: all of its header is unknown.
 
     Args:
         data: the file's bytes.
         filename: its name without directories; Alembic takes the id of very old files from it.
-        compiles: the caller knows that the bytes compile (the interpreter's bytecode cache says
-            so), which saves compiling them only to find that out.
+        compiles: whether the bytes are known to compile (from the interpreter's bytecode cache),
+            which saves compiling them.
 
     Returns:
-        The header; or why Alembic cannot load the file. What only running the file could show
-        (a failing import, a ``NameError``) is not looked for.
+        The header; or why Alembic cannot load the file. Errors that only running the file would
+        show (a failing import, a ``NameError``) are not found.
     """
     if filename.endswith(COMPILED):
         return _OF_COMPILED
@@ -106,7 +106,7 @@ def _unreadable(data: bytes, error: BaseException) -> Unreadable:
 
 
 class Judged(NamedTuple):
-    """A header together with what it was read from."""
+    """A header with the syntax tree that it was read from."""
 
     header: Header
     tree: ast.Module
@@ -125,7 +125,7 @@ def judge(data: bytes, filename: str) -> Judged | Unreadable:
         SyntaxError, ValueError, RecursionError, MemoryError, OverflowError: it does not compile.
     """
     tree = ast.parse(data)
-    # Some errors (a return outside a function, say) only come up behind the parser.
+    # Some errors (such as a return outside a function) only appear after parsing.
     compile(tree, filename, "exec", dont_inherit=True)
     positions, bindings = Positions(data), follow(tree, data)
     legacy = _LEGACY_NAME.match(filename)
@@ -164,10 +164,10 @@ def judge(data: bytes, filename: str) -> Judged | Unreadable:
 
 
 def _ids(name: str, value: object) -> tuple[str, ...] | None:
-    """What Alembic makes of a header value: always a tuple.
+    """Alembic's reading of a header value, always as a tuple.
 
-    ``None`` where the ids or labels are computed, and for parents that are no strings: where such a
-    migration stands is not known.
+    ``None`` if the ids or labels are computed, and for parents that are not strings: such a
+    migration has an unknown place.
     """
     if isinstance(value, Computed):
         return None
@@ -181,17 +181,17 @@ def _ids(name: str, value: object) -> tuple[str, ...] | None:
 
 
 def _kept(name: str, value: object) -> object:
-    """What Alembic keeps of a header value."""
+    """The value that Alembic keeps of a header variable."""
     if name not in ("down_revision", "depends_on"):
         return value
     if isinstance(value, tuple) and len(value) == 1:
         value = value[0]
-    # Here, and nowhere else, an empty string and the like are taken for "none".
+    # Only here, Alembic takes an empty string and the like as "none".
     return value or None if name == "depends_on" else value
 
 
 def _problems(name: str, value: object, offset: int) -> Iterator[Problem]:
-    """What keeps a header value from being read in full."""
+    """The reasons why a header value cannot be read completely."""
     if isinstance(value, Computed):
         yield Problem(name, ProblemKind.COMPUTED, value.reason, offset)
         return
@@ -213,14 +213,14 @@ def docstring_node(tree: ast.Module) -> ast.Constant | None:
 
 
 def _docstring(tree: ast.Module, positions: Positions, spans: dict[str, Span]) -> Docstring:
-    """Read the docstring, and add to ``spans`` those of its parts that stand there unescaped."""
+    """Read the docstring, and add the spans of its unescaped parts to ``spans``."""
     node = docstring_node(tree)
     if node is None:
         return Docstring()
     docstring, _ = parse_docstring(str(node.value))
     whole = positions.span(node)
     source = positions.decode(whole)
-    # Without the quotes, so that what stands beside them is found like on any other line.
+    # Without the quotes, so that text beside them is found like on any other line.
     quotes = _OPENING_QUOTES.match(source)
     opening = quotes[0] if quotes else ""
     raw = source[len(opening) : len(source) - len(opening.lstrip("rRuU"))]
@@ -232,22 +232,22 @@ def _docstring(tree: ast.Module, positions: Positions, spans: dict[str, Span]) -
     return docstring
 
 
-# --- What is too much to be parsed, and more than anybody writes into a migration ----------------
+# --- Files that are too large to be parsed, and larger than any real migration -------------------
 
-MOST_IDS = 10_000  # that one variable of a header may hold
+MOST_IDS = 10_000  # the most values of one header variable
 _MOST_TOKENS = 200_000  # words, signs and lines; Python takes up to a kilobyte for each
 # Functions and comprehensions. CPython compares each with all others of its name
 # (``merge_consts_recursive`` in ``compile.c``).
 _MOST_SCOPES = 4_000
 _MOST_LONG_NUMBERS = 10_000  # integers of many digits: their hashes may all be one
-_MOST_PARTS = 100  # names that one import joins; CPython keeps each beginning of them in memory
+_MOST_PARTS = 100  # names that one import joins; CPython keeps each prefix of them in memory
 _FEW_BYTES = 32 * 1024  # so few hold too few of either
 
-_WORDS = (  # patterns of what is rare are compiled when it is there
+_WORDS = (  # patterns for rare tokens are compiled only if needed
     rb"(?P<scope>\b(?:class|def|for|lambda|type)\b)|(?P<number>\b\d\w{15,})|\w+|[^\w \t\f]"
 )
 
-# Strings and comments are one thing each, whatever is in them.
+# Strings and comments count as one token each, whatever their contents.
 _TOKENS = (
     rb'(?s)#[^\n]*|(?:"""(?:[^"\\]|\\.|"(?!""))*"""'
     rb"|'''(?:[^'\\]|\\.|'(?!''))*'''"
@@ -258,7 +258,7 @@ _TOKENS = (
 
 _IMPORT = rb"\b(?:import|from)\b(?:[\w. \t\f]|\\\r?\n)*"
 
-# The first are code, too. Under the second, bytes may not be what they look like.
+# The first contain code. With the second, bytes may have another meaning.
 _STRINGS_OF_CODE = rb"(?i)\b[rt]?[ft][rt]?['\"]"
 
 
@@ -266,10 +266,10 @@ _COOKIE = rb"\A(?:[^\n]*\n)?[ \t\f]*#[^\n]*coding[:=][ \t]*(?!utf-8|latin-1|asci
 
 
 def excess(data: bytes) -> Unreadable | None:
-    """What makes a file too much to be parsed; ``None`` for all that people write.
+    """The reason why a file is too large to be parsed; ``None`` for all real migrations.
 
-    Every file whose syntax tree would take too much is found. One that holds strings of code
-    (``f"…"``) is counted as if all of its strings were.
+    Every file whose syntax tree would take too much time or memory is found. In a file with strings
+    of code (``f"…"``), all strings are counted as code.
     """
     if len(data) <= _FEW_BYTES:
         return None

@@ -1,4 +1,4 @@
-"""What an expression is worth, where that is certain without running anything."""
+"""The value of an expression, if it is certain without running anything."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from typing import NamedTuple
 from flask_chainfix.model.files import Span
 
 _LINE_END = re.compile(rb"\r\n|\r|\n")
-_COOKIE_REACH = 4096  # bytes; a cookie stands on one of the first two lines
+_COOKIE_REACH = 4096  # bytes; a cookie is on one of the first two lines
 _UTF8_NAMES = frozenset({"utf-8", "utf-8-sig"})
 
 
-# What parsing and compiling can raise; ValueError is for NUL bytes, the last three for source that
+# Errors of parsing and compiling; ValueError is for NUL bytes, the last three for source that
 # is nested or sized beyond what the interpreter can take.
 CANNOT_COMPILE = (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError)
 
 
 def parse(data: bytes) -> ast.Module:
-    """The syntax tree of a file; one of ``CANNOT_COMPILE`` is raised where it has none."""
+    """The syntax tree of a file; raises one of ``CANNOT_COMPILE``."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the file's own SyntaxWarnings are not ours
         return ast.parse(data)
@@ -49,10 +49,10 @@ def encoding_of(data: bytes) -> str:
 
 
 class Positions:
-    """Turns positions of syntax tree nodes into byte spans of one file.
+    """Converts positions of syntax tree nodes to byte spans of one file.
 
     ``ast`` counts columns in bytes of the line *as UTF-8*, whatever the file's encoding, and
-    not counting a byte order mark.
+    without a byte order mark.
     """
 
     def __init__(self, data: bytes) -> None:
@@ -62,7 +62,7 @@ class Positions:
         self._line_starts = [mark, *(match.end() for match in _LINE_END.finditer(data))]
 
     def span(self, node: ast.expr) -> Span:
-        """The bytes of an expression, brackets of a tuple included."""
+        """The bytes of an expression, including the brackets of a tuple."""
         assert node.end_lineno is not None
         assert node.end_col_offset is not None
         return Span(
@@ -96,15 +96,15 @@ class Positions:
         return start + len(before.encode(self._encoding))
 
 
-# --- What an expression is worth -----------------------------------------------------------------
+# --- The value of an expression ------------------------------------------------------------------
 
-# Characters and elements that a name holds which is a part of other values: each may be so in the
-# next, and so double again and again.
+# The most characters and elements of a name's value in other values: each may contain the
+# one before twice, and so double its size.
 _LONGEST = 500
 
 
 class Computed(NamedTuple):
-    """A value that only running the file would show.
+    """A value that is known only at runtime.
 
     Attributes:
         reason: why, in words that complete "``down_revision`` …".
@@ -114,11 +114,11 @@ class Computed(NamedTuple):
 
 
 def evaluate(node: ast.expr, lookup: Callable[[str], object]) -> object:
-    """The value of an expression made of literals and of names that hold literals.
+    """The value of an expression of literals and of names with literal values.
 
     Args:
         node: the expression.
-        lookup: gives the value of a module-level name, or ``Computed``.
+        lookup: returns the value of a module-level name, or ``Computed``.
 
     Returns:
         A constant; a tuple for a tuple, list or set; or ``Computed``.
@@ -148,7 +148,7 @@ def _computed(node: ast.expr) -> Computed:
 
 
 def _part(node: ast.expr, lookup: Callable[[str], object]) -> object:
-    """What an expression adds to the value of another."""
+    """The value of an expression inside another one."""
     value = evaluate(node, lookup)
     if isinstance(node, ast.Name) and not _is_short(value):
         return Computed(f"is computed (with all of {node.id})")

@@ -1,4 +1,4 @@
-"""What the docstring and the comments of a migration say."""
+"""The docstring and the comments of a migration."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from flask_chainfix.model.files import Ignore, Span
 
 
 class Docstring(NamedTuple):
-    """What Alembic's templates write into the docstring; the attributes are those of ``Header``."""
+    """The parts of a docstring from Alembic's templates; the attributes are those of ``Header``."""
 
     message: str = ""
     revises: str | None = None
@@ -31,7 +31,7 @@ _CREATE_DATE = re.compile(_FIELD % "Create Date", re.MULTILINE)
 def parse_docstring(text: str) -> tuple[Docstring, dict[str, Span]]:
     """Find the parts of a docstring, with their spans in characters of ``text``.
 
-    ``text`` may hold LF, CR LF or CR line ends.
+    ``text`` may have LF, CR LF or CR line ends.
     """
     lines = text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
     found: dict[str, str] = {}
@@ -42,8 +42,8 @@ def parse_docstring(text: str) -> tuple[Docstring, dict[str, Span]]:
         ("revises", _REVISES),
         ("create_date", _CREATE_DATE),
     ):
-        # Prose above the block that Alembic writes may hold look-alikes, so once the id is
-        # found the rest is looked for behind it.
+        # Prose above Alembic's block may contain similar lines, so once the id is
+        # found, the rest is searched after it.
         match = pattern.search(text, start)
         if match is not None:
             found[name] = match[1]
@@ -80,8 +80,8 @@ _IGNORE = re.compile(r"#\s*fixchain:\s*ignore\b(?:\s*\[([^\]]*)\])?")
 def ignores(data: bytes) -> tuple[Ignore, ...]:
     """The comments of a file that hide findings, such as ``# fixchain: ignore[FC204, FC206]``.
 
-    Strings that look like such comments say nothing. What comes behind the first thing that is no
-    Python is not read.
+    Strings that look like such comments are ignored. Nothing is read after a part that is not
+    Python.
     """
     found: list[Ignore] = []
     if _MARK in data:

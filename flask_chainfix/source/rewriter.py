@@ -16,7 +16,7 @@ from flask_chainfix.source.header import Judged, docstring_node, judge
 from flask_chainfix.source.literals import CANNOT_COMPILE
 from flask_chainfix.source.prose import states
 
-# What the docstring repeats of the header, by the variable that it is read from.
+# The parts of the docstring that repeat the header, by variable.
 _REPEATED = {"revision": "revision_id", "down_revision": "revises"}
 _IN_DOCSTRING = {"revision_id": "Revision ID:", "revises": "Revises:"}
 
@@ -30,10 +30,10 @@ def rewrite(  # noqa: PLR0913  (a header has four variables)
     branch_labels: tuple[str, ...] | None = None,
     depends_on: tuple[str, ...] | None = None,
 ) -> bytes:
-    """Set variables of the header, and what the docstring says of id and parents.
+    """Set variables of the header, with the docstring's copies of id and parents.
 
-    Only the bytes of these values change. The result is read again: its syntax tree must equal
-    the old one but for them.
+    Only the bytes of these values change. The result is read again: its syntax tree must equal the
+    old one except for the values.
 
     Args:
         data: the file's bytes.
@@ -41,14 +41,14 @@ def rewrite(  # noqa: PLR0913  (a header has four variables)
         down_revision: the new parents; ``()`` makes the revision a base.
         revision: the new id.
         branch_labels: the new labels.
-        depends_on: what it is to depend on; ids or labels.
+        depends_on: the new dependencies; ids or labels.
 
     Returns:
-        The new bytes; ``data`` itself where the values are already these.
+        The new bytes; ``data`` itself if the values are the same.
 
     Raises:
-        CannotRewrite: a value is computed, shared with another variable, or the result would
-            not be certain to be what was meant.
+        CannotRewrite: a value is computed or shared with another variable, or the result would not
+            certainly be as intended.
     """
     wishes = {
         "revision": None if revision is None else (revision,),
@@ -63,7 +63,7 @@ def rewrite(  # noqa: PLR0913  (a header has four variables)
             for name, ids in wishes.items()
             if ids is not None and (_ids(old.header, name) != ids or _problem(old.header, name))
         }
-        # The lines of the docstring that have to follow, where it has them.
+        # The lines of the docstring to update, if they exist.
         repeated = {
             _REPEATED[name]: ids
             for name, ids in values.items()
@@ -73,10 +73,10 @@ def rewrite(  # noqa: PLR0913  (a header has four variables)
 
 
 def restate(data: bytes, filename: str) -> bytes:
-    """Let the docstring's ``Revises:`` say what ``down_revision`` says.
+    """Make the docstring's ``Revises:`` line match ``down_revision``.
 
     Returns:
-        The new bytes; ``data`` itself where there is no such line, or the parents are not known.
+        The new bytes; ``data`` itself if there is no such line, or the parents are unknown.
 
     Raises:
         CannotRewrite: the line cannot be changed with certainty.
@@ -94,7 +94,7 @@ def restate(data: bytes, filename: str) -> bytes:
 
 @contextmanager
 def _refusing(filename: str) -> Iterator[None]:
-    """What cannot be parsed is refused; a migration's own warnings are not ours."""
+    """Refuse what cannot be parsed; a migration's own warnings are not shown."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -108,7 +108,7 @@ _Values = Mapping[str, tuple[str, ...]]
 
 
 def _changed(data: bytes, filename: str, old: Judged, values: _Values, repeated: _Values) -> bytes:
-    """The file with new values of variables, and new lines of the docstring; proven."""
+    """The file with new values of variables, and new lines of the docstring, verified."""
     changes = [
         *(_change(data, filename, old, name, ids) for name, ids in values.items()),
         *_docstring_changes(data, filename, old, repeated),
@@ -130,7 +130,7 @@ def _judge(data: bytes, filename: str) -> Judged:
 
 
 def _ids(header: Header, name: str) -> tuple[str, ...] | None:
-    """What a variable of the header says, always as a tuple; ``None`` where it is not known."""
+    """The value of a header variable, always as a tuple; ``None`` if it is unknown."""
     value: str | tuple[str, ...] | None = getattr(header, name)
     return (value,) if isinstance(value, str) else value
 
@@ -153,7 +153,7 @@ def _change(
     quote = _quote_used(data, span, header.spans.get("revision"))
     literal = _literal(ids, quote)
     if name == "branch_labels" and len(ids) == 1 and data[span.start : span.start + 1] == b"(":
-        literal = f"({literal},)"  # as people write labels
+        literal = f"({literal},)"  # the usual style of labels
     return span, positions.encode(literal)
 
 
@@ -178,7 +178,7 @@ def _refusal(filename: str, name: str, why: str) -> CannotRewrite:
 
 
 def _holds_comment(expression: str) -> bool:
-    """Whether a comment stands inside an expression that can go over several lines."""
+    """Whether an expression that can span several lines contains a comment."""
     if "#" not in expression:
         return False
     lines = io.StringIO(f"({expression}\n)", newline=None)
@@ -187,20 +187,20 @@ def _holds_comment(expression: str) -> bool:
 
 
 def _problem(header: Header, name: str) -> str:
-    """What is the matter with a variable; ``""`` where it could be read."""
+    """The problem of a variable; ``""`` if it could be read."""
     details = [problem.detail for problem in header.problems if problem.name == name]
     return f"{name} {details[0]}" if details else ""
 
 
 def _stated(old: str, ids: tuple[str, ...]) -> str:
-    """What the docstring says of ids; of none, in the way in which it did before."""
+    """The docstring's text for some ids; for none, in its previous style."""
     if ids:
         return ", ".join(ids)
     return "None" if old == "None" else ""
 
 
 def _quote_used(data: bytes, *spans: Span | None) -> str:
-    """The quotation mark that this file prefers, so that the new value looks like the old."""
+    """The quotation mark that this file prefers, so that the new value looks like the old one."""
     for span in spans:
         if span is not None:
             text = data[span.start : span.end]
@@ -222,7 +222,7 @@ def _literal(ids: tuple[str, ...], quote: str) -> str:
 
 
 def _prove(old: Judged, new: Judged, filename: str, values: _Values, repeated: _Values) -> None:
-    """Refuse where anything else came to be changed."""
+    """Refuse a result in which anything else has changed."""
     expected = old.header._replace(message=new.header.message, spans={}, problems=())
     for name, ids in values.items():
         value: object = ids[0] if name == "revision" else ids
@@ -237,7 +237,7 @@ def _prove(old: Judged, new: Judged, filename: str, values: _Values, repeated: _
 
 
 def _same_but_for(old: Judged, new: Judged, values: _Values, *, lines: int) -> bool:
-    """Whether two trees are equal but for some values and lines of the docstring."""
+    """Whether two trees are equal except for some values and lines of the docstring."""
     old_lines, new_lines = (_docstring(judged).splitlines() for judged in (old, new))
     if len(old_lines) != len(new_lines):
         return False
@@ -252,7 +252,7 @@ def _docstring(judged: Judged) -> str:
 
 
 def _without(judged: Judged, values: _Values) -> ast.Module:
-    """The tree with nothing where the docstring and some values were."""
+    """The tree without the docstring and some values."""
     expressions = [judged.bindings[name].expression for name in values]
     hidden = (docstring_node(judged.tree), *expressions)
 

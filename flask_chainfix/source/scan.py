@@ -1,10 +1,10 @@
 """The fast way to read a header: one regular expression for the layout that Alembic writes.
 
-It answers only where it is certain to be right: from the first byte to the end of the header it
-knows every character (a plain docstring, comments, plain imports, the four assignments), so that
-what it reads stands at module level and outside strings; and nothing behind the header can
-change the four names, because none of them, and no way to reach them by another name, occurs
-there. In every other case it answers ``None`` and the syntax tree is asked.
+It answers only if it is certain to be right. From the first byte to the end of the header it knows
+every character (a plain docstring, comments, plain imports, the four assignments), so the values
+are at module level and outside strings. Nothing after the header can change the four names, because
+neither they nor an indirect way to them occurs there. In every other case it returns ``None`` and
+the syntax tree is used.
 """
 
 from __future__ import annotations
@@ -49,16 +49,16 @@ _HEADER = re.compile(
 )
 _REACH = 16_384  # bytes; a header further down is left to the syntax tree
 
-# Alembic takes an empty string for "none" in depends_on, and nowhere else.
+# Alembic takes an empty string as "none" only in depends_on.
 _EMPTY = ("",)
 _STRINGS = re.compile(rb"""['"]([^'"]*)['"]""")
 _VARIABLES = ("revision", "down_revision", "branch_labels", "depends_on")
 
-# What could change a header variable without its assignment standing in the header: the names
-# themselves behind it, and anywhere in the file the ways to write to a module's namespace.
+# What could change a header variable outside the header: the names
+# themselves after it, and anywhere in the file the ways to write to a module's namespace.
 _NAMES = (b"revision", b"branch_labels", b"depends_on")
 
-# `exec` is a part of `execute`, so it is looked for as a word.
+# `exec` is a part of `execute`, so it is searched as a word.
 _BACK_DOORS = tuple(
     sorted(
         word.encode()
@@ -69,7 +69,7 @@ _BACK_DOORS = tuple(
 _EXEC = re.compile(rb"\bexec\b")
 _STAR_IMPORT = re.compile(rb"import[\s\\(]*\*")
 
-# A line at module level that is more than a comment or the beginning of Alembic's two functions.
+# A line at module level other than a comment or the start of Alembic's two functions.
 _STATEMENT = re.compile(
     rb"\n(?=[^ \t\n#])(?!def (?:up|down)grade\w*\([\w, ]*\)(?: -> None)?:[ \t]*\n)"
 )
@@ -79,10 +79,10 @@ def scan(data: bytes) -> Header | None:
     """Read the header of a file that has the layout of Alembic's templates.
 
     Args:
-        data: the file; the caller sees to it that it compiles.
+        data: the file, which must compile.
 
     Returns:
-        The header, or ``None`` where only the syntax tree can tell.
+        The header, or ``None`` if the syntax tree is needed.
     """
     match = _HEADER.match(data, 0, _REACH)
     if match is None:
@@ -113,9 +113,9 @@ def scan(data: bytes) -> Header | None:
 
 
 class _Spans(Mapping[str, Span]):
-    """The spans of a header that ``scan`` has read, found when they are asked for.
+    """The spans of a header that ``scan`` has read, found on demand.
 
-    Few headers are ever asked: finding all spans of all files would double the time of reading.
+    Few headers need them: finding all spans of all files would double the time of reading.
     """
 
     __slots__ = ("_match",)
@@ -151,11 +151,11 @@ def _ids(value: bytes) -> tuple[str, ...]:
 
 
 def _only_defines(data: bytes, end: int) -> bool:
-    """Whether behind the header there are only functions, of which none runs at import.
+    """Whether only functions follow the header, none of which runs at import.
 
-    Every statement of a module begins in the first column of a line (or behind another one that
-    does), and a line inside a string that looks like one only costs time. That makes this much
-    faster than looking for every word that could do harm. CR and form feed also begin lines.
+    Every statement of a module begins in the first column of a line (or after another one that
+    does); a similar line inside a string only costs time. This is much faster than searching for
+    every dangerous word. CR and form feed also begin lines.
     """
     ordinary = b"\r" not in data and b"\f" not in data
     return ordinary and _STATEMENT.search(data, end - 1) is None
@@ -174,6 +174,6 @@ def _may_change_later(data: bytes, end: int) -> bool:
 
 
 def _hides_a_name(rest: bytes) -> bool:
-    """Whether a name stands there in letters that Python folds to ASCII (PEP 3131)."""
+    """Whether a name is written in letters that Python folds to ASCII (PEP 3131)."""
     text = unicodedata.normalize("NFKC", rest.decode("utf-8", errors="replace"))
     return any(word.decode() in text for word in (*_NAMES, *_BACK_DOORS, b"exec"))

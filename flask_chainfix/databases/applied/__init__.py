@@ -1,1 +1,1 @@
-"""What databases have run, and how their version rows follow a chain that has changed."""
+"""What databases have run, and how their version rows follow a changed chain."""

@@ -1,4 +1,4 @@
-"""What a database shows against its stamp, and the rows that its schema proves."""
+"""What a database's schema shows about its stamp, and the rows that the schema proves."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class TracedDatabase(NamedTuple):
 
     Attributes:
         status: the database, with its stamp.
-        claimed: what has run there by its stamp.
-        trace: what its schema shows; ``None`` where it could not be read.
+        claimed: the revisions that are applied according to the stamp.
+        trace: what its schema shows; ``None`` if it could not be read.
         problem: why not.
         remedy: what to do about that.
     """
@@ -34,27 +34,27 @@ class TracedDatabase(NamedTuple):
 
     @property
     def behind(self) -> tuple[str, ...]:
-        """The revisions that its stamp stands for and that have not run."""
+        """The revisions that the stamp stands for and that have not run."""
         return tuple(name for name in self._having(Verdict.NOT_RUN) if name in self.claimed)
 
     @property
     def ahead(self) -> tuple[str, ...]:
-        """The revisions that have run though its stamp does not stand for them."""
+        """The revisions that have run although the stamp does not stand for them."""
         return tuple(name for name in self._having(Verdict.RUN) if name not in self.claimed)
 
     @property
     def unknown(self) -> tuple[str, ...]:
-        """The revisions of which its schema does not tell."""
+        """The revisions about which the schema shows nothing."""
         return self._having(Verdict.UNKNOWN)
 
     @property
     def half(self) -> tuple[str, ...]:
-        """The revisions that have stopped half-way."""
+        """The revisions that stopped half-way."""
         return self._having(Verdict.HALF_RUN)
 
     @property
     def contradicted(self) -> tuple[str, ...]:
-        """The revisions of which a sign speaks against the stamp, though it does not decide."""
+        """The revisions with a sign against the stamp that does not decide."""
         revisions = {} if self.trace is None else self.trace.revisions
         return tuple(
             name
@@ -66,12 +66,12 @@ class TracedDatabase(NamedTuple):
 
     @property
     def told(self) -> tuple[str, ...]:
-        """The revisions whose verdicts do not match its stamp."""
+        """The revisions whose verdicts do not match the stamp."""
         return (*self.behind, *self.ahead, *self.half, *self.contradicted)
 
     @property
     def differs(self) -> bool:
-        """Whether it does not match its stamp."""
+        """Whether the schema does not match the stamp."""
         return bool(self.told)
 
     def _having(self, verdict: Verdict) -> tuple[str, ...]:
@@ -79,7 +79,7 @@ class TracedDatabase(NamedTuple):
 
 
 def against(found: TracedDatabase, revision: str) -> str:
-    """What of a revision speaks against the stamp of a database, in words."""
+    """The signs of a revision against a database's stamp, in words."""
     if revision in found.claimed:
         return f"something is not as {revision} leaves it"
     return f"something is as {revision} leaves it already"
@@ -88,8 +88,8 @@ def against(found: TracedDatabase, revision: str) -> str:
 def move_by_schema(now: Facts, found: TracedDatabase) -> MoveResult:
     """The rows that the schema of a database proves.
 
-    It is refused where its schema proves none: a revision has half run or its signs contradict each
-    other, or it is not to be seen whether one has run that may have.
+    The move is refused if the schema proves none: a revision has half run, its signs contradict
+    each other, or they do not show whether it has run.
     """
     status, shown, graph = found.status, found.trace, now.graph
     if shown is None:
@@ -126,7 +126,7 @@ def move_by_schema(now: Facts, found: TracedDatabase) -> MoveResult:
             f"its schema does not show whether {listing(silent)} has run",
             way("stamp it there, if so", *highest) | way("stamp it below, if not", *to_the_fit),
         )
-    if not status.rows:  # and perhaps no version table, which Alembic makes
+    if not status.rows:  # perhaps without a version table, which Alembic creates
         detail = f"it is not stamped, and its schema matches {listing(shown.fits) or 'no revision'}"
         return _refused(status, detail, way("stamp it", *to_the_fit))
     move = Move(status.name, status.identity, status.rows, shown.fits)

@@ -1,9 +1,9 @@
-"""Whether what a database holds fits what is thought to have run there.
+"""Whether the schema of a database matches the revisions that are assumed to have run.
 
-What a revision is certain to make must be there once it has run, unless something that has run may
-have taken it away; what only revisions make that have not run must not be. Where a database has
-other schemas than those that were looked at, and none of the chain's tables is where they were
-looked for, they are taken to be in one of those.
+What a revision always creates must exist once it has run, unless another applied revision may have
+dropped it. What only unapplied revisions create must not exist. If a database has other schemas
+than those read, and none of the chain's tables is in those read, the tables are assumed to be in
+one of the others.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from flask_chainfix.schema.footprint import PROPERTIES, Action, Key, Kind, key_o
 from flask_chainfix.schema.live import Live, deciding, keys_of, observed
 from flask_chainfix.schema.object_history import History, Step
 
-# What an upgrade stops at where it is there already; of what is missing, only the first two prove
-# that a revision has not run: an index is dropped by hand more easily.
+# An upgrade stops if one of these exists already. If one is missing, only the first two prove
+# that a revision has not run: indexes are sometimes dropped by hand.
 _MADE_ONCE = (Kind.TABLE, Kind.COLUMN, Kind.INDEX, Kind.CONSTRAINT)
 
 
 class Found(NamedTuple):
-    """A table, column, index or constraint, and the revision that makes it."""
+    """A table, column, index or constraint, and the revision that creates it."""
 
     revision: str
     name: str
@@ -34,29 +34,28 @@ class Found(NamedTuple):
 
 
 def contradicts(snapshot: Facts, status: DatabaseStatus, revisions: frozenset[str]) -> bool:
-    """Whether a database shows that something else has run there.
+    """Whether a database shows that other revisions have run there.
 
-    A column that is there early does not: whoever made it, the next upgrade stops at it, and skips
-    nothing.
+    A column that exists early is no contradiction: the next upgrade stops at it, and skips nothing.
 
     Args:
         snapshot: the chain with the migrations' sources.
         status: the database.
-        revisions: what is thought to have run there.
+        revisions: the revisions that are assumed to have run there.
     """
     missing, there_early = _compared(snapshot, status, revisions)
     return bool(missing) or any(found.kind is Kind.TABLE for found in there_early)
 
 
 def absent(snapshot: Facts, status: DatabaseStatus, revisions: frozenset[str]) -> tuple[Found, ...]:
-    """The tables and columns that must be there and are not, each with what makes it."""
+    """The tables and columns that must exist and do not, each with the revision that creates it."""
     return _compared(snapshot, status, revisions)[0]
 
 
 def early(snapshot: Facts, status: DatabaseStatus, revisions: frozenset[str]) -> tuple[Found, ...]:
-    """The tables, columns, indexes and constraints that are there before what makes them has run.
+    """The tables, columns, indexes and constraints that exist before their revision has run.
 
-    An upgrade stops there, as nothing that comes before takes them away.
+    An upgrade stops there, because no earlier revision drops them.
     """
     return _compared(snapshot, status, revisions)[1]
 
@@ -93,14 +92,14 @@ def _compare(
 
 
 def _may_be_dropped(snapshot: Facts, step: Step, revisions: frozenset[str]) -> bool:
-    """Whether what runs before an object is made may take it away, so that it can be made."""
+    """Whether earlier revisions may drop an object, so that it can be created."""
     below = snapshot.graph.required([step.revision]) - revisions
     evidence = snapshot.evidence
     return any(evidence.may_touch(name, Action.DROP, step.object) for name in below)
 
 
 def _around(history: History, revisions: frozenset[str]) -> tuple[Step | None, Step | None]:
-    """The last change of an object by some revisions, and the first one after that."""
+    """The last change of an object by some revisions, and the first change after that."""
     number = len(history.steps)
     while number and history.steps[number - 1].revision not in revisions:
         number -= 1
@@ -115,38 +114,38 @@ def _found(step: Step) -> Found:
 
 
 def _live_of(snapshot: Facts, status: DatabaseStatus) -> Live | None:
-    """What a look at a database has shown; ``None`` where that tells nothing of this chain."""
-    # Alembic's commands, which are what a finding advises, run on all binds at once.
+    """What was read from a database; ``None`` if that says nothing about this chain."""
+    # Findings advise Alembic's commands, which run on all binds at once.
     has_binds = any(key.database for key in snapshot.evidence.mentioned)
     if status.tables is None or status.in_passing or has_binds:
         return None
     tables, columns = status.tables, status.columns
     live = snapshot.schemas.get(status.seen)
-    if live is None:  # most of a thousand tenants hold the same
+    if live is None:  # most of a thousand tenants have the same schema
         live = snapshot.once((tables, columns), lambda: _live(tables, columns))
     return live if status.complete or _holds_a_table(snapshot, live) else None
 
 
 def _live(names: frozenset[str], columns: frozenset[tuple[str, str]] | None) -> Live:
     looked = {Kind.TABLE} if columns is None else {Kind.TABLE, Kind.COLUMN}
-    # Which schema was looked at is not known here, so what is named to be in public is left out.
+    # The schema that was read is not known here, so objects named in public are left out.
     there = dict.fromkeys(keys_of(names, columns or ()), True)
     return Live(there, frozenset(looked), is_public=False)
 
 
 def _holds_a_table(snapshot: Facts, live: Live) -> bool:
-    """Whether a database holds any of the chain's tables where somebody has looked."""
+    """Whether a database has any of the chain's tables in the schemas that were read."""
     tables = (key for key in snapshot.histories if key.kind is Kind.TABLE)
     return snapshot.once(("tables", live), lambda: any(map(live.state, tables)))
 
 
 class Fit(NamedTuple):
-    """The revisions that what a database holds fits, as rows.
+    """The revisions that match the schema of a database, as rows.
 
     Attributes:
-        rows: those that stand for what has run; none where nothing of the chain is there.
-        highest: with those above them that leave no sign, and so cannot be told.
-        silent: those, in the order of the chain.
+        rows: the rows that stand for what has run; empty if nothing of the chain exists.
+        highest: the same with the revisions above that leave no sign, so may have run.
+        silent: those revisions, in the order of the chain.
     """
 
     rows: tuple[str, ...]
@@ -155,7 +154,7 @@ class Fit(NamedTuple):
 
 
 def fit(snapshot: Facts, status: DatabaseStatus) -> Fit | None:
-    """Find the revisions that a database fits; ``None`` where it fits none."""
+    """Find the revisions that match a database; ``None`` if none do."""
     found = traced(snapshot, status)
     if found is None or found.fits is None or found.having(Verdict.HALF_RUN):
         return None
@@ -171,7 +170,7 @@ def fit(snapshot: Facts, status: DatabaseStatus) -> Fit | None:
 def traced(
     snapshot: Facts, status: DatabaseStatus, claimed: frozenset[str] = frozenset()
 ) -> Trace | None:
-    """What a database shows of each revision; ``None`` where nobody has looked.
+    """What a database shows about each revision; ``None`` if its schema was not read.
 
     Args:
         snapshot: the chain with the migrations' sources.
@@ -186,7 +185,7 @@ def traced(
 
 
 def not_as_made(found: Trace, claimed: Collection[str]) -> Iterator[Difference]:
-    """What revisions that a stamp stands for have not left there; nothing above them explains it.
+    """Differences from what the stamp's revisions create that no later revision explains.
 
     Args:
         found: what the database shows.
@@ -202,13 +201,13 @@ def not_as_made(found: Trace, claimed: Collection[str]) -> Iterator[Difference]:
 
 
 def proven_top(snapshot: Facts, status: DatabaseStatus) -> str | None:
-    """The one revision that a database proves to be the highest that ran there."""
+    """The single highest revision that a database proves to have run."""
     fitting = fit(snapshot, status)
     return fitting.rows[0] if fitting is not None and len(fitting.rows) == 1 else None
 
 
 def never_ran(snapshot: Facts, status: DatabaseStatus, claimed: Collection[str]) -> frozenset[str]:
-    """What has not run of what rows claim: what has left nothing, and what shows nothing above."""
+    """The claimed revisions that left nothing, and those without signs that require them."""
     found = traced(snapshot, status)
     never: set[str] = set()
     for revision, each in {} if found is None else found.revisions.items():
@@ -221,7 +220,7 @@ def never_ran(snapshot: Facts, status: DatabaseStatus, claimed: Collection[str])
 
 
 def half_made(snapshot: Facts, status: DatabaseStatus, revision: str) -> tuple[str, ...]:
-    """What a revision makes and what is not there, if it has half run."""
+    """The objects of a revision that are missing, if it has half run."""
     found = traced(snapshot, status)
     if found is None:
         return ()
@@ -232,7 +231,7 @@ def half_made(snapshot: Facts, status: DatabaseStatus, revision: str) -> tuple[s
 
 
 def makes_all(snapshot: Facts, statuses: Iterable[DatabaseStatus]) -> bool:
-    """Whether the chain makes every table of some databases."""
+    """Whether the chain creates every table of some databases."""
     return all(
         Key(Kind.TABLE, "", "", "", table.casefold()) in snapshot.histories
         for status in statuses
@@ -241,7 +240,7 @@ def makes_all(snapshot: Facts, statuses: Iterable[DatabaseStatus]) -> bool:
 
 
 def proves(snapshot: Facts, status: DatabaseStatus, revision: str) -> bool:
-    """Whether a database has all that a revision makes, and nothing else can have made it."""
+    """Whether a database has all that a revision creates, and nothing else can have created it."""
     found = traced(snapshot, status)
     if found is None:
         return False
@@ -253,12 +252,12 @@ def proves(snapshot: Facts, status: DatabaseStatus, revision: str) -> bool:
 
 
 def possible_ids(snapshot: Facts, status: DatabaseStatus, ids: Sequence[str]) -> Sequence[str]:
-    """Which of several ids a row can stand for, as far as the database tells.
+    """Which of several ids a row can stand for, according to the database.
 
     Args:
         snapshot: the chain.
         status: the database.
-        ids: those that the migrations have now which had the id in the row.
+        ids: the current ids of the migrations that had the id in the row.
     """
     if all(id_ in snapshot.graph for id_ in ids):
         files = [snapshot.file(id_) for id_ in ids]
@@ -272,7 +271,7 @@ def possible_ids(snapshot: Facts, status: DatabaseStatus, ids: Sequence[str]) ->
 def with_what_they_make(
     snapshot: Facts, files: Sequence[MigrationFile], status: DatabaseStatus
 ) -> list[int]:
-    """The files whose own tables and columns are all in a database, by their index."""
+    """The indices of the files whose own tables and columns all exist in a database."""
     live = _live_of(snapshot, status)
     if live is None:
         return []
@@ -283,7 +282,7 @@ def with_what_they_make(
 
 
 def _made(snapshot: Facts, file: MigrationFile) -> Iterator[Key]:
-    """The tables that a file is certain to make, and the columns that it adds to others."""
+    """The tables that a file always creates, and the columns that it adds to others."""
     made = {
         key_of(effect.object)
         for effect in snapshot.footprint(file).effects

@@ -1,4 +1,4 @@
-"""Where tables, stamps and ids of a database contradict each other, and what puts that right."""
+"""How tables, stamps and ids of a database contradict each other, and how to fix that."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ from flask_chainfix.model.databases import DatabaseStatus
 from flask_chainfix.schema.footprint import PROPERTIES, Kind, SchemaObject
 from flask_chainfix.schema.object_history import State
 
-_SCHEMA = ", schema "  # behind a name: no option names a schema alone
+_SCHEMA = ", schema "  # after a name: no option names a single schema
 
 
 def left_out(snapshot: Facts, status: DatabaseStatus, command: str = "repair") -> str:
-    """A command that leaves one database out; ``""`` where no option can say that.
+    """A command that leaves one database out; ``""`` if no option can do that.
 
     Args:
         snapshot: with all databases.
-        status: the one to be left out; with one of the app's own go the others.
-        command: what is to be done without it.
+        status: the database to leave out; one of the app's takes the app's others with it.
+        command: the command that runs without it.
     """
     if status.own:
         return f"{{fixchain}} {command} --no-database{{named}}"
@@ -58,7 +58,7 @@ def naming(names: Iterable[str]) -> str | None:
     """The options that name databases; the app's own need none.
 
     Returns:
-        Each with a blank before it; ``None`` where one is a schema, which no option names alone.
+        Each with a leading space; ``None`` if one is a schema, which no option names alone.
     """
     options = ""
     for name in names:
@@ -72,11 +72,11 @@ def naming(names: Iterable[str]) -> str | None:
 
 
 def only(snapshot: Facts, status: DatabaseStatus) -> str:
-    """The options that name one database alone; those of all, where no option can say that.
+    """The options that name one database alone, or all of them if no option can do that.
 
     Args:
         snapshot: with all databases.
-        status: the one; with one of the app's own go the others.
+        status: the database; one of the app's takes the app's others with it.
     """
     if len(snapshot.databases.statuses) == 1:
         return "{databases}"
@@ -91,13 +91,13 @@ def leaving_out(
     command: str = "repair",
     text: str = "leave that database out",
 ) -> Remedy:
-    """How to leave a database out; empty where no option can say that."""
+    """How to leave a database out; empty if no option can do that."""
     without = left_out(snapshot, status, command)
     return way(text, without) if without else Remedy()
 
 
 def saying_where(snapshot: Facts, status: DatabaseStatus, command: str = "repair") -> Remedy:
-    """How to say where an unreachable database stands, with a head as the example."""
+    """How to give the stamp of an unreachable database, with a head as the example."""
     without, heads = left_out(snapshot, status, command), snapshot.graph.heads
     if not (without and heads):
         return Remedy()
@@ -105,7 +105,7 @@ def saying_where(snapshot: Facts, status: DatabaseStatus, command: str = "repair
     return way(text, f"{without} {option('--stamp', heads[0])}")
 
 
-# --- A database whose tables contradict its stamp: how, and Alembic's commands that put it right -
+# --- Databases whose tables contradict their stamps, and Alembic's commands to fix them -----------
 
 
 _NAMED = 5
@@ -113,12 +113,12 @@ _NAMED = 5
 
 @dataclass(frozen=True)
 class Mismatch:
-    """What contradicts what a stamp says.
+    """What contradicts the stamp of a database.
 
     Attributes:
-        claim: what the rows say has run.
-        absent: the tables that must be there and are not, by the revision that makes them.
-        early: the tables that are there before the revision that makes them, by that revision.
+        claim: the revisions that are applied according to the rows.
+        absent: the tables that must exist and do not, by the revision that creates them.
+        early: the tables that exist before the revision that creates them, by that revision.
     """
 
     claim: Applied
@@ -132,13 +132,13 @@ class Mismatch:
 
     @property
     def stamped(self) -> str:
-        """Where it stands, in words."""
+        """The stamp of the database, in words."""
         rows = ", ".join(self.status.rows)
         return f"{self.status.name} is {f'stamped with {rows}' if rows else 'not stamped'}"
 
 
 def mismatch(snapshot: Facts, status: DatabaseStatus) -> Mismatch | None:
-    """How the tables of a database contradict its rows, whichever chain has written them."""
+    """How the tables of a database contradict its rows, whichever chain wrote them."""
     said = possibilities(snapshot, status) or claims(snapshot, status)
     if any(claim.unknown for claim in said):
         return None
@@ -162,7 +162,7 @@ def contradiction(found: Mismatch) -> str:
 
 
 def by_revision(found: Iterable[Found]) -> Mapping[str, tuple[str, ...]]:
-    """The names of tables and columns by the revision that makes them."""
+    """The names of tables and columns by the revision that creates them."""
     tables: dict[str, tuple[str, ...]] = {}
     for revision, name, _ in found:
         tables[revision] = (*tables.get(revision, ()), name)
@@ -170,7 +170,7 @@ def by_revision(found: Iterable[Found]) -> Mapping[str, tuple[str, ...]]:
 
 
 def in_words(tables: Mapping[str, Sequence[str]]) -> str:
-    """Tables with the revisions that make them, in words; a long list is cut."""
+    """Tables with the revisions that create them, in words; a long list is truncated."""
     names = [f"{table} ({revision})" for revision, each in tables.items() for table in each]
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return f"{', '.join(names[:_NAMED])}{more}"
@@ -188,33 +188,34 @@ def difference_in_words(found: Difference, snapshot: Facts) -> str:
 
 
 def named(thing: SchemaObject) -> str:
-    """An object with its kind; of a property, the column."""
-    return f"{(Kind.COLUMN if thing.kind in PROPERTIES else thing.kind).value} {thing.spelled}"
+    """An object with its kind; for a property, the column."""
+    kind = Kind.COLUMN if thing.kind in PROPERTIES else thing.kind
+    return f"{kind.value} {thing.spelled}"
 
 
 def in_state(thing: SchemaObject, state: State) -> str:
-    """What an object is, in words: whether it is there, or what it has."""
+    """The state of an object, in words: whether it exists, or its value."""
     if thing.kind in PROPERTIES:
         return f"{named(thing)} {'has' if thing.kind is Kind.DEFAULT else 'is'} {state}"
     return f"{named(thing)} {'is there' if state else 'is not there'}"
 
 
 def changing(thing: SchemaObject, state: State) -> str:
-    """What an operation does that leaves an object like this, in words."""
+    """The operation that leaves an object in a state, in words."""
     if not isinstance(state, str):
         return "makes it" if state else "drops it"
     return f"{'gives it' if thing.kind is Kind.DEFAULT else 'makes it'} {state}"
 
 
 def ways_out(snapshot: Facts, found: Mismatch) -> Remedy:
-    """What puts such a database right; none of it drops anything."""
+    """How to fix such a database; no way drops anything."""
     graph = snapshot.graph
     lost = [row for row in found.status.rows if row not in graph]
     if lost:
         return _counting(found.status, lost, proven_top(snapshot, found.status))
     if _is_broken(graph):
         if not contradicts(snapshot, found.status, found.claim.revisions):
-            return way("repair the files first", REPAIR)  # which it does not stop
+            return way("repair the files first", REPAIR)  # the tables do not stop it
         return _files_first(snapshot, found.status)
     fitting = fit(snapshot, found.status)
     if fitting is not None:
@@ -236,12 +237,12 @@ def ways_out(snapshot: Facts, found: Mismatch) -> Remedy:
 
 
 def running_skipped(snapshot: Facts, status: DatabaseStatus, run: Collection[str]) -> Remedy:
-    """How to have what was skipped run, and made in all databases where the schema shows it.
+    """How to run skipped revisions, or what they create, in all databases that show the gap.
 
     Args:
         snapshot: the chain with the migrations' sources.
         status: the database.
-        run: what has run there.
+        run: the revisions that have run there.
     """
     graph = snapshot.graph
     by_alembic = catching_up(graph, run, status.rows)
@@ -287,7 +288,7 @@ def _to_the_fit(snapshot: Facts, found: Mismatch, fitting: Fit) -> Remedy:
 
 
 def by_its_origin(snapshot: Facts, status: DatabaseStatus) -> Remedy:
-    """How to move a stamp with the help of the chain that has written it."""
+    """How to move a stamp with the chain that wrote it."""
     origin = snapshot.databases.origins.get(status.identity)
     if origin:
         return way(
@@ -316,14 +317,14 @@ def _files_first(snapshot: Facts, status: DatabaseStatus) -> Remedy:
 
 
 def completing(snapshot: Facts, status: DatabaseStatus, revision: str) -> Remedy:
-    """How to finish or take back a revision that has stopped half-way in a database."""
+    """How to finish or undo a revision that stopped half-way in a database."""
     if _is_broken(snapshot.graph):
         return _files_first(snapshot, status)
     return finishing(revision) | by_hand(snapshot, revision)
 
 
 def finishing(revision: str) -> Remedy:
-    """How to have run what is left of a revision that has stopped half-way."""
+    """How to run the rest of a revision that stopped half-way."""
     return way(
         "run what is left of it; catch-up shows that first, and asks",
         f"{{fixchain}} catch-up {option('--finish', revision)} --server{{databases}}",
@@ -331,7 +332,7 @@ def finishing(revision: str) -> Remedy:
 
 
 def by_hand(snapshot: Facts, revision: str) -> Remedy:
-    """How to do the same by hand, or to take it back."""
+    """How to finish the revision by hand, or to undo it."""
     each = way(
         "run by hand those of its statements whose objects are missing, which this prints, and"
         " check again: that names the stamp",
@@ -344,17 +345,17 @@ def _all(snapshot: Facts) -> str:
     return "head" if len(snapshot.graph.heads) == 1 else "heads"
 
 
-# --- An id that stood twice ----------------------------------------------------------------------
+# --- An id that several migrations had -----------------------------------------------------------
 
 
 def undecided_id(snapshot: Facts, possible: Collection[frozenset[str]]) -> str | None:
-    """An id that stood twice, where nothing tells which of its migrations has run.
+    """An id that several migrations had, if it is unknown which of them has run.
 
-    Not where all of them may have run, as by the chain as it is: that is another doubt.
+    ``None`` if all of them may have run, as in the current chain: that is another question.
 
     Args:
-        snapshot: the chain as it is.
-        possible: what may have run in a database.
+        snapshot: the current chain.
+        possible: the sets of revisions that may have run in a database.
     """
     for name, names in snapshot.databases.shared.items():
         had = {run.intersection(names) for run in possible} - {frozenset()}
@@ -364,9 +365,9 @@ def undecided_id(snapshot: Facts, possible: Collection[frozenset[str]]) -> str |
 
 
 def misread_id(snapshot: Facts, status: DatabaseStatus, run: Collection[str]) -> str | None:
-    """An id that stood twice: one of its migrations has run, and Alembic takes another for done.
+    """An id of several migrations, one of which has run while Alembic counts another as applied.
 
-    Not while a repair is planned, with which the rows move.
+    ``None`` while a repair is planned that moves the rows.
     """
     if snapshot.databases.anew:
         return None
@@ -379,7 +380,7 @@ def misread_id(snapshot: Facts, status: DatabaseStatus, run: Collection[str]) ->
 
 
 def meanings_of(snapshot: Facts, name: str) -> str:
-    """What an id that stood twice means, in words; files have the names that they have now."""
+    """What an id that several migrations had means, in words, with the current names of files."""
     if name in snapshot.databases.anew:  # the new ids and names are only planned
         ids = [each for each in snapshot.databases.shared[name] if each in snapshot.graph]
         messages = {f"“{snapshot.header(each).message}”": None for each in ids}

@@ -1,8 +1,8 @@
-"""What databases have run: by which of the known chains their rows have been written.
+"""What databases have run, and which known chain has written their rows.
 
-A row of Alembic's version table stands for its revision and all that had to run before it, in the
-chain that was there when the row was written. What has run stays as it is, however the files are
-linked afterwards. So of every known chain it is asked whether it can have written the rows.
+A row of Alembic's version table stands for its revision and all its ancestors in the chain that
+existed when the row was written. Relinking files later does not change what has run. So each known
+chain is tested for whether it can have written the rows.
 """
 
 from __future__ import annotations
@@ -29,11 +29,12 @@ class Applied:
     """What one database has run.
 
     Attributes:
-        status: where it stands.
-        revisions: what has run there, ancestors included, by the ids of now; only what is known.
+        status: the database, with its stamp.
+        revisions: the revisions that have run there, ancestors included, by their current ids; only
+            those that are known.
         unknown: its rows that no chain has.
-        published: whether it is no database, but what the main branch or a release has: databases
-            stand there that nobody here can ask.
+        published: whether it stands for the main branch or a release instead of a database, for
+            databases that cannot be read from here.
     """
 
     status: DatabaseStatus
@@ -43,7 +44,7 @@ class Applied:
 
     @property
     def name(self) -> str:
-        """How users know the database."""
+        """The name of the database for users."""
         return self.status.name
 
     @property
@@ -53,9 +54,9 @@ class Applied:
 
 
 def applied_in(snapshot: Facts) -> tuple[Applied, ...]:
-    """What each database has run; twice where that depends on who wrote its rows.
+    """What each database has run; several entries if that depends on which chain wrote its rows.
 
-    Of one that cannot be reached, or does not exist, nothing is known.
+    Databases that cannot be reached, or do not exist, are left out.
     """
     return tuple(
         possibility
@@ -66,7 +67,7 @@ def applied_in(snapshot: Facts) -> tuple[Applied, ...]:
 
 
 def published_in(snapshot: Facts) -> tuple[Applied, ...]:
-    """What the main branch and releases have, each as a database that stands at its heads."""
+    """What the main branch and releases have, each as a database that is stamped with its heads."""
     chains = {
         chain.revisions.intersection(snapshot.graph): chain
         for chain in reversed(snapshot.published_chains)
@@ -90,7 +91,7 @@ def applied_anywhere(snapshot: Facts) -> tuple[Applied, ...]:
 
 
 def unexplained(snapshot: Facts) -> tuple[DatabaseStatus, ...]:
-    """The databases whose rows and tables fit no known chain."""
+    """The databases whose rows and tables match no known chain."""
     return tuple(
         status
         for status in snapshot.databases.statuses
@@ -99,14 +100,15 @@ def unexplained(snapshot: Facts) -> tuple[DatabaseStatus, ...]:
 
 
 def possibilities(snapshot: Facts, status: DatabaseStatus) -> tuple[Applied, ...]:
-    """What a database has run, by each chain that its rows and its tables match.
+    """What a database has run, for each chain that its rows and its tables match.
 
-    The journal tells the chain where a repair has looked at the database, or has moved its rows;
-    else it is one that knows all rows, and of which none stands for another, as Alembic does not
-    write such. The tables of the database may speak against any of them, and against the journal.
+    If a repair has read the database or moved its rows, the journal names the chain. Otherwise it
+    is any chain that has all rows and in which no row is an ancestor of another, as Alembic does
+    not write such rows. The tables of the database may contradict each chain, and the journal.
 
     Returns:
-        Each possibility once, that of the chain as it is first, then the latest old chain's.
+        Each possibility once: first that of the current chain, then those of old chains, the latest
+            first.
     """
     said = claims(snapshot, status)
     fitting = _fitting(snapshot, said)
@@ -118,7 +120,7 @@ def possibilities(snapshot: Facts, status: DatabaseStatus) -> tuple[Applied, ...
 def can_have_written(
     snapshot: Facts, statuses: Iterable[DatabaseStatus]
 ) -> tuple[DatabaseStatus, ...]:
-    """The databases whose rows and tables are explained by a chain, whatever is known of others."""
+    """The databases whose rows and tables a chain explains, whatever is known of other chains."""
     alone = replace(snapshot, databases=Databases(), old=())
     return tuple(
         status
@@ -128,7 +130,7 @@ def can_have_written(
 
 
 def claims(snapshot: Facts, status: DatabaseStatus) -> tuple[Applied, ...]:
-    """What the rows of a database and the journal say has run there, whatever its tables show."""
+    """What has run in a database by its rows and the journal, whatever its tables show."""
     if snapshot.databases.current_is_named and can_stand(snapshot.graph, status.rows):
         return (Applied(status, stood_for(snapshot.graph, status.rows)),)
     known = (snapshot.graph, *snapshot.old)
@@ -157,10 +159,10 @@ def _written(snapshot: Facts, status: DatabaseStatus) -> tuple[Applied, ...]:
 
 
 def _recorded(snapshot: Facts, status: DatabaseStatus) -> tuple[Applied, ...] | None:
-    """What the journal says, if anything: none where an unknown chain has written the rows.
+    """What the journal says, if anything; empty if an unknown chain has written the rows.
 
-    A database that it has left with the right rows is upgraded and downgraded from there by the
-    chain as it is.
+    If the journal left the database with the right rows, the current chain has upgraded and
+    downgraded it since.
     """
     graph, rows = snapshot.graph, status.rows
     left = snapshot.databases.moved.get(status.identity)
@@ -175,14 +177,14 @@ def _recorded(snapshot: Facts, status: DatabaseStatus) -> tuple[Applied, ...] | 
         )
     was_moved = rows == left.after != left.before
     if snapshot.databases.old_is_named and not was_moved:
-        return None  # the user says who has written them
+        return None  # the user has named the chain that wrote them
     run, had = stood_for(graph, rows), stood_for(graph, left.after)
     goes_on = can_stand(graph, rows) and (run >= had or run <= had)
     return (Applied(status, run),) if goes_on or rows == left.after else None
 
 
 def _fitting(snapshot: Facts, possible: tuple[Applied, ...]) -> tuple[Applied, ...]:
-    """Those that the tables of the database do not contradict."""
+    """The possibilities that the tables of the database do not contradict."""
     return tuple(
         each
         for each in possible
@@ -190,15 +192,15 @@ def _fitting(snapshot: Facts, possible: tuple[Applied, ...]) -> tuple[Applied, .
     )
 
 
-# --- What rows stand for, by the ids of now ------------------------------------------------------
+# --- What rows stand for, by current ids ---------------------------------------------------------
 
 
 def _readings(snapshot: Facts, chain: Graph, status: DatabaseStatus) -> Iterator[frozenset[str]]:
-    """What rows written by a chain stand for, by the ids of now.
+    """What rows written by a chain stand for, by current ids.
 
-    A row cannot tell which of several migrations it stands for that had one id. After a repair each
-    of them has an id of its own, and only the tables of the database show which of these has run:
-    all that they let it be are yielded.
+    If several migrations had one id, a row does not show which of them it stands for. After a
+    repair each has an id of its own, and only the tables of the database show which has run. Every
+    reading that the tables allow is yielded.
     """
     known = snapshot.databases
     if chain is snapshot.graph:
@@ -217,14 +219,14 @@ def _readings(snapshot: Facts, chain: Graph, status: DatabaseStatus) -> Iterator
 
 
 def _readings_of_old_ids(snapshot: Facts, status: DatabaseStatus) -> Iterator[frozenset[str]]:
-    """What rows stand for that were written under the ids from before a repair."""
+    """What rows stand for that were written with the ids from before a repair."""
     new_ids, graph = snapshot.databases.anew, snapshot.graph
     rows = [new_ids.get(row, (row,)) for row in status.rows]
     for picks in product(*(possible_ids(snapshot, status, ids) for ids in rows)):
         if not can_stand(graph, picks):
             continue
         run = stood_for(graph, picks)
-        # Which of them ran below a row, that row does not tell, either.
+        # The row does not show which of them ran below it, either.
         below = [name for name, ids in new_ids.items() if len(ids) > 1 and name in run - {*picks}]
         sure = run.difference(below)
         yield from _with_each(snapshot, status, sure, [new_ids[name] for name in below])
@@ -233,13 +235,13 @@ def _readings_of_old_ids(snapshot: Facts, status: DatabaseStatus) -> Iterator[fr
 def _with_each(
     snapshot: Facts, status: DatabaseStatus, sure: frozenset[str], doubtful: Iterable[Sequence[str]]
 ) -> Iterator[frozenset[str]]:
-    """What is sure to have run, with one of each group of doubtful ids."""
+    """The revisions that have certainly run, with one of each group of doubtful ids."""
     for picks in product(*(possible_ids(snapshot, status, ids) for ids in doubtful)):
         yield sure.union(picks)
 
 
 def with_new_ids(snapshot: Facts, mends: Iterable[Mend]) -> Facts:
-    """A chain that is being repaired, with what rows mean by its ids once migrations are mended."""
+    """A chain during a repair, with what its ids in rows mean once migrations are mended."""
     new_ids: dict[str, list[str]] = {}
     for mend in mends:
         if mend.part is Part.ID:
@@ -258,8 +260,8 @@ def with_new_ids(snapshot: Facts, mends: Iterable[Mend]) -> Facts:
 def is_another(past: Facts, then: MigrationFile, now: Facts, file: MigrationFile) -> bool:
     """Whether a file is another migration than the one that had its id in an older chain.
 
-    One that was edited still does some of what it did; where what they do is not known, one that
-    kept its name or its message is the same.
+    An edited migration still does some of what it did. If that is unknown, a migration with the
+    same name or message is the same one.
     """
     if source.same_body(then.data, file.data):
         return False
@@ -277,14 +279,15 @@ def _changes(snapshot: Facts, file: MigrationFile) -> frozenset[tuple[Action, Sc
     )
 
 
-# --- At which revisions Alembic's own upgrade of databases stops ---------------------------------
+# --- Revisions at which Alembic's upgrade stops --------------------------------------------------
 
 
 def stuck_revisions(snapshot: Facts) -> frozenset[str]:
-    """The revisions at which ``upgrade heads`` stops because of what they name in vain.
+    """The revisions at which ``upgrade heads`` stops because they name missing revisions.
 
-    It is looked at from a new database, from one that has run all that such a revision requires,
-    and from those that are known. Where Alembic has no fixed order, it can stop at all of them.
+    The upgrade is computed from an empty database, from one that has run all that such a revision
+    requires, and from the known databases. If Alembic has no fixed order, it can stop at all of
+    them.
     """
     graph = snapshot.graph
     tied = frozenset(impassable(graph))

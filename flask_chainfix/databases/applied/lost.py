@@ -1,4 +1,4 @@
-"""Revisions that no file has any more: what they did, and what is left below them."""
+"""Lost revisions, which no file has now: what they did, and which ancestors are left."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 def is_noop(snapshot: Facts, revision: str) -> bool:
-    """Whether a revision is proven to do nothing; also one that is lost.
+    """Whether a revision, which may be lost, is proven to do nothing.
 
-    That it does nothing to tables is not enough: it may call a program, or make a function.
+    It is not enough that it leaves tables alone: it may call a program, or create a function.
     """
     if revision in snapshot.graph:
         file = snapshot.file(revision)
@@ -33,7 +33,7 @@ def is_noop(snapshot: Facts, revision: str) -> bool:
 def lost_footprint(
     snapshot: Facts, revision: str, direction: str = "upgrade", bind: str | None = None
 ) -> Footprint | None:
-    """What a lost revision did to the schema; ``None`` where version control has no file of it.
+    """What a lost revision did to the schema; ``None`` if version control does not have its file.
 
     Args:
         snapshot: the chain.
@@ -44,7 +44,7 @@ def lost_footprint(
     lost = snapshot.databases.lost.get(revision)
     if lost is None:
         return None
-    from flask_chainfix.schema.python.footprint_reader import read_footprint  # it is seldom needed
+    from flask_chainfix.schema.python.footprint_reader import read_footprint  # rarely needed
 
     dialect = snapshot.environment.dialect
     return read_footprint(lost.data, dialect=dialect, direction=direction, bind=bind)
@@ -55,7 +55,7 @@ class Distance(NamedTuple):
 
     Attributes:
         behind: how many revisions an upgrade to the heads would run there.
-        ahead: how many it has run that no file has, though files have what they were built on.
+        ahead: how many lost revisions it has run above those that files still have.
     """
 
     behind: int
@@ -63,7 +63,7 @@ class Distance(NamedTuple):
 
 
 def distance(snapshot: Facts, status: DatabaseStatus) -> Distance | None:
-    """How far a database is from the heads of the chain; ``None`` where its rows do not tell."""
+    """The distance of a database from the heads; ``None`` if its rows do not show it."""
     if status.state not in (DatabaseState.STAMPED, DatabaseState.EMPTY):
         return None
     graph, ahead = snapshot.graph, set[str]()
@@ -82,13 +82,13 @@ def distance(snapshot: Facts, status: DatabaseStatus) -> Distance | None:
 
 
 class Survivors(NamedTuple):
-    """What is left below a lost revision.
+    """The ancestors of a lost revision that are left.
 
     Attributes:
-        rows: its nearest ancestors that files still have, as the rows that stand for them; none
-            where the way to them is not known.
+        rows: its nearest ancestors that files still have, as rows; empty if the path to them is
+            unknown.
         between: the lost revisions from it down to them.
-        unknown: those of ``between`` of which version control knows nothing.
+        unknown: those of ``between`` that version control does not know.
     """
 
     rows: tuple[str, ...]
@@ -114,9 +114,9 @@ def survivors(snapshot: Facts, revision: str) -> Survivors:
 
 
 def early_on_return(snapshot: Facts, status: DatabaseStatus, revision: str) -> tuple[Found, ...]:
-    """The tables that would stop the next upgrade of a database if a lost revision came back.
+    """The tables that would stop a database's next upgrade if a lost revision were restored.
 
-    Each is behind the revision that makes it, which has not run there by its rows.
+    Each comes with the revision that creates it, which has not run there according to the rows.
     """
     from flask_chainfix.databases.applied.contents import early
 
@@ -126,7 +126,7 @@ def early_on_return(snapshot: Facts, status: DatabaseStatus, revision: str) -> t
 
 
 def finishing_there(snapshot: Facts, revision: str) -> Remedy:
-    """How to run the rest of the old chain with the code that has a lost revision."""
+    """How to run the rest of the old chain in the code that has a lost revision."""
     lost = snapshot.databases.lost.get(revision)
     if lost is None or not lost.checkout:
         return Remedy()
@@ -140,7 +140,7 @@ def finishing_there(snapshot: Facts, revision: str) -> Remedy:
 
 
 def under_its_new_id(snapshot: Facts, lost: LostRevision) -> Remedy:
-    """How to move a stamp to the new id of a migration, and what to do first if it was edited."""
+    """How to move a stamp to a migration's new id, and what to do first if it was edited."""
     new = lost.renamed or ""
     move = counting_as(new, lost.revision)
     if not lost.edited:

@@ -1,4 +1,4 @@
-"""How version rows follow a chain that has changed."""
+"""How version rows follow a changed chain."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ STAMPED_AS_IT_IS = way(
     "if the present chain stamped it, say so", "{fixchain} restamp --current{databases}"
 )
 
-# Where it is in doubt which chain has written rows, undo has to leave them as they are.
+# If it is in doubt which chain has written rows, undo must not change them.
 UNDO, UNDO_OF_FILES = "{fixchain} undo{databases}", "{fixchain} undo --no-database"
 
 OF_EITHER_CHAIN = (
@@ -64,14 +64,14 @@ def move_for(
     possible: Sequence[Applied],
     taken: Mapping[str, str] = _NOTHING,
 ) -> MoveResult:
-    """The rows that a database is to have, so that they stand for exactly what has run there.
+    """The rows that a database must have to stand for exactly what has run there.
 
     Args:
-        now: the chain as it is, and what is known of databases and lost revisions.
-        then: the chain whose rows they are to be; it may be the same.
+        now: the current chain, with databases and lost revisions.
+        then: the chain that the rows are for; it may be the same.
         status: the database.
         possible: what has run there, by each chain that can have written its rows.
-        taken: lost revisions, and those that the user takes them for.
+        taken: lost revisions, each with the revision that the user counts it as.
     """
     if not possible:
         found = mismatch(now, status)
@@ -99,18 +99,18 @@ def move_for(
         )
     if alike:
         return first
-    by_old = now.databases.old_is_named and len(results) == 2  # that of now, and one of then
+    by_old = now.databases.old_is_named and len(results) == 2  # the current one, and an old one
     if by_old and not possible[-1].revisions.isdisjoint(now.databases.others.values()):
-        return results[-1]  # the same rows, and another migration
+        return results[-1]  # the same rows, but another migration
     if by_old and results[-1].state is not MoveState.UNCHANGED:
-        return results[-1]  # the user has said that this chain has written them
+        return results[-1]  # the user has named this chain as the one that wrote them
     if MoveState.PLANNED not in (result.state for result in results):
         return _left_as_it_is(results)
     return _refused(status, OF_EITHER_CHAIN, by_its_origin(now, status) | STAMPED_AS_IT_IS)
 
 
 def _left_as_it_is(results: Iterable[MoveResult]) -> MoveResult:
-    """Rows that are right by one chain, and cannot be moved if the other one has written them."""
+    """Rows that are right by one chain, and cannot be moved if another chain wrote them."""
     refused = next(each for each in results if each.state is MoveState.REFUSED)
     otherwise = (
         Way(
@@ -129,7 +129,7 @@ def _left_as_it_is(results: Iterable[MoveResult]) -> MoveResult:
 
 
 def _is_as_told(now: Facts, applied: Applied, taken: Mapping[str, str]) -> bool:
-    """Whether ids that stood twice are read as the user takes them."""
+    """Whether ids of several migrations are read in the way that the user has chosen."""
     return not any(
         applied.revisions.intersection(names) - {taken.get(name)}
         for name, names in now.databases.shared.items()
@@ -139,7 +139,7 @@ def _is_as_told(now: Facts, applied: Applied, taken: Mapping[str, str]) -> bool:
 
 def _ways_on(now: Facts, possible: Sequence[Applied], shared: str) -> Remedy:
     """What to do, depending on which of the migrations with one id has run."""
-    if now.databases.anew:  # these ids are yet to come
+    if now.databases.anew:  # these ids do not exist yet
         return way(
             "repair the files without that database; restamp then names what to do by which of"
             " them ran there",
@@ -226,7 +226,7 @@ def _move(now: Facts, then: Facts, applied: Applied, taken: Mapping[str, str]) -
 
 
 def _ways_back(now: Facts, then: Facts, status: DatabaseStatus, gone: str) -> Remedy:
-    """What to do about what has run and no file has."""
+    """What to do about applied revisions that no file has."""
     if gone in now.databases.others.values():
         return Remedy.of(f"bring {gone} here under an id of its own, then restamp again")
     if any(gone in names for names in now.databases.shared.values()):
@@ -266,7 +266,7 @@ def _catching_up(now: Facts, kept: Collection[str], status: DatabaseStatus) -> R
 
 
 def _counting_less(now: Facts, applied: Applied) -> Remedy:
-    """What a lost revision can be counted for where the tables show that more has not run."""
+    """An older revision to count a lost one as, if the tables show that less has run."""
     lost = applied.unknown[0] if applied.unknown else applied.status.rows[0]
     known = now.databases.lost.get(lost)
     if known is not None and known.renamed in now.graph:
@@ -278,7 +278,7 @@ def _counting_less(now: Facts, applied: Applied) -> Remedy:
 
 
 def _counted_for(now: Facts, lost: str, other: str) -> set[str]:
-    """What a lost revision stood for, if it counts for another one; ``CannotPlan`` if not so."""
+    """What a lost revision stands for if it counts as another one, else ``CannotPlan``."""
     known = now.databases.lost.get(lost)
     left = survivors(now, lost)
     below = _certainly_below(now, left.rows)
@@ -295,7 +295,7 @@ def _counted_for(now: Facts, lost: str, other: str) -> set[str]:
 
 
 def _certainly_below(now: Facts, rows: Collection[str]) -> set[str]:
-    """What has run where these revisions have, whichever of the known chains it was."""
+    """These revisions with their ancestors in every known chain."""
     chains = [chain for chain in (now.graph, *now.old) if all(row in chain for row in rows)]
     return set.intersection(*(set(stood_for(chain, tuple(rows))) for chain in chains))
 

@@ -1,4 +1,4 @@
-"""Rows and the sets of revisions that they stand for, in one chain; Alembic's commands for them."""
+"""Rows, the sets of revisions that they stand for, and Alembic's commands to change them."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from flask_chainfix.common.quoting import operand, option
 from flask_chainfix.common.remedies import Remedy, way
 
 
-@lru_cache(maxsize=256)  # most databases of a project stand at the same few places
+@lru_cache(maxsize=256)  # most databases of a project have the same few stamps
 def stood_for(graph: Graph, rows: tuple[str, ...]) -> frozenset[str]:
-    """What has run in a database with these rows: they and all that they require."""
+    """What has run in a database with these rows: their revisions and all that these require."""
     return frozenset(graph.required(row for row in rows if row in graph))
 
 
 def overlaps(graph: Graph, rows: Iterable[str]) -> tuple[str, ...]:
-    """The rows that another row already stands for; Alembic refuses to upgrade from such."""
+    """The rows that another row already stands for; Alembic refuses to upgrade from these."""
     numbers = Counter(row for row in rows if row in graph)
     return tuple(
         row
@@ -32,8 +32,8 @@ def overlaps(graph: Graph, rows: Iterable[str]) -> tuple[str, ...]:
 def can_stand(graph: Graph, rows: tuple[str, ...]) -> bool:
     """Whether a chain can have written rows: it has them all, and none is an ancestor of another.
 
-    Faults of Alembic's own leave the same row several times, and a row beside one that depends on
-    it; such rows mean what they say.
+    Bugs in Alembic can leave the same row several times, and a row beside one that depends on it;
+    such rows are taken literally.
     """
     distinct = set(rows)
     return all(row in graph for row in distinct) and not any(
@@ -42,7 +42,7 @@ def can_stand(graph: Graph, rows: tuple[str, ...]) -> bool:
 
 
 def gaps(graph: Graph, revisions: Iterable[str]) -> tuple[str, ...]:
-    """What must run before these revisions and is not among them, in the order of the chain."""
+    """What must run before these revisions and is missing from them, in the order of the chain."""
     have = set(revisions)
     missing = graph.required(have) - have
     return tuple(revision for revision in graph.order if revision in missing) if missing else ()
@@ -57,8 +57,8 @@ def tops(graph: Graph, revisions: Collection[str]) -> tuple[str, ...]:
 def restamping(graph: Graph, before: Sequence[str], after: Sequence[str]) -> tuple[str, ...]:
     """Alembic's commands that turn rows into others.
 
-    Its ``stamp`` replaces the rows above and below a revision, and leaves those beside it: then the
-    way goes over what both have in common.
+    Alembic's ``stamp`` replaces the rows above and below a revision, and keeps parallel ones. So
+    the commands may first stamp a common ancestor.
     """
     beside = [row for row in before if not any(_in_line(graph, row, other) for other in after)]
     if not beside and after:
@@ -71,13 +71,19 @@ def restamping(graph: Graph, before: Sequence[str], after: Sequence[str]) -> tup
 
 
 def counting_as(other: str, *lost: str) -> str:
-    """The command that has databases count lost revisions as another one."""
+    """The command that counts lost revisions as another one in the databases."""
     taken = " ".join(option("--lost", f"{revision}={other}") for revision in lost)
     return f"{{fixchain}} restamp {taken}{{databases}}"
 
 
 def catching_up(graph: Graph, run: Collection[str], rows: Sequence[str]) -> Remedy:
-    """The commands that make Alembic run what was skipped, by what has run and the stamp."""
+    """The commands that make Alembic run skipped revisions.
+
+    Args:
+        graph: the chain.
+        run: the revisions that have run.
+        rows: the stamp.
+    """
     skipped = gaps(graph, run)
     below = graph.required(skipped).difference(skipped)
     return way(
@@ -89,7 +95,7 @@ def catching_up(graph: Graph, run: Collection[str], rows: Sequence[str]) -> Reme
 
 
 def taking_down(graph: Graph, run: Collection[str], apart: Collection[str]) -> tuple[str, ...]:
-    """Alembic's commands that take down revisions and all that stands on them, none beside them."""
+    """Alembic's commands that downgrade revisions and their descendants, and nothing else."""
     targets: dict[str, list[str]] = {}
     for revision in graph.order:
         parents = graph.parents[revision]
@@ -104,7 +110,7 @@ def taking_down(graph: Graph, run: Collection[str], apart: Collection[str]) -> t
 
 
 def are_tied(graph: Graph, revisions: Collection[str]) -> bool:
-    """Whether ``depends_on`` leads from or to one of them."""
+    """Whether ``depends_on`` connects one of the revisions with another."""
     tied = {name for names in graph.dependencies.values() for name in names}
     return any(name in tied or graph.dependencies.get(name) for name in revisions)
 
@@ -118,7 +124,7 @@ def _stamps(rows: Iterable[str]) -> tuple[str, ...]:
 
 
 def since(graph: Graph, revision: str) -> str:
-    """What Alembic's offline mode takes for one revision alone; for a base, or a merge, all."""
+    """The range with which Alembic's offline mode runs one revision; all for a base or a merge."""
     parents = graph.parents[revision]
     start = f"{parents[0]}:" if len(parents) == 1 else ""
     return operand(f"{start}{revision}")

@@ -1,9 +1,9 @@
-"""What a database has really run, by what its schema holds, whatever its stamp says.
+"""Which revisions a database has really run, by its schema, whatever its stamp says.
 
-Each object that a revision makes, renames or drops tells whether the revision has run, as long as
-no later revision can have left it as it is. What leaves nothing behind has run where something has
-run that requires it in every known chain. Signs that contradict each other decide nothing: the
-revision is unknown, and the signs are shown.
+Each object that a revision creates, renames or drops shows whether the revision has run, unless a
+later revision may have caused the same state. A revision that leaves no object has run if a
+revision that requires it in every known chain has run. If signs contradict each other, the revision
+is unknown, and the signs are shown.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from flask_chainfix.schema.object_history import History, State
 
 
 class Verdict(Enum):
-    """What a schema says of one revision."""
+    """What a schema shows about one revision."""
 
     RUN = "run"
     NOT_RUN = "not-run"
@@ -44,12 +44,12 @@ class Verdict(Enum):
 
 
 class RevisionTrace(NamedTuple):
-    """What a schema says of one revision.
+    """What a schema shows about one revision.
 
     Attributes:
         verdict: whether it has run.
-        signs: the objects that say so, in the order of the revision's operations.
-        because: the revision that it is concluded from, where it leaves no sign itself.
+        signs: the objects that show it, in the order of the revision's operations.
+        because: the revision that proves it, if the revision leaves no sign itself.
     """
 
     verdict: Verdict
@@ -58,16 +58,16 @@ class RevisionTrace(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """An object that is not as the revisions that have run leave it.
+    """An object that differs from what the applied revisions leave behind.
 
     Attributes:
-        kind: ``missing``, ``extra`` (no revision makes it), ``left`` (one has dropped it), or
+        kind: ``missing``, ``extra`` (no revision creates it), ``left`` (a revision dropped it), or
             ``otherwise`` for a property of a column.
         object: the object.
-        revision: the last revision that has changed it; ``""`` where there is none.
-        line: 1-based line of its operation; 0 where there is none.
-        expected: what the revision leaves there.
-        state: what is there.
+        revision: the last revision that changes it; ``""`` if there is none.
+        line: 1-based line of its operation; 0 if there is none.
+        expected: the state that the revision leaves.
+        state: the actual state.
     """
 
     kind: str
@@ -79,14 +79,15 @@ class Difference(NamedTuple):
 
 
 class Trace(NamedTuple):
-    """What the schema of one database says of a chain.
+    """What the schema of one database shows about a chain.
 
     Attributes:
-        revisions: of each revision, in the order of the chain.
-        fits: the rows that stand for what has run; ``None`` where no rows do, as something has run
-            without what it requires.
-        silent: what may have run above ``fits`` without leaving a sign, in the order of the chain.
-        differences: the objects that are otherwise than what has run leaves them.
+        revisions: the trace of each revision, in the order of the chain.
+        fits: the rows that stand for what has run; ``None`` if no rows do, because a revision has
+            run without one that it requires.
+        silent: the revisions that may have run above ``fits`` without a sign, in the order of the
+            chain.
+        differences: the objects that differ from what the applied revisions leave behind.
     """
 
     revisions: Mapping[str, RevisionTrace]
@@ -95,7 +96,7 @@ class Trace(NamedTuple):
     differences: tuple[Difference, ...]
 
     def having(self, verdict: Verdict) -> tuple[str, ...]:
-        """The revisions of which a schema says this, in the order of the chain."""
+        """The revisions with this verdict, in the order of the chain."""
         return tuple(name for name, each in self.revisions.items() if each.verdict is verdict)
 
 
@@ -110,8 +111,9 @@ def trace(
     Args:
         snapshot: the chain with the migrations' sources.
         live: the schema.
-        claimed: what has run there by its stamp. It is no evidence; but Alembic writes a stamp once
-            a revision is through, so that one of these has not stopped half-way.
+        claimed: the revisions that are applied according to the stamp. The stamp is no evidence
+            that they have run; but Alembic writes it after a revision has ended, so none of them
+            stopped half-way.
         chains: other chains that may have built the database.
     """
     histories, graph = snapshot.histories, snapshot.graph
@@ -134,7 +136,7 @@ def _silent(graph: Graph, found: Mapping[str, RevisionTrace], run: set[str]) -> 
 
 
 class _Tracing:
-    """The search for what has run: what is known of some revisions tells more of others."""
+    """The search for what has run; each verdict may decide further ones."""
 
     def __init__(
         self,
@@ -174,7 +176,7 @@ class _Tracing:
         }
 
     def _exhaust_signs(self) -> None:
-        """Look and judge until the signs tell nothing more; only then does the order."""
+        """Judge by signs until they decide nothing more; only then use the order."""
         known = None
         while known != self._known:
             known = self._copy()
@@ -185,7 +187,7 @@ class _Tracing:
         return Known(dict(self._known.done), dict(self._known.undone))
 
     def _look(self) -> None:
-        """Gather the signs of each revision, as far as they tell by what is known by now."""
+        """Gather the signs of each revision that are meaningful by the verdicts so far."""
         found: dict[str, list[Sign]] = {}
         self._sightings = [each.knowing(self._known) for each in self._sightings]
         for sighting in self._sightings:
@@ -222,7 +224,7 @@ class _Tracing:
                 self._known.undone[revision] = min(place, self._known.undone.get(revision, inf))
 
     def _judge_by_order(self) -> None:
-        """What has begun has had all that it requires; on what has not ended nothing stands."""
+        """Conclude from the order: all ancestors of a begun revision have run."""
         above = self._required_by(self._known.done)
         for revision in self._graph.order:
             if revision in self._doubtful:
@@ -245,7 +247,7 @@ class _Tracing:
         done = self._known.done.get(revision, -1)
         undone = self._known.undone.get(revision, inf)
         if done >= 0 and undone < inf:
-            # Alembic writes the stamp of a revision once it is through.
+            # Alembic writes the stamp of a revision after it has ended.
             return Verdict.UNKNOWN if revision in self._claimed else Verdict.HALF_RUN
         if done >= 0 and done >= max(places, default=0):
             ended = done == inf or revision in self._claimed or self._is_last(revision, signs)
@@ -256,7 +258,7 @@ class _Tracing:
         return Verdict.UNKNOWN
 
     def _is_first(self, revision: str, signs: Sequence[Sign]) -> bool:
-        """Whether the first sign of a revision is of the first thing that it changes."""
+        """Whether the first sign of a revision is from its first change."""
         step = min((sign.step for sign in signs), key=lambda step: step.place)
         footprint = self._footprints[revision]
         return all(
@@ -269,7 +271,7 @@ class _Tracing:
         )
 
     def _is_last(self, revision: str, signs: Sequence[Sign]) -> bool:
-        """Whether the last sign of a revision is of the last thing that it does."""
+        """Whether the last sign of a revision is from its last operation."""
         step = max((sign.step for sign in signs), key=lambda step: step.place)
         footprint = self._footprints[revision]
         following = footprint.effects[step.place + 1 :]
@@ -280,12 +282,12 @@ class _Tracing:
         )
 
     def _lacks(self, revision: str) -> str:
-        """What a revision requires that has not run, or not to its end; ``""`` for nothing."""
+        """A required revision that has not run, or not to its end; ``""`` if there is none."""
         unfinished = self._order.bits(self._known.undone)
         return next(self._order.names(self._order.below[revision] & unfinished), "")
 
     def _required_by(self, names: Iterable[str]) -> Mapping[str, str]:
-        """What must have run before some revisions, each with one of those."""
+        """The revisions that must have run before others, each with one of those."""
         found: dict[str, str] = {}
         seen = 0
         for name in sorted(names, key=self._graph.position.__getitem__, reverse=True):
@@ -295,9 +297,10 @@ class _Tracing:
         return found
 
     def _contradictory(self, begun: Set[str], unfinished: Set[str]) -> set[str]:
-        """The revisions whose signs are outvoted, as something has run without what it requires.
+        """The revisions whose signs are outvoted: something has run without what it requires.
 
-        Of what contradicts each other, the side with fewer revisions is wrong; both, if neither is.
+        Of two contradicting sides, the one with fewer revisions is wrong; if they are equal, both
+        are.
         """
         order, lacking = self._order, self._order.bits(unfinished)
         against = {name: order.below[name] & lacking for name in begun}
@@ -319,7 +322,7 @@ class _Tracing:
 
 
 def _components(order: CommonAncestry, pairs: Mapping[str, int]) -> list[int]:
-    """Group revisions that contradict each other, directly or over others."""
+    """Group revisions that contradict each other, directly or through others."""
     groups: list[int] = []
     for upper, lowers in pairs.items():
         joined = lowers | order.bits([upper])
@@ -334,7 +337,7 @@ def _components(order: CommonAncestry, pairs: Mapping[str, int]) -> list[int]:
 def _differences(
     snapshot: Facts, live: Live, found: Mapping[str, RevisionTrace]
 ) -> Iterator[Difference]:
-    """What is otherwise than the revisions that have run leave it."""
+    """The objects that differ from what the applied revisions leave behind."""
     settled = {Verdict.RUN: True, Verdict.NOT_RUN: False}
     has_run = {revision: settled.get(each.verdict) for revision, each in found.items()}
     for history, state in observed(snapshot.histories, live):
@@ -348,7 +351,7 @@ def _differences(
             continue
         kind = "missing" if expected else "left"
         if thing.kind in PROPERTIES:
-            if not expected:  # that the column is still there says it all
+            if not expected:  # the column itself is reported already
                 continue
             kind = "otherwise"
         yield Difference(kind, thing, revision, line, expected, state)
@@ -356,9 +359,9 @@ def _differences(
 
 
 def _extra(snapshot: Facts, live: Live) -> Iterator[Difference]:
-    """The tables, and the columns of the chain's own tables, that no revision makes."""
+    """The tables, and the columns of the chain's own tables, that no revision creates."""
     evidence, settings = snapshot.evidence, snapshot.environment.settings
-    if snapshot.graph.duplicates:  # of which one file was read
+    if snapshot.graph.duplicates:  # only one of its files was read
         return
     left_out = version_tables_in(map(_thing, live.found))
     left_out |= {(settings.version_table or "").casefold()}

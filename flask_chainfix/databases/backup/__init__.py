@@ -1,4 +1,4 @@
-"""Copies of databases by their own tools: private, read back, whole or not there at all."""
+"""Private copies of databases, made with the databases' own tools and verified."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ _PART = re.compile(r"-\d{8}T\d{6}Z(-\d+)?\.[a-z]+\.part$")
 _NO_ROOM = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 _MYSQL = (".sql", servers.write_mysql, servers.restore_mysql, servers.load_mysql)
-# Of each kind: the suffix of a copy, what writes one to an empty file and counts the tables in it,
-# the command that puts one back, and what puts it into another, empty database.
+# For each kind: the suffix of a copy, the function that writes it and counts its tables,
+# the restoring command, and the function that loads it into another, empty database.
 _KINDS = {
     "sqlite": (".db", sqlite.write, sqlite.restore, sqlite.load),
     "postgresql": (
@@ -77,16 +77,15 @@ def _urls_of_app() -> Iterable[URL]:
 
 
 def back_up(database: Target, directory: Path, progress: Progress) -> Backup:
-    """Copy one database to a new file, and read that back.
+    """Copy one database to a new file, and verify the file.
 
     Args:
-        database: all of it is copied, whatever its schema.
-        directory: where the file goes; it is made if it is not there.
-        progress: called with the bytes done, the bytes in all (0 where that is not known), and
-            what is running.
+        database: the whole database is copied, whatever the target's schema.
+        directory: the directory of the file, created if necessary.
+        progress: called with the bytes done, the total bytes (0 if unknown), and what is running.
 
     Raises:
-        CannotBackUp: the copy cannot be made; nothing is left of it.
+        CannotBackUp: the copy cannot be made; no part of it remains.
     """
     started = monotonic()
     url, name = database.url, database.name
@@ -113,18 +112,18 @@ def back_up(database: Target, directory: Path, progress: Progress) -> Backup:
 
 
 def copy_into(place: Target, database: Target, progress: Progress) -> Backup:
-    """Put a copy of one database into an empty one of the same kind; no file is left of it.
+    """Copy one database into an empty one of the same kind; no file remains.
 
     Args:
-        place: where it goes.
-        database: what is copied, which is only read.
+        place: the empty database.
+        database: the database to copy, which is only read.
         progress: as for ``back_up``.
 
     Returns:
-        The backup that there was in between; its seconds are those of both ways.
+        The intermediate backup; its seconds include loading it.
 
     Raises:
-        CannotBackUp: it cannot be copied, or not be put there.
+        CannotBackUp: the database cannot be copied or loaded.
     """
     started, stays = monotonic(), signals.stays()
     with tempfile.TemporaryDirectory(prefix="fixchain_copy_") as directory:
@@ -138,7 +137,7 @@ def copy_into(place: Target, database: Target, progress: Progress) -> Backup:
 
 
 def unfinished(directory: Path) -> tuple[Path, ...]:
-    """What killed backups have left in a directory, or running ones are writing there."""
+    """The partial files in a directory, of killed backups or of running ones."""
     with suppress(OSError):
         return tuple(sorted(path for path in directory.iterdir() if _PART.search(path.name)))
     return ()
@@ -149,7 +148,7 @@ def _read_back(part: Path) -> tuple[int, str]:
     digest = sha256()
     with part.open("r+b") as file:
         os.fsync(file.fileno())
-        if hasattr(os, "posix_fadvise"):  # or the answer comes from memory
+        if hasattr(os, "posix_fadvise"):  # else the data may come from the cache
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
@@ -164,14 +163,14 @@ def _make_directory(directory: Path, made: list[Path]) -> None:
         made.append(each)
     if not directory.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(directory))
-    if made:  # one that was there is its owner's business
+    if made:  # an existing one is left as it is
         made.append(directory / _IGNORING)
         made[-1].write_bytes(b"*\n")
 
 
 @contextmanager
 def _unmade_on_failure(made: Sequence[Path]) -> Iterator[None]:
-    """Remove what was made, but no directory in which somebody else has put something."""
+    """Remove what was made, except for directories with other files in them."""
     stays = signals.stays()
     try:
         yield
@@ -188,7 +187,7 @@ def _unmade_on_failure(made: Sequence[Path]) -> Iterator[None]:
 
 
 def _free_paths(directory: Path, stem: str, suffix: str, made: list[Path]) -> tuple[Path, Path]:
-    """A path that no backup has, and an empty ``.part`` that no other process writes."""
+    """An unused path for a backup, and an empty ``.part`` file that no other process writes."""
     moment = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
     plain = re.sub(r"[^\w.-]|^[.-]", "_", stem)[:_LONGEST] or "database"
     for number in count(1):
@@ -196,7 +195,7 @@ def _free_paths(directory: Path, stem: str, suffix: str, made: list[Path]) -> tu
         part = _beside(path, ".part")
         with suppress(FileExistsError):
             part.touch(0o600, exist_ok=False)
-            # Whoever had the name first has given it up only for this one.
+            # The other process gives up the name only in favour of this one.
             if not any(os.path.lexists(taken) for taken in (path, _beside(path, ".sha256"))):
                 made.append(part)
                 return path, part

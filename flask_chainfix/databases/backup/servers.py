@@ -1,4 +1,4 @@
-"""PostgreSQL, MariaDB and MySQL: the dumps of their own programs, read back."""
+"""PostgreSQL, MariaDB and MySQL: dumps made with the servers' own programs, and verified."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from flask_chainfix.common.errors import CannotBackUp
 from flask_chainfix.common.quoting import typed_path, words
 from flask_chainfix.common.signals import running
 from flask_chainfix.common.wording import Progress
-from flask_chainfix.databases.database_errors import remedy_for_connecting, trouble_told_by
+from flask_chainfix.databases.database_errors import remedy_for_connecting, trouble_in_message
 from flask_chainfix.databases.targets import Target
 from flask_chainfix.environment.messages import masked, secrets_of
 
@@ -42,7 +42,7 @@ _WRONG_VERSION = re.compile(r"server version mismatch|server version: \d")
 
 
 def _find(package: str, *names: str) -> str:
-    """The first of some programs that is installed."""
+    """The first installed of some programs."""
     for name in names:
         if found := shutil.which(name):
             return found
@@ -54,12 +54,12 @@ def _find(package: str, *names: str) -> str:
 
 
 def _parameters(url: URL, names: Mapping[str, str], options: str) -> dict[str, str]:
-    """What a URL tells, by the names that the tools have for it; its query goes before the rest.
+    """The parameters of a URL under the tools' names; its query overrides the rest.
 
     Args:
         url: of a database.
-        names: the tools' names for what they call otherwise.
-        options: matches the names of what else the tools know.
+        names: the tools' names for parameters, if they differ.
+        options: a pattern for the names of other parameters that the tools know.
     """
     found = {
         "host": url.host,
@@ -81,8 +81,8 @@ class _Program(NamedTuple):
     Attributes:
         database: the database.
         command: the tool and its arguments.
-        variables: what is added to its environment, such as a password.
-        rights: what to do where it lacks rights.
+        variables: additional environment variables, such as a password.
+        rights: what to do if rights are missing.
     """
 
     database: Target
@@ -92,7 +92,7 @@ class _Program(NamedTuple):
 
 
 def _dump(program: _Program, part: Path, progress: Progress) -> None:
-    """Write to a file what the dumping program prints."""
+    """Write the output of the dumping program to a file."""
     name = program.database.name
     with part.open("wb") as file:
         _run(program, file, lambda done: progress(done, 0, f"dumping {name}"))
@@ -105,8 +105,8 @@ def _run(
     advance: Callable[[int], None] = lambda _: None,
     source: IO[bytes] | None = None,
 ) -> None:
-    """Write what a program prints to a file, and tell the bytes so far; ``source`` is its input."""
-    # Some of what they say is recognized.
+    """Write a program's output to a file, and report the bytes so far; ``source`` is its input."""
+    # Some of their messages are recognized.
     environment = {**os.environ, "LC_ALL": "C", **program.variables}
     pipes = {"stdin": source or subprocess.DEVNULL, "stdout": subprocess.PIPE}
     with tempfile.TemporaryFile() as errors:
@@ -130,7 +130,7 @@ def _failure(program: _Program, code: int, said: str) -> CannotBackUp:
             shown = f"it was ended by {signal.Signals(-code).name}"
     shown = masked(shown or f"exit status {code}", secrets_of(database.url))
     remedy = remedy_for_connecting(
-        trouble_told_by(shown),
+        trouble_in_message(shown),
         rights=program.rights,
         otherwise="see that the server is well and that the tool fits it, then run the command"
         " again",
@@ -147,12 +147,12 @@ def _failure(program: _Program, code: int, said: str) -> CannotBackUp:
 _PATIENCE = "10"  # seconds, for connecting
 _TABLE_DATA = re.compile(r"^\d+; \d+ \d+ TABLE DATA ", re.MULTILINE)
 
-# What drivers take from a URL's query and libpq knows, too.
+# Parameters in a URL's query that both drivers and libpq know.
 _LIBPQ_OPTIONS = r"""(?x) application_name | channel_binding | client_encoding | connect_timeout
     | gssencmode | hostaddr | keepalives(_count|_idle|_interval)? | krbsrvname | options | passfile
     | requirepeer | service | ssl_(max|min)_protocol_version
     | ssl(cert|compression|crl|key|mode|rootcert) | target_session_attrs | tcp_user_timeout"""
-# As other drivers than libpq's write it.
+# The spelling of drivers that do not use libpq.
 _LIBPQ_NAMES = {"database": "dbname", "ssl": "sslmode"}
 
 
@@ -178,13 +178,13 @@ def write_postgresql(database: Target, part: Path, progress: Progress) -> int:
 
 
 def restore_postgresql(url: URL, path: Path) -> str:
-    """The command that puts the archive's contents back: all of them, or nothing."""
+    """The command that restores the archive, completely or not at all."""
     options = ["--clean", "--if-exists", "--single-transaction", _dbname(_libpq_parameters(url))]
     return f"pg_restore {words(options)} -- {typed_path(path)}"
 
 
 def load_postgresql(place: Target, path: Path) -> None:
-    """Put an archive's contents into an empty database, in the name of the user of its URL.
+    """Load an archive into an empty database; all objects belong to the user of its URL.
 
     Raises:
         CannotBackUp: pg_restore cannot do it.
@@ -197,7 +197,7 @@ def load_postgresql(place: Target, path: Path) -> None:
 
 
 def _dbname(parameters: Mapping[str, str]) -> str:
-    """The option for the place of a database, without the password."""
+    """The option for the address of a database, without the password."""
     known = {key: value for key, value in parameters.items() if key != "password"}
     return f"--dbname=postgresql:///?{urlencode(known, quote_via=quote)}"
 
@@ -205,7 +205,7 @@ def _dbname(parameters: Mapping[str, str]) -> str:
 def _libpq_parameters(url: URL) -> dict[str, str]:
     found = _parameters(url, _LIBPQ_NAMES, _LIBPQ_OPTIONS)
     hosts = url.query.get("host", "")
-    if not isinstance(hosts, str):  # several, each perhaps with its port
+    if not isinstance(hosts, str):  # several hosts, each perhaps with its port
         names, _, ports = zip(*(each.partition(":") for each in hosts), strict=True)
         found["host"] = ",".join(names)
         if any(ports):
@@ -217,22 +217,22 @@ def _libpq_parameters(url: URL) -> dict[str, str]:
 
 # --- MariaDB and MySQL ----------------------------------------------------------------------------
 _DUMPING = (
-    "--no-defaults",  # an options file that leaves tables out, say, would spoil the backup
+    "--no-defaults",  # an options file could leave tables out of the backup
     "--single-transaction",
     "--quick",
     "--routines",
     "--triggers",
     "--events",
     "--hex-blob",
-    "--no-tablespaces",  # reading them takes a right that few users have
-    # MySQL's own tool asks MariaDB for what it does not have, and writes what only an administrator
-    # may read in again; MariaDB's does not know the options.
+    "--no-tablespaces",  # reading them needs a right that few users have
+    # MySQL's tool asks MariaDB for features that it lacks, and writes statements that only an
+    # administrator may restore; MariaDB's tool does not know the options.
     "--loose-column-statistics=0",
     "--loose-set-gtid-purged=OFF",
 )
 _MYSQL_OPTIONS = "socket|ssl_(ca|capath|cert|cipher|key)"
 _MYSQL_NAMES = {"passwd": "password", "db": "database", "unix_socket": "socket"}
-# MySQL's own C library takes this name for its socket; the other drivers do not.
+# MySQL's C library uses this name for its socket; the other drivers do not.
 _BY_SOCKET = ("mysqldb", "mariadbconnector")
 
 
@@ -240,7 +240,7 @@ def write_mysql(database: Target, part: Path, progress: Progress) -> int:
     """Dump a MariaDB or MySQL database; returns how many tables the dump holds.
 
     Raises:
-        CannotBackUp: the tool cannot do it, or has not come to its end.
+        CannotBackUp: the tool cannot do it, or did not finish.
         OSError: the file cannot be written.
     """
     dump, _ = _programs()
@@ -266,7 +266,7 @@ def write_mysql(database: Target, part: Path, progress: Progress) -> int:
 
 
 def restore_mysql(url: URL, path: Path) -> str:
-    """The command that reads the dump in; it asks for the password if there is one."""
+    """The command that loads the dump; it asks for the password if there is one."""
     _, client = _programs()
     parameters = _mysql_parameters(url)
     password = ["--password"] if "password" in parameters else []
@@ -275,7 +275,7 @@ def restore_mysql(url: URL, path: Path) -> str:
 
 
 def load_mysql(place: Target, path: Path) -> None:
-    """Read a dump into an empty database.
+    """Load a dump into an empty database.
 
     Raises:
         CannotBackUp: the client cannot do it.
@@ -290,7 +290,7 @@ def load_mysql(place: Target, path: Path) -> None:
 
 
 def _programs() -> tuple[str, str]:
-    """The tool that dumps, and the client that can read what it writes."""
+    """The dumping tool, and the client that can load its output."""
     dump = _find(_MARIADB, "mariadb-dump", "mysqldump")
     ours = ("mariadb", "mysql") if "mariadb" in Path(dump).name else ("mysql",)
     return dump, _find(_MARIADB, *ours)
@@ -304,7 +304,7 @@ def _mysql_parameters(url: URL) -> dict[str, str]:
 
 
 def _mysql_place(parameters: Mapping[str, str]) -> list[str]:
-    """Options for the place of a server, without the password."""
+    """Options for the address of a server, without the password."""
     known = {key: each for key, each in parameters.items() if key not in ("password", "database")}
     options = [f"--{key.replace('_', '-')}={value}" for key, value in known.items()]
     return ["--default-character-set=utf8mb4", *options]

@@ -16,7 +16,7 @@ from flask_chainfix.common.quoting import typed_path
 from flask_chainfix.common.wording import Progress
 from flask_chainfix.databases.targets import Target
 
-_PAGES = 512  # at a time
+_PAGES = 512  # pages at a time
 _PATIENCE = 10  # seconds, for a lock
 _TABLES = r"""
 SELECT count(*) FROM sqlite_master
@@ -28,7 +28,7 @@ def write(database: Target, part: Path, progress: Progress) -> int:
     """Copy a SQLite file; returns how many tables the copy holds.
 
     Raises:
-        CannotBackUp: it is in memory, not there, locked, or damaged.
+        CannotBackUp: the database is in memory, missing, locked, or damaged.
     """
     name, file = database.name, database.file
     if file is None:
@@ -43,13 +43,13 @@ def write(database: Target, part: Path, progress: Progress) -> int:
         )
     try:
         with closing(_connect(file, "rw")) as source, closing(_connect(part, "rw")) as copy:
-            copy.execute("PRAGMA journal_mode = MEMORY")  # no second file to clear away
+            copy.execute("PRAGMA journal_mode = MEMORY")  # no second file to remove
             _copy(source, copy, f"copying {name}", progress)
         progress(0, 0, f"reading back {name}")
         with closing(_connect(part, "ro&immutable=1")) as copy:
             problem = str(copy.execute("PRAGMA integrity_check(1)").fetchone()[0])
             tables = int(copy.execute(_TABLES).fetchone()[0])
-    except (sqlite3.Error, OSError) as error:  # nothing but the source is opened here
+    except (sqlite3.Error, OSError) as error:  # only the source is opened here
         remedy = "make sure that it is a SQLite database that you may read"
         if "locked" in str(error):
             remedy = "wait until whatever is writing to it has finished, then run the command again"
@@ -65,15 +65,15 @@ def write(database: Target, part: Path, progress: Progress) -> int:
 
 
 def restore(url: URL, path: Path) -> str:
-    """The command that puts a copy in the place of the database."""
+    """The command that replaces the database with a copy."""
     place = os.path.realpath(Target("", url).file or "")
-    # What is left of transactions would be applied to the copy.
+    # Leftover transaction files would be applied to the copy.
     beside = " ".join(typed_path(f"{place}{suffix}") for suffix in ("-journal", "-wal", "-shm"))
     return f"rm -f -- {beside} && cp -- {typed_path(path)} {typed_path(place)}"
 
 
 def load(place: Target, path: Path) -> None:
-    """Put a copy into a file of our own.
+    """Copy a backup to a file of our own.
 
     Raises:
         OSError: the file cannot be written.
@@ -90,7 +90,7 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
 def _copy(
     source: sqlite3.Connection, copy: sqlite3.Connection, what: str, progress: Progress
 ) -> None:
-    """Copy everything as it is at one moment; without a WAL, writers wait meanwhile."""
+    """Copy the state at one moment; without a WAL, writers wait meanwhile."""
     source.execute("PRAGMA query_only = ON")
     source.execute("BEGIN")
     source.execute("SELECT count(*) FROM sqlite_master").fetchone()

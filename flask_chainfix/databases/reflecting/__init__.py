@@ -1,8 +1,8 @@
-"""Read a whole schema as the database itself describes it, in a few queries.
+"""Read a whole schema from the database's own catalog, in a few queries.
 
-``postgresql_catalog``, ``mysql_catalog`` and ``sqlite_master`` ask one kind of database each.
-SQLAlchemy's inspector does not tell all of it: it knows no types but its own, no exclusion
-constraints and no indexes of expressions in SQLite, and it asks MySQL table by table.
+``postgresql_catalog``, ``mysql_catalog`` and ``sqlite_master`` each read one kind of database.
+SQLAlchemy's inspector is not enough: it knows only its own types, no exclusion constraints and no
+indexes on expressions in SQLite, and it queries MySQL table by table.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ class Reading(NamedTuple):
     """What a database holds.
 
     Attributes:
-        schema: each object with its properties. A property that could not be told is left out.
-            A constraint without a name goes by its definition.
-        unread: what could not be told, in words.
+        schema: each object with its properties. Unknown properties are left out. A constraint
+            without a name is identified by its definition.
+        unread: what could not be read, in words.
         server: the kind and the version of the server.
-        collation: the one of what names none; ``""`` where that is always the same.
+        collation: the default collation; ``""`` if it is always the same.
     """
 
     schema: Reflected
@@ -59,15 +59,15 @@ def read_whole(
 
     Args:
         connection: to the database, in a transaction.
-        schema: the one that is to be read; ``None`` for the default one.
-        also: others to read, in lower case, by whose names their objects go; those that are not
-            there are left out.
+        schema: the schema to read; ``None`` for the default one.
+        also: further schemas to read, in lower case; their names qualify their objects. Missing
+            ones are ignored.
         heard: called each time that the database has answered.
         only: the names of the tables and views to read; ``None`` for all.
 
     Raises:
-        NoSuchSchema: ``schema`` is not there, or there is no default one.
-        SQLAlchemyError: it cannot be read.
+        NoSuchSchema: ``schema`` does not exist, or there is no default one.
+        SQLAlchemyError: the database cannot be read.
     """
     reader = _READERS[connection.dialect.name]
     own = reader.default_schema(connection) if schema is None else schema
@@ -93,7 +93,7 @@ def read_whole(
 def schemas_there(
     connection: Connection, names: Set[str], folded: Set[str] = frozenset()
 ) -> set[str]:
-    """Which of some schemas a database has, of which it may have a thousand.
+    """Which of some schemas exist in a database, which may have a thousand.
 
     Args:
         connection: to the database.
@@ -103,7 +103,7 @@ def schemas_there(
     query = text(_READERS[connection.dialect.name].SCHEMAS).bindparams(
         bindparam("exact", expanding=True), bindparam("folded", expanding=True)
     )
-    # No schema has an empty name; an empty list would have no type.
+    # No schema has an empty name, but an empty list would have no type.
     wanted = {"exact": ["", *names], "folded": ["", *folded]}
     return set(connection.execute(query, wanted).scalars())
 

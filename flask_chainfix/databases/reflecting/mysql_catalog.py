@@ -1,4 +1,4 @@
-"""What MySQL and MariaDB say of a schema in ``information_schema``."""
+"""Read a schema from ``information_schema`` of MySQL and MariaDB."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ WHERE schema_name IN :exact OR lower(schema_name) IN :folded
 _COLLATION = """
 SELECT default_collation_name FROM information_schema.schemata WHERE schema_name = :schema
 """
-# A collation that nobody has asked for is that of the database, whichever that is.
+# A collation that was not set explicitly is the database's default.
 _TABLES = """
 SELECT t.table_name, t.table_type, t.engine, t.create_options,
     NULLIF(t.table_collation, s.default_collation_name)
@@ -80,25 +80,25 @@ WHERE t.table_schema = :schema AND c.constraint_schema = :schema
 _SCHEMA = re.compile(r"(?<=WHERE )(?:([tck]\.|)table_schema|constraint_schema) = :schema")
 
 _TYPES = {"BASE TABLE": "table", "VIEW": "view"}
-_USUAL_RULES = ("RESTRICT", "NO ACTION")  # which mean the same there
+_USUAL_RULES = ("RESTRICT", "NO ACTION")  # they mean the same there
 _EXPRESSIONS_SINCE = (8, 0, 13)
 
 
 def default_schema(connection: Connection) -> str | None:
-    """The database of the connection; ``None`` where it has none."""
+    """The database of the connection; ``None`` if it has none."""
     found: str | None = connection.execute(text("SELECT DATABASE()")).scalar()
     return found
 
 
 def default_collation(connection: Connection, schema: str) -> str:
-    """The collation of what names none."""
+    """The collation of columns that do not name one."""
     return str(connection.execute(text(_COLLATION), {"schema": schema}).scalar())
 
 
 def objects(
     connection: Connection, schema: str, heard: Callable[[], None], only: Set[str] | None
 ) -> Iterator[Described | Unread]:
-    """What a schema holds: all of it, or some of its tables."""
+    """The objects of a schema: all of them, or those of some tables."""
     catalog = _Catalog(connection, schema, heard, only)
     yield from catalog.tables()
     yield from catalog.columns()
@@ -156,10 +156,10 @@ class _Catalog:
     def columns(self) -> Iterator[Described]:
         for row in self.rows(_COLUMNS):
             table, name, type_, nullable, default, extra, computed, collation = row
-            kind = self._kinds.get(table, "SEQUENCE")  # or a table that was made meanwhile
+            kind = self._kinds.get(table, "SEQUENCE")  # or a table that was created meanwhile
             if kind == "SEQUENCE":
                 continue
-            if kind == "VIEW":  # that is the default of what the view shows
+            if kind == "VIEW":  # it is the default of the view's source
                 default = None
             written = _marked(default) if self._is_mariadb else _quoted(default, extra)
             yield column(
@@ -221,12 +221,12 @@ def _foreign_key(table: str, name: str, parts: Sequence[Any], schema: str) -> De
 
 
 def _marked(default: str | None) -> str | None:
-    """A default from MariaDB, where NULL is a text as well."""
+    """A default from MariaDB, where NULL is also a text."""
     return None if default == "NULL" else default
 
 
 def _quoted(default: str | None, extra: str) -> str | None:
-    """A default as MariaDB writes it, from MySQL, which leaves the quotes out."""
+    """A default in MariaDB's spelling, from MySQL, which omits the quotes."""
     if default is None or "DEFAULT_GENERATED" in extra:
         return default
     escaped = default.replace("'", "''")
@@ -234,7 +234,7 @@ def _quoted(default: str | None, extra: str) -> str | None:
 
 
 def _as_written(type_: str) -> str:
-    """A type as migrations spell it: in capitals, but for what stands in quotes."""
+    """A type as migrations spell it: in capitals, except for text in quotes."""
     words = re.split(r"('(?:[^']|'')*')", type_)
     words[::2] = (_spelled(each.upper()) for each in words[::2])
     return "".join(words)
@@ -245,6 +245,6 @@ def _spelled(words: str) -> str:
 
 
 def _without(schema: str, words: str) -> str:
-    """An expression without the name of its own schema, which the server puts before others."""
+    """An expression without the name of its own schema, which the server adds to names."""
     quoted = re.escape("`" + schema.replace("`", "``") + "`.")
     return re.sub(rf"('(?:[^'\\]|\\.|'')*')|{quoted}", lambda found: found[1] or "", words)

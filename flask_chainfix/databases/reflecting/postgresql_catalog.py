@@ -1,4 +1,4 @@
-"""What PostgreSQL's catalog says of a schema, in the words of its own functions."""
+"""Read a schema from PostgreSQL's catalog, with PostgreSQL's own functions."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _PATH = """
 SELECT set_config('search_path', quote_ident(CAST(:schema AS text)) || ', public', true)
 """
 
-# What an extension has brought along is nobody's migration.
+# Objects of extensions belong to no migration.
 _OWN = """
 n.nspname = :schema AND NOT EXISTS (
     SELECT 1 FROM pg_catalog.pg_depend e
@@ -75,7 +75,7 @@ JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
 LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 """
 
-# What a partition has of the table that it is a part of goes with it.
+# A partition's inherited objects belong to its parent table.
 _CONSTRAINTS = """
 SELECT c.relname, k.conname, pg_get_constraintdef(k.oid)
 FROM {relations}
@@ -111,7 +111,7 @@ _GENERATED_SINCE = (12,)
 
 
 def default_schema(connection: Connection) -> str | None:
-    """The schema in which what names none is made; ``None`` where there is none."""
+    """The schema of objects that name none; ``None`` if there is none."""
     found: str | None = connection.execute(text("SELECT current_schema()::text")).scalar()
     return found
 
@@ -119,7 +119,7 @@ def default_schema(connection: Connection) -> str | None:
 def objects(
     connection: Connection, schema: str, heard: Callable[[], None], only: Set[str] | None
 ) -> Iterator[Described | Unread]:
-    """What a schema holds: all of it, or some of its tables with the types."""
+    """The objects of a schema: all of them, or those of some tables with the types."""
     version = connection.dialect.server_version_info or _GENERATED_SINCE
     words = {
         "relations": _RELATIONS if only is None else f"{_RELATIONS} AND c.relname IN :only",
@@ -175,7 +175,7 @@ def _column(row: Any) -> Described:
 
 
 def _as_written(type_: str) -> str:
-    """A type of PostgreSQL's own, as migrations spell it."""
+    """A type of PostgreSQL, as migrations spell it."""
     words = type_ if type_.startswith('"') else type_.upper()
     words = words.replace("CHARACTER VARYING", "VARCHAR").replace("CHARACTER", "CHAR")
     return re.sub(r",(?=\d)", ", ", words)

@@ -1,7 +1,7 @@
-"""What SQLite says of a schema: its pragmas, and the statements that have made its objects.
+"""Read a schema from SQLite's pragmas and the stored SQL of its objects.
 
-Names of constraints, checks, collations and generated columns stand in these statements only. They
-are valid, as SQLite has read them, so it is enough to know where each clause begins.
+Names of constraints, checks, collations and generated columns are only in this SQL. SQLite has
+parsed it, so it is valid, and it is enough to find where each clause begins.
 """
 
 from __future__ import annotations
@@ -51,14 +51,14 @@ _KEYWORD = re.compile(
 
 
 def default_schema(_: Connection) -> str:
-    """The file itself, without what is attached."""
+    """The file itself, without attached databases."""
     return "main"
 
 
 def objects(
     connection: Connection, schema: str, heard: Callable[[], None], only: Set[str] | None
 ) -> Iterator[Described | Unread]:
-    """What a schema holds: all of it, or some of its tables."""
+    """The objects of a schema: all of them, or those of some tables."""
     place = connection.dialect.identifier_preparer.quote_identifier(schema)
     for kind, name, table, sql in connection.execute(text(_OBJECTS.format(place))).all():
         if only is not None and table not in only:
@@ -109,7 +109,7 @@ def _table(
 def _columns(
     connection: Connection, schema: str, table: str, more: dict[str, dict[str, str]]
 ) -> Iterator[Described | Unread]:
-    """The columns of a table or a view, as far as SQLite can still make it out."""
+    """The columns of a table or a view, as far as SQLite can read them."""
     try:
         rows = connection.execute(text(_COLUMNS), {"t": table, "s": schema}).all()
     except DBAPIError as error:
@@ -132,7 +132,7 @@ def _columns(
 
 # --- Statements ----------------------------------------------------------------------------------
 def _tokens(sql: str) -> list[str]:
-    """The words of a statement, without blanks and comments."""
+    """The words of a statement, without spaces and comments."""
     found = _TOKEN.findall(sql)
     return [each for each in found if not each.isspace() and each[:2] not in ("--", "/*")]
 
@@ -145,7 +145,7 @@ def _bare(word: str) -> str:
 
 
 def _items(words: Sequence[str]) -> tuple[list[list[str]], list[str]]:
-    """What stands in the first parentheses, split at commas, and what follows these."""
+    """The contents of the first parentheses, split at commas, and what follows the parentheses."""
     items: list[list[str]] = [[]]
     depth = 0
     for number, word in enumerate(words):
@@ -160,7 +160,7 @@ def _items(words: Sequence[str]) -> tuple[list[list[str]], list[str]]:
 
 
 def _clauses(item: Sequence[str]) -> list[list[str]]:
-    """A column or a constraint clause by clause; the first one of a column is its name and type."""
+    """The clauses of a column or constraint; the first one of a column is its name and type."""
     clauses: list[list[str]] = []
     depth = 0
     for number, word in enumerate(item):
@@ -181,7 +181,7 @@ def _clauses(item: Sequence[str]) -> list[list[str]]:
 
 
 def _definition(clause: Sequence[str], of_column: str) -> str:
-    """A constraint as one of the table, also where it stands behind a column."""
+    """A constraint as one of the table, even if it follows a column."""
     first = clause[0].upper()
     if of_column and first == "REFERENCES":
         return f"FOREIGN KEY ({of_column}) {_joined(clause)}"
@@ -192,7 +192,7 @@ def _definition(clause: Sequence[str], of_column: str) -> str:
 
 
 def _joined(words: Sequence[str]) -> str:
-    """Words in one spelling: names without quotes where they can be, and the usual blanks."""
+    """Words in a uniform spelling: names without unnecessary quotes, and regular spaces."""
     text_ = ""
     before = "("
     for word in words:

@@ -1,13 +1,13 @@
-"""What can be wrong with a chain: one function for each fault, each its own explanation.
+"""The rules: one function for each fault, with its explanation.
 
-A rule is a function ``Facts -> Iterator[Fault]``, registered with ``@rule``. Root causes are
-reported, not their echoes: a missing parent is not also a second base.
+A rule is a function ``Facts -> Iterator[Fault]``, registered with ``@rule``. Rules report root
+causes, not their effects: a missing parent is not also a second base.
 
-Its docstring is what users read, in the README's table and from the command ``explain``: the first
-line says what it is, and the paragraphs below what that means. Then come ``What breaks:``, which
-findings repeat, ``How it comes about:``, ``How it is repaired:`` and ``Example:``, each with its
-text further in. The example is files, each with ``# name.py`` above it, and commands behind ``$``,
-which begin with ``{fixchain}`` or ``{alembic}`` here as in the text.
+Users read a rule's docstring in the README's table and from the command ``explain``. The first line
+says what the fault is, and the paragraphs below explain it. Then come ``What breaks:``, which
+findings repeat, ``How it happens:``, ``How to repair it:`` and ``Example:``, each with its text
+indented. The example consists of files, each with ``# name.py`` above it, and commands after ``$``,
+which begin with ``{fixchain}`` or ``{alembic}``, as in the text.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Family(Enum):
     MERGE = "what merges with others would be, as Git makes them"
 
 
-# The modules that hold the rules of a family; what is not asked for is not imported.
+# The modules with a family's rules; they are imported only when needed.
 _MODULES = {
     Family.CHAIN: ("headers", "references", "structure"),
     Family.SCHEMA: ("schema_order",),
@@ -54,17 +54,17 @@ _MODULES = {
 
 
 class Fault(NamedTuple):
-    """What one rule found in one place; the rule adds its code and name.
+    """A fault that a rule found in one place; the rule adds its code and name.
 
     Attributes:
         message: what is wrong, one sentence.
         hint: what to do about it.
         revisions: the ids that it is about.
         locations: where to look: places, or the header attribute of all these revisions.
-        number: how many of what the rule looks for were found.
-        severity: where it differs from the rule's own.
-        breaks: where it differs from what the rule's fault usually breaks.
-        repairable: where it differs from whether ``repair`` mends what the rule finds.
+        number: how many of the rule's ``noun`` were found.
+        severity: overrides the rule's severity.
+        breaks: overrides the rule's ``What breaks``.
+        repairable: overrides whether ``repair`` mends what the rule finds.
     """
 
     message: str
@@ -84,10 +84,10 @@ class Rule(NamedTuple):
     """A registered rule.
 
     Attributes:
-        code: ``FC101`` for example.
-        name: ``multiple-bases`` for example.
-        severity: of its findings, unless one says otherwise.
-        noun: what it finds, ``base`` for example, to be counted in the verdict.
+        code: for example ``FC101``.
+        name: for example ``multiple-bases``.
+        severity: the severity of its findings, unless a fault overrides it.
+        noun: what it finds, for example ``base``, to be counted in the verdict.
         family: what it looks at.
         repairable: whether ``repair`` mends what it finds.
         explanation: the docstring of its function.
@@ -107,7 +107,7 @@ class Rule(NamedTuple):
 _RULES: dict[str, Rule] = {}
 
 
-def rule(  # noqa: PLR0913  (what a rule says of itself)
+def rule(  # noqa: PLR0913  (the attributes of a rule)
     code: str,
     name: str,
     severity: Severity,
@@ -141,7 +141,7 @@ def rules_of(*families: Family) -> tuple[Rule, ...]:
 
 
 def family_of(code: str) -> Family:
-    """What the rule of a code looks at; that of a finding is imported already."""
+    """The family of a rule; a rule that has made a finding is imported already."""
     if code not in _RULES:
         all_rules()
     return _RULES[code].family
@@ -153,12 +153,12 @@ def codes_of(*families: Family) -> set[str]:
 
 
 def diagnose(snapshot: Facts, *families: Family, ignored: bool = False) -> tuple[Finding, ...]:
-    """Run the rules of some families that the settings do not ignore; or only those that they do.
+    """Run the rules of some families, except for those that the settings ignore.
 
     Args:
         snapshot: the chain.
-        families: which rules; without any, those of the chain.
-        ignored: whether to run the ignored rules instead of the others.
+        families: the families; without any, ``Family.CHAIN``.
+        ignored: whether to run only the ignored rules instead.
 
     Returns:
         The findings: errors first, then warnings, each by code.
@@ -174,13 +174,13 @@ def diagnose(snapshot: Facts, *families: Family, ignored: bool = False) -> tuple
 
 
 def diagnose_by(code: str, snapshot: Facts) -> tuple[Finding, ...]:
-    """What a single rule finds, unless the settings or a comment ignore it."""
+    """The findings of a single rule, unless the settings or a comment ignore it."""
     found = () if code in snapshot.environment.settings.ignore else found_by(code, snapshot)
     return tuple(finding for finding in found if not _is_hidden(finding, snapshot))
 
 
 def found_by(code: str, snapshot: Facts) -> tuple[Finding, ...]:
-    """What a single rule finds, whoever ignores it."""
+    """The findings of a single rule, even if it is ignored."""
     (rule,) = (rule for rule in all_rules() if rule.code == code)
     return tuple(_findings(rule, snapshot))
 
@@ -188,8 +188,8 @@ def found_by(code: str, snapshot: Facts) -> tuple[Finding, ...]:
 def can_be_hidden(code: str) -> bool:
     """Whether a comment in a migration can hide findings of a code.
 
-    Not what stops Alembic whatever a comment says, and what a repair needs to know; nor what is no
-    matter of one migration: databases, the surroundings, and what others have.
+    It cannot hide a finding that stops Alembic, one that a repair needs, or one that is not about a
+    single migration: about databases, the surroundings, or what others have.
     """
     return code in {*_HEADERS_THAT_WORK, *codes_of(Family.SCHEMA, Family.REHEARSAL)}
 
@@ -198,7 +198,7 @@ _HEADERS_THAT_WORK = frozenset(("FC109", "FC110", "FC111", "FC112"))  # unless i
 
 
 def comments_on(finding: Finding, snapshot: Facts) -> list[tuple[Path, Ignore]]:
-    """The comments that name a finding which can be hidden, in the files that it points to."""
+    """The comments that name a finding and can hide it, in the files that it points to."""
     code = finding.code
     is_error = finding.severity is Severity.ERROR and code in _HEADERS_THAT_WORK
     if is_error or not snapshot.ignores or not can_be_hidden(code):
@@ -212,19 +212,19 @@ def comments_on(finding: Finding, snapshot: Facts) -> list[tuple[Path, Ignore]]:
 
 
 def _is_hidden(finding: Finding, snapshot: Facts) -> bool:
-    """Whether each file that it points to says that it is to be hidden."""
+    """Whether each file that a finding points to has a comment that hides it."""
     hiding = {path for path, _ in comments_on(finding, snapshot)}
     return bool(hiding) and hiding == {place.path for place in finding.locations}
 
 
 def by_severity(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Errors first, then warnings, each in the order in which they come."""
+    """Errors first, then warnings, each in their given order."""
     order = list(Severity)
     return tuple(sorted(findings, key=lambda finding: order.index(finding.severity)))
 
 
 def explanations() -> tuple[Explanation, ...]:
-    """What each rule says of itself, by code."""
+    """The explanation of each rule, by code."""
     return tuple(map(explain, all_rules()))
 
 
@@ -233,8 +233,8 @@ _HEADING = re.compile(r"^(\S.*):\n(?= )", re.MULTILINE)
 
 @cache
 def explain(rule: Rule) -> Explanation:
-    """Take a rule's docstring apart; a part that is missing is ``""``."""
-    from inspect import cleandoc  # takes as long to import as all rules
+    """Split a rule's docstring into its parts; a missing part is ``""``."""
+    from inspect import cleandoc  # importing it takes as long as importing all rules
     from textwrap import dedent
 
     text = rule.explanation or docstring_of(rule.find)
@@ -248,8 +248,8 @@ def explain(rule: Rule) -> Explanation:
         _unwrapped(summary),
         _unwrapped(meaning),
         _unwrapped(sections.get("What breaks", "")),
-        _unwrapped(sections.get("How it comes about", "")),
-        _unwrapped(sections.get("How it is repaired", "")),
+        _unwrapped(sections.get("How it happens", "")),
+        _unwrapped(sections.get("How to repair it", "")),
         sections.get("Example", "").strip("\n"),
     )
 

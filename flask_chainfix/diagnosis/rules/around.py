@@ -19,23 +19,25 @@ _SHOWN = 5  # faults of one downgrade in one message
 
 @rule("FC401", "second-environment", Severity.WARNING, "second environment", Family.ENVIRONMENT)
 def second_environment(snapshot: Facts) -> Iterator[Fault]:
-    """A second migration environment lies in the project, and nothing seems to use it.
+    """The project contains a second migration environment that nothing seems to use.
 
-    It lies beside the active one or at the top of the project. The message says which of the two is
-    active, and why. One that a configuration file there points to is in use, and is no finding;
-    neither is one of Flask-Migrate's that holds migrations of its own, as the app may name it.
+    The check looks beside the active environment and at the top of the project. The message says
+    which environment is active, and why. An environment is not reported if a configuration file
+    there points to it, or if it belongs to Flask-Migrate and has migrations of its own, because the
+    app may name it.
 
     What breaks:
-        nothing by itself; but what is written there by mistake “{alembic} upgrade” never runs
+        nothing by itself; but “{alembic} upgrade” never runs a migration that is added there by
+        mistake
 
-    How it comes about:
-        It is left over from before the project used Flask-Migrate, or `{alembic} init` was run once
-        more in another place.
+    How it happens:
+        The project used Alembic before it used Flask-Migrate, or somebody ran `{alembic} init`
+        again in another place.
 
-    How it is repaired:
-        By hand: bring what is still needed from there into the active one, and delete the rest. An
-        environment that is in use gets an `alembic.ini` in it that says
-        `script_location = %(here)s`.
+    How to repair it:
+        By hand: move the migrations that you still need into the active environment, and delete the
+        other one. If both are in use, put an `alembic.ini` into the other one with `script_location
+        = %(here)s`.
 
     Example:
         # alembic/env.py
@@ -124,20 +126,20 @@ def _name(snapshot: Facts, path: Path) -> str:
     Family.ENVIRONMENT,
 )
 def no_target_metadata(snapshot: Facts) -> Iterator[Fault]:
-    """The `env.py` gives Alembic `target_metadata = None`, so autogenerate sees nothing.
+    """The `env.py` gives Alembic `target_metadata = None`, so autogenerate sees no models.
 
-    What is computed, imported or set elsewhere is not judged, and neither is what only SQL scripts
-    are made with.
+    Only a plain `None` is reported. A value that is computed, imported or set elsewhere is not, and
+    neither is one that is used for offline mode only.
 
     What breaks:
         “{alembic} revision --autogenerate” stops, as there are no models to compare with
 
-    How it comes about:
-        `alembic init` writes it so, for somebody to fill in, and nobody has.
+    How it happens:
+        `alembic init` writes `None` as a placeholder, and it was never replaced.
 
-    How it is repaired:
+    How to repair it:
         By hand: set `target_metadata` to the metadata of the models, and import the modules that
-        define them. Where every migration is written by hand, list FC402 under `ignore`.
+        define them. If you write every migration by hand, list FC402 under `ignore`.
 
     Example:
         # migrations/env.py
@@ -164,21 +166,22 @@ def no_target_metadata(snapshot: Facts) -> Iterator[Fault]:
 def chain_lock_drift(snapshot: Facts) -> Iterator[Fault]:
     """The chain lock beside the migrations does not name the heads that the chain has.
 
-    The lock is there so that two branches which both add a migration change the same line, and Git
-    stops them. While nobody can tell which head is the right one, only that is reported.
+    With the lock, two branches that each add a migration change the same line, so Git reports a
+    conflict. If the chain has several heads by mistake, only that is reported.
 
     What breaks:
-        nothing by itself; but two branches that both add a migration do not collide in Git, and
-        their heads meet in production
+        nothing by itself; but Git reports no conflict between two branches that both add a
+        migration, and the chain gets two heads
 
-    How it comes about:
-        A migration was added, removed or relinked without it, as where Alembic does not call the
-        hook that keeps it up to date; or a conflict was resolved by taking one side, or both.
+    How it happens:
+        A migration was added, removed or relinked without updating the lock, for example because
+        Alembic does not call the hook that updates it. Or a conflict in the lock was resolved by
+        taking one side, or both.
 
-    How it is repaired:
-        `{fixchain} lock` writes the file anew, and with `{fixchain} lock --install` Alembic does it
-        for each new migration. In a conflict `{fixchain} rebase` or `{fixchain} repair` comes
-        first: both write it as well.
+    How to repair it:
+        `{fixchain} lock` writes the file again. After `{fixchain} lock --install`, Alembic updates
+        it with each new migration. If the branches are in conflict, run `{fixchain} rebase` or
+        `{fixchain} repair` first: both update the lock as well.
 
     Example:
         # users.py
@@ -245,24 +248,24 @@ def _drift(lines: list[Line], expected: Mapping[str, str]) -> tuple[str, Line | 
 
 @rule("FC206", "downgrade-incomplete", Severity.WARNING, "incomplete downgrade", Family.REHEARSAL)
 def downgrade_incomplete(snapshot: Facts) -> Iterator[Fault]:
-    """After an upgrade and a downgrade the schema is not what it was before.
+    """After an upgrade and a downgrade, the schema differs from what it was before.
 
-    Only `{fixchain} rehearse --stairway` finds it, as it takes running the migrations. Tables,
-    views, columns, keys, indexes, checks and PostgreSQL's enumerated types are compared; rows are
-    not.
+    Only `{fixchain} rehearse --stairway` finds this, because it has to run the migrations. It
+    compares tables, views, columns, keys, indexes, checks and PostgreSQL's enumerated types. It
+    does not compare rows.
 
     What breaks:
-        after a “{alembic} downgrade”, the next “{alembic} upgrade” may stop, because what it makes
-        is there already; or it goes on with a schema that no migration expects
+        after a “{alembic} downgrade”, the next “{alembic} upgrade” may stop, because an object
+        that it creates exists already; or it continues with a schema that no migration expects
 
-    How it comes about:
-        `downgrade()` says `pass`, or forgets a part of what `upgrade()` does. The classic on
-        PostgreSQL is the type of an `sa.Enum` column, which stays when the table is dropped.
+    How it happens:
+        `downgrade()` is empty, or leaves out part of what `upgrade()` does. On PostgreSQL it is
+        often the type of an `sa.Enum` column, which remains when the table is dropped.
 
-    How it is repaired:
-        By hand: let `downgrade()` undo each operation of `upgrade()`, in the opposite order; where
-        nobody is ever to go back, let it raise an exception that says so. A downgrade that is
-        incomplete on purpose is no fault: list FC206 under `ignore` in the settings.
+    How to repair it:
+        By hand: let `downgrade()` undo each operation of `upgrade()`, in reverse order. If a
+        migration cannot be undone, let `downgrade()` raise an exception that says so. If downgrades
+        are incomplete on purpose, list FC206 under `ignore` in the settings.
 
     Example:
         # mail.py

@@ -1,4 +1,4 @@
-"""Faults of single files: what their header does not say, or says wrongly."""
+"""Faults of single files: header values that are missing, invalid or misleading."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ILLEGAL = frozenset("@-+:")
 NO_LABELS = frozenset({"base", "head", "heads", "current"})
 _NO_IDS = frozenset({"", "base"})
 
-# What Alembic does with these was measured with 1.10 and 1.20.
+# Alembic's reaction to each was tested with 1.10 and 1.20.
 _ID_BREAKS = {
     ":": "newer versions of Alembic refuse the id, and then every “{alembic}” command stops",
     "": "“{alembic} history” shows what is built on it as a base, and where it is the head"
@@ -32,21 +32,22 @@ _LABEL_BREAKS = "“{alembic} heads” and “{alembic} history” stop with a t
 
 @rule("FC106", "unreadable-migration", Severity.ERROR, "unreadable file")
 def unreadable_migration(snapshot: Facts) -> Iterator[Fault]:
-    """A file in the version location cannot be loaded by Alembic.
+    """Alembic cannot load a file in the version location.
 
-    It does not parse, cannot be read, holds conflict markers, or has no `revision` or
-    `down_revision`. An id that it may hold is not reported as missing elsewhere.
+    The file cannot be read or parsed, contains conflict markers, or has no `revision` or
+    `down_revision`. If its revision id is unknown, a missing revision that it may hold is not
+    reported elsewhere.
 
     What breaks:
         every “{alembic}” command stops, because Alembic loads every file of the directory
 
-    How it comes about:
-        A conflict of a Git merge was committed as it was, a migration was half edited, or something
-        that is no migration lies beside them.
+    How it happens:
+        Conflict markers were committed, a migration was left half edited, or the file is not a
+        migration at all.
 
-    How it is repaired:
-        By hand, as the finding says: what belongs into the file only people know. Until then it
-        stays as it is, and `{fixchain} repair` plans around it where that is safe, or refuses.
+    How to repair it:
+        By hand, as the finding says. Until then `{fixchain} repair` leaves the file unchanged. It
+        repairs the other files if that is safe, and refuses otherwise.
 
     Example:
         # orders.py
@@ -66,21 +67,20 @@ def unreadable_migration(snapshot: Facts) -> Iterator[Fault]:
 
 @rule("FC108", "invalid-revision-id", Severity.ERROR, "invalid id")
 def invalid_revision_id(snapshot: Facts) -> Iterator[Fault]:
-    """An id is empty, is not a string, or holds a character that Alembic keeps for itself.
+    """A revision id is empty, is not a string, or contains a character that Alembic reserves.
 
-    `@`, `-`, `+` and `:` have a meaning in revision expressions such as `head-1`, and `base` is one
-    itself.
+    `@`, `-`, `+` and `:` have a meaning in revision expressions such as `head-1`. `base` is an
+    expression itself.
 
     What breaks:
         every “{alembic}” command stops, because Alembic refuses the id
 
-    How it comes about:
-        The id was written by hand: as the key of a ticket, as a date, or as a number without
-        quotes.
+    How it happens:
+        The id was written by hand: the key of a ticket, a date, or a number without quotes.
 
-    How it is repaired:
-        By hand: give the revision an id of letters, digits and underscores, also where other
-        migrations name it.
+    How to repair it:
+        By hand: give the revision an id of letters, digits and underscores, and change it in the
+        migrations that refer to it.
 
     Example:
         # orders.py
@@ -114,22 +114,22 @@ def invalid_revision_id(snapshot: Facts) -> Iterator[Fault]:
 
 @rule("FC109", "revision-id-too-long", Severity.WARNING, "long id")
 def revision_id_too_long(snapshot: Facts) -> Iterator[Fault]:
-    """An id is longer than 32 characters, the size of `alembic_version.version_num`.
+    """A revision id is longer than 32 characters, the size of `alembic_version.version_num`.
 
-    Alembic keeps in that column the ids of what has run. Where known databases are on servers, its
-    width there decides: one that refuses the id makes this an error, and nothing is wrong where all
-    have room for it.
+    Alembic stores the ids of applied revisions in that column. If known databases are on a server,
+    the width of their column decides: the fault is an error if the id does not fit into one of
+    them, and is not reported if it fits into all.
 
     What breaks:
         “{alembic} upgrade” fails on PostgreSQL and MySQL, which cannot store the id; SQLite hides
         it
 
-    How it comes about:
-        The id was chosen by hand, as with `{alembic} revision --rev-id`.
+    How it happens:
+        The id was chosen by hand, for example with `{alembic} revision --rev-id`.
 
-    How it is repaired:
-        `{fixchain} repair --shorten-ids` gives it a shorter one; its children and the stamps of
-        known databases follow. The other way is to make the column wider.
+    How to repair it:
+        `{fixchain} repair --shorten-ids` gives the revision a shorter id, and updates its children
+        and the stamps of known databases. Or make the column wider.
 
     Example:
         # orders.py
@@ -159,18 +159,20 @@ def revision_id_too_long(snapshot: Facts) -> Iterator[Fault]:
 def computed_header(snapshot: Facts) -> Iterator[Fault]:
     """A header value is the result of a call, an import or a condition.
 
-    Only running the file would show it, and that is never done here. Findings that depend on the
-    value are held back rather than guessed.
+    Only running the file would show the value, and flask-chainfix does not run migrations to read
+    them. Findings that depend on the value are not reported.
 
     What breaks:
-        nothing in Alembic; but what is computed cannot be judged or changed from outside
+        nothing in Alembic; but a computed value cannot be judged or changed without running the
+        file
 
-    How it comes about:
-        An id or a parent was meant to be written in one place only, or to be found out on its own.
+    How it happens:
+        Somebody wanted to write an id or a parent in one place only, or to have it found
+        automatically.
 
-    How it is repaired:
-        By hand: write the value itself. Until then the file stays as it is, and `{fixchain} repair`
-        plans around it where that is safe, or refuses.
+    How to repair it:
+        By hand: write the value itself. Until then `{fixchain} repair` leaves the file unchanged.
+        It repairs the other files if that is safe, and refuses otherwise.
 
     Example:
         # orders.py
@@ -196,17 +198,16 @@ def computed_header(snapshot: Facts) -> Iterator[Fault]:
 def stale_docstring(snapshot: Facts) -> Iterator[Fault]:
     """The docstring's `Revises:` line names other parents than `down_revision`.
 
-    Alembic writes that line when it makes the file, and never reads it.
+    Alembic writes that line when it creates the file, and never reads it.
 
     What breaks:
         nothing in Alembic; but people read the wrong parent
 
-    How it comes about:
-        `down_revision` was changed by hand, or by a tool that does not know of the line.
+    How it happens:
+        `down_revision` was changed by hand, or by a tool that does not update the docstring.
 
-    How it is repaired:
-        `{fixchain} repair --docstrings` brings every `Revises:` line into step with
-        `down_revision`.
+    How to repair it:
+        `{fixchain} repair --docstrings` makes every `Revises:` line match `down_revision`.
 
     Example:
         # orders.py
@@ -222,7 +223,7 @@ def stale_docstring(snapshot: Facts) -> Iterator[Fault]:
     for file, revision, revises, parents in stale_docstrings(snapshot):
         missing = revision in snapshot.graph.missing_parents
         if missing and all(name in snapshot.graph for name in stated_parents(revises)):
-            continue  # it is down_revision that is wrong, and FC103 says so
+            continue  # down_revision itself is wrong; FC103 reports it
         yield Fault(
             f"{revision}: the docstring says “Revises: {revises}”, down_revision says"
             f" {listing(parents) or None}",
@@ -238,7 +239,7 @@ def stale_docstring(snapshot: Facts) -> Iterator[Fault]:
 def stale_docstrings(
     snapshot: Facts,
 ) -> Iterator[tuple[MigrationFile, str, str, tuple[str, ...]]]:
-    """Where the docstring names other parents: the file, its id, what it says, the parents."""
+    """The stale docstrings: the file, its id, the text of ``Revises:``, the parents."""
     for file, header in snapshot.readable:
         revision, parents, revises = header.revision, header.down_revision, header.revises
         if revision is None or parents is None or revises is None:
@@ -250,7 +251,7 @@ def stale_docstrings(
 def _problems(
     snapshot: Facts, kind: ProblemKind
 ) -> Iterator[tuple[MigrationFile, tuple[str, ...], list[Problem]]]:
-    """The files with problems of a kind: with the id, if it is known, and the problems."""
+    """The files with problems of a kind, each with its id if known, and the problems."""
     for file, header in snapshot.readable:
         found = [problem for problem in header.problems if problem.kind is kind]
         if found:

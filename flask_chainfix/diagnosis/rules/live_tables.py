@@ -1,4 +1,4 @@
-"""Databases whose schema is not what their stamps say, or not what the migrations make."""
+"""Databases whose schema does not match their stamps or the migrations."""
 
 from __future__ import annotations
 
@@ -29,23 +29,23 @@ _SHOWN = 5  # differences in one message
 
 @rule("FC305", "half-applied", Severity.ERROR, "half-applied revision", Family.DATABASE)
 def half_applied(snapshot: Facts) -> Iterator[Fault]:
-    """Some of what a revision makes is there, and it is not stamped.
+    """A database holds part of what a revision creates, but is not stamped with that revision.
 
-    Its tables, columns, indexes and constraints are compared, by name. What a revision is not
-    certain to make is left out, and so is what the database does not show.
+    Tables, columns, indexes and constraints are compared by name. Objects that the revision may not
+    create are left out, and so are objects that the database does not list.
 
     What breaks:
-        “{alembic} upgrade” stops there: a table that it makes exists already
+        “{alembic} upgrade” stops there: a table that it creates exists already
 
-    How it comes about:
-        The migration failed half-way on a database that makes each change of the schema final at
-        once, as MySQL and MariaDB do.
+    How it happens:
+        The migration failed half-way on a database that cannot roll back changes to the schema,
+        such as MySQL or MariaDB.
 
-    How it is repaired:
-        With `{fixchain} catch-up --finish REVISION`: it shows the statements that are left, asks,
-        runs them and stamps the database. Where it cannot tell which are left: by running by hand
-        what is missing, then `{alembic} stamp REVISION`; the finding names the command that prints
-        the statements, and the next check the stamp.
+    How to repair it:
+        `{fixchain} catch-up --finish REVISION` shows the remaining statements, asks, runs them and
+        stamps the database. If it cannot tell which statements remain, run them by hand and then
+        `{alembic} stamp REVISION`. The finding names the command that prints the statements, and
+        the next check names the stamp.
 
     Example:
         # secrets.py
@@ -78,21 +78,21 @@ def half_applied(snapshot: Facts) -> Iterator[Fault]:
 
 @rule("FC306", "stamp-contradicts-schema", Severity.ERROR, "contradicted stamp", Family.DATABASE)
 def stamp_contradicts_schema(snapshot: Facts) -> Iterator[Fault]:
-    """A database holds what revisions make that have not run, going by the stamp.
+    """A database already holds what revisions create that are not applied according to its stamp.
 
-    Tables, columns, indexes and constraints are compared, by name. What a revision is not certain
-    to make is left out.
+    Tables, columns, indexes and constraints are compared by name. Objects that a revision may not
+    create are left out.
 
     What breaks:
-        “{alembic} upgrade” stops there: a table or column that it makes exists already
+        “{alembic} upgrade” stops there: a table or column that it creates exists already
 
-    How it comes about:
-        `db.create_all()` has made the tables, a dump was restored without its version table, or
-        the stamp was moved by hand. Or a repair was made on one branch, and another one was
+    How it happens:
+        `db.create_all()` created the tables, a dump was restored without its version table, or the
+        stamp was moved by hand. Or the chain was repaired on one branch, and another branch was
         checked out.
 
-    How it is repaired:
-        With `{alembic} stamp`; the finding names the revision that the database fits.
+    How to repair it:
+        With `{alembic} stamp`. The finding names the revision that matches the database.
 
     Example:
         # users.py
@@ -125,24 +125,25 @@ def stamp_contradicts_schema(snapshot: Facts) -> Iterator[Fault]:
 
 @rule("FC307", "schema-drift", Severity.WARNING, "database with drift", Family.DATABASE)
 def schema_drift(snapshot: Facts) -> Iterator[Fault]:
-    """A database holds something otherwise than the migrations leave it.
+    """A database's schema differs from the schema that the applied migrations produce.
 
-    Tables and columns that no migration makes; tables, columns, indexes and constraints that are
-    missing, or are still there; columns with another type, nullability or default. Only databases
-    whose stamp fits are compared; `{fixchain} trace --exact` tells whatever differs.
+    The check finds tables and columns that no migration creates; tables, columns, indexes and
+    constraints that are missing or should have been dropped; and columns with a different type,
+    nullability or default. It compares only databases whose stamp matches the schema. `{fixchain}
+    trace --exact` lists every difference.
 
     What breaks:
         nothing now; but a migration that makes or changes these objects stops there, and what works
         in one database may not work in another
 
-    How it comes about:
-        Somebody has changed the schema by hand, `db.create_all()` has made tables that no migration
-        makes, or a migration was edited after it had run.
+    How it happens:
+        Somebody changed the schema by hand, `db.create_all()` created tables that no migration
+        creates, or a migration was edited after it had run.
 
-    How it is repaired:
-        `{fixchain} catch-up` writes a migration that makes what is missing. All else by hand: write
-        a migration for what the models need, or drop what nobody needs.
-        Tables of other programs are no fault: name them under `ignore_objects` in the settings.
+    How to repair it:
+        `{fixchain} catch-up` writes a migration that creates what is missing. Do the rest by hand:
+        write a migration for what the models need, or drop what is not needed. If the tables belong
+        to other programs, list them under `ignore_objects` in the settings.
 
     Example:
         # users.py
@@ -191,9 +192,10 @@ def _mismatches(snapshot: Facts) -> Iterator[Mismatch]:
 
 
 def _is_whole(snapshot: Facts, found: Mismatch) -> bool:
-    """Whether the files hold all that rows claim: below a gap there may be more.
+    """Whether the files contain every revision that the rows imply.
 
-    A base beside others that does nothing may be a merge revision that has lost its parents.
+    Revisions may be missing below a gap. A no-op base beside others may be a merge point that has
+    lost its parents.
     """
     graph = snapshot.graph
     claimed = graph.required(row for row in found.status.rows if row in graph)

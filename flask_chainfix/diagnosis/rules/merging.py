@@ -1,4 +1,4 @@
-"""What merges would break, told before anybody merges."""
+"""What a merge would break, found before anybody merges."""
 
 from __future__ import annotations
 
@@ -35,24 +35,24 @@ _STOPS = {
 
 @rule("FC503", "merge-would-break", Severity.ERROR, "breaking merge", Family.MERGE)
 def merge_would_break(snapshot: Facts) -> Iterator[Fault]:
-    """The chain would be broken after a merge, though both sides are sound by themselves.
+    """A merge would break the chain, although each side is sound by itself.
 
-    Git is asked what it would make of the merge, with files renamed, deleted or changed on both
-    sides; nothing is merged for that. What is wrong with the result and with neither side is told:
-    several heads or bases, an id that both sides have taken, a parent that the other side has
-    deleted, a cycle; and migrations at which Git would stop.
+    The check asks Git for the result of the merge, including files that were renamed, deleted or
+    changed on both sides. It does not merge anything. It reports what only the result has: several
+    heads or bases, an id that both sides have taken, a parent that the other side has deleted, a
+    cycle, and migrations in which Git would report a conflict.
 
     What breaks:
         after the merge, “{alembic} upgrade” stops, for example with “Multiple head revisions are
         present for given argument 'head'”
 
-    How it comes about:
-        Two branches that were made from the same commit both add a migration. Each has one head,
-        and Git sees nothing to complain about, as the files have different names.
+    How it happens:
+        Two branches from the same commit each add a migration. Each branch has one head, and Git
+        sees no conflict, because the files have different names.
 
-    How it is repaired:
-        `git merge REF`, then `{fixchain} rebase --onto REF` puts the migrations of this branch on
-        top of the others, before anybody else sees both.
+    How to repair it:
+        `git merge REF`, then `{fixchain} rebase --onto REF`, which moves the migrations of this
+        branch on top of the others before anybody else gets both.
 
     Example:
         # users.py
@@ -79,7 +79,7 @@ def merge_would_break(snapshot: Facts) -> Iterator[Fault]:
 
 
 def breaking(snapshot: Facts, merge: Merge) -> tuple[Finding, ...]:
-    """The errors of the chain after a merge that neither side has by itself."""
+    """The errors that the chain has only after the merge."""
     about = (breaking, merge.mine.ref, merge.theirs.ref)
     return snapshot.once(about, lambda: tuple(_breaking(snapshot, merge)))
 
@@ -88,7 +88,7 @@ def _breaking(snapshot: Facts, merge: Merge) -> Iterator[Finding]:
     gate = merge.is_gate and not merge.mine.ref
     short = _trunk(snapshot).shorten(merge.files)
     found = errors_of(diagnose(snapshot.of_others(short or merge.files)))
-    if not found and gate:  # else its lock is not to be trusted
+    if not found and gate:  # otherwise its lock is not reliable
         after = snapshot.of_others(merge.files, merge.lock)
         found = errors_of(diagnose(after, Family.LOCK))
     if not found:
@@ -97,7 +97,7 @@ def _breaking(snapshot: Facts, merge: Merge) -> Iterator[Finding]:
     stopped = {conflict.path for conflict in merge.conflicts}
     for finding in found:
         if finding.code == "FC106" and all(each.path in stopped for each in finding.locations):
-            continue  # it is told as a place at which Git stops
+            continue  # it is reported as a place at which Git stops
         if known is None and not _is_of_both(merge, finding):
             sides = (merge.mine, merge.theirs)
             known = {_identity(each) for side in sides for each in _errors(snapshot, side)}
@@ -118,7 +118,7 @@ def _trunk(snapshot: Facts) -> Trunk:
 
 
 def _is_of_both(merge: Merge, finding: Finding) -> bool:
-    """Whether a finding is about migrations of both sides, and so about neither side alone."""
+    """Whether a finding is about migrations of both sides."""
     sides = (merge.mine.ids - merge.theirs.ids, merge.theirs.ids - merge.mine.ids)
     return not any(ids.isdisjoint(finding.revisions) for ids in sides)
 
@@ -129,7 +129,7 @@ def _errors(snapshot: Facts, side: Side) -> list[Finding]:
 
 
 def _identity(finding: Finding) -> tuple[str, object]:
-    """What makes a finding the same in another chain; its files may lie elsewhere there."""
+    """What identifies a finding in another chain, where its files may have other paths."""
     return finding.code, finding.revisions or finding.message
 
 
@@ -157,7 +157,7 @@ def _broken(snapshot: Facts, merge: Merge, finding: Finding) -> Fault:
 
 
 def _places(merge: Merge, locations: Iterable[Location] | str) -> list[Location]:
-    """These places with who has them, those on the disk first."""
+    """The places, each with the side that has it; places on the disk first."""
     names = {place.path.name for place in locations if isinstance(place, Location)}
     sides = {
         file.path: side
@@ -190,10 +190,10 @@ def _stopped(snapshot: Facts, merge: Merge, conflict: Conflict) -> Fault:
     )
 
 
-# --- What to type --------------------------------------------------------------------------------
+# --- Commands to type ----------------------------------------------------------------------------
 def _way_out(snapshot: Facts, merge: Merge) -> Remedy:
     clashing = clashes(snapshot, merge)
-    if clashing:  # until that is changed, a rebase is refused
+    if clashing:  # a rebase is refused until this is changed
         return _change(snapshot, merge, clashing[0])
     text = "merge, and put your migrations on top, before others see both"
     if merge.settling is Settling.REPAIR:
@@ -208,25 +208,25 @@ def _way_out(snapshot: Facts, merge: Merge) -> Remedy:
 # --- What both sides do to the schema ------------------------------------------------------------
 @rule("FC504", "merge-would-conflict", Severity.ERROR, "conflicting change", Family.MERGE)
 def merge_would_conflict(snapshot: Facts) -> Iterator[Fault]:
-    """What two branches do to the schema does not go together, in whatever order they are linked.
+    """Migrations of two branches make conflicting changes to the schema, in any order.
 
-    Judged is the chain that `rebase` would make after a merge: the migrations of this branch on top
-    of the others. Both make the same table, column, index or constraint, or both drop it; or this
-    branch uses what the other one drops or renames; or both change the type, the nullability or the
-    default of one column, each to something else.
+    The check judges the chain that `rebase` would make after a merge: the migrations of this branch
+    on top of the others. Both branches create, or both drop, the same table, column, index or
+    constraint; or this branch uses something that the other one drops or renames; or both change
+    the type, nullability or default of one column to different values.
 
     What breaks:
-        after the merge, “{alembic} upgrade” stops, for example with “already exists” or “no such”;
-        of two changes of a column, only that which runs last counts
+        after the merge, “{alembic} upgrade” stops, for example with “already exists” or “no
+        such”; of two changes of a column, only the last one takes effect
 
-    How it comes about:
-        Two people solve the same problem, or one cleans up what the other builds on. No file is in
-        conflict, so Git sees nothing.
+    How it happens:
+        Two people solve the same problem, or one removes what the other one uses. The files do not
+        conflict, so Git reports nothing.
 
-    How it is repaired:
-        By hand: the operation goes from the migration that nobody else has yet, with its
-        counterpart in `downgrade()`; or it is changed to fit what the other branch makes. Then
-        `git merge REF` and `{fixchain} rebase --onto REF`.
+    How to repair it:
+        By hand: in the migration that nobody else has yet, remove the operation and its counterpart
+        in `downgrade()`, or change it to suit the other branch. Then `git merge REF` and
+        `{fixchain} rebase --onto REF`.
 
     Example:
         # users.py
@@ -258,23 +258,23 @@ def merge_would_conflict(snapshot: Facts) -> Iterator[Fault]:
 
 
 def clashes(snapshot: Facts, merge: Merge) -> tuple[Fault, ...]:
-    """What stops an upgrade of both sides of a merge in every order; none where one works."""
+    """The conflicts between both sides of a merge; none if one order of the sides works."""
     orders = [clashes_in(snapshot, merge, index) for index in range(len(merge.meetings))]
     return orders[0] if orders and all(orders) else ()
 
 
 def clashes_in(snapshot: Facts, merge: Merge, index: int) -> tuple[Fault, ...]:
-    """What stops an upgrade of both sides of a merge in one order."""
+    """The conflicts between both sides of a merge in one order."""
     about = (clashes_in, merge.mine.ref, merge.theirs.ref, index)
     return snapshot.once(about, lambda: tuple(_clashes(snapshot, merge, index)))
 
 
 def _clashes(snapshot: Facts, merge: Merge, index: int) -> Iterator[Fault]:
-    """What is wrong between a migration of one side and one of the other."""
+    """The conflicts between a migration of one side and one of the other."""
     meeting = snapshot.of_others(merge.meetings[index].files)
     sides = (merge.theirs, merge.mine)
     below, above = sides if merge.meetings[index].above == merge.mine.ref else sides[::-1]
-    # An id that both sides have taken has become another one on the side on top.
+    # If both sides have taken an id, the side on top has a new one.
     top, lower = frozenset(meeting.graph).difference(below.ids), below.ids_beside(above)
     told = set()
     for finding in errors_of(diagnose(meeting, Family.SCHEMA)):
@@ -295,7 +295,7 @@ def _clashes(snapshot: Facts, merge: Merge, index: int) -> Iterator[Fault]:
 
 
 def may_clash(snapshot: Facts, merge: Merge) -> bool:
-    """Whether what both sides do to the schema has to be looked at together."""
+    """Whether both sides change the schema, so that the changes must be compared."""
     branches = [
         [_doings(snapshot, file) for file in side.files_beside(other)]
         for side, other in ((merge.mine, merge.theirs), (merge.theirs, merge.mine))
@@ -304,7 +304,7 @@ def may_clash(snapshot: Facts, merge: Merge) -> bool:
 
 
 def _doings(snapshot: Facts, file: MigrationFile) -> Doings:
-    """What a migration of any side does with each object."""
+    """What a migration of either side does to each object."""
     about = (_doings, file.name, file.data)
     return snapshot.once(about, lambda: doings(snapshot.of_others((file,)).footprint(file)))
 
@@ -338,7 +338,7 @@ def _clash(snapshot: Facts, merge: Merge, fault: Fault) -> Fault:
 
 
 def _change(snapshot: Facts, merge: Merge, fault: Fault) -> Remedy:
-    """What to change, and what is typed after that."""
+    """What to change, and the commands to run after that."""
     mine, theirs = ref_word(merge.mine.ref), ref_word(merge.theirs.ref)
     spots = [each for each in _places(merge, fault.locations) if each.ref == merge.mine.ref]
     where = listing(dict.fromkeys(f"{each.path.name}:{each.line}" for each in spots), _NAMED)

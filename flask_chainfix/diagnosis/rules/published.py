@@ -1,4 +1,4 @@
-"""What has become of the revisions that others have already."""
+"""Published revisions (which others already have) that were changed."""
 
 from __future__ import annotations
 
@@ -26,26 +26,26 @@ from flask_chainfix.model.findings import Location, Severity
     Family.PUBLISHED,
 )
 def published_revision_changed(snapshot: Facts) -> Iterator[Fault]:
-    """A revision that others have already was deleted, renamed, re-parented, or does other things.
+    """A revision that others already have was deleted, renamed, re-parented or changed.
 
-    A database that has run a revision does not run it again, and finds its place in the chain by
-    its id. What counts is the id, `down_revision`, `depends_on`, and what `upgrade()` does with all
-    that it uses of its module; docstrings, comments, layout, labels, the file's name and
+    A database does not run a revision twice, and finds its place in the chain by the revision's id.
+    The check compares the id, `down_revision`, `depends_on`, and what `upgrade()` does, with
+    everything in the module that it uses. Docstrings, comments, layout, labels, the file's name and
     `downgrade()` may change.
 
     What breaks:
-        databases that have run it keep what it did, or look for an id that is gone; new ones get
-        something else
+        databases that have run it keep its old schema, or look for an id that is gone; new
+        databases get another schema
 
-    How it comes about:
-        A migration is edited or deleted after others have got it, or a new one is put between two
-        of theirs. `{fixchain} check --against REF` looks for it, and compares the files with what
-        REF and the branch have in common.
+    How it happens:
+        A migration was edited or deleted after others had got it, or a new one was inserted between
+        two published ones. `{fixchain} check --against REF` compares the files with the merge base
+        of REF and the branch.
 
-    How it is repaired:
-        The file comes back as it was, and the change goes into a new migration. A repair of the
-        chain changes such revisions on purpose: `{fixchain} check --against REF --allow REVISION`
-        lets one pass, and databases that have run it follow with `{fixchain} restamp --old REF`.
+    How to repair it:
+        Restore the file, and make the change in a new migration. If a repair of the chain changed
+        the revision on purpose, `{fixchain} check --against REF --allow REVISION` accepts it, and
+        `{fixchain} restamp --old REF` updates the databases that have run it.
 
     Example:
         # orders.py on origin/main
@@ -68,13 +68,13 @@ def published_revision_changed(snapshot: Facts) -> Iterator[Fault]:
 
 
 class Change(NamedTuple):
-    """A published revision that is not as it was.
+    """A published revision that has changed.
 
     Attributes:
         revision: its id.
-        file: its file as it was.
-        words: what is otherwise, in words that complete "``X``, which REF has, …".
-        places: where that is.
+        file: its published file.
+        words: what has changed, in words that complete "``X``, which REF has, …".
+        places: where it has changed.
         moved: the other files that have its id now.
     """
 
@@ -86,7 +86,7 @@ class Change(NamedTuple):
 
 
 def changes(snapshot: Facts) -> Iterator[Change]:
-    """The published revisions that are not as they were, with what has become of them."""
+    """The published revisions that have changed, and how."""
     held = frozenset(map(id, snapshot.files))
     if snapshot.published is None or held.issuperset(map(id, snapshot.published.files)):
         return
@@ -101,7 +101,7 @@ def changes(snapshot: Facts) -> Iterator[Change]:
                 changed = min((_differences(file, other) for other in others), key=len)
                 places = [_place(others[0], name) for name in changed]
             elif file.path in unreadable:
-                continue  # which is a finding of its own
+                continue  # another rule reports it
             else:
                 changed = {"id": _what_became(snapshot, then, file)}
                 places = [Location(file.path, None)]
@@ -112,7 +112,7 @@ def changes(snapshot: Facts) -> Iterator[Change]:
 
 
 def _differences(then: MigrationFile, now: MigrationFile) -> dict[str, str]:
-    """What is no longer as it was, in words that complete "``X``, which REF has, …"."""
+    """What has changed in a file, in words that complete "``X``, which REF has, …"."""
     assert isinstance(then.reading, Header)
     assert isinstance(now.reading, Header)
     found = {}
@@ -131,7 +131,7 @@ def _differences(then: MigrationFile, now: MigrationFile) -> dict[str, str]:
 def _what_became(
     snapshot: Facts, then: Mapping[str, tuple[MigrationFile, ...]], file: MigrationFile
 ) -> str:
-    """The same for a revision whose id no file has any more."""
+    """The same for a revision whose id no file has now."""
     for other, header in snapshot.readable:
         if header.revision in then:
             continue
@@ -144,18 +144,18 @@ def _what_became(
 
 
 def _place(file: MigrationFile, name: str) -> Location:
-    """Where a file says what is not as it was."""
+    """The location of a change in a file."""
     if name == "upgrade":
         return Location(file.path, source.line_of_upgrade(file.data))
     return location(file, name)
 
 
 def _fault(ref: str, change: Change, together: Iterable[str]) -> Fault:
-    """The fault; what is allowed by its remedy are all changes ``together``."""
+    """The fault; its remedy allows all changes ``together``."""
     revision, file, words, places, moved = change
     quoted, path = ref_word(ref), path_word(os.path.relpath(file.path))
     allowing = " ".join(f"--allow {word(each)}" for each in together)
-    # A command that deletes them would take along the change that is to be put elsewhere.
+    # Deleting them would also delete the change that belongs in a new migration.
     others = listing([os.path.relpath(each) for each in moved])
     deleting = f", delete {others}" if moved else ""
     return Fault(

@@ -20,35 +20,34 @@ from flask_chainfix.diagnosis.rules import Fault, rule
 from flask_chainfix.model.files import Header
 from flask_chainfix.model.findings import Location, Severity
 
-_WORD = re.compile(r"\w+")  # as Alembic makes slugs
-_CERTAIN = 4  # characters; a shorter beginning may well have been an id of its own
-_TELLING = 6  # characters; a shorter part of a file's name says nothing
+_WORD = re.compile(r"\w+")  # Alembic's own pattern for slugs
+_CERTAIN = 4  # characters; a shorter prefix may be an id of its own
+_TELLING = 6  # characters; a shorter part of a file's name proves nothing
 
 
 @rule("FC103", "missing-down-revision", Severity.ERROR, "missing parent", repairable=True)
 def missing_down_revision(snapshot: Facts) -> Iterator[Fault]:
     """A migration names a parent that no file has.
 
-    Alembic can do nothing with the chain then. What is above the gap hangs in the air; it is not
-    also counted as a further base or head.
+    Alembic cannot load such a chain. The revisions above the gap are not reported as further bases
+    or heads.
 
     What breaks:
         every “{alembic}” command stops with a traceback (KeyError)
 
-    How it comes about:
-        The parent's file was deleted or not committed, its id was changed, or `down_revision` was
-        written by hand: with the name of a file instead of an id, with a part of an id (Alembic
-        takes those on the command line, not here), in other case, with a blank, or with a branch
-        label.
+    How it happens:
+        The parent's file was deleted or not committed, or its id was changed. Or `down_revision`
+        was written by hand: with the name of a file, part of an id (Alembic accepts that only on
+        the command line), other upper and lower case, a space, or a branch label.
 
-    How it is repaired:
-        `{fixchain} repair` looks for what was meant, the most certain first: the id of the file
-        with that name; an id that differs by case or spaces only; the one id that begins so; the
-        parent that the docstring's `Revises:` names; the new id of the same file in Git; the file
-        that Git saw deleted. The plan says which it is, and why.
+    How to repair it:
+        `{fixchain} repair` looks for the parent that was meant, the most certain first: the file
+        with that name; an id that differs only in case or spaces; the only id with that prefix; the
+        parent that the docstring's `Revises:` names; the new id of the same file in Git; a file
+        that was deleted in Git. The plan says which one it found, and why.
 
-        What is a guess is asked about, or accepted with `{fixchain} repair --accept-guesses`. An id
-        that is merely spelt alike is shown, and never taken.
+        It asks before it uses a guess; `{fixchain} repair --accept-guesses` uses it without asking.
+        An id that is merely spelt alike is shown, but never used.
 
     Example:
         # create_users.py
@@ -78,22 +77,22 @@ def missing_down_revision(snapshot: Facts) -> Iterator[Fault]:
 
 @rule("FC107", "missing-dependency", Severity.ERROR, "missing dependency", repairable=True)
 def missing_dependency(snapshot: Facts) -> Iterator[Fault]:
-    """A migration's `depends_on` names a revision or branch label that does not exist here.
+    """A migration's `depends_on` names a revision or branch label that does not exist.
 
-    `depends_on` makes a migration wait for one that is not its parent, in another branch for
-    example. There is nothing to wait for.
+    `depends_on` makes a migration run after one that is not its parent, for example on another
+    branch.
 
     What breaks:
         every “{alembic}” command stops with a traceback (KeyError)
 
-    How it comes about:
-        The other migration was deleted or renamed; or it belongs to another package whose
+    How it happens:
+        The other migration was deleted or renamed. Or it belongs to another package whose
         `versions/` directory is missing from `version_locations`.
 
-    How it is repaired:
-        By adding that directory to `version_locations`, if it is another package's. Else
-        `{fixchain} repair` looks for what was meant as it does for a missing parent (FC103), and
-        takes a guess only with `{fixchain} repair --accept-guesses`.
+    How to repair it:
+        If the migration is in another package, add its directory to `version_locations`. Otherwise
+        `{fixchain} repair` looks for the revision as it does for a missing parent (FC103), and uses
+        a guess only with `{fixchain} repair --accept-guesses`.
 
     Example:
         # create_users.py
@@ -127,25 +126,25 @@ def missing_dependency(snapshot: Facts) -> Iterator[Fault]:
 def duplicate_revision(snapshot: Facts) -> Iterator[Fault]:
     """Several files have the same revision id.
 
-    What the files do that Alembic does not load is never run. Which of them a child or a database
-    means by the id, the id does not tell.
+    Alembic loads only one of the files, so the others never run. The id alone does not show which
+    file a child or a database means.
 
     What breaks:
         Alembic warns that the revision “is present more than once” and loads only the last of the
         files; “{alembic} upgrade” stops with “Multiple head revisions are present for given
         argument 'head'”
 
-    How it comes about:
-        Two branches counted up to the same number (`0033`); or a migration was copied and its id
-        left as it was.
+    How it happens:
+        Two branches gave the same number to a migration (`0033`), or a migration was copied and its
+        id not changed.
 
-    How it is repaired:
-        `{fixchain} repair` deletes a copy with the same content, which stays in the journal. Where
-        the contents differ, one keeps the id: the one that the main branch has, else the one that a
-        known database has run, else the earlier one by Git, date and name. The others get new ids;
-        their children follow, and so do the databases that have run them. Where it is not clear
-        which of them a child is on, the repair is refused. `{fixchain} rebase` does the same for
-        yours.
+    How to repair it:
+        `{fixchain} repair` deletes a copy with the same content, and keeps it in the journal. If
+        the contents differ, one file keeps the id: the one on the main branch, or the one that a
+        known database has run, or the earlier one by Git, date and name. The others get new ids;
+        their children and the databases that have run them are updated. If it is not clear which of
+        the files a child builds on, the repair is refused. `{fixchain} rebase` does the same for
+        the migrations of your branch.
 
     Example:
         # users.py
@@ -174,17 +173,17 @@ def duplicate_revision(snapshot: Facts) -> Iterator[Fault]:
 def duplicate_branch_label(snapshot: Facts) -> Iterator[Fault]:
     """Two revisions declare the same branch label, or a label is also a revision id.
 
-    A label names one branch, in `{alembic} upgrade reports@head` for example.
+    A label names one branch, for example in `{alembic} upgrade reports@head`.
 
     What breaks:
         every “{alembic}” command stops with “Branch name … already used by revision …”
 
-    How it comes about:
-        A migration with a label was copied, or two branches were given one name.
+    How it happens:
+        A migration with a label was copied, or two branches were given the same name.
 
-    How it is repaired:
-        Which of them keeps the label is for you to say: `{fixchain} repair --relabel
-        REVISION=LABEL` gives the other one a label of its own.
+    How to repair it:
+        Decide which revision keeps the label: `{fixchain} repair --relabel REVISION=LABEL` gives
+        the other one a label of its own.
 
     Example:
         # sales.py
@@ -213,7 +212,7 @@ def duplicate_branch_label(snapshot: Facts) -> Iterator[Fault]:
 
 
 def _from_git(snapshot: Facts, name: str) -> Remedy:
-    """To bring back the file of a missing revision, and those that it is built on."""
+    """How to restore the file of a missing revision, and of its missing ancestors."""
     locations = snapshot.environment.version_locations
     wanted, places = [name], dict[str, list[str]]()
     for each in wanted:
@@ -221,7 +220,7 @@ def _from_git(snapshot: Facts, name: str) -> Remedy:
             continue
         lost = snapshot.databases.lost.get(each)
         if lost is not None and lost.renamed in snapshot.graph:
-            return Remedy()  # nothing is gone
+            return Remedy()  # no file is missing
         ref = "" if lost is None else lost.checkout or ("HEAD" if lost.kept else "")
         if lost is None or not ref or lost.path.parent not in locations:
             return Remedy.of("bring the missing file back from a clone or a release that has it")
@@ -235,7 +234,7 @@ def _from_git(snapshot: Facts, name: str) -> Remedy:
 
 
 def _relabel(graph: Graph, label: str, revisions: Sequence[str]) -> str:
-    """The command that gives the last of some revisions another label than this one."""
+    """The command that gives the last of some revisions another label."""
     last = revisions[-1]
     names = (f"{label}_{number}" for number in count_up(2))
     free = next(name for name in names if name not in graph and name not in graph.labelled)
@@ -245,21 +244,21 @@ def _relabel(graph: Graph, label: str, revisions: Sequence[str]) -> str:
 def _places(
     snapshot: Facts, revision: str, attribute: str, names: Iterable[str]
 ) -> Iterator[Location]:
-    """Where the files of a revision name others; of several with its id, those that do."""
+    """Where a revision's files name others; if several files have its id, only those that do."""
     for file in snapshot.files_by_revision[revision]:
         if set(names).intersection(getattr(file.reading, attribute) or ()):
             yield location(file, attribute)
 
 
-# --- What a missing id may have been meant to be -------------------------------------------------
+# --- What a missing id may mean ------------------------------------------------------------------
 
 
 class Likeness(NamedTuple):
-    """What a missing name looks like.
+    """An existing revision that a missing name resembles.
 
     Attributes:
         kind: ``file-name``, ``case``, ``prefix`` or ``label``.
-        revision: the id that is meant; of a label, that of the revision which declares it.
+        revision: the id that is meant; for a label, the id of the revision that declares it.
         detail: why, in words that begin a sentence.
         certain: whether it can mean nothing else.
     """
@@ -271,17 +270,17 @@ class Likeness(NamedTuple):
 
 
 class Lookalikes:
-    """Finds what a missing id of a chain may have been meant to be."""
+    """Finds the revisions of a chain that a missing id may mean."""
 
     def __init__(self, snapshot: Facts) -> None:
         self._snapshot = snapshot
 
     def find(self, missing: str) -> Likeness | None:
-        """What the id looks like most; ``None`` where it looks like nothing that is there."""
+        """The revision that the id resembles most; ``None`` if it resembles none."""
         return next(self.all(missing), None)
 
     def all(self, missing: str) -> Iterator[Likeness]:
-        """All that the id looks like, the most certain first."""
+        """Every revision that the id resembles, the most certain first."""
         stem = missing[:-3] if missing.endswith(".py") else missing
         for file, header in self._files_called(stem):
             id_ = str(header.revision)
@@ -322,7 +321,7 @@ class Lookalikes:
         return "\n".join(("", *self._files_by_stem, ""))
 
     def _files_called(self, text: str) -> list[tuple[str, Header]]:
-        """The files of that name, or else the one whose name holds the text."""
+        """The files with that name, or else the only file whose name contains the text."""
         if text in self._files_by_stem:
             return self._files_by_stem[text]
         if len(text) < _TELLING or self._all_stems.count(text) != 1:
@@ -343,7 +342,7 @@ def _is_name_of(text: str, file: str, message: str) -> bool:
     name = file.rpartition(".")[0]
     slug = "_".join(_WORD.findall(message)).lower()
     rest = name.removeprefix(f"{text}_")
-    # Alembic cuts a long slug short, after a word and with an underscore.
+    # Alembic truncates a long slug after a word and appends an underscore.
     cut = rest.endswith("_") and slug.startswith(rest)
     return name == text or (rest not in ("", name) and (rest == slug or cut))
 
@@ -354,7 +353,7 @@ def missing_parents(snapshot: Facts) -> Mapping[str, tuple[str, ...]]:
 
 
 def missing_dependencies(snapshot: Facts) -> Mapping[str, tuple[str, ...]]:
-    """The same for ``depends_on``; none at all while some labels are computed."""
+    """The same for ``depends_on``; empty if any label is computed."""
     if any(header.branch_labels is None for header in snapshot.headers):
         return {}
     return _unexplained(snapshot, snapshot.graph.missing_dependencies)
@@ -372,7 +371,7 @@ def _unexplained(
 
 
 def _ids_that_may_exist(snapshot: Facts) -> frozenset[str]:
-    """Missing ids that an unreadable file may have: these are no faults of their own."""
+    """Missing ids that an unreadable file may have, so that they are not reported."""
     graph = snapshot.graph
     if not snapshot.unreadable and not snapshot.anonymous:
         return frozenset()

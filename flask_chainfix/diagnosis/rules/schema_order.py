@@ -27,24 +27,25 @@ _KEEP_ONE = (
 
 @rule("FC201", "schema-order", Severity.ERROR, "schema order fault", Family.SCHEMA)
 def schema_order(snapshot: Facts) -> Iterator[Fault]:
-    """A migration uses a table or column that is not sure to be there when it runs.
+    """A migration uses a table or column that may not exist when the migration runs.
 
-    Only a later revision creates it, or one on a parallel branch, which may run before or after; or
-    a revision drops it before, or on a parallel branch. Where something that the sources do not
-    tell could explain it, nothing is reported. Between branches that are kept apart on purpose this
-    is a warning; where they have merged again, and Alembic happens to upgrade an empty database in
-    an order that runs, it is information.
+    A later revision creates the object, or a revision on a parallel branch, which may run before or
+    after. Or an earlier or parallel revision drops it. Nothing is reported if code that cannot be
+    read could explain it. Between independent branches this is a warning. If they are merged and
+    Alembic upgrades an empty database in a working order by chance, it is only information.
 
     What breaks:
-        “{alembic} upgrade” of an empty database can stop there: what it needs does not exist
+        “{alembic} upgrade” of an empty database can stop there: an object that it needs does
+        not exist
 
-    How it comes about:
+    How it happens:
         A chain was relinked by date or file name, or two branches were never run together.
 
-    How it is repaired:
-        `{fixchain} repair` puts the one that uses it behind the one that creates it, where they are
-        on parallel branches. In one line, move the operation into a revision where it can run, or
-        the revision to another place. Branches that are kept apart say `depends_on`.
+    How to repair it:
+        If the two are on parallel branches, `{fixchain} repair` puts the one that uses the object
+        after the one that creates it. If they are on one line, move the operation into a later
+        revision, or move the revision. If the branches are meant to be independent, add
+        `depends_on`.
 
     Example:
         # users.py
@@ -101,17 +102,18 @@ def _sentence(snapshot: Facts, disorder: Precedence, others: int) -> str:
 def table_created_twice(snapshot: Facts) -> Iterator[Fault]:
     """Two revisions create the same table, and nothing drops it in between.
 
-    No order of them can run, so no repair is planned while both do.
+    Neither order can run, so `repair` makes no plan until one of them is changed.
 
     What breaks:
         “{alembic} upgrade” of an empty database stops with “table … already exists”
 
-    How it comes about:
-        There are two “initial” migrations: `migrations/` was made anew beside an old chain.
+    How it happens:
+        There are two “initial” migrations, because `migrations/` was created again beside an old
+        chain.
 
-    How it is repaired:
+    How to repair it:
         By hand: delete one of the two files, or make its `upgrade()` and `downgrade()` do nothing.
-        A database that has run only one of them is then stamped with `{alembic} stamp`.
+        Then use `{alembic} stamp` for databases that have run only one of them.
 
     Example:
         # initial.py
@@ -142,19 +144,20 @@ def table_created_twice(snapshot: Facts) -> Iterator[Fault]:
 def schema_conflict(snapshot: Facts) -> Iterator[Fault]:
     """Two revisions create the same column, index, constraint or type, or drop the same object.
 
-    Nothing undoes the first before the second runs. What happens under a condition, or with
-    `if_exists` or `if_not_exists`, is not counted, and neither is what only some databases refuse.
-    Between branches that are kept apart on purpose this is a warning.
+    Nothing undoes the first before the second runs. Operations under a condition, with `if_exists`
+    or `if_not_exists`, or that only some databases refuse, are not counted. Between independent
+    branches this is a warning.
 
     What breaks:
         “{alembic} upgrade” of an empty database stops with “already exists” or “does not exist”
 
-    How it comes about:
+    How it happens:
         Two branches made the same change, each with a migration of its own, and were merged.
 
-    How it is repaired:
-        By hand: remove the operation from the one that no database has run, and its counterpart
-        from `downgrade()`. Else put the second under an `if` that asks the database.
+    How to repair it:
+        By hand: remove the operation from the revision that no database has run, and its
+        counterpart from `downgrade()`. If databases have run both, put the second under an `if`
+        that asks the database.
 
     Example:
         # users.py
@@ -200,7 +203,9 @@ def _conflict(
     first, second = (touch.revision for touch in found[0])
     both = f"{first} and {second} both {deed} {what}"
     lineages = find_lineages(snapshot).by_revision
-    apart = lineages[first] is not lineages[second]  # on purpose: they may never meet
+    apart = (
+        lineages[first] is not lineages[second]
+    )  # independent branches, which may never be merged
     return Fault(
         f"{first} {deed.replace(' or ', 's or ')}s {what} twice" if first == second else both,
         hint,
@@ -216,7 +221,7 @@ def _places(snapshot: Facts, touches: Iterable[Touch]) -> list[Location]:
 
 
 def spots(places: Iterable[Location]) -> str:
-    """Files and lines in a sentence."""
+    """Files and lines, as words in a sentence."""
     return " and ".join(dict.fromkeys(f"{each.path.name}:{each.line}" for each in places))
 
 
@@ -229,19 +234,20 @@ def _by_revisions(found: Iterable[_Pair]) -> dict[tuple[str, str], list[_Pair]]:
 
 @rule("FC202", "table-never-created", Severity.WARNING, "table never created", Family.SCHEMA)
 def table_never_created(snapshot: Facts) -> Iterator[Fault]:
-    """A migration uses, renames or drops a table that no migration has created by then.
+    """A migration uses, renames or drops a table that no migration has created before.
 
-    The databases that exist have it from elsewhere; this shows where a new one is made.
+    Existing databases got the table in another way; the fault shows when a new one is built.
 
     What breaks:
         “{alembic} upgrade” of an empty database stops there, unless something else makes it
 
-    How it comes about:
-        `db.create_all()` made the table before the first migration, its name is misspelt, or the
+    How it happens:
+        `db.create_all()` created the table before the first migration, its name is misspelt, or the
         migration that created it was deleted.
 
-    How it is repaired:
-        By hand: create the table in a migration before the first that uses it, or correct the name.
+    How to repair it:
+        By hand: create the table in a migration before the first one that uses it, or correct the
+        name.
 
     Example:
         # emails.py
@@ -258,19 +264,20 @@ def table_never_created(snapshot: Facts) -> Iterator[Fault]:
 
 @rule("FC204", "column-never-created", Severity.WARNING, "column never created", Family.SCHEMA)
 def column_never_created(snapshot: Facts) -> Iterator[Fault]:
-    """A migration uses, renames or drops a column of a table that the migrations create without it.
+    """A migration uses, renames or drops a column that no migration has added to its table.
 
-    The databases that exist have it from elsewhere; this shows where a new one is made.
+    Existing databases got the column in another way; the fault shows when a new one is built.
 
     What breaks:
         “{alembic} upgrade” of an empty database stops there, unless something else makes it
 
-    How it comes about:
-        The column was added to the database itself, its name is misspelt, or the migration that
+    How it happens:
+        The column was added directly in a database, its name is misspelt, or the migration that
         added it was deleted.
 
-    How it is repaired:
-        By hand: add the column in a migration before the first that uses it, or correct the name.
+    How to repair it:
+        By hand: add the column in a migration before the first one that uses it, or correct the
+        name.
 
     Example:
         # users.py

@@ -1,4 +1,4 @@
-"""Faults of databases: stamps that are unknown, overlap, or skip revisions."""
+"""Faults of databases: stamps that are unknown, that overlap, or that skip revisions."""
 
 from __future__ import annotations
 
@@ -40,23 +40,24 @@ _RESTAMP = way(
 def unknown_stamp(snapshot: Facts) -> Iterator[Fault]:
     """A database is stamped with a revision that no migration file has.
 
-    It has run something that these files do not tell of. The message says where Git saw it last.
+    The database has run a migration that these files do not contain. The message says where Git
+    last saw it.
 
     What breaks:
         “{alembic} upgrade” and “{alembic} current” stop there with “Can't locate revision
         identified by …”
 
-    How it comes about:
-        The file was deleted or its id changed after the database had run it, or it comes from a
-        branch that is not here.
+    How it happens:
+        The file was deleted or its id changed after the database had run it, or the file is on
+        another branch.
 
-    How it is repaired:
-        The finding lists the ways, the best first. Where the main branch has the revision, a merge
-        brings it, and nothing is lost. Where another branch, a tag or a commit has it,
-        `{fixchain} unwind` takes the database back with its downgrade(). Where all migrations were
-        squashed, `{fixchain} restamp --lost REVISION=OTHER` moves the stamp to the one that makes
-        what the database holds. Else `{fixchain} repair --bring-back REVISION` takes the file from
-        Git, or `{fixchain} repair --tombstone REVISION` puts a no-op revision in its place.
+    How to repair it:
+        The finding lists the ways, the best one first. If the main branch has the revision, merge
+        it; nothing is lost. If another branch, a tag or a commit has it, `{fixchain} unwind` runs
+        its downgrade() on the database. If all migrations were squashed, `{fixchain} restamp --lost
+        REVISION=OTHER` moves the stamp to the revision that creates the same schema. Otherwise
+        `{fixchain} repair --bring-back REVISION` restores the file from Git, or `{fixchain} repair
+        --tombstone REVISION` puts a no-op revision in its place.
 
     Example:
         # users.py
@@ -92,23 +93,23 @@ def unknown_stamp(snapshot: Facts) -> Iterator[Fault]:
 def stranded_revisions(snapshot: Facts) -> Iterator[Fault]:
     """A database is stamped above revisions that it has never run.
 
-    Alembic counts everything below a stamp as done. Where no missing table proves it, and the
-    database may as well have been built by the chain as it is, this is a warning.
+    Alembic treats every revision below a stamp as applied. The fault is only a warning if no
+    missing table proves it, because the current chain may have built the database.
 
     What breaks:
-        nothing stops: “{alembic} upgrade” treats these revisions as done there and never runs them,
-        until something needs what they make
+        nothing at first: “{alembic} upgrade” treats these revisions as applied there and never
+        runs them, until something needs what they create
 
-    How it comes about:
-        Files were relinked without looking at the databases: a revision was put below one that a
-        database had already run. Or `{alembic} stamp` was run on a database that has not run what
-        is below.
+    How it happens:
+        Files were relinked without a look at the databases, so a new revision came below one that a
+        database had already run. Or somebody ran `{alembic} stamp` on a database that had not run
+        the revisions below.
 
-    How it is repaired:
-        The finding names Alembic's commands for the database at hand: those that run what was
-        skipped, or those that stamp what the tables fit. After a repair, `{fixchain} undo` takes
-        the relinking back, and `{fixchain} repair --database URL` repairs again with that database
-        named, so that the plan heeds it.
+    How to repair it:
+        The finding names Alembic's commands for this database: they run the skipped revisions, or
+        stamp the database with the revision that its tables match. After a repair, `{fixchain}
+        undo` reverts the relinking, and `{fixchain} repair --database URL` makes a plan that suits
+        the database.
 
     Example:
         # users.py
@@ -164,7 +165,7 @@ def _stamped(status: DatabaseStatus) -> str:
 def _of_a_shared_id(
     snapshot: Facts, status: DatabaseStatus, possible: Sequence[Applied]
 ) -> Fault | None:
-    """The fault of a stamp that stands on an id which several migrations had."""
+    """The fault of a stamp whose id several migrations have had."""
     doubtful = undecided_id(snapshot, [each.revisions for each in possible])
     if doubtful is not None:
         return Fault(
@@ -214,23 +215,25 @@ def _without_tables(snapshot: Facts, status: DatabaseStatus) -> Iterator[Fault]:
 
 @rule("FC303", "overlapping-stamps", Severity.ERROR, "overlapping stamp", Family.DATABASE)
 def overlapping_stamps(snapshot: Facts) -> Iterator[Fault]:
-    """A database holds a row for a revision, and another one for what is above it.
+    """A database is stamped with a revision and also with one of its descendants.
 
-    One row stands for a revision and all below it, so the lower one is there twice.
+    A row in the version table stands for a revision and all its ancestors, so the lower row is
+    redundant.
 
     What breaks:
         “{alembic} upgrade” stops there with “Requested revision … overlaps with other requested
         revisions”
 
-    How it comes about:
-        The database was stamped when the two were branches beside each other, and the chain has
-        been relinked since. Or by a fault of Alembic's own: a downgrade has left a row beside one
-        that depends on it, or the same row came twice into a version table without a primary key.
+    How it happens:
+        The database was stamped when the two revisions were on parallel branches, and the chain has
+        been relinked since. Or Alembic itself caused it: a downgrade left the row of a revision
+        that another one depends on, or a version table without a primary key got the same row
+        twice.
 
-    How it is repaired:
-        `{fixchain} restamp` moves the stamp: one row then stands for both, nothing is run and
-        nothing is skipped. Where no journal here knows the chain that has written the rows, Git
-        may: the finding then names the commit, as in `{fixchain} restamp --old COMMIT`.
+    How to repair it:
+        `{fixchain} restamp` removes the redundant row. It runs no migration and skips none. If no
+        journal here knows the chain that the rows come from, the finding names a commit in Git that
+        may have it, as in `{fixchain} restamp --old COMMIT`.
 
     Example:
         # users.py
@@ -275,19 +278,19 @@ def overlapping_stamps(snapshot: Facts) -> Iterator[Fault]:
 
 @rule("FC304", "database-unreachable", Severity.WARNING, "unreachable database", Family.DATABASE)
 def database_unreachable(snapshot: Facts) -> Iterator[Fault]:
-    """A database could not be asked where it stands.
+    """The stamp of a database could not be read.
 
-    A repair that does not know of it may not suit it.
+    A repair planned without the database may not suit it.
 
     What breaks:
-        nothing by itself: what holds for that database is not known
+        nothing by itself; but a repair may not suit that database
 
-    How it comes about:
-        The server is down, a driver or a password is missing, this machine may not connect to it,
-        or its name is misspelt.
+    How it happens:
+        The server is down, a driver or a password is missing, the server does not accept
+        connections from this machine, or the name is misspelt.
 
-    How it is repaired:
-        By making it reachable, as the finding says; or, where its rows are known, by telling them:
+    How to repair it:
+        Make the database reachable, as the finding says. Or, if you know its stamp, pass it:
         `{fixchain} repair --stamp REVISION`.
 
     Example:
@@ -307,7 +310,7 @@ def database_unreachable(snapshot: Facts) -> Iterator[Fault]:
 
 
 def reached(snapshot: Facts) -> Iterator[DatabaseStatus]:
-    """The databases that could be asked, and those that the user has told of."""
+    """The databases that were read, and those whose stamp the user has given."""
     return (
         status
         for status in snapshot.databases.statuses

@@ -20,24 +20,26 @@ _STRICT = "{fixchain} repair --strict{databases}"
 
 @rule("FC101", "multiple-bases", Severity.ERROR, "base", repairable=True)
 def multiple_bases(snapshot: Facts) -> Iterator[Fault]:
-    """Several migrations say `down_revision = None`, so the chain has several beginnings.
+    """Several migrations have `down_revision = None`, so the chain has several bases.
 
-    Nothing says which comes first, so one that uses a table of another may run before it. Where
-    merge points already join the bases into one head, this is a warning. Bases that are meant to
-    stand apart are not counted: those with a branch label, alone in a version location of their
-    own, tied to the others by `depends_on`, or listed as `intended_bases` in the settings.
+    The chain does not say which base comes first, so a base that uses a table of another one may
+    run before it. If merge points already join the bases into one head, this is a warning.
+    Independent bases are not counted: those with a branch label, alone in a version location of
+    their own, connected to the others by `depends_on`, or listed as `intended_bases` in the
+    settings.
 
     What breaks:
-        a new database gets the bases in an order of Alembic's own, and can stop half-way
+        “{alembic} upgrade” of an empty database runs the bases in an arbitrary order, and can
+        stop half-way
 
-    How it comes about:
-        `migrations/` is created anew beside an old chain, a migration is written by hand or by a
-        tool that does not know the others, or files are copied from another project.
+    How it happens:
+        `migrations/` was created again beside an old chain, a migration was written without regard
+        to the others, or files were copied from another project.
 
-    How it is repaired:
-        `{fixchain} repair` links the others after the base that stays, in the order that the
-        schema, Git and dates show; bases that merge points join only with `{fixchain} repair
-        --strict`. Bases that are meant to stand apart get a branch label.
+    How to repair it:
+        `{fixchain} repair` keeps one base and links the others after it, in the order that the
+        schema, Git and dates show. It relinks bases that merge points join only with `{fixchain}
+        repair --strict`. If the bases are meant to be independent, give each a branch label.
 
     Example:
         # users.py
@@ -78,26 +80,27 @@ def multiple_bases(snapshot: Facts) -> Iterator[Fault]:
 
 @rule("FC102", "multiple-heads", Severity.ERROR, "head", repairable=True)
 def multiple_heads(snapshot: Facts) -> Iterator[Fault]:
-    """The chain ends in several heads, so "upgrade to the head" has no single meaning.
+    """The chain ends in several heads, so "upgrade to the head" is ambiguous.
 
-    A head is a migration that no other builds on. Heads that are meant to stand apart are not
-    counted: those of branches that each begin with a branch label, and those of lineages whose base
-    is meant to stand apart. One head without a label beside labelled branches is a warning: it may
-    be the trunk, and it may be an accident.
+    A head is a migration that no other one builds on. Independent heads are not counted: those of
+    branches that each begin with a branch label, and those whose base is meant to be independent.
+    One head without a label beside labelled branches is a warning, because it may be the trunk or
+    an accident.
 
     What breaks:
         “{alembic} upgrade” stops with “Multiple head revisions are present for given argument
         'head'”, and no new migration can be made
 
-    How it comes about:
-        Two people write a migration at the same time, each on top of the same revision, and both
-        are merged: for Git these are two new files, and no conflict.
+    How it happens:
+        Two people each add a migration on top of the same revision, and both are merged. Git sees
+        two new files and no conflict.
 
-    How it is repaired:
-        `{fixchain} repair` puts one branch on top of the other, where that is safe for every known
-        database, and else joins them with a merge revision, as `{fixchain} repair --strategy merge`
-        does in any case. Before your branch is merged, `{fixchain} rebase` moves its migrations on
-        top of those of the main branch. Branches that are meant to stand apart each get a label.
+    How to repair it:
+        `{fixchain} repair` puts one branch on top of the other if that is safe for every known
+        database. Otherwise, or with `{fixchain} repair --strategy merge`, it joins them with a
+        merge revision. Before your branch is merged, `{fixchain} rebase` moves its migrations on
+        top of those of the main branch. If the branches are meant to be independent, give each a
+        label.
 
     Example:
         # users.py
@@ -141,7 +144,7 @@ def multiple_heads(snapshot: Facts) -> Iterator[Fault]:
 def _unlabelled(
     snapshot: Facts, groups: Mapping[Lineage, list[str]], lineage: Lineage
 ) -> Iterator[Fault]:
-    """A head without a label beside branches that have one: the trunk, or there by accident."""
+    """A head without a label beside labelled branches: the trunk, or an accident."""
     labelled = [head for other in groups if _is_above(other, lineage) for head in groups[other]]
     heads = _heads_of_their_own(snapshot, groups[lineage] + labelled)
     trunk = [head for head in heads if head not in labelled]
@@ -171,7 +174,7 @@ def _is_above(lineage: Lineage, below: Lineage) -> bool:
 
 
 def _start_of_branch(graph: Graph, head: str) -> str:
-    """The first revision of a head's branch; ``""`` where it does not simply branch off."""
+    """The first revision above the branch point below a head; ``""`` if there is none."""
     revision = head
     while len(graph.parents[revision]) == 1:
         (parent,) = graph.parents[revision]
@@ -182,10 +185,10 @@ def _start_of_branch(graph: Graph, head: str) -> str:
 
 
 def _heads_of_their_own(snapshot: Facts, heads: list[str]) -> list[str]:
-    """The heads that are not merely the echo of a fault further down.
+    """The heads that another fault does not already explain.
 
-    Where a parent is missing, computed or in a cycle, everything above it hangs in the air: that
-    makes one head, and one more where it was cut off.
+    Revisions above a missing or computed parent or above a cycle are cut off from the chain. That
+    makes one more head, and one at the place where they were cut off.
     """
     graph = snapshot.graph
     if len(heads) < 2:
@@ -202,7 +205,7 @@ def _heads_of_their_own(snapshot: Facts, heads: list[str]) -> list[str]:
     return (sound if len(sound) > 1 else []) + hanging
 
 
-# Measured with Alembic 1.10 and 1.20.
+# Tested with Alembic 1.10 and 1.20.
 _UNSEEN_CYCLE = (
     "Alembic does not notice this cycle, as there is a way past it: “{alembic} heads” works, but"
     " “{alembic} upgrade” runs the members in an order of its own or never ends, and"
@@ -214,20 +217,20 @@ _UNSEEN_CYCLE = (
 def cycle(snapshot: Facts) -> Iterator[Fault]:
     """Revisions require each other in a circle, so none of them can run first.
 
-    The finding names exactly the members of the cycle; Alembic's own message also lists everything
-    above it. A `depends_on` can close a circle as well as a `down_revision`.
+    The finding names only the members of the cycle; Alembic's own message also lists every revision
+    above it. Both `down_revision` and `depends_on` can close a cycle.
 
     What breaks:
         every “{alembic}” command stops, as a cycle “is detected in revisions”
 
-    How it comes about:
+    How it happens:
         `down_revision` was edited by hand, or a merge conflict in it was resolved wrongly.
 
-    How it is repaired:
-        `{fixchain} repair` opens the circle at the link that the evidence contradicts: the schema,
-        the docstring's `Revises:`, Git or dates. Without evidence nothing is cut: then `--root
-        REVISION` takes one of them out of the circle and makes it the base, or `--attach
-        REVISION=PARENT` puts it on a parent outside; else a link has to be corrected by hand.
+    How to repair it:
+        `{fixchain} repair` removes the link that the schema, the docstring's `Revises:`, Git or
+        dates contradict. Without such evidence it removes none: `--root REVISION` makes one member
+        the base, `--attach REVISION=PARENT` links one to a parent outside the cycle, or correct a
+        link by hand.
 
     Example:
         # users.py
@@ -267,7 +270,7 @@ def cycle(snapshot: Facts) -> Iterator[Fault]:
 
 
 def _alembic_sees(graph: Graph, members: tuple[str, ...]) -> bool:
-    """Whether Alembic refuses a cycle: it only looks for what no head or no base leads to."""
+    """Whether Alembic reports a cycle: it checks only what no head or no base leads to."""
     if any(member in graph.requirements(member) for member in members):
         return True
     wanted = set(members)
@@ -293,21 +296,21 @@ _PASSED_BY_ORDER = (
 def redundant_parent(snapshot: Facts) -> Iterator[Fault]:
     """A merge point names a parent that is an ancestor of another of its parents.
 
-    Whoever reaches the higher parent has passed the lower one. With only one other parent this is a
-    warning. Beside two or more it is an error: Alembic looks for a row in the version table that
-    the higher parent has replaced, and cannot upgrade over the merge. `depends_on` ties revisions
-    in the same way.
+    A database that has run the higher parent has also run the lower one. With two parents this is a
+    warning. With three or more it is an error: Alembic looks in the version table for the row of
+    the lower parent, which the higher one has replaced, and cannot upgrade over the merge point.
+    The same holds for `depends_on`.
 
     What breaks:
-        nothing by itself: Alembic runs the chain, but shows a branch that is none
+        nothing by itself; but Alembic shows a branch that does not exist
 
-    How it comes about:
-        Branches were merged with all revisions named that somebody had at hand, or merged twice, or
-        one was relinked without looking at the merges above it.
+    How it happens:
+        A merge named more revisions than the heads, branches were merged twice, or a branch was
+        relinked without a look at the merge points above it.
 
-    How it is repaired:
-        `{fixchain} repair` takes the lower parent out of `down_revision`, or the dependency out of
-        `depends_on`; where it is a warning, `{fixchain} repair --strict` does so.
+    How to repair it:
+        `{fixchain} repair` removes the lower parent from `down_revision`, or the dependency from
+        `depends_on`. If it is a warning, use `{fixchain} repair --strict`.
 
     Example:
         # users.py

@@ -12,7 +12,7 @@ from flask_chainfix.databases.applied.has_run import Applied, applied_in, publis
 from flask_chainfix.databases.applied.rows import are_tied, taking_down
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.diagnosis import errors_of
-from flask_chainfix.diagnosis.lost_revisions import told_losses
+from flask_chainfix.diagnosis.lost_revisions import losses_in_words
 from flask_chainfix.diagnosis.rules import Family, codes_of, diagnose
 from flask_chainfix.diagnosis.rules.schema_order import GUARD, spots
 from flask_chainfix.model.findings import Finding
@@ -116,7 +116,7 @@ def _ways_to_keep_both(snapshot: Facts, fault: Finding, again: str) -> Remedy:
         first = way(f"{why}downgrade {listing(down)} in {database.name}, then {edit}")
     else:
         files, bind = map(snapshot.file, down), database.status.bind
-        losses = told_losses([snapshot.footprint_down(file, bind) for file in files])
+        losses = losses_in_words([snapshot.footprint_down(file, bind) for file in files])
         first = way(
             f"{why}first downgrade {listing(down)} in {database.name}, which has not run {other}"
             f" ({losses}); next {edit}",

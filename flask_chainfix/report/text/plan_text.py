@@ -186,8 +186,8 @@ def explanation_sections(explanation: Explanation, tools: Tools) -> Iterator[Sec
     for title, text in (
         ("What it means", explanation.meaning),
         ("What breaks", breaks),
-        ("How it comes about", explanation.origin),
-        ("How it is repaired", explanation.repair),
+        ("How it happens", explanation.origin),
+        ("How to repair it", explanation.repair),
     ):
         yield Section(title, "", tuple(_paragraphs(tools.spell_out(text))))
     lines = tools.spell_out(explanation.example).splitlines()

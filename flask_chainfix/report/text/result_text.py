@@ -305,7 +305,7 @@ def _(result: Explained, page: Page) -> None:
         page.line(title_of(each, each.summary), hanging=INDENT if several else 0)
     if several:
         page.line("")
-        page.line("To read what breaks, how it comes about and how it is repaired, type")
+        page.line("To read what breaks, how it happens and how to repair it, type")
         page.verbatim(f"{' ' * INDENT}{result.tools.fixchain} explain CODE", "bold")
     elif result.explanations:
         write_sections(page, explanation_sections(result.explanations[0], result.tools))

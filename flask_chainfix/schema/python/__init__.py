@@ -1,6 +1,6 @@
-"""What a migration does to tables: read from its Python, without running it.
+"""What a migration does to tables, read from its Python code without running it.
 
-``footprint_reader`` is the way in, and ``interpreter`` keeps what has been found. ``statements``
-follows statements, ``expressions`` what they are made of, ``calls``, ``operations`` and
-``definitions`` what is called in them.
+``footprint_reader`` is the entry point, and ``interpreter`` keeps the results. ``statements``
+follows statements, ``expressions`` evaluates what is in them, and ``calls``, ``operations`` and
+``definitions`` handle what is called.
 """

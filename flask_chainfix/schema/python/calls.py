@@ -1,4 +1,4 @@
-"""What calling something in a migration gives, and what it does to the schema."""
+"""The value of a call in a migration, and its effects on the schema."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _BACK_DOORS = frozenset(
 )
 _DEDENT = frozenset({"inspect.cleandoc", "textwrap.dedent"})
 _WAYS_ROUND = frozenset({"importlib", "os.popen", "os.system", "runpy", "sqlite3", "subprocess"})
-# What migrations make values with, and has no way to a database of its own.
+# Modules that migrations make values with and that cannot reach a database.
 _LIBRARIES = frozenset(
     {"bcrypt", "dateutil", "passlib", "pytz", "slugify", "unidecode", "werkzeug"}
 )
@@ -80,7 +80,7 @@ def _method(run: Run, method: Method, arguments: Arguments) -> object:
 
 
 def _other_method(run: Run, method: Method, arguments: Arguments) -> object:
-    """A method of something that does not change the schema itself."""
+    """Call a method that does not change the schema itself."""
     root: object = method
     while isinstance(root, Method):
         root = root.owner
@@ -96,10 +96,10 @@ def _other_method(run: Run, method: Method, arguments: Arguments) -> object:
 
 
 def _hands_over(run: Run, to: str, arguments: Arguments) -> bool:
-    """Whether a way to the database is handed to code that cannot be followed."""
+    """Whether a connection or the like is passed to code that cannot be followed."""
     if not any(map(_reaches_database, arguments.values)):
         return False
-    run.copied = True  # and so may a batch be
+    run.copied = True  # a batch may be passed, too
     if not run.defining:
         run.doubt(f"the connection is handed to {to}", arguments.line)
     return True
@@ -162,7 +162,7 @@ def _type(run: Run, owner: TypeValue, name: str, arguments: Arguments) -> object
 
 
 def _elsewhere(run: Run, name: str, arguments: Arguments) -> object:
-    """Doubt what a function from elsewhere does."""
+    """Record a doubt about a function from elsewhere."""
     if not _hands_over(run, name, arguments) and not run.defining:
         run.doubt(f"{name}, which is defined elsewhere", arguments.line)
     return UNKNOWN
@@ -195,7 +195,7 @@ def _imported(run: Run, function: Imported, arguments: Arguments) -> object:
 
 
 def _standard(run: Run, name: str, arguments: Arguments) -> object:
-    """A function of Python's standard library, or of one that only makes values."""
+    """Call a function of Python's standard library, or of a library that only makes values."""
     if _hands_over(run, name, arguments):
         return UNKNOWN
     if name in _DEDENT:

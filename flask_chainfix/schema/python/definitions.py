@@ -1,4 +1,4 @@
-"""SQLAlchemy's words for columns, constraints, tables and types, as migrations use them."""
+"""SQLAlchemy's classes for columns, constraints, tables and types, as migrations use them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from flask_chainfix.schema.python.values import (
     uses,
 )
 
-# What SQLAlchemy's own types come to in every database.
+# SQLAlchemy's own types, with their equivalent in every database.
 _TYPES = {
     **dict.fromkeys(("INT", "INTEGER", "Integer"), "INTEGER"),
     **dict.fromkeys(("BIGINT", "BigInteger"), "BIGINT"),
@@ -87,9 +87,9 @@ def _column(run: Run, arguments: Arguments) -> object:
 
 
 def _properties(arguments: Arguments) -> ColumnProperties:
-    """What is known of the type, the nullability and the default of a column.
+    """The known type, nullability and default of a column.
 
-    A primary key says more of its columns, and so do sequences, identities and computed values.
+    Primary keys, sequences, identities and computed values affect them, too.
     """
     named = arguments.named
     parts = arguments.positional[1:]
@@ -108,11 +108,11 @@ def _properties(arguments: Arguments) -> ColumnProperties:
 
 
 def data_type(value: object, arguments: Arguments | None = None) -> str | None:
-    """The word for a type, ``None`` where it may come to different ones.
+    """The word for a type; ``None`` if it differs between databases.
 
     Args:
         value: a class of SQLAlchemy's, or an instance of one.
-        arguments: those that the class is called with.
+        arguments: the arguments of the class.
     """
     if isinstance(value, DataType):
         return value.word
@@ -137,14 +137,14 @@ def data_type(value: object, arguments: Arguments | None = None) -> str | None:
 
 
 def nullability(value: object) -> str | None:
-    """What ``nullable`` makes of a column; ``None`` where that is not known."""
+    """The nullability for a value of ``nullable``; ``None`` if unknown."""
     if isinstance(value, bool):
         return NULLABLE if value else NOT_NULL
     return None
 
 
 def default(value: object) -> str | None:
-    """What ``server_default`` makes of a column; ``None`` where that is not known."""
+    """The default for a value of ``server_default``; ``None`` if unknown."""
     if value is None:
         return NO_DEFAULT
     sql = value.sql if isinstance(value, Text) else value
@@ -195,7 +195,7 @@ def _name(value: object) -> str | None:
 
 
 def _references(targets: Sequence[object] | None) -> tuple[Reference, ...] | None:
-    """The tables and columns that foreign keys name; ``None`` where that is not known."""
+    """The tables and columns that foreign keys name; ``None`` if unknown."""
     found: dict[tuple[str, str], list[str]] = {}
     for target in targets or (None,):
         if isinstance(target, str):

@@ -1,4 +1,4 @@
-"""What an expression of a migration is worth, and what working it out does to the schema."""
+"""The value of an expression in a migration, and its effects on the schema."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from flask_chainfix.schema.python.values import (
 )
 from flask_chainfix.source import names_bound
 
-# Values that hold nothing worth a look.
+# Values without contents to examine.
 _SMALL = frozenset({DataType, Handle, Imported, Operations, bool, int, type(None), type(UNKNOWN)})
 _IN_PLACE = frozenset({"clear", "pop", "popitem", "setdefault", "update"})
 _LOOKING = frozenset({"copy", "count", "index"})
@@ -65,7 +65,7 @@ def _attribute(run: Run, node: ast.Attribute) -> object:
 
 
 def _column(owner: object, name: str) -> Clause | None:
-    """The column of a table, where ``owner`` is its ``c``."""
+    """The column of a table, if ``owner`` is its ``c``."""
     if not isinstance(owner, Method) or owner.name != "c":
         return None
     table = owner.owner.table if isinstance(owner.owner, TableValue) else None
@@ -74,7 +74,7 @@ def _column(owner: object, name: str) -> Clause | None:
 
 @lru_cache(maxsize=4096)
 def _imported(name: str) -> object:
-    """What an import gives, by its dotted name."""
+    """The value of an import, by its dotted name."""
     if name == "alembic.op":
         return Operations()
     return Handle() if name.endswith(".session") else Imported(name)
@@ -92,7 +92,7 @@ def imports(statement: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, objec
 
 
 def table_of_class(run: Run, node: ast.ClassDef) -> object:
-    """What SQL made of a mapped class uses: its table. Of any other class just that it is one."""
+    """The table of a mapped class, which SQL made of the class uses; for others, just a class."""
     for statement in node.body:
         if isinstance(statement, ast.Assign) and "__tablename__" in names_bound(statement):
             name = evaluate(run, statement.value)
@@ -139,7 +139,7 @@ def _arguments(run: Run, node: ast.Call) -> Arguments:
 
 
 def _spread(run: Run, node: ast.expr) -> Sequence[object] | None:
-    """What an element of a list, or an argument, adds to it; ``None`` where that is not known."""
+    """What an element adds to a list or to arguments; ``None`` if unknown."""
     if not isinstance(node, ast.Starred):
         return (evaluate(run, node),)
     values = elements(evaluate(run, node.value))
@@ -192,7 +192,7 @@ def _binary(run: Run, node: ast.BinOp) -> object:
 
 
 def _call_of_constant(owner: str | dict[object, object], name: str, arguments: Arguments) -> object:
-    """What a method of a string or a dictionary gives that changes neither."""
+    """The result of a method that does not change its string or dictionary."""
     if isinstance(owner, dict):
         views = {"items": owner.items, "keys": owner.keys, "values": owner.values}
         return tuple(views[name]()) if name in views and not arguments.values else UNKNOWN
@@ -213,7 +213,7 @@ def _subscript(run: Run, node: ast.Subscript) -> object:
 def _comprehension(
     run: Run, node: ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 ) -> object:
-    """What it makes is not known, and what is done in it may happen or not."""
+    """A comprehension: its value is unknown, and what is done in it may or may not happen."""
     first, *others = node.generators
     evaluate(run, first.iter)
     with run.perhaps():
@@ -229,7 +229,7 @@ def _comprehension(
 
 
 def assign(run: Run, target: ast.expr, value: object) -> None:
-    """Give the names of an assignment's target what they hold from now on."""
+    """Bind the names of an assignment's target to the value."""
     if isinstance(target, ast.Name):
         run.names[target.id] = value
     elif isinstance(target, (ast.Tuple, ast.List)):
@@ -240,7 +240,7 @@ def assign(run: Run, target: ast.expr, value: object) -> None:
             assign(run, element, UNKNOWN if parts is None else parts[index])
     elif isinstance(target, ast.Starred):
         assign(run, target.value, UNKNOWN)
-    # A list or dictionary that is changed in place holds what nobody knows.
+    # The contents of a list or dictionary that is changed in place are unknown.
     elif isinstance(target, ast.Subscript) and isinstance(target.value, ast.Name):
         run.outdate(run.lookup(target.value.id))
         run.names[target.value.id] = UNKNOWN
@@ -269,7 +269,7 @@ def _short_circuit(run: Run, node: ast.BoolOp) -> object:
 
 
 def _combined(run: Run, node: ast.AST) -> object:
-    """Any other expression: what it uses is all that its parts use."""
+    """Any other expression: it uses all that its parts use."""
     parts = ast.iter_child_nodes(node)
     return _clause_of(run, [evaluate(run, part) for part in parts if isinstance(part, ast.expr)])
 

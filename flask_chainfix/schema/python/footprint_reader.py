@@ -24,16 +24,15 @@ def read_footprint(
 ) -> Footprint:
     """Find out what a migration does to the schema, without running it.
 
-    The statements of its function are followed as they would run: constants are worked out, loops
-    over literals unrolled, helper functions of the same file entered. What depends on anything
-    else is either uncertain (it may or may not happen) or opaque (it cannot be known).
+    The function's statements are followed as they would run: constants are evaluated, loops over
+    literals unrolled, helper functions of the same file entered. Whatever depends on anything else
+    is either uncertain (it may or may not happen) or opaque (it cannot be known).
 
     Args:
         data: the file's bytes.
-        dialect: SQLAlchemy's name of the database's dialect, for SQL; ``None`` where it is not
-            known.
-        local: the top-level modules of the migration's own project, which may do anything,
-            whatever they are called.
+        dialect: SQLAlchemy's name of the database's dialect, for SQL; ``None`` if unknown.
+        local: the top-level modules of the migration's own project, which may do anything, whatever
+            their names.
         direction: ``upgrade`` or ``downgrade``.
         bind: the database that it runs on, in a multi-database environment; ``None`` for each.
     """
@@ -79,16 +78,16 @@ _BUILTINS = frozenset(dir(builtins))
 
 
 class Module:
-    """The names of a module, worked out when they are asked for.
+    """The names of a module, evaluated on demand.
 
     Args:
         tree: the module.
-        data: its bytes; a word that does not stand there need not be looked for in the tree.
+        data: its bytes, to skip searching the tree for words that are not in them.
 
     Attributes:
         budget: the steps that are left for the file.
-        functions: those at module level.
-        shared: the names that functions set for others: what they hold when, only running shows.
+        functions: the functions at module level.
+        shared: the names that functions set for others; their values are known only at runtime.
         may_yield: whether a function may be a generator.
     """
 
@@ -117,7 +116,7 @@ class Module:
             self._values.update(imports(statement))
         elif isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef)):
             self.functions[statement.name] = statement
-            # What stands for a decorated function, only running would show.
+            # What a decorator returns is known only at runtime.
             self._values[statement.name] = UNKNOWN if statement.decorator_list else Local(statement)
         elif isinstance(statement, ast.ClassDef):
             self._classes[statement.name] = statement
@@ -136,9 +135,9 @@ class Module:
         self._values.update(dict.fromkeys(names, UNKNOWN))
 
     def value(self, run: Run, name: str) -> object:
-        """What a name holds; built-in functions are in ``builtins``."""
+        """The value of a name; built-in functions are in ``builtins``."""
         if name not in self._values:
-            # Until it is known: a name may be made from itself.
+            # Until it is known, because a name may depend on itself.
             self._values[name] = UNKNOWN
             self._values[name] = self._work_out(run, name)
         return self._values[name]

@@ -1,4 +1,4 @@
-"""One static run through a migration: what its names hold, and what has been found so far."""
+"""One static run through a migration: the values of its names, and the effects found so far."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MOST_STEPS = 1_000_000
 _CALL = 20
 _AT_ONCE = 16  # characters or elements that are copied in the time of a step
 _DEPTH = 20
-# No database has names nearly as long, and nobody would read a message with one.
+# No database has names nearly this long, and no message should show one.
 _LONGEST_NAME = 1_000
 
 
@@ -40,9 +40,9 @@ class TooMuch(Exception):
 class Budget:
     """The steps that are left for one file.
 
-    Every expression is a step. What puts values together pays for the whole of the new value
-    before it is there, and what looks into values pays for everything that they hold: so both the
-    time that is spent and the memory that values take are bounded, by whatever they grow.
+    Every expression is a step. An operation that builds a value pays for its size before it is
+    built, and one that looks into values pays for everything in them. So both the time and the
+    memory are bounded.
     """
 
     def __init__(self) -> None:
@@ -59,7 +59,7 @@ class Budget:
         """Pay for steps.
 
         Raises:
-            TooMuch: there are not that many left.
+            TooMuch: there are not enough left.
         """
         self._left -= steps
         if self._left < 0:
@@ -70,11 +70,11 @@ class Budget:
         self.spend(_CALL)
 
     def copy(self, *values: Sized) -> None:
-        """Pay for one value that is as long as these together."""
+        """Pay for one value as long as these together."""
         self.spend(len(values) + sum(map(len, values)) // _AT_ONCE)
 
     def look_into(self, values: Iterable[object]) -> None:
-        """Pay for a look at everything that values hold, once for each time that they hold it."""
+        """Pay for a look at everything in some values, each occurrence counted."""
         pending = [*values]
         while pending:
             value = pending.pop()
@@ -89,21 +89,21 @@ class Run:
     """The state of a run.
 
     Args:
-        module: what module-level names hold, worked out when they are asked for.
+        module: the module-level names, evaluated on demand.
         follow: runs the body of a function of the file.
-        dialect: SQLAlchemy's name of the database's dialect; ``None`` where it is not known.
+        dialect: SQLAlchemy's name of the database's dialect; ``None`` if unknown.
         database: the bind that the function works on; ``""`` for the default one.
         local: the top-level modules of the migration's own project.
 
     Attributes:
         budget: the steps that are left for the file.
-        names: what local names hold.
-        certain: whether the place that has been reached is reached whenever the migration runs.
-        defining: whether arguments of a column or table are being read: what is called there
-            makes types and defaults, whatever module it comes from.
-        copied: whether the batch that has been reached may copy its table.
-        temporary: the tables that are gone with the session.
-        names_move: whether names may mean objects of another schema by now.
+        names: the values of local names.
+        certain: whether the current place is reached whenever the migration runs.
+        defining: whether the arguments of a column or table are being read: calls in them make
+            types and defaults, whatever module they come from.
+        copied: whether the current batch may copy its table.
+        temporary: the tables that are dropped with the session.
+        names_move: whether names may already mean objects of another schema.
     """
 
     def __init__(
@@ -117,7 +117,7 @@ class Run:
         self._module = module
         self.budget = module.budget
         self.names: dict[str, object] = {}
-        # What a generator does happens when somebody iterates over it, if anybody does.
+        # A generator's body runs when it is iterated over, if ever.
         self.certain = not module.may_yield
         self.defining = False
         self.copied = False
@@ -148,26 +148,28 @@ class Run:
 
     @property
     def checks_references(self) -> bool:
-        """Whether the database wants the target of a foreign key to be there; SQLite does not."""
+        """Whether the database requires the target of a foreign key to exist; SQLite does not."""
         return self.dialect != "sqlite"
 
     def lookup(self, name: str) -> object:
-        """What a name holds."""
+        """The value of a name."""
         value = self.names.get(name, self)
         if name in self._module.shared or id(value) in self._outdated:
             return UNKNOWN
         return self._module.value(self, name) if value is self else value
 
     def outdate(self, value: object) -> None:
-        """Note that a list or dictionary has been changed in place: other names hold it as well."""
-        if value and (type(value) is tuple or isinstance(value, dict)):  # empty ones are all one
+        """Note that a list or dictionary was changed in place: other names may refer to it."""
+        if value and (
+            type(value) is tuple or isinstance(value, dict)
+        ):  # all empty ones are the same object
             self._outdated[id(value)] = value
 
     def table(self, name: str, schema: str = "") -> SchemaObject:
         """A table of the database that is being migrated."""
         return SchemaObject(Kind.TABLE, name, "", schema, self._database)
 
-    def note(  # noqa: PLR0913  (what an effect says, all but the first three by name)
+    def note(  # noqa: PLR0913  (the attributes of an effect; all but the first three by name)
         self,
         action: Action,
         object_: SchemaObject,
@@ -187,7 +189,7 @@ class Run:
         self._add(Effect(action, object_, line, certain, renamed, tolerant, properties, default))
 
     def _add(self, effect: Effect) -> None:
-        """Add an effect; the same use once more, or the same change at once, says nothing new."""
+        """Add an effect, unless it repeats a use or the change just before."""
         thing = effect.object
         if table_of(thing) in self.temporary:
             if thing.kind is not Kind.TABLE or effect.action is Action.USE:
@@ -203,7 +205,7 @@ class Run:
 
     @contextmanager
     def batch(self) -> Iterator[None]:
-        """What is made inside, by a copy of the table, may be there already without a failure."""
+        """Objects created inside may exist already without a failure, as the table is copied."""
         start, around = len(self._effects), self.copied
         self.copied = False
         try:
@@ -222,7 +224,7 @@ class Run:
         table: SchemaObject | None = None,
         kinds: frozenset[Kind] = frozenset(Kind),
     ) -> None:
-        """Note that something is not known; without actions, anything may happen there."""
+        """Note that something is unknown; without actions, anything may happen there."""
         actions_ = frozenset(actions or Action)
         self._doubt(Opaque(detail, line, actions_, table, kinds))
 
@@ -288,7 +290,7 @@ class Run:
             self.names, self.certain, self.defining = kept
 
     def walk(self, nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
-        """Every node below some, themselves included; each is a step."""
+        """Every node at or below some nodes; each is a step."""
         for top in nodes:
             for node in ast.walk(top):
                 self.budget.spend()
@@ -296,7 +298,7 @@ class Run:
 
     @contextmanager
     def perhaps(self) -> Iterator[None]:
-        """What happens inside may not happen; what is assigned there is not known afterwards."""
+        """What happens inside may not happen; values assigned there are unknown afterwards."""
         certain, before = self.certain, self.names
         self.budget.copy(before)
         self.certain, self.names = False, dict(before)
@@ -307,7 +309,7 @@ class Run:
             self.names = self.merged(before, self.names)
 
     def merged(self, one: Mapping[str, object], other: Mapping[str, object]) -> dict[str, object]:
-        """What names hold behind two ways of which one was taken."""
+        """The values of names after two alternative paths."""
         self.budget.spend(len(one) + len(other))
         return {
             name: one[name]

@@ -1,4 +1,4 @@
-"""One operation of Alembic's while it is being followed: its arguments, and what it notes."""
+"""One operation of Alembic's while it is being followed: its arguments, and its effects."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ class Operation:
     """One operation that is being followed.
 
     Attributes:
-        run: the run that met it.
-        name: its name, ``add_column`` for example.
+        run: the current run.
+        name: its name, for example ``add_column``.
         values: its arguments by Alembic's names of the parameters.
-        rest: the positional ones behind them.
+        rest: further positional arguments.
         line: 1-based line of the call.
-        complete: whether no arguments are hidden.
-        table: the table that it is about; ``None`` where that is not known, or there is none.
-        copies: whether SQLite may run it by making a copy of the table, in which what is there
-            already is replaced without a word.
+        complete: whether all arguments are known.
+        table: the table that it is about; ``None`` if unknown or if there is none.
+        copies: whether SQLite may run it by copying the table, which silently replaces existing
+            objects.
     """
 
     run: Run
@@ -50,15 +50,15 @@ class Operation:
 
     @property
     def certain(self) -> bool:
-        """Whether it happens whatever is there: no ``if_exists`` or ``if_not_exists``."""
+        """Whether it always happens: it has no ``if_exists`` or ``if_not_exists``."""
         return not (self.values.get("if_exists") or self.values.get("if_not_exists"))
 
     def text(self, parameter: str) -> str:
-        """An argument that is a name; ``""`` where it is not known, or not given."""
+        """An argument that is a name; ``""`` if unknown or not given."""
         value = self.values.get(parameter)
         return value if isinstance(value, str) else ""
 
-    def note(  # noqa: PLR0913  (what an effect says, all but the first two by name)
+    def note(  # noqa: PLR0913  (the attributes of an effect; all but the first two by name)
         self,
         action: Action,
         thing: SchemaObject,
@@ -82,20 +82,20 @@ class Operation:
     def rename(
         self, old: SchemaObject, new: SchemaObject, properties: ColumnProperties = ()
     ) -> None:
-        """Note that an object has another name from then on."""
+        """Note that an object is renamed."""
         certain, line = self.certain, self.line
         self.run.note(DROP, old, line, certain=certain, renamed=new)
         self.run.note(CREATE, new, line, certain=certain, renamed=old, properties=properties)
 
     def doubt(self, detail: str, *actions: Action, table: SchemaObject | None = None) -> None:
-        """Note that something is not known."""
+        """Note that something is unknown."""
         self.run.doubt(f"{self.name}: {detail}", self.line, *actions, table=table)
 
     def act_on_part(self, action: Action, kind: Kind, parameter: str) -> None:
         """Note that a part of the table, named by an argument, is created or dropped."""
         name, table = self.text(parameter), self.table
         if table is None and (kind is not Kind.INDEX or self.names_table):
-            return  # that the table is not known has been said
+            return  # the unknown table has been noted already
         if name:
             self.note(action, (table or self.run.table("")).part(kind, name))
         elif self.values.get(parameter) is None:
@@ -105,7 +105,7 @@ class Operation:
 
     @property
     def names_table(self) -> bool:
-        """Whether a table is named, be it known or not."""
+        """Whether a table is named, known or not."""
         return any(self.values.get(name) is not None for name in OF_A_TABLE)
 
     def use_columns(
@@ -116,14 +116,14 @@ class Operation:
         certain: bool = True,
         properties: ColumnProperties = (),
     ) -> None:
-        """Note that columns of a table are used, those that are given by name."""
+        """Note that columns of a table are used, if they are given by name."""
         for name in elements(columns) or ():
             if isinstance(name, str) and table is not None:
                 column = table.part(Kind.COLUMN, name)
                 self.run.note(USE, column, self.line, certain=certain, properties=properties)
 
     def refer(self, column: ColumnValue | ConstraintValue, *, but: SchemaObject | None) -> None:
-        """Note the targets of foreign keys, but for the table itself."""
+        """Note the targets of foreign keys, except for the table itself."""
         checks = self.run.checks_references
         for reference in column.references:
             target = self.run.table(reference.table, reference.schema)

@@ -1,4 +1,4 @@
-"""Alembic's operations: what each of them does to the schema."""
+"""Alembic's operations: the effects of each on the schema."""
 
 from __future__ import annotations
 
@@ -32,22 +32,22 @@ from flask_chainfix.schema.python.values import (
     uses,
 )
 
-# Where a batch may make a copy of its table: SQLite, also where nobody says which database it is.
+# Where a batch may copy its table: SQLite, or an unknown database.
 COPYING = (None, "sqlite")
 _PARTS = frozenset({Kind.COLUMN, Kind.CONSTRAINT, Kind.INDEX, *PROPERTIES})
-# What operations do to a table of which the name is computed; the others touch parts of it.
+# Operations on a table as a whole, if its name is computed; others touch parts of it.
 _COMPUTED: dict[str, tuple[tuple[Action, ...], frozenset[Kind]]] = {
     "create_table": ((CREATE, USE), frozenset(Kind)),
     "drop_table": ((DROP,), frozenset(Kind)),
 }
 _MYSQL = ("mariadb", "mysql")
-# Where altering one property of a column leaves the others as they are.
+# Databases in which altering one property of a column keeps the others.
 _ALTER_ALONE = ("postgresql", "sqlite")
 _DROP_INDEX_ON = frozenset({"mariadb", "mssql", "mysql"})
 _NO_USE = frozenset({"batch_alter_table", "create_table", "drop_table"})
-# What SQLite does in a batch without a copy of the table; it adds some columns so, too.
+# What SQLite does in a batch without copying the table; it also adds some columns like this.
 _WITHOUT_COPY = frozenset({"add_column", "create_index", "drop_index", "f"})
-_LONGEST_NAME = 60  # beyond that, databases cut the names that SQLAlchemy makes up
+_LONGEST_NAME = 60  # databases truncate longer names that SQLAlchemy generates
 
 
 _Handler = Callable[[Operation], object]
@@ -58,9 +58,8 @@ class Known:
     """An operation of Alembic's.
 
     Attributes:
-        parameters: the names of its positional parameters; in a batch, which knows the table, it
-            goes without the one that names it.
-        handle: what is done where a migration calls it; what that gives is what the call is worth.
+        parameters: the names of its positional parameters; in a batch, without the table's.
+        handle: the function that follows a call, and returns the call's value.
     """
 
     parameters: tuple[str, ...]
@@ -96,7 +95,7 @@ def perform(run: Run, owner: Operations, name: str, arguments: Arguments) -> obj
     if about_table:
         operation.table = owner.table if owner.batch else _table_of(operation)
         if operation.table is not None and name not in _NO_USE:
-            # Most databases drop an index by its name alone, whatever its table is called by now.
+            # Most databases drop an index by its name alone, whatever its table's current name.
             certain = name != "drop_index" or run.dialect in _DROP_INDEX_ON
             run.note(USE, operation.table, arguments.line, certain=certain)
     value = known.handle(operation)
@@ -127,7 +126,7 @@ def _create_table(operation: Operation) -> object:
     constraints = [value for value in operation.rest if isinstance(value, ConstraintValue)]
     known = len(columns) + len(constraints) == len(operation.rest) and operation.complete
     for column in columns:
-        operation.refer(column, but=table)  # its own columns come into being with it
+        operation.refer(column, but=table)  # its own columns are created with it
     for constraint in constraints:
         operation.refer(constraint, but=table)
     operation.note(CREATE, table)
@@ -136,7 +135,7 @@ def _create_table(operation: Operation) -> object:
         if column.name is not None:
             in_key = column.name in keys or not all(isinstance(name, str) for name in keys)
             thing = table.part(Kind.COLUMN, column.name)
-            # The key says more of it, its type aside.
+            # The key also decides its nullability and default.
             operation.note(CREATE, thing, properties=column.properties[: 1 if in_key else None])
         _make_types(operation, column.types)
         _make_parts(operation, column, table)
@@ -149,7 +148,7 @@ def _create_table(operation: Operation) -> object:
 
 
 def _is_temporary(operation: Operation) -> bool:
-    """Whether a table may be gone with the session."""
+    """Whether a table may be dropped with the session."""
     prefixes = elements(operation.values.get("prefixes", ()))
     return prefixes is None or any("TEMP" in str(prefix).upper() for prefix in prefixes)
 
@@ -157,7 +156,7 @@ def _is_temporary(operation: Operation) -> bool:
 def _make_types(operation: Operation, types: tuple[TypeValue, ...]) -> None:
     for type_ in types:
         if type_.object is not None and type_.made_with_table:
-            # In one upgrade Alembic makes it with the first of the tables that have it.
+            # In one upgrade Alembic creates it with the first table that uses it.
             has_types = operation.run.has_types
             operation.note(CREATE, type_.object, certain=has_types, tolerant=True)
         elif type_.object is not None:
@@ -203,7 +202,7 @@ def _add_column(operation: Operation) -> None:
     elif table is not None:
         operation.run.copied = operation.run.copied or (operation.copies and column.computed)
         operation.refer(column, but=None)
-        for type_ in column.types:  # PostgreSQL makes no type with a column alone
+        for type_ in column.types:  # PostgreSQL creates no type for a single column
             if type_.object is not None:
                 operation.note(USE, type_.object, certain=False)
         thing = table.part(Kind.COLUMN, column.name)
@@ -232,9 +231,9 @@ def _alter_column(operation: Operation) -> None:
 
 
 def _altered(operation: Operation, *, renames: bool) -> ColumnProperties:
-    """What becomes of the properties of a column, its name aside.
+    """The new properties of a column, without its name.
 
-    MySQL defines a column anew, with what the operation says of it and no more.
+    MySQL redefines a column with exactly what the operation states.
     """
     values, dialect = operation.values, operation.run.dialect
     if not operation.complete:
@@ -268,7 +267,7 @@ def _create_index(operation: Operation) -> None:
     columns = operation.values.get("columns")
     operation.use_columns(columns, operation.table, certain=operation.certain)
     plain = all(isinstance(column, str) for column in elements(columns) or (None,))
-    # A copy of the table that SQLite makes is without indexes of expressions.
+    # SQLite's copy of the table has no indexes on expressions.
     lost = not plain and operation.run.dialect in COPYING
     with operation.run.perhaps() if lost else nullcontext():
         operation.act_on_part(CREATE, Kind.INDEX, "index_name")
@@ -287,9 +286,9 @@ def _drop_part(operation: Operation) -> None:
 @_operation("create_check_constraint", "constraint_name", "table_name", "condition")
 @_operation("create_exclude_constraint", "constraint_name", "table_name")
 def _create_constraint(operation: Operation) -> None:
-    # A copy leaves out the constraints of columns that are not there.
+    # A copy omits the constraints of missing columns.
     columns, table = operation.values.get("columns"), operation.table
-    is_key = operation.name == "create_primary_key"  # no column of which may be NULL
+    is_key = operation.name == "create_primary_key"  # none of its columns may be NULL
     properties = ((Kind.NULLABILITY, None),) if is_key else ()
     operation.use_columns(columns, table, certain=not operation.copies, properties=properties)
     if is_key and not all(isinstance(name, str) for name in elements(columns) or (None,)):
@@ -323,7 +322,7 @@ def _create_foreign_key(operation: Operation) -> None:
 @_operation("drop_table_comment", "table_name")
 @_operation("inline_literal", "value")
 def _nothing_more(operation: Operation) -> None:
-    """It uses its table, if it has one."""
+    """An operation that only uses its table, if it has one."""
 
 
 @_operation("bulk_insert", "table", "rows")
@@ -358,7 +357,7 @@ def run_statement(run: Run, statement: object, line: int) -> None:
 
 @_operation("batch_alter_table", "table_name")
 def _batch_alter_table(operation: Operation) -> object:
-    """A batch touches its table when something is done in it, or when it always makes a copy."""
+    """A batch touches its table when an operation runs in it, or when it always copies."""
     recreate = operation.values.get("recreate")
     if recreate == "always" and operation.table is not None:
         operation.note(USE, operation.table)

@@ -21,14 +21,14 @@ from flask_chainfix.schema.python.values import (
 )
 from flask_chainfix.source import names_bound
 
-_RETURNED = "return"  # no Python name, so no name of the migration's
+_RETURNED = "return"  # not a Python name, so no name of the migration
 
 
 def follow(run: Run, function: Local, arguments: Arguments) -> object:
     """Run a function of the file with arguments.
 
     Returns:
-        What it returns; unknown where that depends on what only running shows.
+        Its return value; unknown if it depends on what only running shows.
     """
     node = function.node
     run.names.pop(_RETURNED, None)
@@ -63,10 +63,10 @@ def _defaults(run: Run, arguments: ast.arguments) -> None:
 
 
 def block(run: Run, statements: Sequence[ast.stmt]) -> bool:
-    """Run statements one after the other.
+    """Run statements in order.
 
     Returns:
-        Whether the block may be left before its end. What is then behind it may not happen.
+        Whether the block may be left early, so that what follows may not happen.
     """
     left = False
     for statement in statements:
@@ -179,7 +179,7 @@ def _import(run: Run, node: ast.Import | ast.ImportFrom) -> None:
 
 
 def _function(run: Run, node: ast.FunctionDef) -> None:
-    if node.decorator_list:  # what stands for the function, and what that does, only running shows
+    if node.decorator_list:  # what a decorator returns, and does, is known only at runtime
         run.doubt("a decorated function", node.lineno)
     run.names[node.name] = UNKNOWN if node.decorator_list else Local(node, run.names)
 
@@ -195,7 +195,7 @@ def _other(run: Run, node: ast.stmt) -> bool:
 
 
 _LEAVING = (ast.Return, ast.Raise, ast.Continue, ast.Break)
-# What each gives is whether it may leave the block.
+# Each returns whether it may leave the block.
 _STATEMENTS: dict[type[ast.stmt], Callable[[Run, Any], bool | None]] = {
     ast.Assert: _expression,
     ast.Expr: _expression,
@@ -214,6 +214,6 @@ _STATEMENTS: dict[type[ast.stmt], Callable[[Run, Any], bool | None]] = {
     ast.ImportFrom: _import,
     ast.FunctionDef: _function,
     ast.ClassDef: _class,
-    # Where a migration raises it has not run: what is behind it belongs to each run that ends.
+    # A migration that raises has not run, so what follows happens in every completed run.
     **dict.fromkeys((ast.Pass, ast.Raise, ast.Global, ast.Nonlocal), lambda *_: None),
 }

@@ -1,6 +1,6 @@
-"""What the expressions of a migration can be worth, as far as schemas are concerned.
+"""The values of expressions in migrations, as far as schemas are concerned.
 
-Beside these, plain Python constants, tuples and dictionaries stand for themselves.
+Besides these, plain Python constants, tuples and dictionaries represent themselves.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from flask_chainfix.schema.footprint import ColumnProperties, Kind, SchemaObject
 
 @dataclass(frozen=True)
 class Unknown:
-    """A value that only running the migration would show, and that changes no schema itself."""
+    """A value that is known only at runtime, and that does not change the schema itself."""
 
 
 UNKNOWN = Unknown()
@@ -22,13 +22,13 @@ UNKNOWN = Unknown()
 
 @dataclass(frozen=True)
 class Partial:
-    """A string of which only parts are known: those, with a space for each gap."""
+    """A partly known string: the known parts, with a space for each gap."""
 
     known: str
 
     @classmethod
     def joined(cls, parts: Sequence[object]) -> str | Partial:
-        """Strings one after the other, with a gap for everything else."""
+        """Concatenate strings, with a gap for anything else."""
         if all(map(is_plain, parts)):
             return "".join(map(str, parts))
         pieces = (part.known if isinstance(part, Partial) else part for part in parts)
@@ -37,12 +37,12 @@ class Partial:
 
 @dataclass(frozen=True)
 class Operations:
-    """Alembic's ``op``, or the object that ``batch_alter_table`` gives.
+    """Alembic's ``op``, or the object that ``batch_alter_table`` returns.
 
     Attributes:
         batch: whether the operations are confined to one table.
-        table: the table of a batch; ``None`` where its name is not known.
-        copies: whether SQLite may run the batch by making a copy of the table.
+        table: the table of a batch; ``None`` if its name is unknown.
+        copies: whether SQLite may run the batch by copying the table.
     """
 
     batch: bool = False
@@ -52,7 +52,7 @@ class Operations:
 
 @dataclass(frozen=True)
 class Handle:
-    """A way to the database: a connection, a session, a migration context."""
+    """Access to the database: a connection, a session, a migration context."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Imported:
 
 @dataclass(frozen=True)
 class Foreign:
-    """An object made by a class that is not followed."""
+    """An instance of a class that is not followed."""
 
     name: str
 
@@ -75,7 +75,7 @@ SUPPRESS = Foreign("contextlib.suppress")
 
 @dataclass(frozen=True)
 class Local:
-    """A function of the same file, with what the names around it hold; ``None`` at module level."""
+    """A function of the same file, with its enclosing names; ``None`` at module level."""
 
     node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
     names: dict[str, object] | None = None
@@ -83,7 +83,7 @@ class Local:
 
 @dataclass(frozen=True)
 class TableValue:
-    """A ``Table``: its name, ``None`` where that is not known, and what it is defined with."""
+    """A ``Table``: its name, ``None`` if unknown, and its definition."""
 
     table: SchemaObject | None
     columns: tuple[object, ...] = ()
@@ -98,14 +98,14 @@ class Clause:
 
 @dataclass(frozen=True)
 class Text:
-    """A SQL text; unknown where it is computed from the beginning."""
+    """A SQL text; unknown if it is computed from the beginning."""
 
     sql: str | Partial
 
 
 @dataclass(frozen=True)
 class Reference:
-    """A foreign key's target: a table, and the columns of it that are known."""
+    """A foreign key's target: a table, and its known columns."""
 
     table: str
     schema: str
@@ -117,15 +117,15 @@ class ColumnValue:
     """A ``Column`` that is being defined.
 
     Attributes:
-        name: ``None`` where it is not known.
+        name: ``None`` if unknown.
         references: the targets of its foreign keys.
-        types: the enumerated types that it has.
+        types: its enumerated types.
         complete: whether every target is known.
-        indexed: whether an index is made with it, named after the table and the column.
-        constraints: the names of the constraints that are made with it; ``None`` where the database
-            chooses one.
-        computed: whether it has a default that is no constant, or is a computed one.
-        properties: what is known of its type, its nullability and its default.
+        indexed: whether an index is created with it, named after the table and the column.
+        constraints: the names of the constraints that are created with it; ``None`` if the database
+            chooses the name.
+        computed: whether it is computed, or has a default that is no constant.
+        properties: its type, nullability and default, if known.
     """
 
     name: str | None
@@ -143,11 +143,11 @@ class ConstraintValue:
     """A constraint or index of a table that is being defined.
 
     Attributes:
-        name: ``None`` where it has none, or is not known.
+        name: ``None`` if it has none, or if it is unknown.
         references: the targets of a foreign key.
         complete: whether every target is known.
         kind: whether it is a constraint or an index.
-        primary: the columns of a primary key; one that is not known is no string.
+        primary: the columns of a primary key; an unknown one is not a string.
     """
 
     name: str | None
@@ -159,7 +159,7 @@ class ConstraintValue:
 
 @dataclass(frozen=True)
 class DataType:
-    """A type that every database has, in one word for all the ways to spell it."""
+    """A type that every database has, in one word for all its spellings."""
 
     word: str
 
@@ -169,9 +169,9 @@ class TypeValue:
     """An enumerated type.
 
     Attributes:
-        object: the type; ``None`` where it has no name of its own.
-        made_with_table: whether PostgreSQL makes it together with a table that has it.
-        guarded: whether ``create()`` and ``drop()`` look first whether it is there.
+        object: the type; ``None`` if it has no name of its own.
+        made_with_table: whether PostgreSQL creates it together with a table that uses it.
+        guarded: whether ``create()`` and ``drop()`` first check whether it exists.
     """
 
     object: SchemaObject | None
@@ -192,10 +192,10 @@ class Arguments:
     """The arguments of a call.
 
     Attributes:
-        positional: in order, with starred ones spread out.
+        positional: in order, with starred ones unpacked.
         named: by name.
         line: 1-based line of the call.
-        complete: whether there are no others, of which only running would show the number.
+        complete: whether there are no others whose number is known only at runtime.
     """
 
     positional: list[object]
@@ -204,7 +204,7 @@ class Arguments:
     complete: bool = True
 
     def get(self, index: int, *names: str) -> object:
-        """An argument by place or name; ``None`` where it is not given."""
+        """An argument by position or name; ``None`` if it is not given."""
         if index < len(self.positional):
             return self.positional[index]
         given = (self.named[name] for name in names if name in self.named)
@@ -224,18 +224,18 @@ def is_constant(value: object) -> bool:
 
 
 def is_plain(value: object) -> bool:
-    """Whether strings can be made of a value: it is one, or a number."""
+    """Whether a value can be formatted into a string: it is a string or a number."""
     return isinstance(value, (str, int, float))
 
 
 def elements(value: object) -> tuple[object, ...] | None:
-    """What a loop over a value meets; ``None`` where that is not known."""
+    """The items of a loop over a value; ``None`` if unknown."""
     known = type(value) is tuple or isinstance(value, (dict, str))
     return tuple(value) if known else None  # type: ignore[arg-type]
 
 
 def held_by(value: object) -> Iterable[object]:
-    """What a value is made of. What the names around a function hold is no part of it."""
+    """The parts of a value, without the enclosing names of a function."""
     if type(value) is tuple:
         return value
     if isinstance(value, dict):
@@ -243,7 +243,7 @@ def held_by(value: object) -> Iterable[object]:
     if isinstance(value, Local):
         return ()
     names = getattr(value, "__dataclass_fields__", ())
-    # Those of a column are a few words, whatever the source says.
+    # A column's are only a few words, whatever the source contains.
     return [getattr(value, name) for name in names if name != "properties"]
 
 

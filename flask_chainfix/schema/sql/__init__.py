@@ -1,5 +1,5 @@
 """SQL text -> what it does to tables.
 
-``script`` is the way in: statement by statement, by its words or by the tree that sqlglot makes of
-it. ``queries`` and ``trees`` read trees; ``parsing`` keeps sqlglot within bounds.
+``script`` is the entry point: it reads statement by statement, by words or by sqlglot's tree.
+``queries`` and ``trees`` read trees; ``parsing`` limits the effort of sqlglot.
 """

@@ -1,4 +1,4 @@
-"""What a statement of SQL does to objects, in few words."""
+"""The effects of a SQL statement on objects, with short constructors."""
 
 from __future__ import annotations
 
@@ -15,37 +15,37 @@ from flask_chainfix.schema.footprint import (
     table_of,
 )
 
-# What a statement does; line and database are filled in where it is recorded.
+# The effects of a statement; the recording function fills in line and database.
 Effects = Iterator[Effect | Opaque]
 
 
 def named(name: str, schema: str = "", kind: Kind = Kind.TABLE) -> SchemaObject:
-    """A table or view; a type, or an index of which the table is not named."""
+    """A table, view or type, or an index whose table is not named."""
     return SchemaObject(kind, name, schema=schema)
 
 
 def use(thing: SchemaObject, *, certain: bool = True) -> Effect:
-    """It is needed."""
+    """The object is needed."""
     return Effect(Action.USE, thing, 0, certain)
 
 
 def alter(column: SchemaObject, *kinds: Kind) -> Effect:
-    """It is needed, and some of its properties may be others from then on; all by default."""
+    """A column is needed, and some of its properties may change; all by default."""
     return use(column)._replace(properties=tuple((kind, None) for kind in kinds or PROPERTIES))
 
 
 def create(thing: SchemaObject, *, certain: bool = True) -> Effect:
-    """It is there from then on."""
+    """The object exists from then on."""
     return Effect(Action.CREATE, thing, 0, certain)
 
 
 def drop(thing: SchemaObject, *, certain: bool = True) -> Effect:
-    """It is gone from then on."""
+    """The object no longer exists from then on."""
     return Effect(Action.DROP, thing, 0, certain)
 
 
 def rename(old: SchemaObject, new: SchemaObject) -> Iterator[Effect]:
-    """The old name is gone, and the new one is there."""
+    """The old name no longer exists, and the new one does."""
     yield Effect(Action.DROP, old, 0, renamed=new)
     yield Effect(Action.CREATE, new, 0, renamed=old)
 
@@ -57,18 +57,18 @@ def doubtful(effects: Iterable[Effect | Opaque]) -> Effects:
 
 
 def on_a_table(kind: str) -> Opaque:
-    """A trigger, a policy or a rule, which uses the table that it is for."""
+    """A trigger, a policy or a rule, which uses its table."""
     return Opaque(f"a {kind.lower()}", 0, frozenset({Action.USE}))
 
 
 def dropped_by_cascade(what: str, *kinds: Kind) -> Opaque:
-    """What CASCADE drops beside a thing and its parts."""
+    """What CASCADE drops besides an object and its parts."""
     detail = f"what is dropped together with the {what} that it needs"
     return Opaque(detail, 0, frozenset({Action.DROP}), kinds=frozenset(kinds))
 
 
 def is_system(effect: Effect | Opaque, dialect: str) -> bool:
-    """Whether an effect concerns a table that the database keeps for itself."""
+    """Whether an effect concerns a table that belongs to the database itself."""
     thing = effect.table if isinstance(effect, Opaque) else effect.object
     if thing is None or thing.kind is Kind.TYPE:
         return False

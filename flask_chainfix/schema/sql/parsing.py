@@ -1,4 +1,4 @@
-"""sqlglot, kept within bounds: the tokens and trees of a script, and where statements end."""
+"""sqlglot with limits: the tokens and trees of a script, and the ends of its statements."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _IN_TRANSACTION = word_set(
     CONCURRENT DEFERRABLE DEFERRED END EXCLUSIVE IMMEDIATE ISOLATION NOT READ TRAN TRANSACTION WORK
     """
 ) | {"", ";"}
-# Where routines end with the batch, and not with an END.
+# Dialects in which routines end with the batch, not with END.
 _ENDLESS = frozenset({"oracle", "tsql"})
 _STARTS_LINE = word_set(
     """
@@ -47,31 +47,31 @@ _CLOSING = frozenset({")", "]", "}", "END"})
 _JOINS = frozenset({"APPLY", "JOIN", "STRAIGHT_JOIN"})
 _TYPES = frozenset({"ARRAY", "LIST", "MAP", "NESTED", "NULLABLE", "OBJECT", "STRUCT", "TUPLE"})
 _PREFIXES = frozenset({"!", "+", "-", "@", "NOT", "~"})
-# What people nest without a thought; each level below may double the time.
+# The usual nesting; each deeper level may double the time.
 _SHALLOW = 8
 _LONG = 4096
-_SHORT = 3  # what a string counts, whatever it holds
+_SHORT = 3  # the cost of a string, whatever its length
 _LEAST = 100
 _SHOWN = 60
-# A script beyond this is data rather than a migration, and reading it would take seconds.
+# A longer script is data rather than a migration, and reading it would take seconds.
 MOST_CHARACTERS = 256 * 1024
-# What sqlglot may parse of one script, in characters of plain statements; some ten are a
+# How much of one script sqlglot may parse, in characters of plain statements; about ten take a
 # millisecond.
 _MOST_EFFORT = 128 * 1024
 
 
 class Unread(Exception):
-    """A statement is not one of those that can be read with certainty."""
+    """A statement cannot be read with certainty."""
 
 
 class Words:
     """The words and signs of a statement, read from left to right.
 
     Args:
-        tokens: sqlglot's.
+        tokens: sqlglot's tokens.
 
     Attributes:
-        at: how many lie behind.
+        at: how many have been read.
     """
 
     def __init__(self, tokens: Sequence[Any]) -> None:
@@ -89,26 +89,26 @@ class Words:
         return self.at >= len(self._tokens)
 
     def behind(self, start: int) -> Iterator[str]:
-        """All words from a place on."""
+        """All words from a position on."""
         return map(_word_of, self._tokens[start:])
 
     def takes(self, *words: str) -> bool:
-        """Go on behind these words where they stand here; else stay."""
+        """Skip these words if they come next; otherwise stay."""
         if any(self.peek(at) != word for at, word in enumerate(words)):
             return False
         self.at += len(words)
         return True
 
     def skips(self, words: Container[str]) -> None:
-        """Go on behind any of these words."""
+        """Skip any of these words."""
         while not self.ended and self.peek() in words:
             self.at += 1
 
     def name(self) -> str:
-        """A name of one part; in lower case where it has no quotes.
+        """Read a name of one part; in lower case if it has no quotes.
 
         Raises:
-            Unread: none stands here.
+            Unread: no name comes next.
         """
         if self.ended:
             raise Unread
@@ -125,10 +125,10 @@ class Words:
         return str(token.text).lower()
 
     def text(self) -> str:
-        """What a string holds.
+        """Read the contents of a string.
 
         Raises:
-            Unread: none stands here.
+            Unread: no string comes next.
         """
         if self.ended or not is_text(self._tokens[self.at]):
             raise Unread
@@ -136,14 +136,14 @@ class Words:
         return str(self._tokens[self.at - 1].text)
 
     def parts(self) -> list[str]:
-        """A name and what it is qualified with: ``schema.table.column``."""
+        """Read a qualified name: ``schema.table.column``."""
         parts = [self.name()]
         while self.takes("."):
             parts.append(self.name())
         return parts
 
     def qualified(self, kind: Kind = Kind.TABLE) -> SchemaObject:
-        """The table, type or index of a name; of a catalog there is no record."""
+        """Read the name of a table, type or index; a catalog is ignored."""
         *_, schema, name = ["", *self.parts()]
         return named(name, schema, kind)
 
@@ -171,15 +171,15 @@ def is_literal(token: Any) -> bool:
 
 
 def is_block(words: Words) -> bool:
-    """Whether a statement is a block BEGIN … END, and not the beginning of a transaction."""
+    """Whether a statement is a block BEGIN … END, not the start of a transaction."""
     return words.peek() == "BEGIN" and words.peek(1) not in _IN_TRANSACTION
 
 
 def split(tokens: Iterable[Any], dialect: str) -> Iterator[list[Any]]:
     """The statements of a script, without the semicolons between them; none is empty.
 
-    A block, or a routine that holds statements, takes all that is left of the script: only the
-    database knows where it ends.
+    A block, or a routine that holds statements, takes the rest of the script: only the database
+    knows where it ends.
     """
     statement: list[Any] = []
     brackets = 0
@@ -207,14 +207,14 @@ def _holds_statements(statement: Sequence[Any], dialect: str) -> bool:
 
 
 def is_one_routine(words: Words) -> bool:
-    """Whether a statement that takes all the rest of a script is certain to be one routine."""
+    """Whether a statement that takes the rest of a script is certainly one routine."""
     text = " ".join(words.behind(0))
     ends = text.count("; END")
     return ";" not in text or (ends == text.count("BEGIN") == 1 and text.endswith("; END"))
 
 
 def is_temporary(tokens: Sequence[Any]) -> bool:
-    """Whether a statement makes or drops a table that is gone with the session."""
+    """Whether a statement creates or drops a table that is dropped with the session."""
     words = [*map(_word_of, tokens), ""]
     return any(
         word == "#"
@@ -225,7 +225,7 @@ def is_temporary(tokens: Sequence[Any]) -> bool:
 
 
 def runs_on(tokens: Sequence[Any]) -> bool:
-    """Whether another statement seems to follow in one: a verb begins a line, or has a table."""
+    """Whether a second statement seems to follow: a verb begins a line, or has a table."""
     rights = _word_of(tokens[0]) in ("GRANT", "REVOKE")
     return any(
         _word_of(token) in _STARTS_LINE
@@ -237,8 +237,8 @@ def runs_on(tokens: Sequence[Any]) -> bool:
 def _effort(tokens: Sequence[Any]) -> int:
     """A bound for the time that parsing takes, in characters of a plain statement.
 
-    sqlglot tries out more than one way to read what stands in parentheses, and what is joined where
-    no ON follows; each level below may double the time, and it looks ahead.
+    sqlglot tries several ways to read parentheses, and joins without ON; each deeper level may
+    double the time, and it looks ahead.
     """
     length = depth = deepest = prefixes = joins = 0
     before = ""
@@ -262,8 +262,8 @@ class Allowance:
     """How much of one migration's SQL may still be read, in characters.
 
     Attributes:
-        characters: how much may be read at all.
-        effort: how much of that sqlglot may parse.
+        characters: how much may be read in all.
+        effort: how much of it sqlglot may parse.
     """
 
     characters: int = MOST_CHARACTERS
@@ -272,13 +272,13 @@ class Allowance:
 
 @dataclass()
 class Script:
-    """One script, read as one dialect.
+    """One script, read in one dialect.
 
     Attributes:
         text: the script.
         dialect: sqlglot's name of the dialect; ``""`` for its own superset of all.
-        allowance: how much may still be read of all the migration's scripts.
-        quotes_tell: whether what stands in double quotes is certain to be a name.
+        allowance: how much of the migration's scripts may still be read.
+        quotes_tell: whether text in double quotes is certainly a name.
         left: how much of this script sqlglot may still parse.
         failures: how many statements could not be read.
     """
@@ -292,7 +292,7 @@ class Script:
     _read: dict[tuple[str, ...], list[Effect | Opaque]] = field(default_factory=dict)
 
     def tree(self, tokens: Sequence[Any]) -> exp.Expr:
-        """What sqlglot makes of a statement.
+        """The tree that sqlglot makes of a statement.
 
         Raises:
             Unread: it cannot parse it, or would take too long.
@@ -313,14 +313,14 @@ class Script:
         return trees[0]
 
     def rows(self, tokens: Sequence[Any]) -> Sequence[Effect | Opaque]:
-        """What a query or a change of rows uses.
+        """The effects of a query or a change of rows.
 
         Raises:
             Unread: it cannot be parsed, or would take too long.
         """
         from flask_chainfix.schema.sql.queries import read_rows
 
-        # Many scripts say the same again and again, of other values.
+        # Many scripts repeat one statement with other values.
         shape = tuple("'" if is_literal(token) else token.text for token in tokens)
         if shape not in self._read:
             self._read[shape] = [*read_rows(self.tree(tokens), self)]
@@ -346,7 +346,7 @@ def beginning(text: str) -> str:
 
 @lru_cache
 def _tokenizer(dialect: str) -> Any:
-    """A tokenizer that takes no statement for one long string, as sqlglot's own do with some."""
+    """A tokenizer that does not read a statement as one long string, as some of sqlglot's do."""
     from sqlglot.dialects.dialect import Dialect
 
     return type("_Plain", (Dialect.get_or_raise(dialect).tokenizer_class,), {"COMMANDS": set()})

@@ -1,6 +1,6 @@
 """sqlglot's trees of queries and changes of rows -> the tables and columns that they use.
 
-A column is only told where a statement has a single table.
+Columns are only reported if a statement has a single table.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from flask_chainfix.schema.sql.effects import Effects, create, named, use
 from flask_chainfix.schema.sql.parsing import Script, Unread, word_set
 
 _ROOTS = (exp.Query, exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.Values)
-# What reads like a column and is none, in one database or another.
+# Words that look like columns and are none in some database.
 _NO_COLUMNS = word_set(
     """
     _rowid_ cmax cmin ctid current_catalog current_date current_role current_schema current_time
@@ -31,12 +31,12 @@ _INERT_FUNCTIONS = word_set(
     row_count set_config setval sleep uuid_generate_v4 version
     """
 )
-# What takes rows from something that is no table, or from more than one.
+# Nodes that take rows from something other than a table, or from several.
 _OTHER_SOURCES = (exp.CTE, exp.Insert, exp.Join, exp.Lateral, exp.Merge, exp.Subquery, exp.Values)
 
 
 def read_rows(root: exp.Expr, script: Script) -> Effects:
-    """What a query or a change of rows does.
+    """The effects of a query or a change of rows.
 
     Raises:
         Unread: it is neither.
@@ -70,7 +70,7 @@ def read_rows(root: exp.Expr, script: Script) -> Effects:
 def _columns(
     root: exp.Expr, table: SchemaObject | None, names: set[str], script: Script
 ) -> Effects:
-    """The columns of a statement's only table; those of several tables nobody tells apart."""
+    """The columns of a statement's only table; columns of several tables cannot be told apart."""
     columns = [column for column in root.find_all(exp.Column, bfs=False) if name_of(column.this)]
     if table is None:
         if columns:
@@ -93,7 +93,7 @@ def _columns(
 
 
 def _is_source(table: exp.Table) -> bool:
-    """Whether a table is named as such: not behind INTO or FOR UPDATE OF, or in DELETE x FROM."""
+    """Whether a table is named as one: not after INTO or FOR UPDATE OF, or in DELETE x FROM."""
     delete = table.parent if isinstance(table.parent, exp.Delete) else None
     deleted = (
         delete is not None and table.arg_key == "tables" and isinstance(delete.this, exp.Table)
@@ -102,7 +102,7 @@ def _is_source(table: exp.Table) -> bool:
 
 
 def _functions_run(root: exp.Expr) -> Iterator[Opaque]:
-    """The functions that a SELECT without tables calls for what they do."""
+    """The functions that a SELECT without tables calls for their effects."""
     if not isinstance(root, exp.Select) or root.find(exp.From):
         return
     for result in root.expressions:
@@ -128,14 +128,14 @@ def name_of(node: object) -> str:
     """The name that an identifier spells; ``""`` for anything else."""
     if not isinstance(node, exp.Identifier):
         return ""
-    # sqlglot takes the # of Transact-SQL's temporary tables off.
+    # sqlglot removes the # of Transact-SQL's temporary tables.
     marks = "#" * bool(node.args.get("temporary")) + "##" * bool(node.args.get("global"))
     name = f"{marks}{node.this}"
     return name if node.args.get("quoted") else name.lower()
 
 
 def columns_named(nodes: Iterable[object]) -> Iterator[str]:
-    """The columns that lists of names, and expressions, are about."""
+    """The columns in lists of names and in expressions."""
     for node in nodes:
         if isinstance(node, exp.Identifier):
             yield name_of(node)

@@ -1,7 +1,7 @@
-"""SQL text -> what it does to tables: statement by statement, as far as sqlglot's trees tell.
+"""SQL text -> its effects on tables, statement by statement, as far as sqlglot's trees show.
 
-sqlglot takes a tenth of a second to be imported, so it is not before a migration holds SQL. Its
-trees differ from version to version: one that has another shape than those known here is opaque.
+Importing sqlglot takes a tenth of a second, so it is imported only if a migration has SQL. Its
+trees differ between versions: a tree of an unknown shape is opaque.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ _DIALECTS = {
     "redshift": "postgres",
     "sqlite": "sqlite",
 }
-# What a script may be written for where nobody says; the last is sqlglot's own superset of all.
+# The dialects to try if none is known; the last is sqlglot's own superset of all.
 _GUESSES = ("postgres", "mysql", "sqlite", "")
-# Comments that MySQL runs, and comments in comments: versions of sqlglot differ about them.
+# Comments that MySQL runs, and nested comments: versions of sqlglot treat them differently.
 _AMBIGUOUS = re.compile(r"/\*!|/\*(?:(?!\*/)[\s\S])*?/\*")
 _PATH = re.compile(
     r"(?:^|;)\s*(?:SET\s+(?:(?:LOCAL|SESSION)\s+)?(?:search_path\b|SCHEMA\b)|USE\s)"
@@ -62,7 +62,7 @@ _PARAMETER = re.compile(r"%\(\w+\)s|%s\b|(?<![:\w\\]):[A-Za-z_]\w*")
 _TABLES = frozenset({"TABLE", "VIEW"})
 _TYPES = frozenset({"DOMAIN", "TYPE"})
 _ON_TABLE = frozenset({"POLICY", "RULE", "TRIGGER"})
-# No table, column, index or type comes or goes with these.
+# These create and drop no table, column, index or type.
 _OTHER_KINDS = word_set(
     """
     AGGREGATE CAST COLLATION DATABASE EVENT EXTENSION FUNCTION OPERATOR OWNED PROCEDURE PUBLICATION
@@ -80,14 +80,14 @@ _INERT = word_set(
 )
 _ROWS = frozenset({"(", "DELETE", "INSERT", "MERGE", "SELECT", "TABLE", "UPDATE", "VALUES", "WITH"})
 _DEFINING = word_set("; ALTER CALL CREATE DROP EXEC EXECUTE RENAME TRUNCATE")
-# What a statement may do that cannot be read, by its verb; any other may do anything.
+# What an unreadable statement may do, by its verb; any other may do anything.
 _MAY_DO = {
     **dict.fromkeys(_INERT | {"DELETE", "INSERT", "MERGE"}, (Action.USE,)),
     **dict.fromkeys(("COMMENT", "REPLACE", "TRUNCATE", "UPDATE"), (Action.USE,)),
     "CREATE": (Action.CREATE, Action.USE),
     "DROP": (Action.DROP,),
 }
-# The kinds of objects that come and go with one of these.
+# The kinds of objects that are created and dropped with one of these.
 _KINDS_WITH = {
     **dict.fromkeys(_TYPES, frozenset({Kind.TYPE})),
     **dict.fromkeys((_ON_TABLE | _OTHER_KINDS) - {"DATABASE", "SCHEMA"}, frozenset[Kind]()),
@@ -95,19 +95,19 @@ _KINDS_WITH = {
 }
 _KIND_OF = {"DOMAIN": Kind.TYPE, "INDEX": Kind.INDEX, "TYPE": Kind.TYPE}
 _DROP_ENDS = ("CASCADE", "CONSTRAINTS", "PURGE", "RESTRICT")
-# Actions of ALTER TABLE that concern the table only as a whole, and what tells of other actions.
+# Actions of ALTER TABLE on the table as a whole, and the words of other actions.
 _ABOUT_TABLE = word_set(
     "AUTO_INCREMENT CHARACTER COLLATE COMMENT CONVERT DISABLE ENABLE ENGINE NOCHECK OWNER VALIDATE"
 )
 _ACTIONS = word_set("ADD ALTER ATTACH CHANGE DETACH DROP INHERIT MODIFY RENAME")
-# An action that cannot be read may concern other tables where one of these words stands in it.
+# An unreadable action may concern other tables if it contains one of these words.
 _REACHES_OUT = frozenset(
     {"EXCHANGE", "OF", "PARTITION", "REFERENCES", "RENAME", "SCHEMA", "SWITCH"}
 )
 
 
 def moves_names(known: str) -> bool:
-    """Whether a script, as far as it is known, changes the schema that names without one mean."""
+    """Whether a script, as far as it is known, changes the schema of unqualified names."""
     return _PATH.search(known) is not None
 
 
@@ -119,20 +119,20 @@ _CHANGING_ROWS = re.compile(
 
 
 def verb_for_rows(script: str) -> str:
-    """The first verb of a script that may change rows; ``""`` where none may."""
+    """The first verb of a script that may change rows; ``""`` if there is none."""
     found = _CHANGING_ROWS.search(_COMMENT.sub(" ", script[:MOST_CHARACTERS]))
     return found[1].upper() if found else ""
 
 
 def may_do(known: str) -> tuple[Action, ...]:
-    """What a script may do of which only parts are known; nothing where it may do anything."""
+    """What a partly known script may do; empty if it may do anything."""
     verb, *words = re.findall(r"\w+|;", known.upper()) or [""]
     reads = verb == "SELECT" and "FROM" in words and "INTO" not in words
     changes_rows = verb in ("DELETE", "INSERT", "UPDATE")
     return (Action.USE,) if (reads or changes_rows) and _DEFINING.isdisjoint(words) else ()
 
 
-def read_sql(  # noqa: PLR0913  (how it is read, by name)
+def read_sql(  # noqa: PLR0913  (options, by name)
     script: str,
     line: int,
     *,
@@ -145,15 +145,14 @@ def read_sql(  # noqa: PLR0913  (how it is read, by name)
 
     Args:
         script: any number of statements.
-        line: where it stands.
-        dialect: SQLAlchemy's name of the dialect; ``None`` where it is not known.
-        certain: whether it is run whenever the migration is.
-        database: the bind that it is run on, in a multi-database environment.
-        allowance: how much may still be read of the migration that it stands in; ``None`` where it
-            stands alone.
+        line: its 1-based line.
+        dialect: SQLAlchemy's name of the dialect; ``None`` if unknown.
+        certain: whether it runs whenever the migration does.
+        database: the bind that it runs on, in a multi-database environment.
+        allowance: how much of its migration's SQL may still be read; ``None`` if it stands alone.
 
     Yields:
-        What it does and what of it cannot be known, in order; places are for the caller to set.
+        The effects and what cannot be known, in order; the caller sets the places.
     """
     for effect in _read(script, _DIALECTS.get(dialect or ""), allowance or Allowance()):
         if isinstance(effect, Opaque):
@@ -169,7 +168,7 @@ def read_sql(  # noqa: PLR0913  (how it is read, by name)
 
 
 def _read(script: str, dialect: str | None, allowance: Allowance) -> Iterable[Effect | Opaque]:
-    """What a script does, read as the dialect in which the most of it can be read."""
+    """The effects of a script, in the dialect in which most of it can be read."""
     if len(script) > MOST_CHARACTERS:
         return (Opaque(f"a SQL script of {len(script):,} characters", 0),)
     if len(script) > allowance.characters:
@@ -193,7 +192,7 @@ def _read(script: str, dialect: str | None, allowance: Allowance) -> Iterable[Ef
 def _statements(script: Script) -> Effects:
     try:
         statements = list(split(script.tokens(), script.dialect))
-    # sqlglot raises more than its own errors on what nobody has tried.
+    # sqlglot also raises other errors than its own on unusual input.
     except Exception:
         script.failures = MOST_STATEMENTS
         yield Opaque(f"SQL that cannot be read: {beginning(script.text)}", 0)
@@ -220,12 +219,14 @@ def read_statement(tokens: Sequence[Any], script: Script) -> Effects:
             yield from list(_READERS[verb](words, tokens, script))
         elif verb not in _INERT or runs_on(tokens) or is_block(words):
             raise Unread
-    except Exception:  # sqlglot raises more than its own errors, and trees have unknown shapes
+    except (
+        Exception
+    ):  # sqlglot also raises other errors than its own, and trees have unknown shapes
         yield _unread(tokens, script)
 
 
 def _kind(words: Words) -> str:
-    """The kind of object that a statement is about, ``""`` for none that is known.
+    """The kind of object that a statement is about; ``""`` if it is unknown.
 
     The words go on behind it.
     """
@@ -247,7 +248,7 @@ def _create(words: Words, tokens: Sequence[Any], script: Script) -> Effects:
         yield create(type_)
     elif kind in _TABLES or kind == "INDEX":
         if kind == "INDEX" and words.peek(1) == ".":
-            raise Unread  # which is taken for a name and its table
+            raise Unread  # it would be read as a name and its table
         from flask_chainfix.schema.sql.trees import created
 
         for options in (["WITH", "NO", "DATA"], ["WITH", "DATA"]):
@@ -325,7 +326,7 @@ def _alter(words: Words, tokens: Sequence[Any], script: Script) -> Effects:
 def _alter_table(
     table: SchemaObject, words: Words, tokens: Sequence[Any], script: Script
 ) -> Effects:
-    """What the actions behind ALTER TABLE and the name do."""
+    """The effects of the actions after ALTER TABLE and the name."""
     from flask_chainfix.schema.sql.trees import altered
 
     try:
@@ -346,7 +347,7 @@ def _alter_table(
 
 
 def _value(type_: SchemaObject, words: Words) -> list[Effect | Opaque]:
-    """What ALTER TYPE does to a value of an enumerated type."""
+    """The effects of ALTER TYPE on a value of an enumerated type."""
     if words.takes("ADD", "VALUE"):
         certain = not words.takes("IF", "NOT", "EXISTS")
         value = type_.part(Kind.VALUE, words.text())
@@ -360,7 +361,7 @@ def _value(type_: SchemaObject, words: Words) -> list[Effect | Opaque]:
 
 
 def _renamed(thing: SchemaObject, words: Words) -> list[Effect | Opaque]:
-    """What a rename or a move to another schema does, where nothing else stands here."""
+    """The effects of a rename or a move to another schema, if nothing else follows."""
     if words.takes("RENAME", "TO"):
         new = words.qualified()
         after = thing._replace(name=new.name, schema=new.schema or thing.schema)

@@ -1,4 +1,4 @@
-"""sqlglot's trees of CREATE and ALTER statements -> what those do to tables and their parts."""
+"""sqlglot's trees of CREATE and ALTER statements -> their effects on tables and their parts."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _PARTS = {
     "FOREIGN KEY": Kind.CONSTRAINT,
     "INDEX": Kind.INDEX,
 }
-# What versions of sqlglot take for the name of a column where a key or a constraint is defined.
+# Words of keys and constraints that versions of sqlglot parse as the name of a column.
 _BEGIN_KEYS = word_set(
     """
     check constraint exclude foreign fulltext index key like partition period primary spatial
@@ -39,10 +39,10 @@ _ARGUMENTS_OF_CREATE = frozenset(
 
 
 def created(root: exp.Expr, script: Script) -> Effects:
-    """What a CREATE TABLE, CREATE VIEW or CREATE INDEX does.
+    """The effects of a CREATE TABLE, CREATE VIEW or CREATE INDEX.
 
     Raises:
-        Unread: the tree is none of those that are known.
+        Unread: the tree has an unknown shape.
     """
     if not isinstance(root, exp.Create):
         raise Unread
@@ -51,13 +51,13 @@ def created(root: exp.Expr, script: Script) -> Effects:
     effects: Effects = _index(index) if index is not None else _table(root, script)
     anyway = not root.args.get("exists")
     for effect in effects:
-        # What is replaced was there before: whether it was, is not known.
+        # It is unknown whether the replaced object existed before.
         replaced = root.args.get("replace") and getattr(effect, "action", None) is Action.CREATE
         yield from (effect,) if anyway and not replaced else doubtful((effect,))
 
 
 def _table(root: exp.Create, script: Script) -> Effects:
-    """A table or view: what others must have made comes first."""
+    """A table or view; the objects that it needs come first."""
     listed = root.this if isinstance(root.this, exp.Schema) else None
     table = _named(listed.this if listed is not None else root.this)
     properties = root.args.get("properties")
@@ -73,7 +73,7 @@ def _table(root: exp.Create, script: Script) -> Effects:
     for part in listed.expressions if listed is not None and not view else ():
         parts += _element(part, table, script)
     rows = list(read_rows(query, script)) if query is not None else []
-    if view and script.dialect == "sqlite":  # which does not look for what a view is made of
+    if view and script.dialect == "sqlite":  # it does not check the sources of a view
         rows = list(doubtful(rows))
     for effect in [*parts, *rows]:
         if (
@@ -92,7 +92,7 @@ def _table(root: exp.Create, script: Script) -> Effects:
 
 
 def _is_own(use_: Effect, table: SchemaObject) -> bool:
-    """Whether a table that is being made needs something of itself."""
+    """Whether a new table uses something of itself."""
     thing = use_.object
     if thing.kind is Kind.TYPE or (thing.table or thing.name) != table.name:
         return False
@@ -113,10 +113,10 @@ def _index(index: exp.Index) -> Iterator[Effect]:
 
 
 def altered(root: exp.Expr, table: SchemaObject, script: Script) -> Iterator[Effect]:
-    """What the actions of an ALTER TABLE do.
+    """The effects of an ALTER TABLE's actions.
 
     Raises:
-        Unread: the tree, or one of the actions, is none of those that are known.
+        Unread: the tree or an action has an unknown shape.
     """
     if type(root).__name__ not in ("Alter", "AlterTable"):
         raise Unread
@@ -216,9 +216,9 @@ def _column(node: exp.ColumnDef, table: SchemaObject, script: Script) -> Iterato
 def _constraint(
     node: exp.Expr, table: SchemaObject, script: Script, *, alone: bool = False, name: str = ""
 ) -> Iterator[Effect]:
-    """What a constraint or key of a table creates and uses.
+    """The objects that a constraint or key of a table creates and uses.
 
-    ``alone`` where it is added to a table that is there, and needs its columns.
+    ``alone`` if it is added to an existing table, and needs its columns.
     """
     if isinstance(node, exp.Constraint):
         (inner,) = node.expressions
@@ -238,7 +238,7 @@ def _constraint(
 
 
 def _own_name(node: exp.Expr) -> tuple[object, Iterable[object], Kind]:
-    """The name that a key gives itself, its columns, and what it is."""
+    """The name of a key, its columns, and its kind."""
     if isinstance(node, exp.UniqueColumnConstraint) and isinstance(node.this, exp.Schema):
         return node.this.this, node.this.expressions, Kind.INDEX
     if isinstance(node, exp.IndexColumnConstraint):
@@ -251,7 +251,7 @@ def _own_name(node: exp.Expr) -> tuple[object, Iterable[object], Kind]:
 
 
 def _reference(node: exp.Reference, script: Script) -> Iterator[Effect]:
-    """The table and the columns behind REFERENCES, which SQLite does not look for."""
+    """The table and the columns after REFERENCES, which SQLite does not check."""
     certain = script.dialect != "sqlite"
     target = node.this
     columns = target.expressions if isinstance(target, exp.Schema) else ()
@@ -265,7 +265,7 @@ def _named(node: object) -> SchemaObject:
     """The name of a table.
 
     Raises:
-        Unread: it is none, or says more than a name.
+        Unread: the node is none, or has more than a name.
     """
     if not isinstance(node, exp.Table) or not isinstance(node.this, exp.Identifier):
         raise Unread
@@ -289,10 +289,10 @@ def _text(node: object) -> str:
 
 
 def _only(node: exp.Expr, known: Iterable[str]) -> None:
-    """Insist that a node says nothing but what is read of it.
+    """Refuse a node that has more parts than are read.
 
     Raises:
-        Unread: it says more.
+        Unread: it has more.
     """
     if any(value and name not in known for name, value in node.args.items()):
         raise Unread
