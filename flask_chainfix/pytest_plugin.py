@@ -59,7 +59,7 @@ def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, A
             sys.meta_path.insert(0, _AsWritten)
         from flask_chainfix.common.signals import without_garbage_collection
 
-        with without_garbage_collection():  # of what imports make nothing becomes garbage
+        with without_garbage_collection():  # imports create no garbage
             collected.get_result().result.extend(_items(collector, _place(collector.config)))
 
 

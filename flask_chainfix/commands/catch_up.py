@@ -82,18 +82,18 @@ def plan_catch_up(
         databases: which databases.
         server: the URL of a server for scratch databases, or ``OWN_SERVER``; ``None`` where none is
             named.
-        progress: called with what is done, how much there is in all, and what is running.
+        progress: called with the steps done, the steps in all, and what is running.
 
     Returns:
         A plan with its edits, proved; no plan where no database lacks anything.
 
     Raises:
         NoMigrations: there is nothing to compare with.
-        RepairInterrupted, RepairRunning: an earlier repair is not at its end.
+        RepairInterrupted, RepairRunning: an earlier repair is unfinished.
         CannotPlan: the chain is broken, or what a database lacks cannot be added.
         UnsafeForDatabases: the rows or the stamp of a database do not allow it.
         DatabaseUnreachable: a database cannot be read.
-        BadConfiguration, BadDatabase: there is no telling which databases are meant.
+        BadConfiguration, BadDatabase: it is unclear which databases are meant.
         RehearsalFailed, CannotRehearse, NoScratchDatabase, ScratchLeftBehind: it cannot be proved.
     """
     from flask_chainfix.databases.live_schema import trace_databases

@@ -118,11 +118,11 @@ def carry_out_finish(
         runtime: the environment.
         plan: what is to be run.
         wishes: as in ``plan_finish``.
-        progress: called with what is done, how much there is in all, and what is running.
+        progress: called with the steps done, the steps in all, and what is running.
 
     Raises:
         CannotBackUp: nothing was changed.
-        StaleSnapshot: a database is otherwise by now.
+        StaleSnapshot: a database has changed.
         StatementFailed: a statement has failed; the message tells what has run.
         RowsNotMoved: all has run, and a stamp could not be moved.
     """

@@ -94,7 +94,7 @@ def check(  # noqa: PLR0913  (what users can ask of it)
     Raises:
         NoMigrations: there is nothing to check.
         CannotReadGit: Git cannot tell what is staged, or what they are to be compared with.
-        BadConfiguration, BadDatabase: there is no telling which databases are meant.
+        BadConfiguration, BadDatabase: it is unclear which databases are meant.
     """
     runtime = replace(runtime, own_template=False)
     progress(0, 0, "the migrations")

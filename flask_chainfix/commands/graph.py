@@ -36,7 +36,7 @@ def graph(  # noqa: PLR0913  (what users can ask of it)
     Raises:
         NoMigrations: there is nothing to draw.
         CannotReadGit: Git cannot tell what that revision has.
-        BadConfiguration, BadDatabase: there is no telling which databases are meant.
+        BadConfiguration, BadDatabase: it is unclear which databases are meant.
     """
     checked = check(
         runtime, tools, strict=False, schema=in_detail, databases=databases, progress=progress

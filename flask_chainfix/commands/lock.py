@@ -33,7 +33,7 @@ def plan_lock(
 
     Raises:
         NoMigrations: there is nothing to write down.
-        RepairInterrupted, RepairRunning: an earlier repair is not at its end.
+        RepairInterrupted, RepairRunning: an earlier repair is unfinished.
         CannotPlan: nobody can tell the heads of the chain, or ``written`` is none of its files.
         CannotWrite: what has the lock's name is no file that could be replaced.
         CannotRewrite: Alembic's configuration cannot be changed with certainty.

@@ -31,7 +31,7 @@ from flask_chainfix.planning.relocation import MoveWishes, refuse_skipping, relo
 from flask_chainfix.rehearsal.confirm import foresee
 from flask_chainfix.report.results import Planning
 
-_NAMED = 3  # revisions that a sentence names
+_NAMED = 3  # revisions named in one sentence
 
 
 def plan_move(
@@ -52,13 +52,13 @@ def plan_move(
 
     Returns:
         A plan with its edits, and the rows that each database is to have; no plan where all stands
-        there already; an error where there can be none.
+        there already; an error where no plan is possible.
 
     Raises:
         NoMigrations: there is nothing to move.
-        RepairInterrupted, RepairRunning: an earlier repair is not at its end.
+        RepairInterrupted, RepairRunning: an earlier repair is unfinished.
         DatabaseUnreachable: a database cannot be asked where it stands.
-        BadConfiguration, BadDatabase: there is no telling which databases are meant.
+        BadConfiguration, BadDatabase: it is unclear which databases are meant.
     """
     refuse_interrupted(runtime, tools)
     diagnosis = read_and_judge(runtime, tools)

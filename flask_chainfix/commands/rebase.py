@@ -46,7 +46,7 @@ from flask_chainfix.planning.proposal import Planned, Proposal, refuse_unknown_r
 from flask_chainfix.rehearsal.confirm import foresee
 from flask_chainfix.report.results import Planning
 
-_NAMED = 3  # revisions that a sentence names
+_NAMED = 3  # revisions named in one sentence
 
 
 @dataclass(frozen=True)
@@ -109,14 +109,14 @@ def plan_rebase(  # noqa: PLR0913  (what a rebase depends on)
 
     Returns:
         A plan with its edits, and the rows that each database is to have; no plan where there is
-        nothing to do; an error where there can be none.
+        nothing to do; an error where no plan is possible.
 
     Raises:
         NoMigrations: there is nothing to move.
-        RepairInterrupted, RepairRunning: an earlier repair is not at its end.
+        RepairInterrupted, RepairRunning: an earlier repair is unfinished.
         CannotReadGit: there is no such Git revision, or Git cannot tell.
         DatabaseUnreachable: a database cannot be asked where it stands.
-        BadConfiguration, BadDatabase: there is no telling which databases are meant, or there is
+        BadConfiguration, BadDatabase: it is unclear which databases are meant, or there is
             none to downgrade.
     """
     refuse_interrupted(runtime, tools)

@@ -67,12 +67,12 @@ def carry_out_downgrading(  # noqa: PLR0913  (as carry_out)
         planning: what was worked out.
         planned: its plan.
         databases: as in ``plan_rebase``.
-        progress: called with what is done, how much there is in all, and what is running.
+        progress: called with the steps done, the steps in all, and what is running.
         backup: whether the databases are copied first.
 
     Raises:
         CannotBackUp, CannotRehearse, CannotPlan: nothing was changed.
-        StaleSnapshot: the chain or a database is another by now.
+        StaleSnapshot: the chain or a database has changed.
         ChainFixError: it could not be done; every file is as it was, and the message says how the
             databases are.
     """

@@ -73,9 +73,9 @@ def plan_repair(
 
     Raises:
         NoMigrations: there is nothing to repair.
-        RepairInterrupted, RepairRunning: an earlier repair is not at its end.
+        RepairInterrupted, RepairRunning: an earlier repair is unfinished.
         DatabaseUnreachable: a database cannot be asked where it stands.
-        BadConfiguration, BadDatabase: there is no telling which databases are meant.
+        BadConfiguration, BadDatabase: it is unclear which databases are meant.
     """
     refuse_interrupted(runtime, tools)
     diagnosis = read_and_judge(runtime, tools, strict=wishes.strict, may_be_empty=True)

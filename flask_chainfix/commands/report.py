@@ -46,7 +46,7 @@ def analyse(
     Raises:
         NoMigrations: there is nothing to analyse.
         CannotReadGit: Git cannot tell what that revision has.
-        BadConfiguration, BadDatabase: there is no telling which databases are meant.
+        BadConfiguration, BadDatabase: it is unclear which databases are meant.
     """
     drawn = graph(
         runtime,

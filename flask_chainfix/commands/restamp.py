@@ -70,8 +70,8 @@ def plan_restamp(
 
     Raises:
         CannotPlan: the chain is broken, or what is asked for names unknown revisions.
-        RepairInterrupted, RepairRunning: an earlier repair is not at its end.
-        BadConfiguration, BadDatabase: there is no telling which databases are meant.
+        RepairInterrupted, RepairRunning: an earlier repair is unfinished.
+        BadConfiguration, BadDatabase: it is unclear which databases are meant.
     """
     refuse_interrupted(runtime, tools)
     diagnosis = knowing_lost(runtime, read_and_judge(runtime, tools))
@@ -131,7 +131,7 @@ def move_rows(  # noqa: PLR0913  (what a move depends on)
 
     Raises:
         CannotWrite, RepairRunning: the journal cannot be written; what was moved before is in it.
-        StaleSnapshot: the chain is another by now.
+        StaleSnapshot: the chain has changed.
     """
     directory = runtime.environment.directory
     with disk.locked(directory):

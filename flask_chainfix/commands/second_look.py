@@ -63,7 +63,7 @@ def refuse_changed(environment: Environment, before: Facts) -> None:
     """Stop where the migrations are no longer those of the plan.
 
     Raises:
-        StaleSnapshot: a file is another by now.
+        StaleSnapshot: a file has changed.
     """
     if disk.read_snapshot(environment)[0].files != before.files:
         raise StaleSnapshot(

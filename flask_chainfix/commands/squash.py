@@ -97,16 +97,16 @@ def plan_squash(
         tools: how the user would type commands.
         wishes: what the user asks.
         databases: which databases must not be below that revision.
-        progress: called with what is done, what there is to do, and what is running.
+        progress: called with the steps done, the steps in all, and what is running.
 
     Raises:
         NoMigrations: there is nothing to squash.
-        RepairInterrupted, RepairRunning: an earlier repair is not at its end.
+        RepairInterrupted, RepairRunning: an earlier repair is unfinished.
         CannotPlan: the chain does not allow it, or the new migration makes something else.
         UnsafeForDatabases, DatabaseUnreachable: a known database is below, or cannot be asked.
         CannotReadGit: there is no such Git revision.
         RehearsalFailed, CannotRehearse, NoScratchDatabase: a chain cannot be run.
-        BadConfiguration, BadDatabase: there is no telling which databases are meant.
+        BadConfiguration, BadDatabase: it is unclear which databases are meant.
     """
     refuse_interrupted(runtime, tools)
     diagnosis = read_and_judge(runtime, tools)

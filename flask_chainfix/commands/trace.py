@@ -51,7 +51,7 @@ def trace(
 
     Raises:
         NoMigrations: there is nothing to compare with.
-        BadConfiguration, BadDatabase: there is no telling which databases are meant.
+        BadConfiguration, BadDatabase: it is unclear which databases are meant.
         DatabaseUnreachable: none of them can be read.
     """
     from flask_chainfix.databases.live_schema import trace_databases

@@ -49,7 +49,7 @@ def look_back(
         CannotRead: the journal is damaged.
         RowsNotPutBack: a database of the journal is none of those that are named, has run what the
             old files do not have, or has gone on with files that stay.
-        BadConfiguration, BadDatabase: there is no telling which databases are meant.
+        BadConfiguration, BadDatabase: it is unclear which databases are meant.
     """
     recorded = {move.identity: move for move in disk.recorded_moves(journal)}
     if not (recorded or journal.entries):

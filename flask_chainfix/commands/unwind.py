@@ -84,16 +84,16 @@ def plan_unwind(
         runtime: the environment.
         tools: how the user would type commands.
         wishes: what is to be taken back.
-        progress: called with what is done, how much there is in all, and what is running.
+        progress: called with the steps done, the steps in all, and what is running.
 
     Returns:
         A plan; without databases where none is ahead.
 
     Raises:
         CannotPlan: the chain is broken, or a lost revision cannot be taken back with certainty.
-        RepairInterrupted, RepairRunning: an earlier repair is not at its end.
+        RepairInterrupted, RepairRunning: an earlier repair is unfinished.
         DatabaseUnreachable: a database cannot be read.
-        BadConfiguration, BadDatabase: there is no telling which databases are meant.
+        BadConfiguration, BadDatabase: it is unclear which databases are meant.
         CannotReadGit: the Git revision that is named cannot be read.
     """
     refuse_interrupted(runtime, tools)
@@ -162,7 +162,7 @@ def offered(
         progress: called with the databases done, the databases in all, and the last one's name.
 
     Raises:
-        BadConfiguration, BadDatabase: there is no telling which databases are meant.
+        BadConfiguration, BadDatabase: it is unclear which databases are meant.
     """
     snapshot = Facts.around(disk.read_snapshot(runtime.environment)[0])
     now = survey(runtime, snapshot, replace(databases, own=True, in_passing=True), progress)
@@ -201,14 +201,14 @@ def carry_out_unwind(
         runtime: the environment.
         plan: what is to be taken back.
         wishes: as in ``plan_unwind``.
-        progress: called with what is done, how much there is in all, and what is running.
+        progress: called with the steps done, the steps in all, and what is running.
 
     Returns:
         Where each database stands now; with an error where one of them is not what it should be.
 
     Raises:
         CannotBackUp: nothing was changed.
-        StaleSnapshot: a database, or the chain, is another by now; nothing was changed.
+        StaleSnapshot: a database or the chain has changed; nothing was changed.
         CannotPlan, CannotRehearse: ``env.py`` cannot be run; nothing was changed.
         RepairRunning, CannotWrite: another repair is at work, or cannot be told of this one.
     """

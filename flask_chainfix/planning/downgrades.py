@@ -18,7 +18,7 @@ from flask_chainfix.model.databases import Downgrade, Move, MoveResult, MoveStat
 from flask_chainfix.planning.proposal import Proposal
 from flask_chainfix.schema.footprint import Footprint
 
-_NAMED = 3  # revisions that a sentence names
+_NAMED = 3  # revisions named in one sentence
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from flask_chainfix.model.plans import Plan, Reason
 from flask_chainfix.planning.linking.draft import Links
 from flask_chainfix.planning.linking.safety import refuse_unsafe
 
-_NAMED = 3  # revisions that a sentence names
+_NAMED = 3  # revisions named in one sentence
 
 
 @dataclass(frozen=True)

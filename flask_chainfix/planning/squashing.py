@@ -18,7 +18,7 @@ from flask_chainfix.model.plans import CarryOver
 from flask_chainfix.planning.linking.strategies import require_known_headers
 from flask_chainfix.schema.footprint import Action
 
-_NAMED = 3  # revisions that a sentence names
+_NAMED = 3  # revisions named in one sentence
 _REMEDY = way("repair the chain first", "{fixchain} repair{databases}")
 
 

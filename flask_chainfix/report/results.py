@@ -88,10 +88,10 @@ class Checked(Proposed):
     """check: what is wrong, and what a repair would make of it.
 
     Attributes:
-        queue: how branches can land that have not yet; ``None`` where nobody has asked.
+        queue: how branches can land that have not yet; ``None`` if not asked for.
         staged: whether the index was judged, not what lies on the disk.
         unstaged: the files that lie otherwise on the disk than in the index, which was judged.
-        sql: what the revisions that others do not have would run; ``None`` where nobody has asked.
+        sql: what the revisions that others do not have would run; ``None`` if not asked for.
     """
 
     command: str = "check"
