@@ -23,19 +23,19 @@ def graph(  # noqa: PLR0913  (what users can ask of it)
     in_detail: bool,
     progress: Progress,
 ) -> Drawn:
-    """Check the chain, and find out what else a picture of it shows.
+    """Check the chain, and collect what else a picture of it shows.
 
     Args:
         runtime: the environment.
         tools: how the user would type commands.
-        databases: which databases to ask where they stand; none if it names none.
-        against: the Git revision whose migrations are compared; ``None`` for none.
+        databases: which databases to read; may be none.
+        against: the Git revision to compare with; ``None`` for none.
         in_detail: whether to read what each migration does to the schema, and who wrote it.
-        progress: called with the databases done, the databases in all, and what is looked at.
+        progress: called with the databases done, the databases in all, and the current one's name.
 
     Raises:
         NoMigrations: there is nothing to draw.
-        CannotReadGit: Git cannot tell what that revision has.
+        CannotReadGit: the Git revision cannot be read.
         BadConfiguration, BadDatabase: it is unclear which databases are meant.
     """
     checked = check(
@@ -54,7 +54,7 @@ def graph(  # noqa: PLR0913  (what users can ask of it)
 
 
 def _knowing_authors(checked: Checked, snapshot: Facts) -> Checked:
-    """The result with when the files landed in version control, which a plan knows already."""
+    """The result with when the files landed in Git, unless a plan has that already."""
     if snapshot.landed is not None or not snapshot.environment.asks_git:
         return checked
     from flask_chainfix.git.landings import read_history
