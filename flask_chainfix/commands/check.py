@@ -143,7 +143,7 @@ def check(  # noqa: PLR0913  (what users can ask of it)
         if checked.exit_code:
             checked = checked.noticing(_PLANNED_WITHOUT_STAGED)
     elif against is not None and (missing or diagnosis.snapshot.databases.sought):
-        # Two slow Git queries would take too long.
+        # After the comparison, a second slow Git query for the plan would take too long.
         checked = checked.noticing(_PLANNED_WITHOUT_AGAINST)
     else:
         checked = _foreseen(runtime, checked, databases)

@@ -29,7 +29,7 @@ from flask_chainfix.rehearsal import round_trip
 from flask_chainfix.rehearsal.round_trip import RehearsalRequest
 from flask_chainfix.report.results import Planning, Rehearsed
 
-# What rows are against.
+# Failures caused by existing rows.
 _OF_ROWS = (Trouble.NULLS, Trouble.VIOLATED, Trouble.CAST)
 # A missing parent, a cycle, a missing dependency.
 _UNLOADABLE = frozenset({"FC103", "FC105", "FC107"})
