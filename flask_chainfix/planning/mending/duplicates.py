@@ -104,7 +104,7 @@ def copies(case: Case) -> Iterator[Mend]:
     """Delete all but one of the files that are copies of each other.
 
     Raises:
-        CannotRewrite: several of them are outside the version locations, where others may need them.
+        CannotRewrite: several are outside the version locations, where others may need them.
     """
     for revision in case.snapshot.graph.duplicates:
         kept: list[MigrationFile] = []
