@@ -21,7 +21,7 @@ from flask_chainfix.report import Detail
 if TYPE_CHECKING:
     from flask_chainfix.environment.locate import Runtime
 
-OWN = "\0own"  # what --database without a URL means; nobody can type it
+OWN = "\0own"  # the value of --database without a URL; it cannot be typed
 _VALUES = ("urls", "file", "schemas", "stamps", "no_database")
 Decorator = Callable[[Any], Any]
 

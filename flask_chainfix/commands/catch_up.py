@@ -80,7 +80,7 @@ def plan_catch_up(
         runtime: the environment.
         tools: how the user would type commands.
         databases: which databases.
-        server: the URL of a server for scratch databases, or ``OWN_SERVER``; ``None`` where none is
+        server: the URL of a server for scratch databases, or ``OWN_SERVER``; ``None`` if none is
             named.
         progress: called with the steps done, the steps in all, and what is running.
 

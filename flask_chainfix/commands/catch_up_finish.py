@@ -33,7 +33,7 @@ class FinishWishes(NamedTuple):
     Attributes:
         revision: the revision that stopped half-way.
         databases: which databases.
-        server: the URL of a server for scratch databases, or ``OWN_SERVER``; ``None`` where none is
+        server: the URL of a server for scratch databases, or ``OWN_SERVER``; ``None`` if none is
             named.
         backup: whether to back up each database first.
     """
