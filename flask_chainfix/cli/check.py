@@ -117,7 +117,7 @@ def check(  # noqa: PLR0913  (an option each)
                 without_git(runtime, no_git),
                 replace(
                     tools,
-                    against=f"{' --staged' if staged else ''}{_written(against, since)}",
+                    against=f"{' --staged' if staged else ''}{_as_typed(against, since)}",
                 ),
                 strict=strict,
                 schema=schema,
@@ -132,7 +132,7 @@ def check(  # noqa: PLR0913  (an option each)
     run(context, output_format, work)
 
 
-def _written(against: Against | None, since: str | None) -> str:
+def _as_typed(against: Against | None, since: str | None) -> str:
     """The options as the user would type them again."""
     new = "" if since is None else f" --since {ref_word(since)}"
     if against is None:

@@ -13,7 +13,7 @@ from flask_chainfix.model.findings import Explanation
 from flask_chainfix.report.results import Explained
 
 
-def _meant(
+def _explanations_for(
     context: click.Context, parameter: click.Parameter, value: str | None
 ) -> tuple[Explanation, ...]:
     """The explanation with this code or name; all of them without one."""
@@ -33,7 +33,7 @@ def _meant(
 
 
 @click.command(cls=Command, example="FC102")
-@click.argument("explained", metavar="[CODE]", required=False, callback=_meant)
+@click.argument("explained", metavar="[CODE]", required=False, callback=_explanations_for)
 @format_option()
 @click.pass_context
 def explain(context: click.Context, explained: tuple[Explanation, ...], output_format: str) -> None:

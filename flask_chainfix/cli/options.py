@@ -200,7 +200,7 @@ def database_options(
             wishes = _wishes_from(values, by_default=by_default)
             if in_passing and OWN not in values["urls"] and wishes.schemas is None:
                 wishes = replace(wishes, in_passing=True)
-            context.meta[NAMED] = _written(wishes, values)
+            context.meta[NAMED] = _as_typed(wishes, values)
             for name in _VALUES:
                 values.pop(name, None)
             command(context, databases=wishes, **values)
@@ -242,7 +242,7 @@ def _wishes_from(values: Mapping[str, Any], *, by_default: bool) -> DatabaseWish
     return wishes
 
 
-def _written(wishes: DatabaseWishes, values: Mapping[str, Any]) -> dict[str, str]:
+def _as_typed(wishes: DatabaseWishes, values: Mapping[str, Any]) -> dict[str, str]:
     """The options as the user would type them again, as attributes of ``Tools``."""
     urls = []
     if wishes.urls:

@@ -146,7 +146,7 @@ def check(  # noqa: PLR0913  (what users can ask of it)
         # After the comparison, a second slow Git query for the plan would take too long.
         checked = checked.noticing(_PLANNED_WITHOUT_AGAINST)
     else:
-        checked = _foreseen(runtime, checked, databases)
+        checked = _with_repair(runtime, checked, databases)
     return checked if since is None else _narrowed(checked, since, behind=bool(behind))
 
 
@@ -249,7 +249,7 @@ def _behind(snapshot: Facts, tools: Tools) -> tuple[str, ...]:
     )
 
 
-def _foreseen(runtime: Runtime, checked: Checked, databases: DatabaseWishes) -> Checked:
+def _with_repair(runtime: Runtime, checked: Checked, databases: DatabaseWishes) -> Checked:
     """The result with the repair of the chain."""
     diagnosis, tools = checked.diagnosis, checked.tools
     wishes = Wishes(strict=diagnosis.strict)

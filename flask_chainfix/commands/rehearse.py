@@ -56,7 +56,7 @@ def rehearse(
     diagnosis = read_and_judge(runtime, tools).with_schema()
     now = diagnosis.snapshot
     old = _old_chain(runtime, now, request.start) if request.start else None
-    rehearsal = _said_to_be_broken(_run(runtime, request, now, progress, old), diagnosis)
+    rehearsal = _with_chain_fault(_run(runtime, request, now, progress, old), diagnosis)
     if rehearsal.gaps:
         shown = replace(diagnosis.snapshot, downgrade_gaps=rehearsal.gaps)
         diagnosis = replace(diagnosis, snapshot=shown).judge(Family.REHEARSAL)
@@ -75,7 +75,7 @@ def rehearse(
     return replace(result, exit_code=1 if rehearsal.differences or rehearsal.gaps else 0)
 
 
-def _said_to_be_broken(rehearsal: Rehearsal, diagnosis: Diagnosis) -> Rehearsal:
+def _with_chain_fault(rehearsal: Rehearsal, diagnosis: Diagnosis) -> Rehearsal:
     """The rehearsal, with a proper error if Alembic only printed a revision id."""
     failure = rehearsal.failure
     broken = [each for each in errors_of(diagnosis.findings) if each.code in _UNLOADABLE]
