@@ -90,7 +90,7 @@ def answer(context: click.Context, output_format: str, work: Callable[[], Result
     except (BrokenPipeError, CannotWrite, KeyboardInterrupt) as error:
         if isinstance(error, BrokenPipeError) and not result.is_done:
             raise  # click exits quietly on a closed pipe
-        result, stderr_too = _unwritten(context, result, error), True
+        result, stderr_too = _with_output_error(context, result, error), True
     if result.error is not None and stderr_too:
         with suppress(OSError, CannotWrite):  # stderr is gone as well
             echo(error_text(result.error, result.tools), err=True)
@@ -108,7 +108,7 @@ def _interrupted() -> Interrupted:
     return Interrupted(f"interrupted: {stays.value}", _WAYS_ON.get(stays, ""))
 
 
-def _unwritten(context: click.Context, result: Result, error: BaseException) -> Result:
+def _with_output_error(context: click.Context, result: Result, error: BaseException) -> Result:
     """The result as an error for stderr, since stdout failed; it says what was done."""
     if not result.is_done:
         if isinstance(error, KeyboardInterrupt):
@@ -224,17 +224,17 @@ def moving() -> Iterator[Progress]:
         raise _interrupted() from None
 
 
-def _agreeing() -> Remedy:
+def _command_with_yes() -> Remedy:
     """The command that was typed, plus --yes, without passwords."""
     text = "to agree without being asked"
     program, *typed = sys.argv
     program = os.path.basename(program)
     if program not in _PROGRAMS:
         return Remedy.of(f"{text}, run the same command with --yes")
-    return way(text, words((program, *map(_typed_again, typed), "--yes")))
+    return way(text, words((program, *map(_without_password, typed), "--yes")))
 
 
-def _typed_again(part: str) -> str:
+def _without_password(part: str) -> str:
     """A word of a command without a password in it."""
     from flask_chainfix.environment.messages import as_typed, masked
 
@@ -254,7 +254,7 @@ def ask(question: str) -> None:
     if sys.stdin is None or not sys.stdin.isatty():
         raise NeedsConsent(
             "no terminal to ask on; pass --yes",
-            _agreeing(),
+            _command_with_yes(),
             unchanged=True,
         )
     try:

@@ -52,17 +52,17 @@ class Group(click.Group):
         ctx.meta[_TYPED] = typed = tuple(args)
         if not typed:
             return super().parse_args(ctx, args)  # click shows the help
-        with _told_in_json(ctx, typed):
+        with _answered_in_json(ctx, typed):
             return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
-        with _told_in_json(ctx, ctx.meta[_TYPED]):
+        with _answered_in_json(ctx, ctx.meta[_TYPED]):
             return super().invoke(ctx)
 
 
 @contextmanager
-def _told_in_json(context: click.Context, typed: Sequence[str]) -> Iterator[None]:
+def _answered_in_json(context: click.Context, typed: Sequence[str]) -> Iterator[None]:
     try:
         yield
     except click.UsageError as error:

@@ -55,7 +55,7 @@ def read_and_judge(
     snapshot = Facts.around(read, surroundings=read_surroundings(runtime))
     if not may_be_empty:
         refuse_empty(snapshot)
-    notices += _noticed_unread(runtime.environment) + _noticed_strangers(runtime.environment)
+    notices += _unread_notices(runtime.environment) + _journal_notices(runtime.environment)
     diagnosis = Diagnosis(snapshot, strict=strict).judge(Family.CHAIN, Family.ENVIRONMENT)
     unknown = runtime.environment.settings.intended_bases.difference(snapshot.graph.bases)
     if unknown:
@@ -65,7 +65,7 @@ def read_and_judge(
     return diagnosis.noticing(*notices, *map(tools.spell_out, remarks))
 
 
-def _noticed_unread(environment: Environment) -> tuple[str, ...]:
+def _unread_notices(environment: Environment) -> tuple[str, ...]:
     """Notices about migrations that Alembic's configuration does not include."""
     files = [os.path.relpath(path) for path in disk.unread(environment)]
     if not files:
@@ -85,7 +85,7 @@ def refuse_empty(snapshot: Facts) -> None:
     if snapshot.files or any(each.rows for each in snapshot.databases.statuses):
         return
     places = ", ".join(str(place) for place in snapshot.environment.version_locations)
-    elsewhere = _noticed_unread(snapshot.environment)
+    elsewhere = _unread_notices(snapshot.environment)
     raise NoMigrations(
         "; ".join((f"there are no migrations in {places}", *elsewhere)),
         Remedy.of(
@@ -151,7 +151,7 @@ def noticed_interruption(runtime: Runtime, tools: Tools) -> tuple[str, ...]:
         return ()
 
 
-def _noticed_strangers(environment: Environment) -> tuple[str, ...]:
+def _journal_notices(environment: Environment) -> tuple[str, ...]:
     """Notices about journals that are ignored or unreadable."""
     try:
         return noticed_strangers(journals_of(environment))

@@ -125,7 +125,7 @@ def plan_catch_up(
         _refuse_rows(lacking, completed)
         planned = _planned(runtime, now, lacking, completed)
         states = Proof(runtime, now, planned.after, completed).run(lacking, progress)
-    proposal = Proposal(diagnosis, planned, moves=_as_they_are(now))
+    proposal = Proposal(diagnosis, planned, moves=_unchanged_moves(now))
     return replace(planning, proposal=proposal, states=states, exit_code=1)
 
 
@@ -339,7 +339,7 @@ def _planned(
     return Planned(plan, now, after, edits)
 
 
-def _as_they_are(now: Facts) -> tuple[MoveResult, ...]:
+def _unchanged_moves(now: Facts) -> tuple[MoveResult, ...]:
     """Moves that change no row: the new revision is above all of them."""
     return tuple(
         MoveResult(Move(each.name, each.identity, each.rows, each.rows), MoveState.UNCHANGED)

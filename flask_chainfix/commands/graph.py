@@ -49,11 +49,11 @@ def graph(  # noqa: PLR0913  (what users can ask of it)
         theirs = Published(against, read_branch(against, snapshot).files)
     if in_detail:
         progress(0, 0, "who wrote the migrations")
-        checked = _knowing_authors(checked, snapshot)
+        checked = _with_landings(checked, snapshot)
     return Drawn(tools=checked.tools, checked=checked, theirs=theirs, in_detail=in_detail)
 
 
-def _knowing_authors(checked: Checked, snapshot: Facts) -> Checked:
+def _with_landings(checked: Checked, snapshot: Facts) -> Checked:
     """The result with when the files landed in Git, unless a plan has that already."""
     if snapshot.landed is not None or not snapshot.environment.asks_git:
         return checked

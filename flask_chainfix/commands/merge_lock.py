@@ -87,11 +87,11 @@ def _settled(runtime: Runtime, versions: Versions) -> Settled | None:
             if any(each.path != environment.lock_path for each in merge.conflicts):
                 return None
             known = frozenset(foreseen.base.graph)
-            return _true_of(now.of_others(merge.files), known, ours)
+            return _lock_for(now.of_others(merge.files), known, ours)
     return None
 
 
-def _true_of(merged: Facts, known: frozenset[str], ours: bytes) -> Settled | None:
+def _lock_for(merged: Facts, known: frozenset[str], ours: bytes) -> Settled | None:
     """The lock of a merged chain; with several heads, the lock after a ``rebase``."""
     onto = ""
     errors = {finding.code for finding in errors_of(diagnose(merged))}

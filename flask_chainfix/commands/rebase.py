@@ -163,7 +163,7 @@ def _proposed(
     """
     try:
         _require_all(rebase)
-        rebase = _told_apart(rebase)
+        rebase = _with_own_ids(rebase)
         mine = _mine(rebase)
         plan = put_on_top(rebase.start, mine, rebase.upstream.ref)
     except (CannotPlan, CannotRewrite) as error:
@@ -182,12 +182,12 @@ def _proposed(
             plan = put_on_top(rebase.start, mine, rebase.upstream.ref)
         return from_where_they_are(with_moves(_checked(rebase, plan, mine), "rebase"))
     except UnsafeForDatabases as error:
-        return Proposal(rebase.diagnosis, obstacle=_without_vain_merge(runtime, rebase, error))
+        return Proposal(rebase.diagnosis, obstacle=_without_merge_remedy(runtime, rebase, error))
     except (CannotPlan, CannotRewrite) as error:
         return Proposal(rebase.diagnosis, obstacle=error)
 
 
-def _without_vain_merge(
+def _without_merge_remedy(
     runtime: Runtime, rebase: _Rebase, error: UnsafeForDatabases
 ) -> UnsafeForDatabases:
     """The error without the advice to merge if a merge would be refused as well."""
@@ -216,12 +216,12 @@ def lined_up(now: Facts, ref: str, there: Snapshot) -> Facts:
     diagnosis = Diagnosis(now).judge(Family.CHAIN)
     rebase = _Rebase(diagnosis, Upstream(ref), there, now)
     _require_all(rebase)
-    rebase = _told_apart(rebase, asks_git=False)
+    rebase = _with_own_ids(rebase, asks_git=False)
     plan = put_on_top(rebase.start, _mine(rebase), ref)
     return rebase.start.after(edits_for(rebase.start, plan.parents))
 
 
-def _told_apart(rebase: _Rebase, *, asks_git: bool = True) -> _Rebase:
+def _with_own_ids(rebase: _Rebase, *, asks_git: bool = True) -> _Rebase:
     """The rebase with new ids for mine if the main branch uses the same ids."""
     now = rebase.now
     if not rebase.there.graph.named_parents.keys() >= now.graph.duplicates.keys():
@@ -256,7 +256,7 @@ def _checked(rebase: _Rebase, plan: Plan, mine: Collection[str]) -> Proposal:
     replace(turn, now=start).refuse_skipping()
     remarks = remarks_on_links(before, edits)
     edits, after = with_lock(edits, after)
-    why = Reason("onto", f"{_so_many(mine)} of yours, on top of what {rebase.upstream.ref} has")
+    why = Reason("onto", f"{_counted(mine)} of yours, on top of what {rebase.upstream.ref} has")
     plan = replace(plan, order=after.graph.order, why=(why,))
     renamed = {**start.databases.renamed, **plan.renamed}
     start = replace(start, databases=replace(start.databases, renamed=renamed))
@@ -348,7 +348,7 @@ def _behind(rebase: _Rebase, missing: list[str]) -> CannotPlan:
     remedy |= way("bring back what was deleted here", deleted, again)
     verb = "is" if len(missing) == 1 else "are"
     return CannotPlan(
-        f"{upstream.ref} has {_so_many(missing)} that {verb} not here: {listing(missing, _NAMED)}",
+        f"{upstream.ref} has {_counted(missing)} that {verb} not here: {listing(missing, _NAMED)}",
         remedy,
     )
 
@@ -380,10 +380,10 @@ def _nothing_to_do(rebase: _Rebase, mine: Collection[str]) -> str:
         return f"nothing to do: {ref}, as this clone knows it, has every revision that is here"
     verb = "stands" if len(mine) == 1 else "stand"
     return (
-        f"nothing to do: {_so_many(mine)} of yours {verb} on top of what {ref} has, as this clone"
+        f"nothing to do: {_counted(mine)} of yours {verb} on top of what {ref} has, as this clone"
         " knows it"
     )
 
 
-def _so_many(revisions: Collection[str]) -> str:
+def _counted(revisions: Collection[str]) -> str:
     return count(len(revisions), "revision")

@@ -92,7 +92,7 @@ def plan_repair(
     proposal = propose(runtime, diagnosis.with_schema(), wishes)
     proposal = _refuse_unseen(proposal)
     if proposal.planned is None and proposal.obstacle is None:
-        proposal = replace(proposal, obstacle=_misfit(proposal.diagnosis))
+        proposal = replace(proposal, obstacle=_remaining_error(proposal.diagnosis))
     proposal = with_ways_that_work(with_moves(proposal, "repair"), wishes.strategy)
     planning = Planning(tools=tools, proposal=proposal, commit=commit_before(proposal))
     if proposal.obstacle is not None:
@@ -121,7 +121,7 @@ def _refuse_unseen(proposal: Proposal) -> Proposal:
     )
 
 
-def _misfit(diagnosis: Diagnosis) -> ChainFixError | None:
+def _remaining_error(diagnosis: Diagnosis) -> ChainFixError | None:
     """The error that no plan repairs, such as a database that does not fit healthy files."""
     of_databases = codes_of(Family.DATABASE)
     wrong = sorted(errors_of(diagnosis.findings), key=lambda each: each.code not in of_databases)

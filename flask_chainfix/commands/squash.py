@@ -115,7 +115,9 @@ def plan_squash(
     servers = servers_for(runtime, wishes.servers, partial(wishes.command, wishes.upto))
     chains, told = _published(diagnosis.snapshot, wishes)
     refuse_unpublished(diagnosis.snapshot, cut, chains, wishes)
-    told += _allowing(tools, cut, [each for each in chains if each.is_main or wishes.published_by])
+    told += _allow_notices(
+        tools, cut, [each for each in chains if each.is_main or wishes.published_by]
+    )
     now = survey(runtime, diagnosis.snapshot, databases, progress)
     refuse_unreachable(now, "squash")
     diagnosis = diagnosis.with_databases(now)
@@ -130,7 +132,7 @@ def plan_squash(
     squashed = dict.fromkeys(sorted(cut.below), cut.top)
     plan = Plan("squash", (), (new,), after.graph.order, new.why, squashed=squashed)
     planned = Planned(plan, now, after, edits)
-    moves = tuple(map(_staying, now.databases.statuses))
+    moves = tuple(map(_unchanged_move, now.databases.statuses))
     foresee(after, places_after(moves), now)
     proposal = Proposal(diagnosis, planned, moves=moves)
     return SquashPlan(
@@ -145,7 +147,7 @@ def plan_squash(
     )
 
 
-def _staying(status: DatabaseStatus) -> MoveResult:
+def _unchanged_move(status: DatabaseStatus) -> MoveResult:
     """The unchanged rows of a database that is not below the cut."""
     return MoveResult(
         Move(status.name, status.identity, status.rows, status.rows), MoveState.UNCHANGED
@@ -171,7 +173,7 @@ def _published(
     return (PublishedChain(ref, ref, ref, read_branch(ref, now).files),), ()
 
 
-def _allowing(tools: Tools, cut: Cut, chains: Iterable[PublishedChain]) -> tuple[str, ...]:
+def _allow_notices(tools: Tools, cut: Cut, chains: Iterable[PublishedChain]) -> tuple[str, ...]:
     """The ``--allow`` options for a check of the pull request, if main has replaced revisions."""
     for chain in chains:
         changed = [name for name in cut.replaced if name in chain.revisions]

@@ -58,7 +58,7 @@ def look_back(
     _require_recorded(looked_at, recorded, journal)
     if not journal.entries:
         return looked_at, tuple(
-            _exactly_back(status, recorded[status.identity], journal)
+            _reverse_move(status, recorded[status.identity], journal)
             for status in looked_at.databases.statuses
             if status.identity in recorded
         )
@@ -82,7 +82,7 @@ def look_back(
     return looked_at, moves
 
 
-def _exactly_back(status: DatabaseStatus, recorded: Move, journal: Journal) -> MoveResult:
+def _reverse_move(status: DatabaseStatus, recorded: Move, journal: Journal) -> MoveResult:
     if status.state is DatabaseState.UNREACHABLE:
         raise RowsNotPutBack(
             f"{status.name} cannot be read: {status.problem}",
@@ -143,10 +143,10 @@ def _is_alike(now: Facts, then: Facts, rows: tuple[str, ...]) -> bool:
     gone = {name for name, into in squashed.items() if into in ran}
     if gone:
         return ran - gone == stood_for(now.graph, rows)
-    return _mean_the_same(rows, now, then)
+    return _have_same_files(rows, now, then)
 
 
-def _mean_the_same(rows: tuple[str, ...], now: Facts, then: Facts) -> bool:
+def _have_same_files(rows: tuple[str, ...], now: Facts, then: Facts) -> bool:
     """Whether rows stand for the same files, byte for byte, in both chains."""
     ran = stood_for(now.graph, rows)
     return (
@@ -191,14 +191,14 @@ def _refuse_way_back(looked_at: Facts, moves: Sequence[MoveResult], then: Facts)
         raise RowsNotPutBack(
             f"{status.name} cannot go back to the old files:"
             f" {OF_EITHER_CHAIN if doubtful else first.detail}",
-            _taking_down(looked_at, status, then)
+            _downgrade_remedy(looked_at, status, then)
             | Remedy.of(remedy)
             | leaving_out(looked_at, status, "undo", "leave that database as it is"),
             unchanged=True,
         )
 
 
-def _taking_down(now: Facts, status: DatabaseStatus, then: Facts) -> Remedy:
+def _downgrade_remedy(now: Facts, status: DatabaseStatus, then: Facts) -> Remedy:
     """The remedy: downgrade the repair's own revision, if nothing else is new there."""
     new = [row for row in status.rows if row in now.graph and row not in then.graph]
     below = now.graph.parents[new[0]] if new else ()
@@ -227,7 +227,7 @@ def put_rows_back(
     failed = [each for each in results if each.state not in _RIGHT]
     if failed:
         stuck = _forward(targets, results, progress)
-        others = _stuck(stuck) if stuck else "the rows of other databases are as they were"
+        others = _stuck_rows(stuck) if stuck else "the rows of other databases are as they were"
         raise RowsNotPutBack(
             f"the rows of {failed[0].move.name} cannot be put back: {failed[0].detail}",
             f"no file was changed, and {others}; undo again once that is settled, or keep the"
@@ -256,7 +256,7 @@ def without_files(
     stuck = _forward(targets, moves, progress)
     if not stuck:
         return error
-    return CannotWrite(f"{error.message}; {_stuck(stuck)}", error.remedy)
+    return CannotWrite(f"{error.message}; {_stuck_rows(stuck)}", error.remedy)
 
 
 def _forward(
@@ -279,7 +279,7 @@ def _make(
     return moving.move_rows(targets, moves, lambda _: None, progress)
 
 
-def _stuck(stuck: Sequence[MoveResult]) -> str:
+def _stuck_rows(stuck: Sequence[MoveResult]) -> str:
     return (
         f"the old rows stay in {listing([each.move.name for each in stuck], 3)}, which cannot be"
         " given the new ones again: restamp moves them"
