@@ -16,7 +16,7 @@ _SUMMARIES = {
     "explain": "Explain a finding.",
     "graph": "Draw the chain, as it is and as a repair would leave it.",
     "hook": "Install checks for every commit and pull request.",
-    "lock": "Write the heads to a file, so that two new heads conflict in Git.",
+    "lock": "Write the heads to a file, so that new heads conflict in Git.",
     "move": "Move a revision after another one.",
     "rebase": "Move your revisions on top of the main branch's.",
     "rehearse": "Run the chain on a scratch database, never on the app's.",

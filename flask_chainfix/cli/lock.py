@@ -28,7 +28,7 @@ from flask_chainfix.report.results import Result
 def lock(
     context: click.Context, written: str | None, install: bool, yes: bool, output_format: str
 ) -> None:
-    """Write the heads to a file, so that two new heads conflict in Git.
+    """Write the heads to a file, so that new heads conflict in Git.
 
     chain.lock, beside env.py, has a line for the head of each lineage. Two branches that both add a
     migration change the same line, so Git reports a conflict. check compares the file with the

@@ -1,4 +1,4 @@
-"""lock: write the heads to a file, so that two new heads conflict in Git."""
+"""lock: write the heads to a file, so that new heads conflict in Git."""
 
 from __future__ import annotations
 
