@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class _LazyGroup(click.Command):
-    """Stands for the command group until it is used: web workers import this module too."""
+    """A stand-in for the command group until it is used; web workers import this module too."""
 
     def make_context(
         self,
@@ -41,7 +41,7 @@ class ChainFix:
     """Adds ``fixchain`` to Flask-Migrate's command group.
 
     Args:
-        app: the app; leave it out and call ``init_app`` later in app factories.
+        app: the app; in an app factory, leave it out and call ``init_app`` later.
 
     Use it beside ``Migrate``, before or after it::
 
@@ -54,13 +54,12 @@ class ChainFix:
             self.init_app(app)
 
     def init_app(self, app: Flask) -> None:
-        """Mount ``fixchain`` for an app; as often as wanted, for as many apps as wanted."""
+        """Mount ``fixchain`` for an app; safe to call repeatedly, and for several apps."""
         from flask_migrate.cli import db as migrate_group  # type: ignore[import-untyped]
 
         # Flask-Migrate has one group for the whole process, under any name, in any app.
         migrate_group.add_command(_GROUP)
         app.extensions["chainfix"] = self
         if "migrate" not in app.extensions and "db" not in app.cli.commands:
-            # A Migrate that comes later takes this place; where none comes, the commands are
-            # there to say so.
+            # A later Migrate replaces this group; without one, the commands report its absence.
             app.cli.add_command(click.Group("db", {"fixchain": _GROUP}, hidden=True))

@@ -1,7 +1,7 @@
 """``pytest --fixchain``: one test for each rule, without an app.
 
-Every pytest loads this module where flask-chainfix is installed. So it imports nothing more of
-ours until the option is given.
+Wherever flask-chainfix is installed, every pytest run loads this module. So it imports nothing else
+of the package until the option is given.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ _WHERE = (
 
 
 class ChainWarning(UserWarning):
-    """A finding that is no error."""
+    """A finding that is a warning."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add ``--fixchain``, and where the migrations are."""
+    """Add the option ``--fixchain``, and the one that names the migrations."""
     group = parser.getgroup("fixchain", "the migration chain")
     group.addoption(
         "--fixchain",
@@ -52,19 +52,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, Any, None]:
-    """Add the tests to what a session collects; they belong to no file that pytest looks at."""
+    """Add the tests to the session; they belong to no file that pytest collects."""
     collected = yield
     if isinstance(collector, pytest.Session) and collector.config.getoption("fixchain"):
         if _AsWritten not in sys.meta_path:
             sys.meta_path.insert(0, _AsWritten)
         from flask_chainfix.common.signals import without_garbage_collection
 
-        with without_garbage_collection():  # of what imports make nothing becomes garbage
+        with without_garbage_collection():  # imports create no garbage
             collected.get_result().result.extend(_items(collector, _place(collector.config)))
 
 
 class _AsWritten:
-    """Finds our modules before pytest does, which would rewrite the asserts of each of them."""
+    """Finds our modules before pytest does, which would rewrite their asserts."""
 
     @staticmethod
     def find_spec(name: str, path: Sequence[str] | None, _: object = None) -> ModuleSpec | None:
@@ -72,7 +72,7 @@ class _AsWritten:
 
 
 def _place(config: pytest.Config) -> Path:
-    """The directory or file that is meant."""
+    """The configured directory or file."""
     here = config.invocation_params.dir
     given: str | None = config.getoption("fixchain_directory")
     if given is not None:
@@ -82,17 +82,17 @@ def _place(config: pytest.Config) -> Path:
 
 
 def _items(session: pytest.Session, place: Path) -> list[ChainItem]:
-    """A test for each rule that looks at files."""
+    """A test for each rule about files."""
     from flask_chainfix.diagnosis.rules import Family, rules_of
 
-    # Those of the other families take more than the files.
+    # The rules of other families need more than the files.
     rules = rules_of(Family.CHAIN, Family.SCHEMA, Family.ENVIRONMENT, Family.LOCK)
     return [_item(session, place, f"{rule.code} {rule.name}", rule=rule) for rule in rules]
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.Item]) -> None:
-    """Decide the tests, now that it is known which of them are wanted: ``-k`` may want none."""
+    """Decide the tests once ``-k`` has selected them; it may have selected none."""
     wanted = [item for item in items if isinstance(item, ChainItem)]
     if wanted:
         at = items.index(wanted[0])
@@ -104,7 +104,7 @@ def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.It
 
 
 def _decided(session: pytest.Session, items: list[ChainItem]) -> list[ChainItem]:
-    """The tests with what comes of them; or one alone, that fails with what stops a check."""
+    """The tests with their outcomes; or a single test that fails with what stops a check."""
     from flask_chainfix.cli.opening import open_from_files
     from flask_chainfix.commands.check import check
     from flask_chainfix.common.errors import ChainFixError
@@ -145,10 +145,10 @@ class ChainItem(pytest.Item):
     """A test that is decided when the chain is read.
 
     Args:
-        title: what it is called in the report of a failure.
+        title: its name in a failure report.
         place: the environment's directory or configuration file.
-        rule: the rule that decides it; ``None`` for what stops a check.
-        fault: the text to fail with; it passes without one.
+        rule: the rule that decides it; ``None`` for an error that stops a check.
+        fault: the text to fail with; without one, the test passes.
         node: as in ``pytest.Item``.
     """
 
@@ -169,7 +169,7 @@ class ChainItem(pytest.Item):
         self._place: tuple[Path, int | None] = (place, None)
 
     def decide(self, diagnosis: Diagnosis, tools: Tools) -> None:
-        """Take over what a check has found by the rule."""
+        """Take over what a check found with the rule."""
         assert self.rule is not None
         code = self.rule.code
         counting = set(diagnosis.counting)
@@ -188,7 +188,7 @@ class ChainItem(pytest.Item):
             self.add_marker(pytest.mark.skip(reason="judged only once the chain itself is known"))
 
     def reportinfo(self) -> tuple[Path, int, str]:
-        """The first place to look at, and the title; pytest counts lines from 0."""
+        """The first place and the title; pytest counts lines from 0."""
         path, line = self._place
         return path, (line or 1) - 1, self._title
 

@@ -46,11 +46,11 @@ def backup(
 ) -> None:
     """Copy databases to files before anything is changed.
 
-    Those that are named, else the app's own, or those of alembic.ini; where a schema is named, its
-    whole database.
+    Copies the databases that you name, otherwise the app's own or those of alembic.ini. If you name
+    a schema, its whole database is copied.
 
-    SQLite by its online backup, PostgreSQL with pg_dump, MariaDB and MySQL with their dump tool.
-    Each copy is read back, gets a checksum, and is shown with the command that restores it.
+    Uses SQLite's online backup, pg_dump for PostgreSQL, and the dump tools of MariaDB and MySQL.
+    Reads each copy back, writes a checksum, and prints the command that restores it.
     """
 
     def work() -> BackedUp:
@@ -74,7 +74,7 @@ def backup(
 
 
 def _configured(open_environment: Callable[[], tuple[Runtime, Tools]]) -> tuple[str, ...]:
-    """The URLs of Alembic's configuration; none where there is no environment."""
+    """The URLs in Alembic's configuration; none without an environment."""
     with suppress(NoEnvironment):
         return tuple(configured_urls(open_environment()[0]).values())
     return ()

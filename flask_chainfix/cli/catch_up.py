@@ -29,19 +29,19 @@ from flask_chainfix.report.results import CatchUpPlan, Repaired, Result
     metavar="[URL]",
     is_flag=False,
     flag_value=OWN_SERVER,
-    help="Make the scratch databases on this server; without a URL, on the one where the database"
-    " itself is. SQLite needs none.",
+    help="Make the scratch databases on this server; without a URL, on the server of the database"
+    " itself. SQLite needs none.",
 )
 @click.option(
     "--finish",
     metavar="REVISION",
-    help="Instead of writing a migration, run what is left of a revision that stopped"
-    " half-way, and stamp it.",
+    help="Instead of writing a migration, run the rest of a revision that stopped half-way, and"
+    " stamp it.",
 )
 @click.option(
     "--no-backup",
     is_flag=True,
-    help="With --finish: do not back up each database before anything is run in it.",
+    help="With --finish: do not back up each database first.",
 )
 @click.option("--dry-run", is_flag=True, help="Show the plan and the diff; change nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
@@ -59,12 +59,12 @@ def catch_up(  # noqa: PLR0913  (an option each)
     yes: bool,
     output_format: str,
 ) -> None:
-    """Write a migration that makes what some databases lack.
+    """Write a migration that adds what some databases lack.
 
     Compares each database with what the chain makes on a scratch database of the same kind, and
-    writes one new migration at the head for what they lack. Each of its operations first checks
-    whether it is still needed. It is run from the state of each database before it is written.
-    Shows the plan, asks, has Alembic confirm the result, and can be undone.
+    writes one new migration at the head that adds what is missing. Each of its operations first
+    checks whether it is needed. The migration is first run on scratch databases in the state of
+    each database. Shows the plan, asks, has Alembic confirm the result, and can be undone.
     """
     server = server and from_variable(server)
     if no_backup and finish is None:

@@ -31,14 +31,14 @@ class How(NamedTuple):
 
     Attributes:
         command: the command as it would be typed again, without the databases.
-        output_format: what the result is for.
-        yes: whether nobody is asked.
-        dry_run: whether nothing is to be changed.
-        scratch: where the planned chain is run first; ``None`` for nowhere.
-        backup: whether the databases are copied first.
-        question: what the user is asked.
-        refusal: what else stops it, unless it is only looked at.
-        act: what carries the plan out.
+        output_format: the format of the result.
+        yes: whether to skip the question.
+        dry_run: whether to change nothing.
+        scratch: where to run the planned chain first; ``None`` for nowhere.
+        backup: whether to back up the databases first.
+        question: the question for the user.
+        refusal: another reason to refuse, except in a dry run.
+        act: carries the plan out.
     """
 
     command: str
@@ -57,9 +57,9 @@ def change(runtime: Runtime, planning: Planning, databases: DatabaseWishes, how:
 
     Args:
         runtime: the environment.
-        planning: what was worked out; without a plan it is the result.
-        databases: those that it has to be safe for.
-        how: what the user wants of it.
+        planning: the outcome of planning; returned unchanged if it has no plan.
+        databases: the databases that the plan must be safe for.
+        how: how to carry it out.
     """
     planned = planning.proposal.planned
     if planned is None:
@@ -92,7 +92,7 @@ def change(runtime: Runtime, planning: Planning, databases: DatabaseWishes, how:
 def _proof(
     runtime: Runtime, planning: Planning, planned: Planned, database: str, command: str
 ) -> tuple[Planning, Result]:
-    """The plan with a rehearsal of it, and what is to be shown of that."""
+    """The plan with its rehearsal, and the rehearsal as a result to show."""
     again = f"{{fixchain}} {command} --rehearse {OWN_SERVER}{{databases}}"
     request = RehearsalRequest(database=database, on_server=again)
     with progress_bar(sys.stderr) as progress:

@@ -38,14 +38,14 @@ from flask_chainfix.report.results import Checked
 @click.option(
     "--staged",
     is_flag=True,
-    help="Check what is staged, as the next commit will hold it, not what lies on the disk.",
+    help="Check what is staged for the next commit, not what is on disk.",
 )
 @click.option(
     "--against",
     "ref",
     metavar="REF",
-    help="Compare with a Git revision such as origin/main: which of its revisions were"
-    " changed here, and what a merge with it would break.",
+    help="Compare with a Git revision such as origin/main: report which of its revisions you"
+    " changed, and what merging it would break.",
 )
 @click.option(
     "--allow",
@@ -60,20 +60,20 @@ from flask_chainfix.report.results import Checked
     "others",
     metavar="REF",
     multiple=True,
-    help="With --against, also compare another branch that has not landed yet: which"
-    " branches cannot land together, and in which order they can; may be given several times.",
+    help="With --against, also compare another branch that has not landed yet: report which"
+    " branches cannot land together, and an order in which they can; may be given several times.",
 )
 @click.option(
     "--since",
     metavar="REF",
-    help="Tell only of findings about migrations that this Git revision does not have as they are"
-    " here, and count only these.",
+    help="Report and count only findings about migrations that are new or changed since this Git"
+    " revision.",
 )
 @click.option(
     "--sql",
     is_flag=True,
-    help="With --against, also show the SQL of the revisions that are new. This loads the app and"
-    " env.py, and runs these migrations in Alembic's offline mode, without a database.",
+    help="With --against, also show the SQL of the new revisions. This loads the app and env.py,"
+    " and runs these migrations in Alembic's offline mode, without a database.",
 )
 @no_git_option
 @database_options(in_passing=True)
@@ -97,9 +97,8 @@ def check(  # noqa: PLR0913  (an option each)
 ) -> None:
     """Say what is wrong with the migration chain.
 
-    Changes nothing, and imports no migration unless --sql asks for it. In an app it also looks at
-    the app's own databases, read only and for two seconds at most. Exits with 1 if there are
-    errors.
+    Changes nothing, and imports no migration unless you pass --sql. In an app, also reads the app's
+    own databases, for two seconds at most. Exits with 1 if there are errors.
     """
     if allowed and ref is None:
         raise click.UsageError("--allow needs --against")
@@ -118,7 +117,7 @@ def check(  # noqa: PLR0913  (an option each)
                 without_git(runtime, no_git),
                 replace(
                     tools,
-                    against=f"{' --staged' if staged else ''}{_written(against, since)}",
+                    against=f"{' --staged' if staged else ''}{_as_typed(against, since)}",
                 ),
                 strict=strict,
                 schema=schema,
@@ -133,7 +132,7 @@ def check(  # noqa: PLR0913  (an option each)
     run(context, output_format, work)
 
 
-def _written(against: Against | None, since: str | None) -> str:
+def _as_typed(against: Against | None, since: str | None) -> str:
     """The options as the user would type them again."""
     new = "" if since is None else f" --since {ref_word(since)}"
     if against is None:

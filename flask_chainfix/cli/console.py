@@ -1,4 +1,4 @@
-"""The console script ``fixchain``: it hears signals before anything that takes time is imported."""
+"""The console script ``fixchain``: handles signals before it imports anything slow."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line.
 
     Args:
-        arguments: what was typed behind ``fixchain``; ``None`` for ``sys.argv``.
+        arguments: the arguments after ``fixchain``; ``None`` for those in ``sys.argv``.
     """
     signals.listen()
-    gc.set_threshold(50_000)  # of what imports make nothing becomes garbage
-    atexit.register(gc.freeze)  # the interpreter looks for garbage once more before it ends
+    gc.set_threshold(50_000)  # imports create no garbage
+    atexit.register(gc.freeze)  # the interpreter collects garbage once more at exit
     from flask_chainfix.cli.groups import main as command
 
     command(arguments)

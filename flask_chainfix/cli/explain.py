@@ -13,10 +13,10 @@ from flask_chainfix.model.findings import Explanation
 from flask_chainfix.report.results import Explained
 
 
-def _meant(
+def _explanations_for(
     context: click.Context, parameter: click.Parameter, value: str | None
 ) -> tuple[Explanation, ...]:
-    """The one that has this code or name, or all of them."""
+    """The explanation with this code or name; all of them without one."""
     known = explanations()
     if value is None:
         return known
@@ -33,14 +33,14 @@ def _meant(
 
 
 @click.command(cls=Command, example="FC102")
-@click.argument("explained", metavar="[CODE]", required=False, callback=_meant)
+@click.argument("explained", metavar="[CODE]", required=False, callback=_explanations_for)
 @format_option()
 @click.pass_context
 def explain(context: click.Context, explained: tuple[Explanation, ...], output_format: str) -> None:
     """Explain a finding.
 
-    CODE is the code of a finding, such as FC102, or its name, such as multiple-heads. Says what it
-    is, what breaks, how it happens and how to repair it, with an example. Without CODE, lists
+    CODE is the code of a finding, such as FC102, or its name, such as multiple-heads. Explains what
+    it means, what breaks, how it happens and how to repair it, with an example. Without CODE, lists
     all findings. Needs no migrations and no database.
     """
     answer(

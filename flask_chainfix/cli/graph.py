@@ -48,9 +48,9 @@ def graph(  # noqa: PLR0913  (an option each)
 ) -> None:
     """Draw the chain, as it is and as a repair would leave it.
 
-    Shows bases, heads, branches, labels, dependencies, findings, and where databases stand. html is
-    one page that needs no network: search it, click a revision, see why it moves. Changes nothing,
-    and imports no migration.
+    Shows bases, heads, branches, labels, dependencies, findings, and where databases stand. The
+    html format is one page that works offline: search it, and click a revision to see why it moves.
+    Changes nothing, and imports no migration.
     """
     if opened and output_format not in OPENED:
         raise click.UsageError(f"--open shows {' or '.join(OPENED)}: add --format")

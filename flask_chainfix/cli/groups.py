@@ -8,24 +8,24 @@ import click
 
 from flask_chainfix.cli.usage import Group
 
-# The first sentence of each command's help, so that the help of a group imports none of them.
+# The first sentence of each command's help, so that the group's help imports no command.
 _SUMMARIES = {
     "backup": "Copy databases to files before anything is changed.",
-    "catch-up": "Write a migration that makes what some databases lack.",
+    "catch-up": "Write a migration that adds what some databases lack.",
     "check": "Say what is wrong with the migration chain.",
     "explain": "Explain a finding.",
     "graph": "Draw the chain, as it is and as a repair would leave it.",
     "hook": "Install checks for every commit and pull request.",
-    "lock": "Write the heads into a file on which two branches collide.",
-    "move": "Put a revision behind another one.",
+    "lock": "Write the heads to a file, so that new heads conflict in Git.",
+    "move": "Move a revision after another one.",
     "rebase": "Move your revisions on top of the main branch's.",
     "rehearse": "Run the chain on a scratch database, never on the app's.",
     "repair": "Relink the chain to one base and one head.",
     "report": "Write an analysis of the chain for a ticket.",
     "restamp": "Move the stamps of databases to the repaired chain.",
-    "squash": "Replace the chain up to a revision by one migration, and prove it.",
-    "trace": "Say what each database has really run, by its schema.",
-    "undo": "Put back the files and the stamps of the last repair.",
+    "squash": "Replace the chain up to a revision with one proven migration.",
+    "trace": "Say what each database has really run, judged by its schema.",
+    "undo": "Undo the last repair: its files and its stamps.",
     "unwind": "Downgrade a database that is ahead of this code.",
 }
 
@@ -33,7 +33,7 @@ _SETTINGS = {"help_option_names": ["-h", "--help"]}
 
 
 class LazyGroup(Group):
-    """A group that imports a command when it is called: ``catch-up`` from ``cli/catch_up.py``."""
+    """A group that imports commands on demand: ``catch-up`` from ``cli/catch_up.py``."""
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of this name."""
@@ -54,7 +54,7 @@ def _summaries() -> dict[str, click.Command]:
 
 
 def _hidden() -> dict[str, click.Command]:
-    """What no person types: it is the console script alone that Git calls."""
+    """The commands that only Git calls, through the console script."""
     summary = "Merge two versions of chain.lock, as Git's merge driver."
     return {"merge-lock": click.Command("merge-lock", help=summary, hidden=True)}
 
@@ -65,7 +65,7 @@ def _hidden() -> dict[str, click.Command]:
 @click.pass_context
 def app_group(context: click.Context, directory: str | None) -> None:
     """Diagnose and relink the migration chain."""
-    from flask_chainfix.cli import opening  # the help of a group, and its version, need no chain
+    from flask_chainfix.cli import opening  # --help and --version need no chain
 
     opening.enter_app(context)
     context.meta[opening.OPENER] = lambda: opening.open_from_app(context, directory)

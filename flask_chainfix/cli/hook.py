@@ -15,18 +15,18 @@ from flask_chainfix.report.results import Result
 
 @click.command(cls=Command, example="--install")
 @click.option("--install", is_flag=True, help="Show the new files, ask, and write them.")
-@click.option("--print", "only_shown", is_flag=True, help="Only print what belongs where.")
+@click.option("--print", "only_shown", is_flag=True, help="Only print the files and their places.")
 @click.option(
     "--post-checkout",
     is_flag=True,
-    help="Only the hook of Git that says after a checkout, in one line, that a database is ahead of"
-    " the code now, and which command takes it back.",
+    help="Only set up Git's post-checkout hook, which says in one line that a database is ahead of"
+    " the code, and which command downgrades it.",
 )
 @click.option(
     "--merge-driver",
     is_flag=True,
-    help="Also have Git merge chain.lock by the rule of rebase: it stops only where yours cannot go"
-    " on top of theirs.",
+    help="Also have Git merge chain.lock as rebase would: it reports a conflict only if your"
+    " revisions cannot go on top of theirs.",
 )
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @format_option()
@@ -44,11 +44,11 @@ def hook(  # noqa: PLR0913  (an option each)
 ) -> None:
     """Install checks for every commit and pull request.
 
-    Sets up a hook of pre-commit, or of Git where pre-commit is not used, a job for GitHub Actions
-    or GitLab CI, and a checklist for reviews. Writes only files that do not exist; for a file that
-    exists, it prints the lines to add.
+    Sets up a pre-commit hook (a plain Git hook if the project does not use pre-commit), a job for
+    GitHub Actions or GitLab CI, and a review checklist. Writes only files that do not exist; for a
+    file that exists, prints the lines to add.
     """
-    from flask_chainfix.commands import hook as hooks  # other commands start without it
+    from flask_chainfix.commands import hook as hooks  # other commands do not need it
 
     if not (install or only_shown):
         raise click.UsageError("pass --install to write the files, or --print to see them")

@@ -28,11 +28,11 @@ from flask_chainfix.report.results import Result
 def lock(
     context: click.Context, written: str | None, install: bool, yes: bool, output_format: str
 ) -> None:
-    """Write the heads into a file on which two branches collide.
+    """Write the heads to a file, so that new heads conflict in Git.
 
     chain.lock, beside env.py, has a line for the head of each lineage. Two branches that both add a
     migration change the same line, so Git reports a conflict. check compares the file with the
-    chain. FILE is for Alembic's hook, which passes the migration that it has just written.
+    chain. Alembic's hook passes the migration that it has just written as FILE.
     """
 
     def work(runtime: Runtime, tools: Tools) -> Result:
@@ -40,7 +40,7 @@ def lock(
             plan = plan_lock(runtime, tools, install=install, written=written)
         if not plan.edits:
             return plan
-        if yes and written is not None:  # among what Alembic says, the diff would be in the way
+        if yes and written is not None:  # a diff would clutter Alembic's output
             return carry_out_lock(runtime, plan)
         question = "" if yes else "Make these changes?"
         return after_asking(plan, output_format, question, partial(carry_out_lock, runtime))

@@ -15,7 +15,7 @@ from flask_chainfix.common.quoting import printable
 from flask_chainfix.git.merge_driver import Versions
 from flask_chainfix.git.program import Unknown
 
-_CANNOT = 129  # Git takes more than 128 for a driver that has failed
+_CANNOT = 129  # above 128, Git treats the driver as failed
 
 
 @click.command(cls=Command, hidden=True, example="-- %O %A %B %L %P")
@@ -28,8 +28,8 @@ def merge_lock(
 ) -> None:
     """Merge two versions of chain.lock, as Git's merge driver.
 
-    hook --install --merge-driver tells Git to call it. OURS gets the result. PATH is what the file
-    is called in the repository.
+    hook --install --merge-driver tells Git to call this. The result is written to OURS. PATH is the
+    path of the file in the repository.
     """
     from flask_chainfix.environment.locate import open_directory
 

@@ -29,9 +29,9 @@ from flask_chainfix.report.results import Result
 
 @click.command(cls=Command, example="1a2b3c --after 4d5e6f")
 @click.argument("revision")
-@click.option("--after", metavar="REVISION", help="What it goes behind; an id, or its beginning.")
-@click.option("--to-top", is_flag=True, help="Put it behind the head.")
-@click.option("--with-descendants", is_flag=True, help="Move all that is above it along.")
+@click.option("--after", metavar="REVISION", help="Its new parent: an id, or the start of one.")
+@click.option("--to-top", is_flag=True, help="Move it on top of the head.")
+@click.option("--with-descendants", is_flag=True, help="Also move everything above it.")
 @accept_option
 @no_git_option
 @database_options()
@@ -58,10 +58,10 @@ def move(  # noqa: PLR0913  (an option each)
     yes: bool,
     output_format: str,
 ) -> None:
-    """Put a revision behind another one.
+    """Move a revision after another one.
 
-    Its children go to its parents, unless they move along, and the children of the other one go on
-    top of it. An order in which the migrations cannot run is refused, and so is one in which a
+    Its children are linked to its old parents, unless they move with it, and the children of its
+    new parent go on top of it. Refuses an order in which the migrations cannot run, or in which a
     known database would skip a revision. Shows the plan, asks, has Alembic confirm the result, and
     can be undone.
     """

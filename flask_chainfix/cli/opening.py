@@ -1,4 +1,4 @@
-"""Find the runtime that a command works on, and how users would type commands for it."""
+"""Find the runtime that a command works on, and how users type commands for it."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from flask_chainfix.environment.locate import Runtime
 
 
-# What a context's ``meta`` holds for its commands: how to open the environment, whether by an app.
+# Keys of a context's ``meta``: how to open the environment, and whether there is an app.
 OPENER, IN_APP = "flask_chainfix.opener", "flask_chainfix.in_app"
 _FOUND_BY_ALEMBIC = ("alembic.ini", "pyproject.toml")
 
 
 def enter_app(context: click.Context) -> None:
-    """What ``flask.cli.with_appcontext`` does; the console script runs without Flask imported."""
+    """Do what ``flask.cli.with_appcontext`` does; the console script must not import Flask."""
     from flask import current_app
     from flask.cli import ScriptInfo
 
@@ -33,7 +33,7 @@ def enter_app(context: click.Context) -> None:
 
 
 def open_from_app(context: click.Context, directory: str | None) -> tuple[Runtime, Tools]:
-    """Open the environment of the app that the command runs in."""
+    """Open the environment of the app in which the command runs."""
     from flask import g
     from flask.cli import ScriptInfo
 
@@ -50,7 +50,7 @@ def open_from_app(context: click.Context, directory: str | None) -> tuple[Runtim
 def _app_tools(
     context: click.Context, script_info: ScriptInfo | None, directory: str | None
 ) -> Tools:
-    """The commands with the options that the user had to give."""
+    """The commands with the options that the user gave."""
     program = str(context.find_root().info_name)
     groups = context.command_path[len(program) :].split()[:-1]
     app = script_info.app_import_path if script_info is not None else None
@@ -68,7 +68,7 @@ def open_from_files(
 ) -> tuple[Runtime, Tools]:
     """Open the environment that the options of the console script name.
 
-    Without options it is ``migrations``, else the one that Alembic would find from here.
+    Without options, open ``migrations``, else the environment that Alembic would find from here.
 
     Args:
         directory: holds ``env.py``.
@@ -92,13 +92,13 @@ def open_from_files(
 def tools_as_typed(
     directory: str | None, config: str | None, section: str | None, needed: str | None = None
 ) -> Tools:
-    """The commands of a project without an app, with the options that the user has given.
+    """The commands of a project without an app, with the options that the user gave.
 
     Args:
         directory: holds ``env.py``.
         config: an ``alembic.ini`` or ``pyproject.toml`` instead.
         section: the section of the ini file to read.
-        needed: the configuration file that Alembic has to be told of, if not ``config``.
+        needed: the configuration file to pass to Alembic, if not ``config``.
     """
     chosen = f" -n {word(section)}" if section else ""
     ours = _option("-c", config) + _option("-d", directory) + chosen
@@ -110,7 +110,7 @@ def _option(name: str, path: str | None) -> str:
 
 
 def _config_here(section: str | None) -> str | None:
-    """The configuration that Alembic would find in the working directory, where it is needed."""
+    """The configuration that Alembic would find in the working directory, if it is needed."""
     if section:
         return _FOUND_BY_ALEMBIC[0]
     if Path("migrations", "env.py").is_file():
@@ -122,7 +122,7 @@ def _config_here(section: str | None) -> str | None:
 
 
 def _other_config_file(runtime: Runtime) -> str:
-    """The configuration file that Alembic has to be told of; ``""`` for one that it finds."""
+    """The configuration file to pass to Alembic; ``""`` if Alembic finds it."""
     file = runtime.options.ini or runtime.options.toml
     if file is None or os.path.realpath(file) in map(os.path.realpath, _FOUND_BY_ALEMBIC):
         return ""

@@ -1,4 +1,4 @@
-"""Options that several commands have, and what is made of them."""
+"""Options that several commands share, and how they are parsed."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from flask_chainfix.report import Detail
 if TYPE_CHECKING:
     from flask_chainfix.environment.locate import Runtime
 
-OWN = "\0own"  # what --database without a URL means; nobody can type it
+OWN = "\0own"  # the value of --database without a URL; it cannot be typed
 _VALUES = ("urls", "file", "schemas", "stamps", "no_database")
 Decorator = Callable[[Any], Any]
 
 
 def format_option(*names: str) -> Decorator:
-    """``--format``, with these formats, and ``--output``; without names, those of most commands."""
+    """``--format`` with these formats (default: those of most commands), and ``--output``."""
     names = names or ("text", "json", "markdown")
     which = click.option(
         "--format",
@@ -43,8 +43,8 @@ def format_option(*names: str) -> Decorator:
         type=click.Path(path_type=Path),
         expose_value=False,
         callback=_to_file,
-        help="Write the result into this file, in one step; - is stdout. Replaces nothing but an"
-        " earlier output.",
+        help="Write the result to this file atomically; - is stdout. Only an earlier output is"
+        " overwritten.",
     )
     return lambda command: which(where(command))
 
@@ -63,10 +63,10 @@ def _choose_detail(context: click.Context, parameter: click.Parameter, value: bo
 
 
 def detail_options(command: Any) -> Any:
-    """``--quiet`` and ``--verbose``; what they choose is for the format ``text``."""
+    """``--quiet`` and ``--verbose``, which apply to the format ``text``."""
     for name, letter, told in (
-        ("verbose", "v", "Tell everything: all reasons, places and ways out."),
-        ("quiet", "q", "Tell the verdict alone, beside the exit code, and show no progress."),
+        ("verbose", "v", "Show everything: all reasons, places and remedies."),
+        ("quiet", "q", "Show only the verdict, and no progress."),
     ):
         command = click.option(
             f"--{name}",
@@ -95,8 +95,8 @@ strict_option = click.option(
 no_git_option = click.option(
     "--no-git",
     is_flag=True,
-    help="Do not use Git: ignore what the main branch and releases have, when migrations"
-    " landed, and what became of lost ones.",
+    help="Do not use Git: ignore the main branch, releases, when migrations landed, and the history"
+    " of lost ones.",
 )
 
 
@@ -105,8 +105,8 @@ accept_option = click.option(
     metavar="CODE",
     type=click.Choice(("FC201", "FC203", "FC205"), case_sensitive=False),
     multiple=True,
-    help="Accept that the planned chain has this schema fault, which stays a finding; may be"
-    " given several times.",
+    help="Accept this schema fault in the planned chain; it stays a finding. May be given several"
+    " times.",
 )
 
 rehearse_option = click.option(
@@ -115,14 +115,13 @@ rehearse_option = click.option(
     metavar="[URL]",
     is_flag=False,
     flag_value="sqlite://",
-    help="First rehearse the planned chain on a scratch database, from the start and from"
-    " where each known database stands; own, instead of a URL, is the server of the"
-    " app's own database.",
+    help="First rehearse the planned chain on a scratch database, from the base and from where each"
+    " known database stands; 'own' instead of a URL means the server of the app's own database.",
 )
 
 
 def without_git(runtime: Runtime, no_git: bool) -> Runtime:
-    """The environment, of which Git is asked nothing where the user wants it so."""
+    """The environment; without Git if the user wants that."""
     if not no_git:
         return runtime
     return replace(runtime, environment=replace(runtime.environment, asks_git=False))
@@ -175,16 +174,16 @@ _NO_DATABASE_OPTION = click.option(
 def database_options(
     *, in_passing: bool = False, beside_named: bool = True, stamps: bool = True
 ) -> Decorator:
-    """The ways to name databases; the command gets them as ``databases``.
+    """The options that name databases; the command gets them as ``databases``.
 
-    The app's own, or those that the configuration names, are among them unless ``--no-database``
-    says no.
+    They include the app's own databases, or those of the configuration, unless the user passes
+    ``--no-database``.
 
     Args:
-        in_passing: whether they are only looked at in passing unless they are asked for, and only
-            where there is an app.
-        beside_named: whether they are among them also where others are named.
-        stamps: whether ``--stamp`` can tell of others.
+        in_passing: whether to read the own databases only in an app, and briefly, unless the user
+            asks for them.
+        beside_named: whether to include the own databases even if the user names others.
+        stamps: whether to offer ``--stamp``.
     """
     options = [*_DATABASE_OPTIONS]
     if stamps:
@@ -201,7 +200,7 @@ def database_options(
             wishes = _wishes_from(values, by_default=by_default)
             if in_passing and OWN not in values["urls"] and wishes.schemas is None:
                 wishes = replace(wishes, in_passing=True)
-            context.meta[NAMED] = _written(wishes, values)
+            context.meta[NAMED] = _as_typed(wishes, values)
             for name in _VALUES:
                 values.pop(name, None)
             command(context, databases=wishes, **values)
@@ -243,7 +242,7 @@ def _wishes_from(values: Mapping[str, Any], *, by_default: bool) -> DatabaseWish
     return wishes
 
 
-def _written(wishes: DatabaseWishes, values: Mapping[str, Any]) -> dict[str, str]:
+def _as_typed(wishes: DatabaseWishes, values: Mapping[str, Any]) -> dict[str, str]:
     """The options as the user would type them again, as attributes of ``Tools``."""
     urls = []
     if wishes.urls:
@@ -274,16 +273,16 @@ def _parse_stamps(
 
 
 def parse_revisions(text: str) -> tuple[str, ...]:
-    """Ids with commas between them, sorted, each once."""
+    """Parse ids separated by commas; sorted, without duplicates."""
     return tuple(sorted({part.strip() for part in text.split(",") if part.strip()}))
 
 
 def pairs(form: str, *, needs_value: bool = True) -> Callable[..., dict[str, Any]]:
-    """A callback that makes a dictionary of ``REVISION=OTHER`` options.
+    """A callback that parses ``REVISION=OTHER`` options into a dictionary.
 
     Args:
         form: how the option is written, for the error.
-        needs_value: whether ``=OTHER`` may not be left out; without it the value is ``None``.
+        needs_value: whether ``=OTHER`` is required; if it is left out, the value is ``None``.
     """
 
     def parse(

@@ -1,4 +1,4 @@
-"""Where a result goes: to stdout, or into a file that is written in one step and can be opened."""
+"""Where a result goes: to stdout, or to a file that is written atomically and can be opened."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from flask_chainfix.diagnosis.diagnosis import Diagnosis
 
 OPENED = ("svg", "html")  # the formats that a browser shows
-SUMMARIZED = ("github", "markdown")  # those for people who look at a job on GitHub
+SUMMARIZED = ("github", "markdown")  # the formats that also go into a job's summary
 _SUMMARY = "GITHUB_STEP_SUMMARY"
-_SUMMARY_HOLDS = 1024 * 1024  # bytes; GitHub fails to upload a larger one
+_SUMMARY_HOLDS = 1024 * 1024  # bytes; GitHub rejects a larger summary
 _PLACE = "flask_chainfix.place"
-_LOOKED_AT = 16_384  # bytes of a file that tell whose it is
-# How each format begins, so that what we have written may be written anew, and nothing else.
+_LOOKED_AT = 16_384  # bytes to read to recognize our own output
+# How each of our formats begins: only our own output may be overwritten.
 _OURS = (
     rb"\$ [^\n]*fixchain"
     rb'|\{\s*"schema_version": \d+,\s*"command": '
@@ -49,22 +49,22 @@ class Place:
     """Stdout."""
 
     def style(self) -> Style:
-        """What can be shown there."""
+        """What stdout can show."""
         return style(sys.stdout)
 
     def prepare(self) -> None:
-        """Stop before anything is done whose result could not be written."""
+        """Refuse early if the result could not be written."""
 
     def show(self, text: str, *, asked: bool) -> None:  # noqa: ARG002  (it decides for files)
-        """Write what comes before the result, after which the user may be asked."""
+        """Write what comes before the result; a question may follow."""
         echo(text)
 
     def write(self, result: Result, text: str, output_format: str) -> None:  # noqa: ARG002
         """Write a result as text.
 
         Raises:
-            BrokenPipeError: nobody reads on.
-            CannotWrite: it cannot be written there.
+            BrokenPipeError: the reader has closed the pipe.
+            CannotWrite: stdout cannot be written.
         """
         echo(text)
 
@@ -76,9 +76,9 @@ class OutputFile(Place):
     """A file.
 
     Args:
-        path: where it is; ``None`` for a new one among the temporary ones.
-        suffix: how the name of a temporary one ends.
-        opened: whether it is shown when it is written.
+        path: the path; ``None`` for a new temporary file.
+        suffix: the suffix of a temporary file.
+        opened: whether to open the file once it is written.
     """
 
     def __init__(self, path: Path | None, suffix: str = "", *, opened: bool = False) -> None:
@@ -90,28 +90,28 @@ class OutputFile(Place):
         return Style(width=100)
 
     def prepare(self) -> None:
-        """Stop where a file is there that must stay.
+        """Refuse to overwrite a file that is not ours.
 
         Raises:
-            CannotWrite: it would be lost.
+            CannotWrite: the file would be lost.
         """
         if self.path is not None:
             _refuse(self.path, None)
 
     def show(self, text: str, *, asked: bool) -> None:
-        """Keep it for the file; who is asked has to see it, too."""
+        """Keep the text for the file; also show it if a question follows."""
         self._shown += text
         if asked:
             echo(text, err=True)
 
     def write(self, result: Result, text: str, output_format: str) -> None:
-        """Write the file in one step, unless there is nothing to say, and open it."""
+        """Write the file atomically unless it would be empty, and open it if wanted."""
         if not text:
             return
         from flask_chainfix import disk
 
         if self.path is None:
-            # A folder of its own, which only this user can read.
+            # A directory of its own, which only this user can read.
             import tempfile
 
             self.path = Path(tempfile.mkdtemp(prefix="fixchain-"), f"graph.{self._suffix}")
@@ -130,20 +130,20 @@ class OutputFile(Place):
 
 
 def send_to(context: click.Context, place: Place) -> None:
-    """Have the result of this command go somewhere."""
+    """Send the result of this command to a place."""
     context.meta[_PLACE] = place
 
 
 def place_of(context: click.Context) -> Place | None:
-    """Where the user wants the result of this command to go; ``None`` if that was not said."""
+    """Where the user wants the result of this command; ``None`` if they did not say."""
     place: Place | None = context.meta.get(_PLACE)
     return place
 
 
 def show(result: Result, output_format: str, question: str) -> None:
-    """Show what would be done: where the result goes, or on stderr if that is for a program.
+    """Show the plan: where the result goes, or on stderr if a program reads the result.
 
-    Who wants the verdict alone is shown what is asked about all the same.
+    If a question follows, the plan is shown even with ``--quiet``.
     """
     is_asked = bool(question)
     is_text = output_format == "text"
@@ -161,7 +161,7 @@ def show(result: Result, output_format: str, question: str) -> None:
 
 
 def summarize(result: Result, output_format: str, output: str) -> None:
-    """Add a result to the summary of a job on GitHub, if it runs in one and is for people there."""
+    """Add a result to the summary of a GitHub job, if there is one and the format suits it."""
     path = os.environ.get(_SUMMARY)
     if not path or output_format not in SUMMARIZED:
         return
@@ -182,9 +182,9 @@ def summarize(result: Result, output_format: str, output: str) -> None:
         echo(f"note: the summary of the job cannot be written: {printable(why)}\n", err=True)
 
 
-# --- What is not written over --------------------------------------------------------------------
+# --- Files that must not be overwritten ----------------------------------------------------------
 def _refuse(path: Path, chain: Facts | None) -> None:
-    """Stop before a file is lost that is not ours, or one comes that Alembic would load.
+    """Refuse to overwrite a file that is not ours, or to write one that Alembic would load.
 
     Raises:
         CannotWrite: the file must not be written.
@@ -210,7 +210,7 @@ def _refuse(path: Path, chain: Facts | None) -> None:
 
 
 def _chain_of(result: Result) -> Facts | None:
-    """The chain that a result is about; ``None`` where it has read none."""
+    """The chain that a result is about; ``None`` if none was read."""
     chain: Facts | None = getattr(result, "snapshot", None)
     diagnosis: Diagnosis | None = getattr(result, "diagnosis", None)
     return chain or (None if diagnosis is None else diagnosis.snapshot)

@@ -32,10 +32,12 @@ from flask_chainfix.report.results import Result
 @click.option(
     "--downgrade",
     is_flag=True,
-    help="Where a database has run yours and not theirs, downgrade yours there first, and upgrade"
-    " again at the end.",
+    help="If a database has run your revisions but not theirs, downgrade yours there first, and"
+    " upgrade it again at the end.",
 )
-@click.option("--no-backup", is_flag=True, help="Do not copy these databases before that.")
+@click.option(
+    "--no-backup", is_flag=True, help="With --downgrade: do not back up these databases first."
+)
 @database_options()
 @click.option("--dry-run", is_flag=True, help="Show the plan and the diff; change nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask, and leave out the diff.")
@@ -55,10 +57,9 @@ def rebase(  # noqa: PLR0913  (an option each)
 ) -> None:
     """Move your revisions on top of the main branch's.
 
-    Yours are those that the main branch does not have. They keep their order, and one file is
-    rewritten for each line of them. Works with uncommitted migrations, and in the middle of a
-    conflicted merge or rebase. Shows the plan, asks, has Alembic confirm the result, and can be
-    undone.
+    Yours are those that the main branch does not have. They keep their order; only the first of
+    each branch is rewritten. Works with uncommitted migrations, and in the middle of a conflicted
+    merge or rebase. Shows the plan, asks, has Alembic confirm the result, and can be undone.
     """
 
     def work(runtime: Runtime, tools: Tools) -> Result:

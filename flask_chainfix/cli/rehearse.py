@@ -52,26 +52,26 @@ def _refuse_beside_copy(**given: object) -> None:
     "start",
     metavar="REVISION[,REVISION]",
     callback=_parse_from,
-    help="Start from a database that the chain before the last repair has stamped here.",
+    help="Start from a database that the chain before the last repair left at these revisions.",
 )
 @click.option(
     "--stairway",
     is_flag=True,
-    help="Run each revision up, down and up again before the next one, and find downgrades that"
-    " leave something behind. Exits with 1 if there are any.",
+    help="Run each revision up, down and up again before the next one, and find incomplete"
+    " downgrades. Exits with 1 if there are any.",
 )
 @click.option(
     "--rows",
     is_flag=True,
-    help="Give every table a few rows before each step: what fails on real rows then fails here.",
+    help="Insert a few rows into every table before each step, to find what fails on real rows.",
 )
 @click.option(
     "--copy",
     metavar="[URL]",
     is_flag=False,
     flag_value=OWN_SERVER,
-    help="Begin with a copy of this database, or of the app's own without a URL, and upgrade that"
-    " from where it is stamped. It is made on the same server unless --database names another.",
+    help="Copy this database (without a URL, the app's own), and upgrade the copy from its stamp."
+    " The copy is made on the same server unless --database names another.",
 )
 @click.option("--keep", is_flag=True, help="Do not drop the scratch databases.")
 @format_option()

@@ -49,22 +49,22 @@ def _parse_labels(
     type=click.Choice((AUTO, *strategy_names())),
     default=AUTO,
     show_default=True,
-    help="One chain; or branches beside each other, joined by a merge revision; or whichever of"
-    " them is safe for every known database, one chain first.",
+    help="linear: one line. merge: parallel branches, joined by a merge revision. auto: linear if"
+    " that is safe for every known database, else merge.",
 )
-@click.option("--root", metavar="REVISION", help="The base that stays.")
+@click.option("--root", metavar="REVISION", help="The base to keep.")
 @click.option(
     "--attach",
     metavar="REVISION=PARENT",
     multiple=True,
     callback=pairs("REVISION=PARENT"),
-    help="Put a revision on this parent; may be given several times.",
+    help="Give a revision this parent; may be given several times.",
 )
 @click.option(
     "--bring-back",
     metavar="REVISION",
     multiple=True,
-    help="Bring the file of a lost revision back from Git; may be given several times.",
+    help="Restore the file of a lost revision from Git; may be given several times.",
 )
 @click.option(
     "--tombstone",
@@ -72,20 +72,20 @@ def _parse_labels(
     metavar="REVISION[=PARENT[,PARENT]]",
     multiple=True,
     callback=pairs("REVISION[=PARENT[,PARENT]]", needs_value=False),
-    help="Put a revision that does nothing in the place of a lost one; may be given several times.",
+    help="Replace a lost revision with one that does nothing; may be given several times.",
 )
 @click.option(
     "--relabel",
     metavar="REVISION=LABEL[,LABEL]",
     multiple=True,
     callback=_parse_labels,
-    help="Give a revision other branch labels; may be given several times.",
+    help="Change the branch labels of a revision; may be given several times.",
 )
-@click.option("--docstrings", is_flag=True, help="Bring every Revises: line into step.")
+@click.option("--docstrings", is_flag=True, help="Update every Revises: line.")
 @click.option(
     "--shorten-ids",
     is_flag=True,
-    help="Shorten ids of more than 32 characters, also where they are named and in databases.",
+    help="Shorten ids of more than 32 characters, in all files and databases that use them.",
 )
 @click.option(
     "--accept-guesses",
@@ -118,11 +118,11 @@ def repair(  # noqa: PLR0913  (an option each)
 ) -> None:
     """Relink the chain to one base and one head.
 
-    First mends single migrations: missing parents, duplicate ids, cycles. Looks at the databases,
-    so that none of them skips a revision. Shows the plan and the diff, with --verbose also the
-    chain before and after, and asks. Then rewrites down_revision in the files and has Alembic
-    confirm the result; if Alembic does not, every file is put back. At the end it offers to move
-    the stamps of the databases.
+    First fixes single migrations: missing parents, duplicate ids, cycles. Reads the databases, so
+    that none of them skips a revision. Shows the plan and the diff (with --verbose also the chain
+    before and after) and asks. Then rewrites down_revision in the files and has Alembic confirm the
+    result; if Alembic does not, restores every file. Finally offers to move the stamps of the
+    databases.
     """
     asked = Wishes(**wishes)
 

@@ -40,10 +40,10 @@ def report(
 ) -> None:
     """Write an analysis of the chain for a ticket.
 
-    What was found and what it breaks, the chain before and after, what a repair does and why,
-    databases, a checklist of commands, what the last repair or rebase changed, and what prevents
-    the next fault. html is the page of graph with the text. Changes nothing, and imports no
-    migration.
+    Describes the findings and what they break, the chain before and after a repair, each change and
+    its reason, the databases, a checklist of commands, what the last repair or rebase changed, and
+    how to prevent the next fault. The html format adds the text to the page of graph. Changes
+    nothing, and imports no migration.
     """
     if no_git and against is not None:
         raise click.UsageError("--no-git and --against contradict each other")

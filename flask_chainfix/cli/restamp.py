@@ -38,13 +38,13 @@ from flask_chainfix.report.results import Repaired, Result
 @click.option(
     "--old",
     metavar="REF",
-    help="The Git revision whose chain stamped the databases.  [default: the chain before"
+    help="The Git revision with the chain that stamped the databases.  [default: the chain before"
     " the last repair]",
 )
 @click.option(
     "--current",
     is_flag=True,
-    help="Where it is unclear which chain stamped a database, the present one did; its rows stay.",
+    help="If it is unclear which chain stamped a database, assume the current one; its rows stay.",
 )
 @click.option(
     "--lost",
@@ -52,7 +52,7 @@ from flask_chainfix.report.results import Repaired, Result
     metavar="REVISION=OTHER",
     multiple=True,
     callback=pairs("REVISION=OTHER"),
-    help="Treat a lost revision, which no file has, as this one; may be given several times.",
+    help="Treat a lost revision (one without a file) as this one; may be given several times.",
 )
 @click.option(
     "--from-schema",
@@ -76,8 +76,8 @@ def restamp(  # noqa: PLR0913  (an option each)
 ) -> None:
     """Move the stamps of databases to the repaired chain.
 
-    Each database gets the rows that stand for exactly what has run there, in one transaction. A
-    database that would skip a revision is refused. The journal keeps the old rows.
+    Gives each database, in one transaction, the version rows that stand for exactly what has run
+    there. Refuses a database that would skip a revision. The journal keeps the old rows.
     """
     if wishes["current"] and wishes["old"] is not None:
         raise click.UsageError("--current and --old REF name different chains: give one of them")
@@ -137,7 +137,7 @@ def offer(
     *,
     yes: bool,
 ) -> Result:
-    """Move the rows after the files, if the user agrees; the repair stands in any case."""
+    """Offer to move the rows after a repair; the repair stands either way."""
     number = outstanding(repaired.snapshot, repaired.moves)
     if not number:
         return judged(repaired, repaired.moves)
@@ -161,7 +161,7 @@ def offer(
         error = stop
     if output_format != "text":
         result: Result = replace(repaired, moves=moves).noticing(*notices)
-    else:  # what the repair did has been shown
+    else:  # the repair has already been shown
         diagnosis = replace(repaired.planning.diagnosis, snapshot=repaired.snapshot)
         result = restamped(repaired.tools, diagnosis, moves).noticing(*notices)
     if error is not None:

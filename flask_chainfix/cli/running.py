@@ -1,4 +1,4 @@
-"""From a command to its output: errors become results, and nothing is done without consent."""
+"""Run commands: errors become results, and nothing changes without consent."""
 
 from __future__ import annotations
 
@@ -89,16 +89,16 @@ def answer(context: click.Context, output_format: str, work: Callable[[], Result
             summarize(result, output_format, output)
     except (BrokenPipeError, CannotWrite, KeyboardInterrupt) as error:
         if isinstance(error, BrokenPipeError) and not result.is_done:
-            raise  # click ends quietly when nobody reads on
-        result, stderr_too = _unwritten(context, result, error), True
+            raise  # click exits quietly on a closed pipe
+        result, stderr_too = _with_output_error(context, result, error), True
     if result.error is not None and stderr_too:
-        with suppress(OSError, CannotWrite):  # nobody is left to be told
+        with suppress(OSError, CannotWrite):  # stderr is gone as well
             echo(error_text(result.error, result.tools), err=True)
     context.exit(result.exit_code)
 
 
 def unreadable(error: OSError) -> CannotRead:
-    """What is said of a file that could not be used, and that nobody had reckoned with."""
+    """The error for a file that unexpectedly could not be used."""
     remedy = "make sure that the file can be read and written, then run the command again"
     return CannotRead(str(error), remedy)
 
@@ -108,8 +108,8 @@ def _interrupted() -> Interrupted:
     return Interrupted(f"interrupted: {stays.value}", _WAYS_ON.get(stays, ""))
 
 
-def _unwritten(context: click.Context, result: Result, error: BaseException) -> Result:
-    """The result with an error for stderr, as nothing else can be told: also of what was done."""
+def _with_output_error(context: click.Context, result: Result, error: BaseException) -> Result:
+    """The result as an error for stderr, since stdout failed; it says what was done."""
     if not result.is_done:
         if isinstance(error, KeyboardInterrupt):
             error = _interrupted()
@@ -149,14 +149,14 @@ def _failure(context: click.Context, error: ChainFixError) -> Failed:
 
 
 def _tools_as_typed(context: click.Context) -> Tools:
-    """The commands with what names an environment that could not be opened."""
+    """The commands with the options for an environment that could not be opened."""
     if context.meta[IN_APP] or context.parent is None:
         return tools_by_name(context)
     return tools_as_typed(**context.parent.params)
 
 
 def tools_by_name(context: click.Context) -> Tools:
-    """The commands as they are called here, as no environment tells more."""
+    """The commands as the user called them, without an environment."""
     group = context.parent or context
     above = group.parent if context.meta[IN_APP] else None
     return Tools(above.command_path if above else "alembic", group.command_path)
@@ -169,14 +169,14 @@ def after_asking(
     act: Callable[[_P], Result],
     prove: Callable[[_P], tuple[_P, Result]] | None = None,
 ) -> Result:
-    """Show what would be done, prove it if wanted, ask unless there is no question, and do it.
+    """Show a plan, prove it if wanted, ask unless ``question`` is empty, and carry it out.
 
     Args:
-        plan: what would be done.
-        output_format: what the result is for.
-        question: what the user is asked; ``""`` for nothing.
-        act: does it.
-        prove: gives the plan with its proof, and what is to be shown of that.
+        plan: the plan.
+        output_format: the format of the result.
+        question: the question for the user; ``""`` for none.
+        act: carries the plan out.
+        prove: returns the plan with its proof, and the proof as a result to show.
     """
     show(plan, output_format, question)
     try:
@@ -189,13 +189,13 @@ def after_asking(
             ask(question)
         return act(plan)
     except ChainFixError as error:
-        if output_format == "text":  # the plan has been shown
+        if output_format == "text":  # the plan was shown already
             raise
         return plan.stopped_by(error)
 
 
 def refuse_guesses(plan: Plan, wishes: Wishes) -> NeedsConsent | None:
-    """What stops a plan that holds guesses, as nobody has seen and accepted them."""
+    """The error for a plan with guesses that nobody has accepted; ``None`` without such."""
     if not plan.guesses:
         return None
     return NeedsConsent(
@@ -208,10 +208,10 @@ def refuse_guesses(plan: Plan, wishes: Wishes) -> NeedsConsent | None:
 
 @contextmanager
 def moving() -> Iterator[Progress]:
-    """Show a bar while rows are moved or put back, and say how a stop leaves them.
+    """Show a bar while rows are moved or restored, and say how an interruption leaves them.
 
     Raises:
-        Interrupted: the user has stopped it.
+        Interrupted: the user interrupted it.
     """
     signals.stay(Stays.EITHER)
     try:
@@ -219,23 +219,23 @@ def moving() -> Iterator[Progress]:
             try:
                 yield progress
             finally:
-                signals.stay(Stays.EITHER)  # also where the lock was written last
+                signals.stay(Stays.EITHER)  # even if the lock was written last
     except KeyboardInterrupt:
         raise _interrupted() from None
 
 
-def _agreeing() -> Remedy:
-    """The command that was typed, with --yes; no password is shown."""
+def _command_with_yes() -> Remedy:
+    """The command that was typed, plus --yes, without passwords."""
     text = "to agree without being asked"
     program, *typed = sys.argv
     program = os.path.basename(program)
     if program not in _PROGRAMS:
         return Remedy.of(f"{text}, run the same command with --yes")
-    return way(text, words((program, *map(_typed_again, typed), "--yes")))
+    return way(text, words((program, *map(_without_password, typed), "--yes")))
 
 
-def _typed_again(part: str) -> str:
-    """A part of a command without a password in it."""
+def _without_password(part: str) -> str:
+    """A word of a command without a password in it."""
     from flask_chainfix.environment.messages import as_typed, masked
 
     if masked(part) == part:
@@ -249,12 +249,12 @@ def ask(question: str) -> None:
 
     Raises:
         Declined: the user says no.
-        NeedsConsent: nobody is there who could be asked.
+        NeedsConsent: there is nobody to ask.
     """
     if sys.stdin is None or not sys.stdin.isatty():
         raise NeedsConsent(
             "no terminal to ask on; pass --yes",
-            _agreeing(),
+            _command_with_yes(),
             unchanged=True,
         )
     try:

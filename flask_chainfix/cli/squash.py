@@ -31,8 +31,8 @@ from flask_chainfix.report.results import Result
 @click.option(
     "--published-by",
     metavar="REF",
-    help="Replace only what this Git branch, tag or commit has: a release that every database"
-    " runs.  [default: what the main branch or a release has]",
+    help="Replace only revisions in this Git branch, tag or commit: a release that every database"
+    " has.  [default: the main branch and the releases]",
 )
 @click.option(
     "--server",
@@ -41,9 +41,9 @@ from flask_chainfix.report.results import Result
     is_flag=False,
     flag_value=OWN_SERVER,
     multiple=True,
-    help="Prove it in scratch databases on this server, too; without a URL, on that of the app's"
-    " own database. One of the project's own kind is needed; SQLite needs none. May be given"
-    " several times.",
+    help="Also prove it in scratch databases on this server; without a URL, on the server of the"
+    " app's own database. At least one must be of the project's own kind, unless that is SQLite."
+    " May be given several times.",
 )
 @database_options()
 @click.option(
@@ -64,11 +64,11 @@ def squash(  # noqa: PLR0913  (an option each)
     yes: bool,
     output_format: str,
 ) -> None:
-    """Replace the chain up to a revision by one migration, and prove it.
+    """Replace the chain up to a revision with one proven migration.
 
-    Runs the old chain on a scratch database, writes what it has made as one migration with the id
-    of the highest revision, runs that on another one, and compares both exactly: nothing is
-    written unless they are equal. Databases at that revision or above need nothing. Shows the
+    Runs the old chain on a scratch database, writes its schema as one migration with the id of the
+    highest revision, runs that on another scratch database, and compares the two: nothing is
+    written unless they are equal. Databases at that revision or above need no change. Shows the
     plan, asks, has Alembic confirm the result, and can be undone.
     """
     wishes = SquashWishes(

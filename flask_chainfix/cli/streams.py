@@ -1,4 +1,4 @@
-"""Where output goes, what can be shown there, and a bar for what takes its time."""
+"""Output streams: what they can show, and a progress bar for slow work."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from flask_chainfix.report import Detail, Style, about_masks, remedy_lines
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-DETAIL = "flask_chainfix.detail"  # what a context's ``meta`` holds where it was chosen
+DETAIL = "flask_chainfix.detail"  # the key in a context's ``meta``
 
 
 def detail() -> Detail:
-    """How much the user wants to be told."""
+    """How much the user wants to see."""
     context = click.get_current_context(silent=True)
     chosen: Detail = Detail.SHORT if context is None else context.meta.get(DETAIL, Detail.SHORT)
     return chosen
 
 
-# Seconds after which there is something to show; most commands have ended before.
+# Seconds before a bar appears; most commands end sooner.
 PATIENCE = 0.3
 
 
@@ -37,17 +37,17 @@ PATIENCE = 0.3
 def progress_bar(
     stream: TextIO | None, *, in_bytes: bool = False
 ) -> Iterator[Callable[[int, int, str], None]]:
-    """Show a bar once something takes its time, and take it away at the end.
+    """Show a progress bar for slow work, and remove it at the end.
 
-    It runs on by itself where nobody knows how much there is to do. It needs a terminal, and a user
-    who wants more than the verdict.
+    Without a known total, the bar only pulses. It is shown only on a terminal, and not with
+    ``--quiet``.
 
     Args:
         stream: where to show it.
         in_bytes: whether the steps are bytes.
 
     Yields:
-        What is to be called with the steps done, the steps in all, and what is running.
+        A function to call with the steps done, the steps in all, and what is running.
     """
     is_shown = stream is not None and stream.isatty() and os.environ.get("TERM") != "dumb"
     if not is_shown or detail() is Detail.VERDICT:
@@ -65,7 +65,7 @@ def progress_bar(
 
 
 class _Bar:
-    """A bar of rich's, which is imported when it is shown."""
+    """A progress bar by rich, which is imported once the bar is shown."""
 
     def __init__(self, stream: TextIO | None, *, in_bytes: bool) -> None:
         self._stream, self._in_bytes = stream, in_bytes
@@ -108,16 +108,16 @@ class _Bar:
             self._bar.stop()
 
 
-# --- Where output goes, and what can be shown there ----------------------------------------------
+# --- Streams, and what they can show -------------------------------------------------------------
 
 
 def style(stream: Any) -> Style:
-    """What a stream can show; it may be missing."""
-    # A process that was started without a stream has None in its place.
+    """What a stream can show."""
+    # A process that was started without the stream has None instead.
     terminal = stream is not None and stream.isatty()
     width = 80
     if terminal or "COLUMNS" in os.environ:
-        from shutil import get_terminal_size  # it loads what packs archives
+        from shutil import get_terminal_size  # slow: it imports archive modules
 
         width = get_terminal_size((width, 24)).columns
     colored = terminal and os.environ.get("TERM") != "dumb"
@@ -130,7 +130,7 @@ def style(stream: Any) -> Style:
     )
 
 
-# What terminals that know hyperlinks put into the environment; others may show the bare sequence.
+# Environment variables of terminals that support hyperlinks; others may print the raw sequence.
 _LINKING = (
     *("DOMTERM", "KITTY_WINDOW_ID", "KONSOLE_VERSION", "VTE_VERSION", "WEZTERM_PANE", "WT_SESSION"),
     *("ALACRITTY_WINDOW_ID", "GHOSTTY_RESOURCES_DIR"),
@@ -139,7 +139,7 @@ _LINKING_PROGRAMS = frozenset(("ghostty", "Hyper", "iTerm.app", "vscode", "WezTe
 
 
 def _knows_links() -> bool:
-    """Whether the terminal that this runs in shows hyperlinks; ``FORCE_HYPERLINK`` decides."""
+    """Whether the terminal supports hyperlinks; ``FORCE_HYPERLINK`` overrides."""
     forced = os.environ.get("FORCE_HYPERLINK")
     if forced:
         return forced != "0"
@@ -158,10 +158,10 @@ def _can_draw(stream: Any) -> bool:
 
 
 def echo(text: str, err: bool = False) -> None:
-    """Write text to stdout, or to stderr, with what its encoding cannot say replaced.
+    """Write text to stdout or stderr; replace characters that its encoding lacks.
 
     Raises:
-        BrokenPipeError: nobody reads on.
+        BrokenPipeError: the reader has closed the pipe.
         CannotWrite: the stream cannot be written for any other reason.
     """
     stream = sys.stderr if err else sys.stdout
@@ -181,12 +181,12 @@ def echo(text: str, err: bool = False) -> None:
 
 
 def for_people(text: str) -> str:
-    """Text that is for people, as the place where it goes can take it."""
+    """Text for people, limited to what the stream can show."""
     return log_text(text) if os.environ.get("GITHUB_ACTIONS") == "true" else text
 
 
 def error_text(error: ChainFixError, tools: Tools) -> str:
-    """An error and its remedy, as stderr has them; what the user has declined is no error."""
+    """An error and its remedy for stderr; declining a question is no error."""
     title = "" if isinstance(error, Declined) else "error: "
     told = ("Nothing was changed.",) if error.unchanged else ()
     remedy = remedy_lines(error.remedy, tools)

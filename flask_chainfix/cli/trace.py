@@ -26,15 +26,15 @@ from flask_chainfix.report.database_results import Traced
     "--exact",
     is_flag=True,
     help="Also run the chain up to the stamp on a scratch database of the same kind, and compare"
-    " types, defaults, keys, constraints and all else that a database describes.",
+    " types, defaults, keys, constraints and everything else in the database's catalog.",
 )
 @click.option(
     "--server",
     metavar="[URL]",
     is_flag=False,
     flag_value=OWN_SERVER,
-    help="With --exact: make the scratch database on this server; without a URL, on the one where"
-    " the database itself is. SQLite needs none.",
+    help="With --exact: make the scratch database on this server; without a URL, on the server of"
+    " the database itself. SQLite needs none.",
 )
 @format_option()
 @detail_options
@@ -47,11 +47,12 @@ def trace(
     server: str | None,
     output_format: str,
 ) -> None:
-    """Say what each database has really run, by its schema.
+    """Say what each database has really run, judged by its schema.
 
     Compares the tables, columns, indexes and constraints of each database with what the migrations
-    make, rename and drop: its stamp is no evidence. Read only; no migration is imported, but with
-    --exact they run on a scratch database. Exits with 1 if a database is not what its stamp says.
+    make, rename and drop; the stamp does not count as evidence. Changes nothing, and imports no
+    migration; with --exact, migrations run on a scratch database. Exits with 1 if a database does
+    not match its stamp.
     """
     if server is not None and not exact:
         raise click.UsageError("--server needs --exact.", context)

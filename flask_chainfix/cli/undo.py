@@ -24,11 +24,11 @@ from flask_chainfix.report.results import Result, Undone, UndoPlan
 def undo(
     context: click.Context, /, *, databases: DatabaseWishes, yes: bool, output_format: str
 ) -> None:
-    """Put back the files and the stamps of the last repair.
+    """Undo the last repair: its files and its stamps.
 
-    Byte for byte, and also after a repair that was killed halfway. A database that was upgraded
-    since gets the stamp of what has run there. If a file was changed since, or a database cannot go
-    back to the old files, it refuses and changes nothing.
+    Restores files byte for byte, even after a repair that was killed halfway. A database that was
+    upgraded since gets the stamp of what has run there. Refuses, and changes nothing, if a file was
+    changed since, or a database cannot go back to the old files.
     """
 
     def work(runtime: Runtime, tools: Tools) -> Result:

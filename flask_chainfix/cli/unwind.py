@@ -24,20 +24,20 @@ from flask_chainfix.report.results import Result
     "--from",
     "source",
     metavar="REF",
-    help="Take the files of lost revisions from this branch, tag or commit, where Git has several"
+    help="Take the files of lost revisions from this branch, tag or commit, if Git has several"
     " versions of them, or no branch has them any more.",
 )
 @database_options()
 @click.option(
     "--no-backup",
     is_flag=True,
-    help="Do not back up each database before anything is run in it.",
+    help="Do not back up each database first.",
 )
 @click.option(
     "--offer",
     is_flag=True,
-    help="Only say, in one line, that a database is ahead, and nothing where none is: what the hook"
-    " of hook --post-checkout calls.",
+    help="Only say in one line that a database is ahead; print nothing if none is. The hook of hook"
+    " --post-checkout calls this.",
 )
 @click.option("--dry-run", is_flag=True, help="Show the plan; change nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
@@ -57,9 +57,9 @@ def unwind(  # noqa: PLR0913  (an option each)
 ) -> None:
     """Downgrade a database that is ahead of this code.
 
-    Finds in Git the files of the revisions that it has run and this code lacks, shows what their
-    downgrade() takes away, asks, backs the database up, and runs them with the current env.py, down
-    to what this code has. No file is written into the work tree.
+    Finds in Git the files of the revisions that the database has run and this code lacks, shows
+    what their downgrade() drops, asks, backs the database up, and runs the downgrades with the
+    current env.py. Writes no file into the work tree.
     """
     if databases.schemas is not None:
         raise click.UsageError("unwind runs env.py, which chooses the schema: leave --schemas out")

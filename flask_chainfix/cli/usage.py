@@ -1,4 +1,4 @@
-"""Wrong usage, told to scripts as well; click itself only tells people."""
+"""Usage errors as JSON for scripts; click itself only writes text."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _TYPED = "flask_chainfix.typed"
 
 
 class Command(click.Command):
-    """A command whose help ends with an example, as it is typed here.
+    """A command whose help ends with an example, spelled as the user would type it.
 
     Args:
         example: the options and arguments of the example.
@@ -40,7 +40,7 @@ class Command(click.Command):
 
 
 class Group(click.Group):
-    """A group that answers wrong usage of itself or a command in JSON, where JSON is wanted."""
+    """A group that reports usage errors, its own and its commands', as JSON if asked for."""
 
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write what the commands are for."""
@@ -51,24 +51,24 @@ class Group(click.Group):
         """Parse the group's own options, and keep what was typed."""
         ctx.meta[_TYPED] = typed = tuple(args)
         if not typed:
-            return super().parse_args(ctx, args)  # click shows the help, in lines
-        with _told_in_json(ctx, typed):
+            return super().parse_args(ctx, args)  # click shows the help
+        with _answered_in_json(ctx, typed):
             return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
-        with _told_in_json(ctx, ctx.meta[_TYPED]):
+        with _answered_in_json(ctx, ctx.meta[_TYPED]):
             return super().invoke(ctx)
 
 
 @contextmanager
-def _told_in_json(context: click.Context, typed: Sequence[str]) -> Iterator[None]:
+def _answered_in_json(context: click.Context, typed: Sequence[str]) -> Iterator[None]:
     try:
         yield
     except click.UsageError as error:
-        from flask_chainfix.environment.messages import masked  # it is used wrongly once in a while
+        from flask_chainfix.environment.messages import masked  # rarely needed
 
-        # It repeats what was typed, be it the URL of a database.
+        # The message repeats what was typed, perhaps the URL of a database.
         message = printable(masked(error.format_message()))
         if _wants_json(typed):
             from flask_chainfix.cli.streams import echo, style
@@ -79,11 +79,11 @@ def _told_in_json(context: click.Context, typed: Sequence[str]) -> Iterator[None
             path = error.ctx.command_path if error.ctx else f"{context.command_path} {command}"
             wrong = WrongUsage(message, way("see what it takes", f"{path} --help"))
             failed = Failed(command=command, exit_code=error.exit_code, error=wrong)
-            with suppress(OSError, CannotWrite):  # click tells on stderr in any case
+            with suppress(OSError, CannotWrite):  # click writes to stderr anyway
                 echo(render("json", failed, style(None)))
         raise click.UsageError(message, error.ctx) from error
 
 
 def _wants_json(typed: Sequence[str]) -> bool:
-    """Whether JSON is asked for; options that are wrong keep click from telling."""
+    """Whether the user asked for JSON; click cannot say once parsing has failed."""
     return "--format=json" in typed or ("--format", "json") in pairwise(typed)

@@ -1,1 +1,1 @@
-"""What each command does, without a word about options and output."""
+"""What each command does, apart from options and output."""

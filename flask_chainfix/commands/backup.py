@@ -16,19 +16,19 @@ from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.databases import Backup, DatabaseState, DatabaseWishes
 from flask_chainfix.report.results import BackedUp, Planning
 
-DIRECTORY = Path("backups")  # where they lie unless somebody says otherwise
+DIRECTORY = Path("backups")  # the default for --to
 
 
 def back_up(databases: Sequence[Target], directory: Path, progress: Progress) -> tuple[Backup, ...]:
-    """Copy databases to files, each of which is read back.
+    """Copy databases to files, and read each file back.
 
     Args:
-        databases: what is to be copied.
-        directory: where the files are to lie; it is made if it is not there.
+        databases: the databases to copy.
+        directory: the directory for the files; created if missing.
         progress: called with the bytes done, the bytes in all, and what is running.
 
     Raises:
-        CannotBackUp: one of them could not be copied; the copies of those before it stay.
+        CannotBackUp: a database could not be copied; earlier copies stay.
     """
     made: list[Backup] = []
     for database in databases:
@@ -44,7 +44,7 @@ def back_up(databases: Sequence[Target], directory: Path, progress: Progress) ->
 
 
 def left_behind(directory: Path) -> tuple[str, ...]:
-    """What is said of copies that were never finished."""
+    """Notices about unfinished copies."""
     paths = backups.unfinished(directory)
     if not paths:
         return ()
@@ -55,15 +55,15 @@ def left_behind(directory: Path) -> tuple[str, ...]:
 
 
 def back_up_before(databases: Sequence[Target], without: str, progress: Progress) -> BackedUp:
-    """Copy databases in which something is about to run; each once, whatever its schemas.
+    """Copy databases before something runs in them; each once, whatever its schemas.
 
     Args:
-        databases: what is to be copied.
-        without: the command that does the same without a copy.
+        databases: the databases to copy.
+        without: the same command without a backup.
         progress: called with the bytes done, the bytes in all, and what is running.
 
     Raises:
-        CannotBackUp: one of them could not be copied.
+        CannotBackUp: a database could not be copied.
     """
     left = left_behind(DIRECTORY)
     try:
@@ -77,16 +77,16 @@ def back_up_before(databases: Sequence[Target], without: str, progress: Progress
 def back_up_first(
     runtime: Runtime, planning: Planning, wishes: DatabaseWishes, progress: Progress
 ) -> BackedUp:
-    """Copy every database that a repair has looked at.
+    """Copy every database that a repair has read.
 
     Args:
         runtime: the environment.
-        planning: what is planned, and where the databases stand.
-        wishes: the databases.
+        planning: the plan, and where the databases stand.
+        wishes: which databases.
         progress: called with the bytes done, the bytes in all, and what is running.
 
     Raises:
-        CannotBackUp: none is named, or one of them could not be copied.
+        CannotBackUp: no database is named, or one could not be copied.
     """
     there = {
         status.identity

@@ -1,4 +1,4 @@
-"""What every command begins with: reading and judging the chain, after any earlier repair."""
+"""The start of every command: check for an unfinished repair, then read and judge the chain."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ def read_and_judge(
         runtime: the environment.
         tools: how the user would type commands.
         strict: whether warnings count like errors.
-        may_be_empty: whether the command has something to do where there is no migration.
-        instead: the chain that is judged in the place of that on the disk.
+        may_be_empty: whether the command can work without any migration.
+        instead: a chain to judge instead of the one on disk.
 
     Raises:
-        NoMigrations: there is none.
+        NoMigrations: there is no migration.
     """
     notices: tuple[str, ...] = ()
     if instead is None:
@@ -55,7 +55,7 @@ def read_and_judge(
     snapshot = Facts.around(read, surroundings=read_surroundings(runtime))
     if not may_be_empty:
         refuse_empty(snapshot)
-    notices += _noticed_unread(runtime.environment) + _noticed_strangers(runtime.environment)
+    notices += _unread_notices(runtime.environment) + _journal_notices(runtime.environment)
     diagnosis = Diagnosis(snapshot, strict=strict).judge(Family.CHAIN, Family.ENVIRONMENT)
     unknown = runtime.environment.settings.intended_bases.difference(snapshot.graph.bases)
     if unknown:
@@ -65,8 +65,8 @@ def read_and_judge(
     return diagnosis.noticing(*notices, *map(tools.spell_out, remarks))
 
 
-def _noticed_unread(environment: Environment) -> tuple[str, ...]:
-    """What there is to say of migrations where Alembic's configuration does not look."""
+def _unread_notices(environment: Environment) -> tuple[str, ...]:
+    """Notices about migrations that Alembic's configuration does not include."""
     files = [os.path.relpath(path) for path in disk.unread(environment)]
     if not files:
         return ()
@@ -77,15 +77,15 @@ def _noticed_unread(environment: Environment) -> tuple[str, ...]:
 
 
 def refuse_empty(snapshot: Facts) -> None:
-    """Stop where there is nothing to work on: no migration, and no database that has run one.
+    """Refuse an empty project.
 
     Raises:
-        NoMigrations: so it is.
+        NoMigrations: there is no migration, and no database has run one.
     """
     if snapshot.files or any(each.rows for each in snapshot.databases.statuses):
         return
     places = ", ".join(str(place) for place in snapshot.environment.version_locations)
-    elsewhere = _noticed_unread(snapshot.environment)
+    elsewhere = _unread_notices(snapshot.environment)
     raise NoMigrations(
         "; ".join((f"there are no migrations in {places}", *elsewhere)),
         Remedy.of(
@@ -98,10 +98,10 @@ def refuse_empty(snapshot: Facts) -> None:
 
 
 def refuse_broken(faults: Iterable[Finding]) -> None:
-    """Stop where a chain has faults that leave in doubt what it is.
+    """Refuse a chain whose faults leave its shape in doubt.
 
     Raises:
-        CannotPlan: it has; a repair comes first.
+        CannotPlan: it has such faults; a repair comes first.
     """
     for fault in faults:
         repair = way("repair it first", "{fixchain} repair{databases}")
@@ -110,10 +110,10 @@ def refuse_broken(faults: Iterable[Finding]) -> None:
 
 
 def refuse_interrupted(runtime: Runtime, tools: Tools) -> None:
-    """Stop while an earlier repair or undo has not come to its end.
+    """Refuse while an earlier repair or undo is unfinished.
 
     Raises:
-        RepairInterrupted, RepairRunning: it was killed half-way, or is at work.
+        RepairInterrupted, RepairRunning: it was killed half-way, or is still running.
     """
     journals = journals_of(runtime.environment)
     for interruption in _interruption(runtime, tools, journals):
@@ -127,7 +127,7 @@ def refuse_interrupted(runtime: Runtime, tools: Tools) -> None:
 
 
 def _interruption(runtime: Runtime, tools: Tools, journals: Journals) -> tuple[str, ...]:
-    """What there is to say about a repair or an undo that has not come to its end."""
+    """Notices about an unfinished repair or undo."""
     half = None if journals.unfinished else disk.half_undone(journals)
     if journals.unfinished is None and half is None:
         return ()
@@ -144,15 +144,15 @@ def _interruption(runtime: Runtime, tools: Tools, journals: Journals) -> tuple[s
 
 
 def noticed_interruption(runtime: Runtime, tools: Tools) -> tuple[str, ...]:
-    """The same for ``check``, which is not stopped by it."""
+    """Notices about an unfinished repair or undo, for ``check``, which goes on."""
     try:
         return _interruption(runtime, tools, journals_of(runtime.environment))
     except CannotRead:
         return ()
 
 
-def _noticed_strangers(environment: Environment) -> tuple[str, ...]:
-    """What there is to say of journals that nobody obeys, or can read."""
+def _journal_notices(environment: Environment) -> tuple[str, ...]:
+    """Notices about journals that are ignored or unreadable."""
     try:
         return noticed_strangers(journals_of(environment))
     except CannotRead as error:

@@ -1,4 +1,4 @@
-"""catch-up: one new migration that makes what databases lack, proved before it is written."""
+"""catch-up: one new migration that adds what databases lack, proved before it is written."""
 
 from __future__ import annotations
 
@@ -71,30 +71,30 @@ def plan_catch_up(
     server: str | None,
     progress: Progress,
 ) -> CatchUpPlan:
-    """Work out a migration that makes what databases lack of what the chain makes.
+    """Plan a migration that adds what databases lack, compared with what the chain makes.
 
-    The chain is run on scratch databases of the same kinds, so migrations are imported and run, in
-    processes of their own. Databases are only read.
+    The chain runs on scratch databases of the same kinds: migrations are imported and run in
+    separate processes. The databases are only read.
 
     Args:
         runtime: the environment.
         tools: how the user would type commands.
         databases: which databases.
-        server: the URL of a server for scratch databases, or ``OWN_SERVER``; ``None`` where none is
+        server: the URL of a server for scratch databases, or ``OWN_SERVER``; ``None`` if none is
             named.
-        progress: called with what is done, how much there is in all, and what is running.
+        progress: called with the steps done, the steps in all, and what is running.
 
     Returns:
-        A plan with its edits, proved; no plan where no database lacks anything.
+        A proved plan with its edits; no plan if no database lacks anything.
 
     Raises:
         NoMigrations: there is nothing to compare with.
-        RepairInterrupted, RepairRunning: an earlier repair is not at its end.
+        RepairInterrupted, RepairRunning: an earlier repair is unfinished.
         CannotPlan: the chain is broken, or what a database lacks cannot be added.
         UnsafeForDatabases: the rows or the stamp of a database do not allow it.
         DatabaseUnreachable: a database cannot be read.
-        BadConfiguration, BadDatabase: there is no telling which databases are meant.
-        RehearsalFailed, CannotRehearse, NoScratchDatabase, ScratchLeftBehind: it cannot be proved.
+        BadConfiguration, BadDatabase: it is unclear which databases are meant.
+        RehearsalFailed, CannotRehearse, NoScratchDatabase, ScratchLeftBehind: the proof failed.
     """
     from flask_chainfix.databases.live_schema import trace_databases
     from flask_chainfix.rehearsal.app_databases import ScratchServer
@@ -125,15 +125,15 @@ def plan_catch_up(
         _refuse_rows(lacking, completed)
         planned = _planned(runtime, now, lacking, completed)
         states = Proof(runtime, now, planned.after, completed).run(lacking, progress)
-    proposal = Proposal(diagnosis, planned, moves=_as_they_are(now))
+    proposal = Proposal(diagnosis, planned, moves=_unchanged_moves(now))
     return replace(planning, proposal=proposal, states=states, exit_code=1)
 
 
 def sound_chain(runtime: Runtime, tools: Tools) -> Diagnosis:
-    """The chain, which has one head and nothing wrong with it.
+    """The chain, which must be healthy and have one head.
 
     Raises:
-        CannotPlan: it has not; a repair comes first.
+        CannotPlan: it is broken or has several heads; a repair comes first.
         NoMigrations, RepairInterrupted, RepairRunning: as ``plan_catch_up``.
     """
     refuse_interrupted(runtime, tools)
@@ -155,11 +155,11 @@ def sound_chain(runtime: Runtime, tools: Tools) -> Diagnosis:
 def looked_at(
     runtime: Runtime, chain: Facts, databases: DatabaseWishes, progress: Progress
 ) -> Facts:
-    """The chain with where its databases stand, which can all be read.
+    """The chain with the state of its databases, all of which must be readable.
 
     Raises:
-        BadDatabase, BadConfiguration: none is named, or there is no telling which are meant.
-        DatabaseUnreachable: one cannot be read.
+        BadDatabase, BadConfiguration: no database is named, or it is unclear which are meant.
+        DatabaseUnreachable: a database cannot be read.
     """
     now = survey(runtime, chain, databases, progress)
     refuse_unreachable(now, "catch-up")
@@ -175,7 +175,7 @@ def looked_at(
 
 
 def _leaving_out(now: Facts, status: DatabaseStatus) -> Remedy:
-    """How to leave a database out; empty where none would be left."""
+    """How to leave a database out; empty if no other would remain."""
     left = [each for each in now.databases.statuses if each is not status]
     if not any(not (status.own and each.own) for each in left):
         return Remedy()
@@ -184,13 +184,13 @@ def _leaving_out(now: Facts, status: DatabaseStatus) -> Remedy:
 
 # --- What keeps databases from being caught up ---------------------------------------------------
 def _refuse_stamp(now: Facts, found: TracedDatabase) -> None:
-    """Stop where more has run than the stamp of a database says: it would run again.
+    """Refuse a database that has run more than its stamp says: that would run again.
 
     Raises:
-        UnsafeForDatabases: so it is.
+        UnsafeForDatabases: the database has run more.
     """
     name, without = found.status.name, _leaving_out(now, found.status)
-    if found.trace is None:  # what nobody may see would look as if it were lacking
+    if found.trace is None:  # hidden objects would look missing
         raise UnsafeForDatabases(
             f"it cannot be told what {name} lacks: {found.problem}",
             Remedy.of(found.status.remedy) | without,
@@ -212,10 +212,10 @@ def _refuse_stamp(now: Facts, found: TracedDatabase) -> None:
 
 
 def _refuse_uncompared(now: Facts, compared: Mapping[str, ExactComparison]) -> None:
-    """Stop where a database was not compared; an empty one lacks nothing.
+    """Refuse databases that were not compared; an empty one lacks nothing.
 
     Raises:
-        DatabaseUnreachable: so it is.
+        DatabaseUnreachable: a database was not compared.
     """
     for status in now.databases.statuses:
         found = compared[status.identity]
@@ -227,7 +227,7 @@ def _refuse_uncompared(now: Facts, compared: Mapping[str, ExactComparison]) -> N
 
 
 def _refuse_rows(lacking: Sequence[Lacking], completed: Mapping[str, Completed]) -> None:
-    """Stop where rows would have to be guessed, changed or deleted.
+    """Refuse if rows would have to be guessed, changed or deleted.
 
     Raises:
         UnsafeForDatabases: with each table and column, and what to do.
@@ -260,7 +260,7 @@ def _refuse_rows(lacking: Sequence[Lacking], completed: Mapping[str, Completed])
 
 
 def _way_out(found: InTheWay, database: Lacking, completed: Completed) -> Remedy:
-    """What to do about rows that are in the way."""
+    """The remedy for rows that are in the way."""
     if found.query:
         text = f"change or delete these rows of {database.status.name}, which this shows:"
         return Remedy((Way(text, lines=(found.query,)),))
@@ -274,7 +274,7 @@ def _way_out(found: InTheWay, database: Lacking, completed: Completed) -> Remedy
 
 
 def _by_hand(thing: SchemaObject, code: str) -> Iterator[str]:
-    """The lines that add a column together with the values of the rows that are there."""
+    """The lines that add a column with values for the existing rows."""
     table, name = thing.table, thing.name
     batch, add, alter = code.splitlines()
     found = f"sa.inspect(op.get_bind()).get_columns({table!r})"
@@ -297,10 +297,10 @@ def _nothing_can_be_added(left: Mapping[SchemaObject, str]) -> CannotPlan:
 def _planned(
     runtime: Runtime, now: Facts, lacking: Sequence[Lacking], completed: Mapping[str, Completed]
 ) -> Planned:
-    """The new migration, and the chain lock in step with it.
+    """The new migration, and the updated chain lock.
 
     Raises:
-        CannotPlan: it would break the chain.
+        CannotPlan: the migration would break the chain.
     """
     from flask_chainfix.rehearsal.schemas.additions import upgrade_text
 
@@ -339,8 +339,8 @@ def _planned(
     return Planned(plan, now, after, edits)
 
 
-def _as_they_are(now: Facts) -> tuple[MoveResult, ...]:
-    """No row moves: what is new is above all of them."""
+def _unchanged_moves(now: Facts) -> tuple[MoveResult, ...]:
+    """Moves that change no row: the new revision is above all of them."""
     return tuple(
         MoveResult(Move(each.name, each.identity, each.rows, each.rows), MoveState.UNCHANGED)
         for each in now.databases.statuses

@@ -1,4 +1,4 @@
-"""catch-up --finish: what is left of a revision that has stopped half-way, and running it."""
+"""catch-up --finish: run the rest of a revision that stopped half-way."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 
 
 class FinishWishes(NamedTuple):
-    """What is to be finished.
+    """What to finish.
 
     Attributes:
-        revision: what has stopped half-way.
-        databases: in which databases.
-        server: the URL of a server for scratch databases, or ``OWN_SERVER``; ``None`` where none is
+        revision: the revision that stopped half-way.
+        databases: which databases.
+        server: the URL of a server for scratch databases, or ``OWN_SERVER``; ``None`` if none is
             named.
-        backup: whether each database is copied before anything is run in it.
+        backup: whether to back up each database first.
     """
 
     revision: str
@@ -47,20 +47,20 @@ class FinishWishes(NamedTuple):
 def plan_finish(
     runtime: Runtime, tools: Tools, wishes: FinishWishes, progress: Progress
 ) -> FinishPlan:
-    """Work out which statements of a revision have not run, without changing anything.
+    """Find out which statements of a revision have not run, without changing anything.
 
-    The revision is run on scratch databases of the same kind, so migrations are imported and run,
-    in processes of their own.
+    The revision runs on scratch databases of the same kind: migrations are imported and run in
+    separate processes.
 
     Args:
         runtime: the environment.
         tools: how the user would type commands.
-        wishes: what is to be finished.
+        wishes: what to finish.
         progress: called with the steps done, the steps in all, and what is running.
 
     Raises:
-        CannotPlan: the chain is broken, there is no such revision, or it cannot be told what is
-            left of it.
+        CannotPlan: the chain is broken, there is no such revision, or it is unclear which of its
+            statements have run.
         DatabaseUnreachable: a database cannot be read.
         ChainFixError: as ``plan_catch_up``.
     """
@@ -112,19 +112,19 @@ def plan_finish(
 def carry_out_finish(
     runtime: Runtime, plan: FinishPlan, wishes: FinishWishes, progress: Progress
 ) -> Finished:
-    """Run what is left in each database, and stamp it.
+    """Run the remaining statements in each database, and stamp it.
 
     Args:
         runtime: the environment.
-        plan: what is to be run.
+        plan: what to run.
         wishes: as in ``plan_finish``.
-        progress: called with what is done, how much there is in all, and what is running.
+        progress: called with the steps done, the steps in all, and what is running.
 
     Raises:
         CannotBackUp: nothing was changed.
-        StaleSnapshot: a database is otherwise by now.
-        StatementFailed: a statement has failed; the message tells what has run.
-        RowsNotMoved: all has run, and a stamp could not be moved.
+        StaleSnapshot: a database has changed.
+        StatementFailed: a statement failed; the message says what has run.
+        RowsNotMoved: everything has run, but a stamp could not be moved.
     """
     from flask_chainfix.databases.connecting import run_statements
     from flask_chainfix.rehearsal.schemas.unfinished import read_parts

@@ -51,12 +51,12 @@ _ASKED_BY_REPAIR = (
 
 @dataclass(frozen=True)
 class Against:
-    """What the files are compared with.
+    """What to compare the files with.
 
     Attributes:
         ref: the Git revision that others have.
-        allowed: revisions that may change all the same.
-        others: Git revisions that have not landed yet, which are held against each other as well.
+        allowed: revisions that may change nevertheless.
+        others: Git revisions that have not landed yet, to be compared with each other as well.
     """
 
     ref: str
@@ -83,18 +83,18 @@ def check(  # noqa: PLR0913  (what users can ask of it)
         runtime: the environment.
         tools: how the user would type commands.
         strict: whether warnings count like errors.
-        schema: whether to look at the schema also where there is nothing to repair.
-        staged: whether the files count as they are staged in Git, not as they lie on the disk.
-        databases: which databases to ask where they stand; none if it names none.
-        against: what the files are compared with; ``None`` for nothing.
-        since: the Git revision of which findings are not told; ``None`` for none.
-        sql: whether to run the migrations that others do not have, for their SQL alone.
-        progress: called with the databases done, the databases in all, and what is looked at.
+        schema: whether to check the schema even if there is nothing to repair.
+        staged: whether to check the files staged in Git, not those on disk.
+        databases: which databases to read; may be none.
+        against: what to compare the files with; ``None`` for nothing.
+        since: the Git revision whose existing findings are left out; ``None`` for none.
+        sql: whether to run the migrations that others do not have, for their SQL only.
+        progress: called with the databases done, the databases in all, and the current one's name.
 
     Raises:
         NoMigrations: there is nothing to check.
-        CannotReadGit: Git cannot tell what is staged, or what they are to be compared with.
-        BadConfiguration, BadDatabase: there is no telling which databases are meant.
+        CannotReadGit: Git cannot read the index, or the revision to compare with.
+        BadConfiguration, BadDatabase: it is unclear which databases are meant.
     """
     runtime = replace(runtime, own_template=False)
     progress(0, 0, "the migrations")
@@ -143,18 +143,18 @@ def check(  # noqa: PLR0913  (what users can ask of it)
         if checked.exit_code:
             checked = checked.noticing(_PLANNED_WITHOUT_STAGED)
     elif against is not None and (missing or diagnosis.snapshot.databases.sought):
-        # Two long questions for Git are one too many.
+        # After the comparison, a second slow Git query for the plan would take too long.
         checked = checked.noticing(_PLANNED_WITHOUT_AGAINST)
     else:
-        checked = _foreseen(runtime, checked, databases)
+        checked = _with_repair(runtime, checked, databases)
     return checked if since is None else _narrowed(checked, since, behind=bool(behind))
 
 
 def _narrowed(checked: Checked, since: str, *, behind: bool) -> Checked:
-    """The result without the findings about what a Git revision has as well.
+    """The result without the findings that a Git revision already had.
 
     Raises:
-        CannotReadGit: Git cannot tell what that revision has.
+        CannotReadGit: the Git revision cannot be read.
     """
     from flask_chainfix.git.past import read_branch
 
@@ -168,10 +168,10 @@ def _narrowed(checked: Checked, since: str, *, behind: bool) -> Checked:
 
 
 def _staged(runtime: Runtime) -> Staged:
-    """What is staged.
+    """The staged files.
 
     Raises:
-        CannotReadGit: Git cannot tell.
+        CannotReadGit: Git cannot read the index.
     """
     from flask_chainfix.git.staged import read_staged
 
@@ -180,13 +180,13 @@ def _staged(runtime: Runtime) -> Staged:
 
 
 def _compared(diagnosis: Diagnosis, against: Against | None) -> Diagnosis:
-    """The diagnosis with whether the lock is in step, and what was changed that others have.
+    """The diagnosis, plus an outdated lock and changes to revisions that others have.
 
-    The lock is not judged while the chain itself is in doubt: nobody can tell its heads, and a
-    repair writes the lock as well.
+    The lock is not judged while the chain itself is in doubt: its heads are unknown, and a repair
+    writes the lock as well.
 
     Raises:
-        CannotReadGit: Git cannot tell what others have.
+        CannotReadGit: Git cannot read what others have.
     """
     lock = () if in_doubt(diagnosis.findings) else (Family.LOCK,)
     if against is None:
@@ -199,12 +199,12 @@ def _compared(diagnosis: Diagnosis, against: Against | None) -> Diagnosis:
     notices = _notices(snapshot, against, listing(map(str, merges.absent)))
     known = replace(diagnosis, snapshot=snapshot).noticing(*notices, *merges.notices)
     if snapshot.databases.lost and merges.merges:
-        known = known.judge_again(snapshot, UNKNOWN_STAMP)  # a merge may bring what is lost
+        known = known.judge_again(snapshot, UNKNOWN_STAMP)  # a merge may bring lost revisions
     return known.judge(*lock, Family.PUBLISHED, *([Family.MERGE] if merges.merges else []))
 
 
 def _queue(snapshot: Facts, against: Against | None) -> Queue | None:
-    """How branches can land that have not yet, where that was asked and is known."""
+    """How waiting branches can land, if that was asked for and is known."""
     if against is None or not against.others or not snapshot.merges:
         return None
     from flask_chainfix.commands.check_against import queue
@@ -213,7 +213,7 @@ def _queue(snapshot: Facts, against: Against | None) -> Queue | None:
 
 
 def _sql(runtime: Runtime, snapshot: Facts) -> tuple[RevisionSql, ...]:
-    """What the revisions that others do not have would send to a database; they run for that."""
+    """The SQL of the revisions that others do not have, which run in offline mode for this."""
     from flask_chainfix.rehearsal.offline import sql_of
 
     files = snapshot.published.files if snapshot.published is not None else ()
@@ -235,7 +235,7 @@ def _notices(snapshot: Facts, against: Against, absent: str) -> Iterator[str]:
 
 
 def _behind(snapshot: Facts, tools: Tools) -> tuple[str, ...]:
-    """The stamped databases that an upgrade would bring further, as notices."""
+    """Notices about stamped databases that are behind."""
     found = {
         status.name: distance(snapshot, status)
         for status in snapshot.databases.statuses
@@ -249,13 +249,13 @@ def _behind(snapshot: Facts, tools: Tools) -> tuple[str, ...]:
     )
 
 
-def _foreseen(runtime: Runtime, checked: Checked, databases: DatabaseWishes) -> Checked:
-    """The result with what a repair would make of the chain."""
+def _with_repair(runtime: Runtime, checked: Checked, databases: DatabaseWishes) -> Checked:
+    """The result with the repair of the chain."""
     diagnosis, tools = checked.diagnosis, checked.tools
     wishes = Wishes(strict=diagnosis.strict)
     if not needs_plan(diagnosis, wishes):
         return checked
-    from flask_chainfix.databases.survey import noticed_missing  # healthy chains go without these
+    from flask_chainfix.databases.survey import noticed_missing  # healthy chains do not need these
     from flask_chainfix.databases.targets import configured_urls
     from flask_chainfix.planning.plan import propose
 
@@ -275,7 +275,7 @@ def _foreseen(runtime: Runtime, checked: Checked, databases: DatabaseWishes) -> 
 
 
 def commit_before(proposal: Proposal) -> str | None:
-    """The commit that has the chain as it was, for the time after the repair."""
+    """The commit with the unrepaired chain, for use after the repair."""
     if proposal.planned is None:
         return None
     from flask_chainfix.git.repositories import checked_out

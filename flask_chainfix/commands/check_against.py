@@ -1,4 +1,4 @@
-"""What merges would be, with all that is needed to judge them."""
+"""Simulate merges, with everything that is needed to judge them."""
 
 from __future__ import annotations
 
@@ -32,22 +32,22 @@ from flask_chainfix.model.history import (
 
 
 def foresee_merges(snapshot: Facts, ref: str, others: Sequence[str] = ()) -> Merges:
-    """Look what a merge of REF would be, and merges of other Git revisions.
+    """Simulate a merge of REF and of other Git revisions.
 
-    Nothing is merged for that. The first merge is that of REF with what lies on the disk.
+    Nothing in the repository is merged. The first merge is that of REF with the files on disk.
 
     Raises:
-        CannotReadGit: there is no such revision, or Git cannot tell.
+        CannotReadGit: there is no such revision, or Git cannot read it.
     """
     with merging(ref, snapshot) as git:
         read = git.read(ref, others)
-        snapshot = replace(snapshot, merges=read.merges)  # what all of them share is read once
+        snapshot = replace(snapshot, merges=read.merges)  # shared files are read once
         merges = tuple(_with_changes(git, snapshot, judged(snapshot, each)) for each in read.merges)
     return read._replace(merges=merges)
 
 
 def judged(snapshot: Facts, merge: Merge) -> Merge:
-    """A merge with what makes a sound chain of it, and both sides in one line where they clash."""
+    """A merge with the commands that make it healthy, or with both sides of a conflict."""
     if not merge.is_new:
         return merge
     gate = merge.is_gate and not merge.mine.ref
@@ -71,15 +71,15 @@ def judged(snapshot: Facts, merge: Merge) -> Merge:
 
 
 def _has_only_more_heads(snapshot: Facts, merge: Merge) -> bool:
-    """Whether all of theirs is there as it was, and all that is wrong is what a rebase is for."""
+    """Whether their revisions are unchanged, and the only faults are those that a rebase fixes."""
     held = frozenset(map(id, merge.files))
     broken = {each.code for each in breaking(snapshot, merge)}
     return broken == {"FC102"} and not merge.conflicts and merge.theirs.held <= held
 
 
 def _on_top(chain: Facts, below: Side) -> Facts | None:
-    """The chain with all that one side has not on top of what it has; ``None`` if it has no way."""
-    from flask_chainfix.commands.rebase import lined_up  # sound merges go without it
+    """The chain with everything else on top of one side; ``None`` if that is impossible."""
+    from flask_chainfix.commands.rebase import lined_up  # healthy merges do not need it
 
     there = Snapshot(chain.environment, below.files)
     try:
@@ -89,7 +89,7 @@ def _on_top(chain: Facts, below: Side) -> Facts | None:
 
 
 def _with_changes(git: Merging, snapshot: Facts, merge: Merge) -> Merge:
-    """A merge with who last changed the migrations that something is to be said of."""
+    """A merge with the last commits of the migrations that its findings name."""
     concerned = {name for fault in clashes(snapshot, merge) for name in fault.revisions}
     if merge.is_gate and not merge.mine.ref and merge.is_new:
         concerned.update(name for each in breaking(snapshot, merge) for name in each.revisions)
@@ -105,7 +105,7 @@ def _with_changes(git: Merging, snapshot: Facts, merge: Merge) -> Merge:
 
 
 def queue(snapshot: Facts, ref: str) -> Queue:
-    """How the branches of these merges can land on REF, as far as pairs of them tell."""
+    """How the branches of these merges can land on REF, judged pair by pair."""
     pairs, after = [], TopologicalSorter[str]()
     for merge in snapshot.merges:
         pair, order = _pair(snapshot, merge)
@@ -123,7 +123,7 @@ def queue(snapshot: Facts, ref: str) -> Queue:
 
 
 def _pair(snapshot: Facts, merge: Merge) -> tuple[Pair, tuple[str, str] | None]:
-    """How the two sides of a merge go together, and which has to come after which."""
+    """How the two sides of a merge fit, and which has to land first, if it matters."""
     one, other = merge.mine.name, merge.theirs.name
     if not merge.is_new:
         return Pair(one, other, Fit.WELL), None

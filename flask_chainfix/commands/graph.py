@@ -23,20 +23,20 @@ def graph(  # noqa: PLR0913  (what users can ask of it)
     in_detail: bool,
     progress: Progress,
 ) -> Drawn:
-    """Check the chain, and find out what else a picture of it shows.
+    """Check the chain, and collect what else a picture of it shows.
 
     Args:
         runtime: the environment.
         tools: how the user would type commands.
-        databases: which databases to ask where they stand; none if it names none.
-        against: the Git revision whose migrations are compared; ``None`` for none.
+        databases: which databases to read; may be none.
+        against: the Git revision to compare with; ``None`` for none.
         in_detail: whether to read what each migration does to the schema, and who wrote it.
-        progress: called with the databases done, the databases in all, and what is looked at.
+        progress: called with the databases done, the databases in all, and the current one's name.
 
     Raises:
         NoMigrations: there is nothing to draw.
-        CannotReadGit: Git cannot tell what that revision has.
-        BadConfiguration, BadDatabase: there is no telling which databases are meant.
+        CannotReadGit: the Git revision cannot be read.
+        BadConfiguration, BadDatabase: it is unclear which databases are meant.
     """
     checked = check(
         runtime, tools, strict=False, schema=in_detail, databases=databases, progress=progress
@@ -49,12 +49,12 @@ def graph(  # noqa: PLR0913  (what users can ask of it)
         theirs = Published(against, read_branch(against, snapshot).files)
     if in_detail:
         progress(0, 0, "who wrote the migrations")
-        checked = _knowing_authors(checked, snapshot)
+        checked = _with_landings(checked, snapshot)
     return Drawn(tools=checked.tools, checked=checked, theirs=theirs, in_detail=in_detail)
 
 
-def _knowing_authors(checked: Checked, snapshot: Facts) -> Checked:
-    """The result with when the files landed in version control, which a plan knows already."""
+def _with_landings(checked: Checked, snapshot: Facts) -> Checked:
+    """The result with when the files landed in Git, unless a plan has that already."""
     if snapshot.landed is not None or not snapshot.environment.asks_git:
         return checked
     from flask_chainfix.git.landings import read_history

@@ -1,7 +1,7 @@
-"""Put ``check`` where commits and requests to merge pass: hooks, CI jobs, a checklist.
+"""Run ``check`` on commits and pull requests: hooks, CI jobs, a checklist.
 
-A file that is not there is written. One that is there is somebody's: it is never changed, and the
-lines to add to it are shown.
+Missing files are written. An existing file belongs to the user: it is never changed, and the lines
+to add are shown.
 """
 
 from __future__ import annotations
@@ -50,18 +50,18 @@ _NO_HOST = (
 def plan_hooks(
     runtime: Runtime, tools: Tools, *, after_checkout: bool = False, merges_locks: bool = False
 ) -> HookPlan:
-    """Find out what belongs where in this project.
+    """Find out which files this project needs, and where.
 
     Args:
         runtime: the environment.
         tools: how the user would type commands.
-        after_checkout: whether it is the hook for after a checkout, and nothing else.
-        merges_locks: whether Git is to merge chain locks with ``merge-lock``, too.
+        after_checkout: whether to set up only the post-checkout hook.
+        merges_locks: whether Git should also merge chain locks with ``merge-lock``.
 
     Raises:
-        CannotReadGit: there is no Git work tree around the migrations.
-        BadConfiguration: from the top of the work tree, the migrations cannot be named; or the hook
-            for after a checkout would find no database.
+        CannotReadGit: the migrations are in no Git work tree.
+        BadConfiguration: the migrations cannot be named from the top of the work tree; or the
+            post-checkout hook would find no database.
     """
     tree = find_work_tree(runtime.environment.directory)
     call = _call(runtime, tree)
@@ -94,13 +94,13 @@ def plan_hooks(
 
 
 def shown(plan: HookPlan) -> HookPlan:
-    """The plan that only shows what belongs where."""
+    """The plan, marked as shown only."""
     files = (replace(file, state=HookState.SHOWN, edit=None) for file in plan.files)
     return replace(plan, files=tuple(files), exit_code=0, error=None)
 
 
 def carry_out_hooks(plan: HookPlan) -> Hooked:
-    """Write the files that are planned, all or none.
+    """Write the planned files, all or none.
 
     Raises:
         StaleSnapshot, CannotWrite: none of them could be written.
@@ -154,7 +154,7 @@ def _call(runtime: Runtime, tree: WorkTree) -> Call:
 
 
 def _programs(tree: WorkTree) -> str:
-    """Where the console script lies, if that is in a virtual environment of this clone's user."""
+    """Where the console script is, if it is in a virtual environment of this clone's user."""
     for_everybody = tree.top in tree.hooks.parents and ".git" not in tree.hooks.parts
     if for_everybody or sys.prefix == sys.base_prefix:
         return ""
@@ -163,10 +163,10 @@ def _programs(tree: WorkTree) -> str:
 
 
 def _after_checkout(runtime: Runtime, tools: Tools, tree: WorkTree) -> tuple[Kind, Path]:
-    """The hook for after a checkout: what is typed here, typed there.
+    """The post-checkout hook, which runs the command that the user typed.
 
     Raises:
-        BadConfiguration: it would find no database.
+        BadConfiguration: the hook would find no database.
     """
     from flask_chainfix.databases.targets import configured_urls  # only this hook needs it
 
@@ -209,7 +209,7 @@ def _places(tree: WorkTree) -> Iterator[tuple[Kind, Path]]:
 
 
 def _find_named(directory: Path, name: str) -> Path:
-    """The file of a name in a directory, in capitals or not; it need not be there."""
+    """The file of a name in a directory, ignoring case; it need not exist."""
     with suppress(OSError):
         for other in sorted(os.listdir(directory)):
             if other.lower() == name.lower():
@@ -238,7 +238,7 @@ def _hook_file(kind: Kind, path: Path, call: Call, tree: WorkTree) -> HookFile:
 
 
 def _configuration(call: Call, tree: WorkTree) -> HookFile:
-    """What is to be set in the repository's own configuration; values that differ are kept."""
+    """The settings for the repository's Git configuration; existing values are kept."""
     wanted = merge_driver(call)
     there = read_settings(tree.configuration, wanted)
     lines = "".join(
@@ -261,6 +261,6 @@ def _configuration(call: Call, tree: WorkTree) -> HookFile:
 
 
 def _difference(text: str, data: bytes) -> str:
-    """How a file differs that calls ``check``; indentation and line ends do not count."""
+    """How an existing file that calls ``check`` differs, ignoring indentation and line ends."""
     words = "".join(data.decode(errors="replace").split())
     return "" if "".join(text.split()) in words else "it differs from what would be written now"

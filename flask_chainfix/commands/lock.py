@@ -1,4 +1,4 @@
-"""lock: write down the heads in a file on which two branches collide in Git."""
+"""lock: write the heads to a file, so that new heads conflict in Git."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ from flask_chainfix.report.results import Locked, LockPlan
 def plan_lock(
     runtime: Runtime, tools: Tools, *, install: bool = False, written: str | None = None
 ) -> LockPlan:
-    """Work out what the lock has to say, without writing it.
+    """Work out the contents of the lock, without writing it.
 
     Args:
         runtime: the environment.
         tools: how the user would type commands.
-        install: whether Alembic is to keep it up to date as well.
-        written: a migration that must be one of these, as Alembic's hook has just written it.
+        install: whether Alembic should also keep it up to date.
+        written: the migration that Alembic's hook has just written, which must be in the chain.
 
     Returns:
-        The edits; none where all is as it should be.
+        The edits; none if everything is up to date.
 
     Raises:
-        NoMigrations: there is nothing to write down.
-        RepairInterrupted, RepairRunning: an earlier repair is not at its end.
-        CannotPlan: nobody can tell the heads of the chain, or ``written`` is none of its files.
-        CannotWrite: what has the lock's name is no file that could be replaced.
+        NoMigrations: there is no migration.
+        RepairInterrupted, RepairRunning: an earlier repair is unfinished.
+        CannotPlan: the heads of the chain are in doubt, or ``written`` is none of its files.
+        CannotWrite: the lock's path is not a replaceable file.
         CannotRewrite: Alembic's configuration cannot be changed with certainty.
     """
     refuse_interrupted(runtime, tools)
@@ -78,8 +78,8 @@ def carry_out_lock(runtime: Runtime, plan: LockPlan) -> Locked:
     """Write the files as planned.
 
     Raises:
-        RepairRunning: a repair is at work.
-        StaleSnapshot, CannotWrite: a file has been changed since, or cannot be written.
+        RepairRunning: a repair is running.
+        StaleSnapshot, CannotWrite: a file has changed since, or cannot be written.
     """
     with disk.locked(runtime.environment.directory):
         disk.add_together(plan.edits)

@@ -1,7 +1,7 @@
-"""merge-lock: what Git calls to merge two chain locks, as each merge driver is called.
+"""merge-lock: the merge driver that Git calls for chain locks.
 
-A lock is only settled where it is known what it has to say: the merged chain is sound, or a rebase
-would make a sound one of it. Else both sides are left in it, between the marks of a conflict.
+A lock is only settled if its contents are certain: the merged chain is healthy, or a rebase would
+make it so. Otherwise both sides are left in it, between conflict markers.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from flask_chainfix.model.history import ChainLock
 
 
 class Settled(NamedTuple):
-    """A lock that both sides can have.
+    """A merged lock without a conflict.
 
     Attributes:
         text: the file.
-        onto: what mine have to be put on top of, for it to be true; ``""`` where it is already.
+        onto: the Git revision that mine must be rebased onto to make it true; ``""`` if it is true.
         heads: the heads that it names.
     """
 
@@ -41,14 +41,14 @@ class Settled(NamedTuple):
 
 
 def merge_locks(runtime: Runtime | None, versions: Versions) -> Settled | bool:
-    """Write a lock that both sides can have in the place of ours.
+    """Replace our version of the lock with the merged one.
 
     Args:
-        runtime: the environment that the lock belongs to; ``None`` where there is none.
+        runtime: the environment of the lock; ``None`` if there is none.
         versions: the files.
 
     Returns:
-        What was settled; else whether the lines of both sides went together by themselves.
+        The settled lock; otherwise whether the lines of both sides merged without a conflict.
 
     Raises:
         Unknown: Git cannot merge them.
@@ -65,10 +65,10 @@ def merge_locks(runtime: Runtime | None, versions: Versions) -> Settled | bool:
 
 
 def _settled(runtime: Runtime, versions: Versions) -> Settled | None:
-    """What the lock has to say after the merge; ``None`` where that is not known.
+    """The lock after the merge; ``None`` if its contents are not certain.
 
     Raises:
-        ChainFixError, OSError: it cannot be found out.
+        ChainFixError, OSError: the chains cannot be read.
     """
     from flask_chainfix.commands.check_against import foresee_merges
 
@@ -80,19 +80,19 @@ def _settled(runtime: Runtime, versions: Versions) -> Settled | None:
     for commit in being_merged(environment.directory):
         foreseen = foresee_merges(now, commit)
         for merge in foreseen.merges:
-            # Of a merge of ancestors, or of another commit, nothing is known.
+            # For a merge of ancestors, or of another commit, the merged chain is unknown.
             lock = merge.theirs.lock
             if merge.to_commit or lock is None or lock.data != theirs:
                 continue
             if any(each.path != environment.lock_path for each in merge.conflicts):
                 return None
             known = frozenset(foreseen.base.graph)
-            return _true_of(now.of_others(merge.files), known, ours)
+            return _lock_for(now.of_others(merge.files), known, ours)
     return None
 
 
-def _true_of(merged: Facts, known: frozenset[str], ours: bytes) -> Settled | None:
-    """The lock of a merged chain, or of what ``rebase`` makes of it where it has several heads."""
+def _lock_for(merged: Facts, known: frozenset[str], ours: bytes) -> Settled | None:
+    """The lock of a merged chain; with several heads, the lock after a ``rebase``."""
     onto = ""
     errors = {finding.code for finding in errors_of(diagnose(merged))}
     if errors == {"FC102"}:
@@ -120,7 +120,7 @@ def _true_of(merged: Facts, known: frozenset[str], ours: bytes) -> Settled | Non
 
 
 def told(settled: Settled, path: str) -> str:
-    """What a person is to know of a lock that is only true once ``rebase`` has run."""
+    """The notice about a lock that is only true once ``rebase`` has run."""
     if not settled.onto:
         return ""
     directory = posixpath.dirname(path)

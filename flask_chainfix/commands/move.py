@@ -1,4 +1,4 @@
-"""The command ``move``: a revision behind another one, as the user says."""
+"""move: put a revision after another one, as the user says."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from flask_chainfix.planning.relocation import MoveWishes, refuse_skipping, relo
 from flask_chainfix.rehearsal.confirm import foresee
 from flask_chainfix.report.results import Planning
 
-_NAMED = 3  # revisions that a sentence names
+_NAMED = 3  # revisions named in one sentence
 
 
 def plan_move(
@@ -41,24 +41,24 @@ def plan_move(
     databases: DatabaseWishes,
     progress: Progress,
 ) -> Planning:
-    """Work out a move that is safe for every known database, without changing anything.
+    """Plan a move that is safe for every known database, without changing anything.
 
     Args:
         runtime: the environment.
         tools: how the user would type commands.
         wishes: what moves, and where it goes.
-        databases: which databases it has to be safe for.
+        databases: the databases that the move must be safe for.
         progress: called with the databases done, the databases in all, and the last one's name.
 
     Returns:
-        A plan with its edits, and the rows that each database is to have; no plan where all stands
-        there already; an error where there can be none.
+        A plan with its edits, and the rows that each database is to have; no plan if everything is
+        in place already; an error if no plan is possible.
 
     Raises:
         NoMigrations: there is nothing to move.
-        RepairInterrupted, RepairRunning: an earlier repair is not at its end.
-        DatabaseUnreachable: a database cannot be asked where it stands.
-        BadConfiguration, BadDatabase: there is no telling which databases are meant.
+        RepairInterrupted, RepairRunning: an earlier repair is unfinished.
+        DatabaseUnreachable: a database cannot be read.
+        BadConfiguration, BadDatabase: it is unclear which databases are meant.
     """
     refuse_interrupted(runtime, tools)
     diagnosis = read_and_judge(runtime, tools)
@@ -81,7 +81,7 @@ def _proposed(
     databases: DatabaseWishes,
     progress: Progress,
 ) -> Proposal:
-    """The plan, what keeps it from being made, or neither where nothing has to move.
+    """The plan, the obstacle, or neither if nothing has to move.
 
     Raises:
         DatabaseUnreachable, BadConfiguration, BadDatabase: as ``plan_move``.
@@ -112,7 +112,7 @@ def _proposed(
 
 
 def _refuse_broken(diagnosis: Diagnosis) -> None:
-    """Stop where it is not known what the chain is; several heads or bases may be.
+    """Refuse a chain whose shape is in doubt; several heads or bases are fine.
 
     Raises:
         CannotPlan: a repair comes first.
@@ -123,10 +123,10 @@ def _refuse_broken(diagnosis: Diagnosis) -> None:
 
 
 def _checked(now: Facts, plan: Plan, wishes: MoveWishes) -> Planned:
-    """A plan that our own rules and Alembic's graph accept, and that skips nothing anywhere.
+    """The plan, checked by our rules and Alembic's graph; no database skips a revision.
 
     Raises:
-        CannotPlan, UnsafeForDatabases, CannotRewrite: it is refused.
+        CannotPlan, UnsafeForDatabases, CannotRewrite: the plan is refused.
     """
     after = now.after(edits_for(now, plan.parents))
     movable = {relink.revision for relink in plan.relinks}
@@ -141,13 +141,13 @@ def _checked(now: Facts, plan: Plan, wishes: MoveWishes) -> Planned:
 
 
 def _refuse_faults(now: Facts, after: Facts, wishes: MoveWishes) -> None:
-    """Stop where the chain would have a fault that it has not now.
+    """Refuse if the chain would get a new fault.
 
     Raises:
         CannotPlan: with both places.
     """
     for fault in new_faults(now, after):
-        if fault.code not in ("FC101", "FC102", *wishes.accept):  # no more of the first than now
+        if fault.code not in ("FC101", "FC102", *wishes.accept):  # the plan adds no head or base
             accepting = way(
                 f"if the finding is mistaken, move it anyway; {fault.code} stays",
                 wishes.command(accept=(fault.code,)),
@@ -159,7 +159,7 @@ def _refuse_faults(now: Facts, after: Facts, wishes: MoveWishes) -> None:
 
 
 def _remarks_on_published(now: Facts, plan: Plan) -> tuple[str, ...]:
-    """What there is to say where others have these revisions in another order."""
+    """Notices about revisions that others have in a different order."""
     relinked = [relink.revision for relink in plan.relinks]
     return tuple(
         f"{chain.name} has {listing(known, _NAMED)} in the order as it is: until this has landed"

@@ -1,4 +1,4 @@
-"""The command ``rebase``: my revisions on top of the chain that the main branch has."""
+"""rebase: put my revisions on top of the main branch's chain."""
 
 from __future__ import annotations
 
@@ -46,20 +46,20 @@ from flask_chainfix.planning.proposal import Planned, Proposal, refuse_unknown_r
 from flask_chainfix.rehearsal.confirm import foresee
 from flask_chainfix.report.results import Planning
 
-_NAMED = 3  # revisions that a sentence names
+_NAMED = 3  # revisions named in one sentence
 
 
 @dataclass(frozen=True)
 class _Rebase:
-    """What a rebase knows.
+    """The state of a rebase.
 
     Attributes:
-        diagnosis: the chain as it is.
+        diagnosis: the current chain.
         upstream: what the revisions go on top of.
-        there: the chain that the main branch has.
-        start: the chain that is relinked: mine with ids of their own, where main has the same.
-        mends: what that took.
-        downgrade: whether databases go down and up again that would skip something else.
+        there: the chain of the main branch.
+        start: the chain to relink, in which mine have new ids if main uses the same ones.
+        mends: the changes that give them new ids.
+        downgrade: whether to downgrade and upgrade databases that would otherwise skip a revision.
     """
 
     diagnosis: Diagnosis
@@ -71,7 +71,7 @@ class _Rebase:
 
     @property
     def now(self) -> Facts:
-        """The chain as it is."""
+        """The current chain."""
         return self.diagnosis.snapshot
 
     @property
@@ -81,7 +81,7 @@ class _Rebase:
         return f"{{fixchain}} rebase{downgrade} --onto {self.upstream.typed}{{databases}}"
 
     def take(self, *files: MigrationFile) -> str:
-        """The command that takes files as the main branch has them."""
+        """The command that takes the main branch's version of files."""
         paths = " ".join(path_word(os.path.relpath(file.path)) for file in files)
         return f"git checkout {self.upstream.typed} -- {paths}"
 
@@ -96,27 +96,27 @@ def plan_rebase(  # noqa: PLR0913  (what a rebase depends on)
     *,
     downgrade: bool = False,
 ) -> Planning:
-    """Work out how my revisions come to stand on top of all others, without changing anything.
+    """Plan to put my revisions on top of all others, without changing anything.
 
     Args:
         runtime: the environment.
         tools: how the user would type commands.
         onto: the Git revision that has the others; without one, the setting ``main_branch``, else
             the remote's default branch.
-        databases: which databases the new order has to be safe for.
+        databases: the databases that the new order must be safe for.
         progress: called with the databases done, the databases in all, and the last one's name.
-        downgrade: whether databases go down and up again that would skip something else.
+        downgrade: whether to downgrade and upgrade databases that would otherwise skip a revision.
 
     Returns:
-        A plan with its edits, and the rows that each database is to have; no plan where there is
-        nothing to do; an error where there can be none.
+        A plan with its edits, and the rows that each database is to have; no plan if there is
+        nothing to do; an error if no plan is possible.
 
     Raises:
         NoMigrations: there is nothing to move.
-        RepairInterrupted, RepairRunning: an earlier repair is not at its end.
-        CannotReadGit: there is no such Git revision, or Git cannot tell.
-        DatabaseUnreachable: a database cannot be asked where it stands.
-        BadConfiguration, BadDatabase: there is no telling which databases are meant, or there is
+        RepairInterrupted, RepairRunning: an earlier repair is unfinished.
+        CannotReadGit: there is no such Git revision, or it cannot be read.
+        DatabaseUnreachable: a database cannot be read.
+        BadConfiguration, BadDatabase: it is unclear which databases are meant, or there is
             none to downgrade.
     """
     refuse_interrupted(runtime, tools)
@@ -156,14 +156,14 @@ def plan_rebase(  # noqa: PLR0913  (what a rebase depends on)
 def _proposed(
     runtime: Runtime, rebase: _Rebase, databases: DatabaseWishes, progress: Progress
 ) -> Proposal:
-    """The plan, what keeps it from being made, or neither where mine stand on top already.
+    """The plan, the obstacle, or neither if mine are on top already.
 
     Raises:
         DatabaseUnreachable, BadConfiguration, BadDatabase: as ``plan_rebase``.
     """
     try:
         _require_all(rebase)
-        rebase = _told_apart(rebase)
+        rebase = _with_own_ids(rebase)
         mine = _mine(rebase)
         plan = put_on_top(rebase.start, mine, rebase.upstream.ref)
     except (CannotPlan, CannotRewrite) as error:
@@ -182,15 +182,15 @@ def _proposed(
             plan = put_on_top(rebase.start, mine, rebase.upstream.ref)
         return from_where_they_are(with_moves(_checked(rebase, plan, mine), "rebase"))
     except UnsafeForDatabases as error:
-        return Proposal(rebase.diagnosis, obstacle=_without_vain_merge(runtime, rebase, error))
+        return Proposal(rebase.diagnosis, obstacle=_without_merge_remedy(runtime, rebase, error))
     except (CannotPlan, CannotRewrite) as error:
         return Proposal(rebase.diagnosis, obstacle=error)
 
 
-def _without_vain_merge(
+def _without_merge_remedy(
     runtime: Runtime, rebase: _Rebase, error: UnsafeForDatabases
 ) -> UnsafeForDatabases:
-    """The same without the advice to merge, where that would be refused as well."""
+    """The error without the advice to merge if a merge would be refused as well."""
     left = error.remedy.without(MERGE)
     if left == error.remedy or not left:
         return error
@@ -199,14 +199,14 @@ def _without_vain_merge(
 
 
 def lined_up(now: Facts, ref: str, there: Snapshot) -> Facts:
-    """The chain with mine on top of what a Git revision has, as a rebase links it.
+    """The chain with mine on top of a Git revision's, as a rebase links it.
 
-    Databases are not asked, and neither is what both do to the schema.
+    Neither databases nor schema conflicts are checked.
 
     Args:
-        now: the chain, in which both are.
-        ref: the revision, as the user calls it.
-        there: the chain that it has.
+        now: the chain with both sides.
+        ref: the Git revision, as the user names it.
+        there: the chain of that revision.
 
     Raises:
         CannotPlan, CannotRewrite: a rebase would be refused.
@@ -216,13 +216,13 @@ def lined_up(now: Facts, ref: str, there: Snapshot) -> Facts:
     diagnosis = Diagnosis(now).judge(Family.CHAIN)
     rebase = _Rebase(diagnosis, Upstream(ref), there, now)
     _require_all(rebase)
-    rebase = _told_apart(rebase, asks_git=False)
+    rebase = _with_own_ids(rebase, asks_git=False)
     plan = put_on_top(rebase.start, _mine(rebase), ref)
     return rebase.start.after(edits_for(rebase.start, plan.parents))
 
 
-def _told_apart(rebase: _Rebase, *, asks_git: bool = True) -> _Rebase:
-    """The same with ids of their own for mine, where the main branch has the same ids."""
+def _with_own_ids(rebase: _Rebase, *, asks_git: bool = True) -> _Rebase:
+    """The rebase with new ids for mine if the main branch uses the same ids."""
     now = rebase.now
     if not rebase.there.graph.named_parents.keys() >= now.graph.duplicates.keys():
         return rebase
@@ -239,7 +239,7 @@ def _told_apart(rebase: _Rebase, *, asks_git: bool = True) -> _Rebase:
 
 
 def _checked(rebase: _Rebase, plan: Plan, mine: Collection[str]) -> Proposal:
-    """A plan that our own rules and Alembic's graph accept, and that skips nothing anywhere."""
+    """The plan, checked by our rules and Alembic's graph; no database skips a revision."""
     before, start = rebase.now, rebase.start
     after = start.after(edits_for(start, plan.parents))
     after, untied = mend_impassable(after, mine)
@@ -256,7 +256,7 @@ def _checked(rebase: _Rebase, plan: Plan, mine: Collection[str]) -> Proposal:
     replace(turn, now=start).refuse_skipping()
     remarks = remarks_on_links(before, edits)
     edits, after = with_lock(edits, after)
-    why = Reason("onto", f"{_so_many(mine)} of yours, on top of what {rebase.upstream.ref} has")
+    why = Reason("onto", f"{_counted(mine)} of yours, on top of what {rebase.upstream.ref} has")
     plan = replace(plan, order=after.graph.order, why=(why,))
     renamed = {**start.databases.renamed, **plan.renamed}
     start = replace(start, databases=replace(start.databases, renamed=renamed))
@@ -266,14 +266,14 @@ def _checked(rebase: _Rebase, plan: Plan, mine: Collection[str]) -> Proposal:
 
 
 def _refuse_collisions(rebase: _Rebase, after: Facts, mine: frozenset[str]) -> None:
-    """Stop where mine do to the schema what one of those does that come to be below.
+    """Refuse if mine conflict in the schema with revisions that end up below them.
 
     Raises:
         CannotPlan: with both places, and the ways out.
     """
     now = rebase.start
     above = (mine | after.graph.required(mine)) - (now.graph.required(mine) - mine)
-    if errors_of(diagnose(excerpt(after, above), Family.SCHEMA)):  # else the rest goes unread
+    if errors_of(diagnose(excerpt(after, above), Family.SCHEMA)):  # otherwise skip reading the rest
         found = errors_of(diagnose(after, Family.SCHEMA))
         found = [each for each in found if mine.intersection(each.revisions)]
         refuse_faults(now, found, Wishes(), rebase.command)
@@ -281,10 +281,10 @@ def _refuse_collisions(rebase: _Rebase, after: Facts, mine: frozenset[str]) -> N
 
 # --- Which revisions are mine --------------------------------------------------------------------
 def _require_all(rebase: _Rebase) -> None:
-    """Stop where not all is here that the main branch has.
+    """Refuse unless every revision of the main branch is here.
 
     Raises:
-        CannotPlan: a revision is not here, or a file cannot be read.
+        CannotPlan: a revision is missing, or a file cannot be read.
     """
     now, there = rebase.now, rebase.there
     for file, _ in now.unreadable:
@@ -303,11 +303,11 @@ def _require_all(rebase: _Rebase) -> None:
 
 
 def _mine(rebase: _Rebase) -> frozenset[str]:
-    """The revisions that the main branch has not, and that nothing needs which it has.
+    """The revisions that the main branch does not have, and on which none of its own depends.
 
     Raises:
-        CannotPlan: something of the main branch is linked to what is mine; or the chain has faults
-            that leave in doubt what it is.
+        CannotPlan: a revision of the main branch is linked to one of mine; or the chain has faults
+            that leave its shape in doubt.
     """
     now, there = rebase.start, rebase.there
     _refuse_other_order(rebase)
@@ -319,7 +319,7 @@ def _mine(rebase: _Rebase) -> frozenset[str]:
 
 
 def _unreadable(rebase: _Rebase, file: MigrationFile) -> CannotPlan:
-    """What to do about a file that cannot be read, most often in the middle of a conflict."""
+    """The error for a file that cannot be read, usually because of a conflict."""
     reading = next(reading for each, reading in rebase.now.unreadable if each is file)
     what = f"{file.name} {reading.reason}"
     if any(
@@ -348,13 +348,13 @@ def _behind(rebase: _Rebase, missing: list[str]) -> CannotPlan:
     remedy |= way("bring back what was deleted here", deleted, again)
     verb = "is" if len(missing) == 1 else "are"
     return CannotPlan(
-        f"{upstream.ref} has {_so_many(missing)} that {verb} not here: {listing(missing, _NAMED)}",
+        f"{upstream.ref} has {_counted(missing)} that {verb} not here: {listing(missing, _NAMED)}",
         remedy,
     )
 
 
 def _refuse_other_order(rebase: _Rebase) -> None:
-    """Stop where a revision of others has lost what it is on there, or is on what is mine."""
+    """Refuse if a revision of others has lost its parent there, or is on top of one of mine."""
     now = rebase.start
     graph, theirs = now.graph, rebase.there.graph
     for revision, parents in theirs.named_parents.items():
@@ -380,10 +380,10 @@ def _nothing_to_do(rebase: _Rebase, mine: Collection[str]) -> str:
         return f"nothing to do: {ref}, as this clone knows it, has every revision that is here"
     verb = "stands" if len(mine) == 1 else "stand"
     return (
-        f"nothing to do: {_so_many(mine)} of yours {verb} on top of what {ref} has, as this clone"
+        f"nothing to do: {_counted(mine)} of yours {verb} on top of what {ref} has, as this clone"
         " knows it"
     )
 
 
-def _so_many(revisions: Collection[str]) -> str:
+def _counted(revisions: Collection[str]) -> str:
     return count(len(revisions), "revision")

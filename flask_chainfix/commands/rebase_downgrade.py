@@ -1,8 +1,8 @@
-"""rebase --downgrade: databases go down with the old chain, the files change, and they go up again.
+"""rebase --downgrade: downgrade databases with the old chain, change the files, upgrade again.
 
-All or nothing. Whatever stops it on the way, the files go back first, as in any repair; then each
-database is brought to where it was, by the way it came. What a downgrade deletes comes back only
-with the copy that was made before.
+All or nothing: if anything fails, the files are restored first, as in any repair; then each
+database is brought back by the reverse steps. Only the backup can restore data that a downgrade
+deletes.
 """
 
 from __future__ import annotations
@@ -64,17 +64,17 @@ def carry_out_downgrading(  # noqa: PLR0913  (as carry_out)
 
     Args:
         runtime: the environment.
-        planning: what was worked out.
+        planning: the outcome of planning.
         planned: its plan.
         databases: as in ``plan_rebase``.
-        progress: called with what is done, how much there is in all, and what is running.
-        backup: whether the databases are copied first.
+        progress: called with the steps done, the steps in all, and what is running.
+        backup: whether to back up the databases first.
 
     Raises:
         CannotBackUp, CannotRehearse, CannotPlan: nothing was changed.
-        StaleSnapshot: the chain or a database is another by now.
-        ChainFixError: it could not be done; every file is as it was, and the message says how the
-            databases are.
+        StaleSnapshot: the chain or a database has changed.
+        ChainFixError: it failed; every file is unchanged, and the message gives the state of each
+            database.
     """
     from flask_chainfix.databases.connecting import Obstacle
 
@@ -108,20 +108,20 @@ def carry_out_downgrading(  # noqa: PLR0913  (as carry_out)
             )
         except (ChainFixError, OSError, KeyboardInterrupt) as error:
             failure: ChainFixError | None = None
-            with suppress(KeyboardInterrupt), signals.held():  # it would hide how all is now
+            with suppress(KeyboardInterrupt), signals.held():  # it would hide the outcome
                 failure = trip.put_back(error)
             raise (failure or error) from error
     return trip.ended(repaired, planning)
 
 
 class _Trip:
-    """The databases on their way.
+    """The databases on their way down and up.
 
     Args:
         runtime: the environment.
         planned: the plan.
         targets: all databases, by identity.
-        now: the chain as it is, and where they stand.
+        now: the current chain, and where the databases stand.
         progress: as in ``carry_out_downgrading``.
 
     Raises:
@@ -149,7 +149,7 @@ class _Trip:
         self._schemas = {each.identity: self._schema(each) for each in self._downgrades}
 
     def back_up(self) -> None:
-        """Copy the databases that go down.
+        """Back up the databases that are downgraded.
 
         Raises:
             CannotBackUp: nothing was changed.
@@ -159,20 +159,20 @@ class _Trip:
         self._copies = back_up_before(copied, without, self._progress)
 
     def go_down(self) -> None:
-        """Downgrade them with the old chain.
+        """Downgrade the databases with the old chain.
 
         Raises:
-            DowngradeFailed, StaleSnapshot: one is not where it should be.
+            DowngradeFailed, StaleSnapshot: a database does not have the expected stamp.
         """
         self._went_down = True
         ways = {each: (each.down, each.below) for each in self._downgrades}
         self._walk(self._old, ways, up=False)
 
     def go_up(self) -> None:
-        """Upgrade them with the new chain, which is in place.
+        """Upgrade the databases with the new chain, which is in place.
 
         Raises:
-            DowngradeFailed, StaleSnapshot: one is not where it should be.
+            DowngradeFailed, StaleSnapshot: a database does not have the expected stamp.
         """
         self._goes_up = True
         ways = {each: (each.up, each.after) for each in self._downgrades}
@@ -185,7 +185,7 @@ class _Trip:
         *,
         up: bool,
     ) -> None:
-        """Run revisions in databases, and see that each is stamped as it should be then."""
+        """Run revisions in databases, and check the stamps afterwards."""
         from flask_chainfix.rehearsal.unwinding import Unwinding, runs_for
 
         statuses = self._statuses()
@@ -228,13 +228,13 @@ class _Trip:
 
     # --- The way back ---
     def put_back(self, error: BaseException) -> ChainFixError:
-        """Bring every database to where it was.
+        """Bring every database back to its old state.
 
         Args:
-            error: what has stopped the way there; the files are as they were by now.
+            error: what stopped the rebase; the files have been restored.
 
         Returns:
-            What is to be said of it, and of each database.
+            The error, with the state of each database.
         """
         wrong = {each: self._put_one_back(each) for each in self._downgrades}
         lines = [f"{each.name}: {wrong[each] or self._state_of(each)}" for each in wrong]
@@ -258,7 +258,7 @@ class _Trip:
         return f"as it was{lost if self._went_down else ''}"
 
     def _put_one_back(self, each: Downgrade) -> str:
-        """Bring a database to where it was; what is wrong with it then, ``""`` if nothing."""
+        """Bring a database back; return what is wrong with it then, ``""`` if nothing."""
         from flask_chainfix.databases.connecting import Obstacle
         from flask_chainfix.schema.reflected import differences
 
@@ -282,10 +282,10 @@ class _Trip:
         return ""
 
     def _taken_back(self, each: Downgrade) -> frozenset[str]:
-        """Take down what the new chain has run beside what there was; what is left, by the old one.
+        """Downgrade what the new chain has added; return what is left, by the old chain.
 
         Raises:
-            DowngradeFailed, StaleSnapshot: its rows would mean something else by the old chain.
+            DowngradeFailed, StaleSnapshot: the rows would mean something else in the old chain.
         """
         old, new = self._old.graph, self._new.graph
         rows = self._statuses()[each.identity].rows
@@ -303,7 +303,7 @@ class _Trip:
         return stood_for(old, each.below)
 
     def ended(self, repaired: Repaired, planning: Planning) -> Repaired:
-        """The result, with where the databases are at the end of their way."""
+        """The result, with the final stamps of the databases."""
         ends = {each.identity: each for each in self._downgrades}
         known = repaired.snapshot.databases
         statuses = tuple(

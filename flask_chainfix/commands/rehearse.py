@@ -1,4 +1,4 @@
-"""rehearse: the chain as it is, or as a plan will leave it, run on a scratch database."""
+"""rehearse: run the current or the planned chain on a scratch database."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from flask_chainfix.rehearsal import round_trip
 from flask_chainfix.rehearsal.round_trip import RehearsalRequest
 from flask_chainfix.report.results import Planning, Rehearsed
 
-# What rows are against.
+# Failures caused by existing rows.
 _OF_ROWS = (Trouble.NULLS, Trouble.VIOLATED, Trouble.CAST)
 # A missing parent, a cycle, a missing dependency.
 _UNLOADABLE = frozenset({"FC103", "FC105", "FC107"})
@@ -38,16 +38,16 @@ _UNLOADABLE = frozenset({"FC103", "FC105", "FC107"})
 def rehearse(
     runtime: Runtime, tools: Tools, request: RehearsalRequest, progress: Progress
 ) -> Rehearsed:
-    """Run the chain as it is on a scratch database.
+    """Run the current chain on a scratch database.
 
     Args:
         runtime: the environment.
         tools: how the user would type commands.
-        request: how the user wants it.
+        request: how to rehearse.
         progress: called with the steps done, the steps in all, and what is running.
 
     Returns:
-        What came of it; with an error where it failed.
+        The result; with an error if the rehearsal failed.
 
     Raises:
         NoMigrations: there is nothing to rehearse.
@@ -56,7 +56,7 @@ def rehearse(
     diagnosis = read_and_judge(runtime, tools).with_schema()
     now = diagnosis.snapshot
     old = _old_chain(runtime, now, request.start) if request.start else None
-    rehearsal = _said_to_be_broken(_run(runtime, request, now, progress, old), diagnosis)
+    rehearsal = _with_chain_fault(_run(runtime, request, now, progress, old), diagnosis)
     if rehearsal.gaps:
         shown = replace(diagnosis.snapshot, downgrade_gaps=rehearsal.gaps)
         diagnosis = replace(diagnosis, snapshot=shown).judge(Family.REHEARSAL)
@@ -75,8 +75,8 @@ def rehearse(
     return replace(result, exit_code=1 if rehearsal.differences or rehearsal.gaps else 0)
 
 
-def _said_to_be_broken(rehearsal: Rehearsal, diagnosis: Diagnosis) -> Rehearsal:
-    """A rehearsal whose failure says what is wrong, where Alembic ends with a bare name."""
+def _with_chain_fault(rehearsal: Rehearsal, diagnosis: Diagnosis) -> Rehearsal:
+    """The rehearsal, with a proper error if Alembic only printed a revision id."""
     failure = rehearsal.failure
     broken = [each for each in errors_of(diagnosis.findings) if each.code in _UNLOADABLE]
     if failure is None or failure.revision or failure.kind is not FailureKind.CHAIN or not broken:
@@ -94,19 +94,21 @@ def rehearse_plan(
     request: RehearsalRequest,
     progress: Progress,
 ) -> tuple[Planning, Rehearsal]:
-    """Run the chain as a plan will leave it on a scratch database, before a file is changed.
+    """Run the planned chain on a scratch database, before a file is changed.
+
+    Also rehearse the path of each known database: built by the old chain, restamped, and upgraded
+    with the new one.
 
     Args:
         runtime: the environment.
-        planning: what was worked out.
+        planning: the outcome of planning.
         planned: its plan.
-        request: how the user wants it.
+        request: how to rehearse.
         progress: called with the steps done, the steps in all, and what is running.
 
     Returns:
-        The same with a rehearsal, another for the way of each database that is known, built up
-        by the old chain, restamped and upgraded over the new one, and with an error where one
-        failed; and the rehearsal, or the way that failed.
+        The planning with all rehearsals, and with an error if one failed; and the rehearsal to
+        show: the one that failed, else the first.
 
     Raises:
         CannotRehearse, NoScratchDatabase, ScratchLeftBehind: see ``rehearsal.round_trip``.
@@ -134,7 +136,7 @@ def rehearse_plan(
 def _ways(
     moves: Sequence[MoveResult],
 ) -> dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[str, ...]]:
-    """The databases that have something applied, by where they stand and what they are to get."""
+    """The databases that have run revisions, grouped by their old and new rows."""
     ways: dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[str, ...]] = {}
     for result in moves:
         move = result.move
@@ -151,7 +153,7 @@ def _run(
     progress: Progress,
     old: Facts | None = None,
 ) -> Rehearsal:
-    """A rehearsal whose failure says what the migrations' own text tells of it."""
+    """A rehearsal whose failure is explained from the source of the migrations."""
     rehearsal = round_trip.rehearse(runtime, request, chain, progress, old)
     failure = rehearsal.failure
     if failure is None:
@@ -184,14 +186,14 @@ def _failed(failure: RehearsalFailure) -> RehearsalFailed:
 
 
 def _old_chain(runtime: Runtime, now: Facts, start: tuple[str, ...]) -> Facts:
-    """The chain before the last repair; as it is if there was none, or nobody could run that.
+    """The chain before the last repair; the current one if there was none or it cannot run.
 
     Raises:
-        CannotRehearse: it does not have the revisions at which a database is to be stamped.
+        CannotRehearse: the chain lacks a revision at which a database is to be stamped.
     """
     journal = disk.latest_repair(now, journals_of(runtime.environment))
     old = disk.before_repair(now, journal) if journal is not None else now
-    if in_doubt(diagnose(old)):  # it has not brought any database anywhere
+    if in_doubt(diagnose(old)):  # it cannot have upgraded a database
         journal, old = None, now
     unknown = [revision for revision in start if revision not in old.graph]
     if unknown:

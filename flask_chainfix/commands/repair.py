@@ -57,25 +57,25 @@ def plan_repair(
     databases: DatabaseWishes = NO_DATABASES,
     progress: Progress = unseen,
 ) -> Planning:
-    """Work out a repair that is safe for every known database, without changing anything.
+    """Plan a repair that is safe for every known database, without changing anything.
 
     Args:
         runtime: the environment.
         tools: how the user would type commands.
-        wishes: what the user asks of the plan.
-        databases: which databases it has to be safe for.
+        wishes: the user's options for the plan.
+        databases: the databases that the repair must be safe for.
         progress: called with the databases done, the databases in all, and the last one's name.
 
     Returns:
-        A plan with its edits, and the rows that each database is to have; no plan where there is
-        nothing to repair; an error where a plan is refused, or where the files need none and a
-        database does not fit them.
+        A plan with its edits, and the rows that each database is to have; no plan if there is
+        nothing to repair; an error if the plan is refused, or if a database does not fit healthy
+        files.
 
     Raises:
         NoMigrations: there is nothing to repair.
-        RepairInterrupted, RepairRunning: an earlier repair is not at its end.
-        DatabaseUnreachable: a database cannot be asked where it stands.
-        BadConfiguration, BadDatabase: there is no telling which databases are meant.
+        RepairInterrupted, RepairRunning: an earlier repair is unfinished.
+        DatabaseUnreachable: a database cannot be read.
+        BadConfiguration, BadDatabase: it is unclear which databases are meant.
     """
     refuse_interrupted(runtime, tools)
     diagnosis = read_and_judge(runtime, tools, strict=wishes.strict, may_be_empty=True)
@@ -92,7 +92,7 @@ def plan_repair(
     proposal = propose(runtime, diagnosis.with_schema(), wishes)
     proposal = _refuse_unseen(proposal)
     if proposal.planned is None and proposal.obstacle is None:
-        proposal = replace(proposal, obstacle=_misfit(proposal.diagnosis))
+        proposal = replace(proposal, obstacle=_remaining_error(proposal.diagnosis))
     proposal = with_ways_that_work(with_moves(proposal, "repair"), wishes.strategy)
     planning = Planning(tools=tools, proposal=proposal, commit=commit_before(proposal))
     if proposal.obstacle is not None:
@@ -104,7 +104,7 @@ def plan_repair(
 
 
 def _refuse_unseen(proposal: Proposal) -> Proposal:
-    """The proposal without a plan that shortens ids while no database has been looked at."""
+    """The proposal without its plan if that shortens ids and no database has been read."""
     planned = proposal.planned
     if planned is None or proposal.snapshot.databases.statuses:
         return proposal
@@ -121,8 +121,8 @@ def _refuse_unseen(proposal: Proposal) -> Proposal:
     )
 
 
-def _misfit(diagnosis: Diagnosis) -> ChainFixError | None:
-    """What is wrong, and is left as it is: a database that does not fit healthy files, say."""
+def _remaining_error(diagnosis: Diagnosis) -> ChainFixError | None:
+    """The error that no plan repairs, such as a database that does not fit healthy files."""
     of_databases = codes_of(Family.DATABASE)
     wrong = sorted(errors_of(diagnosis.findings), key=lambda each: each.code not in of_databases)
     if not wrong:
@@ -134,7 +134,7 @@ def _misfit(diagnosis: Diagnosis) -> ChainFixError | None:
 
 
 def _doubt(snapshot: Facts) -> ChainFixError | None:
-    """What is said where nobody knows which chain has stamped a database."""
+    """The error for a database of which it is unclear which chain stamped it."""
     doubtful = (MoveState.DOUBTFUL, MoveState.REFUSED)
     for each in planned_moves(snapshot, snapshot):
         if each.state in doubtful:
@@ -153,18 +153,18 @@ def carry_out(
     databases: DatabaseWishes = NO_DATABASES,
     progress: Progress = unseen,
 ) -> Repaired:
-    """Change the files as planned, and let Alembic confirm the result.
+    """Change the files as planned, and have Alembic confirm the result.
 
     Args:
         runtime: the environment.
-        planning: what was worked out.
+        planning: the outcome of planning.
         planned: its plan.
-        databases: as in ``plan_repair``; they are looked at again before anything is written, and
-            once more before it is final.
+        databases: as in ``plan_repair``; they are read again before anything is written, and once
+            more before the repair is final.
         progress: called with the databases done, the databases in all, and the last one's name.
 
     Raises:
-        ChainFixError: it could not be done; every file is as it was.
+        ChainFixError: the repair failed; every file is unchanged.
     """
     with disk.locked(runtime.environment.directory):
         return change_files(runtime, planning, planned, databases, progress)
@@ -179,12 +179,12 @@ def change_files(  # noqa: PLR0913  (as carry_out, and what follows)
     *,
     then: Callable[[], None] | None = None,
 ) -> Repaired:
-    """The same for a caller that holds the lock of the environment.
+    """``carry_out`` for a caller that holds the lock of the environment.
 
-    ``then`` is called once the new files are confirmed; if it raises, they go back.
+    ``then`` is called once the new files are confirmed; if it raises, the old files are restored.
 
     Raises:
-        ChainFixError: it could not be done; every file is as it was.
+        ChainFixError: the repair failed; every file is unchanged.
     """
     proposal, after = planning.proposal, planned.after
     before = proposal.snapshot
@@ -204,7 +204,7 @@ def change_files(  # noqa: PLR0913  (as carry_out, and what follows)
             confirmation = confirm(runtime, after, places_after(proposal.moves), before)
         except (ChainFixError, OSError, KeyboardInterrupt) as error:
             failure = error
-        targets = targets_for(runtime, databases)  # a tenant may have come meanwhile
+        targets = targets_for(runtime, databases)  # there may be new tenants
         moved = bound_to_new_files(targets, before, after, progress, failure)
         failure = failure or unnoted(proposal, planned, journal, moved)
         if then is not None and failure is None:
@@ -231,7 +231,7 @@ def confirmed(runtime: Runtime, planning: Planning) -> Planning:
 
     Args:
         runtime: the environment.
-        planning: without a plan and without an error.
+        planning: an outcome without a plan or an error.
     """
     now = planning.proposal.snapshot
     places = [each.rows for each in now.databases.statuses if each.is_known]

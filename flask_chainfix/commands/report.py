@@ -1,4 +1,4 @@
-"""report: the written analysis of a chain, with what was done about it and what keeps it whole."""
+"""report: a written analysis of a chain, with the last change and the checks that protect it."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ def analyse(
     against: str | None,
     progress: Progress,
 ) -> Analysed:
-    """Check the chain with its schema, and find out all that an analysis tells besides.
+    """Check the chain and its schema, and collect what else an analysis contains.
 
     Args:
         runtime: the environment.
         tools: how the user would type commands.
-        databases: which databases to ask where they stand; none if it names none.
-        against: the Git revision whose migrations are compared; ``None`` for none.
+        databases: which databases to read; may be none.
+        against: the Git revision to compare with; ``None`` for none.
         progress: called with the databases done, the databases in all, and the last one's name.
 
     Raises:
         NoMigrations: there is nothing to analyse.
-        CannotReadGit: Git cannot tell what that revision has.
-        BadConfiguration, BadDatabase: there is no telling which databases are meant.
+        CannotReadGit: the Git revision cannot be read.
+        BadConfiguration, BadDatabase: it is unclear which databases are meant.
     """
     drawn = graph(
         runtime,
@@ -67,7 +67,7 @@ def analyse(
 
 
 def _last_change(runtime: Runtime, now: Facts) -> LastChange | None:
-    """The newest change that is still in the files; ``None`` where there is none, or no telling."""
+    """The newest change that is still in the files; ``None`` if there is none or it is unclear."""
     with suppress(CannotRead):
         journal = disk.latest_repair(now, journals_of(runtime.environment))
         if journal is not None:
@@ -83,7 +83,7 @@ def _last_change(runtime: Runtime, now: Facts) -> LastChange | None:
 
 
 def _hooks(runtime: Runtime, tools: Tools) -> tuple[HookFile, ...]:
-    """What checks commits and requests to merge here, and what could; nothing without Git."""
+    """The hooks and CI jobs of this project, existing and possible; none without Git."""
     if not runtime.environment.asks_git:
         return ()
     from flask_chainfix.commands.hook import plan_hooks
@@ -94,7 +94,7 @@ def _hooks(runtime: Runtime, tools: Tools) -> tuple[HookFile, ...]:
 
 
 def _versions(runtime: Runtime, databases: DatabaseWishes) -> Iterator[tuple[str, str]]:
-    """What there is installed here, of which nothing is imported, and the kinds of databases."""
+    """The installed versions, read without importing, and the kinds of databases."""
     yield "Python", platform.python_version()
     yield "system", f"{platform.system()} {platform.machine()}"
     for name in _PACKAGES:

@@ -1,4 +1,4 @@
-"""restamp: after the files, the rows. Which rows each database gets, and giving them to it."""
+"""restamp: work out which version rows each database gets, and write them."""
 
 from __future__ import annotations
 
@@ -46,12 +46,11 @@ class RestampWishes:
     """What the user asks of a restamp.
 
     Attributes:
-        databases: which ones.
-        old: the Git revision that holds the chain which has stamped them; ``None`` for the
-            journal's.
-        current: whether the chain as it is has stamped those of which that is in doubt.
-        taken: lost revisions, and those that the user takes them for.
-        from_schema: whether what the databases hold decides.
+        databases: which databases.
+        old: the Git revision with the chain that stamped them; ``None`` for the journal's chain.
+        current: whether to assume that the current chain stamped databases in doubt.
+        taken: lost revisions, and the revisions to treat them as.
+        from_schema: whether the schema of each database decides.
     """
 
     databases: DatabaseWishes
@@ -64,14 +63,14 @@ class RestampWishes:
 def plan_restamp(
     runtime: Runtime, tools: Tools, wishes: RestampWishes, progress: Progress
 ) -> RestampPlan:
-    """Work out a move for each database, without changing anything.
+    """Plan a move for each database, without changing anything.
 
-    The result has an error where a stamp is not right, and will not be.
+    The result has an error if a stamp is wrong and will stay wrong.
 
     Raises:
-        CannotPlan: the chain is broken, or what is asked for names unknown revisions.
-        RepairInterrupted, RepairRunning: an earlier repair is not at its end.
-        BadConfiguration, BadDatabase: there is no telling which databases are meant.
+        CannotPlan: the chain is broken, or an option names an unknown revision.
+        RepairInterrupted, RepairRunning: an earlier repair is unfinished.
+        BadConfiguration, BadDatabase: it is unclear which databases are meant.
     """
     refuse_interrupted(runtime, tools)
     diagnosis = knowing_lost(runtime, read_and_judge(runtime, tools))
@@ -124,14 +123,14 @@ def move_rows(  # noqa: PLR0913  (what a move depends on)
     *,
     follows: bool,
 ) -> tuple[MoveResult, ...]:
-    """Make the moves that are planned, so that rows are those of the chain; what came of each.
+    """Make the planned moves; return the result of each.
 
-    If they follow the last repair, ``undo`` takes back both. Of databases that the user only tells
-    of, no more than that rows stay can be noted.
+    If the moves follow the last repair, ``undo`` reverses both. For databases known only by
+    ``--stamp``, the journal can only record that rows stay.
 
     Raises:
-        CannotWrite, RepairRunning: the journal cannot be written; what was moved before is in it.
-        StaleSnapshot: the chain is another by now.
+        CannotWrite, RepairRunning: the journal cannot be written; earlier moves are in it.
+        StaleSnapshot: the chain has changed.
     """
     directory = runtime.environment.directory
     with disk.locked(directory):
@@ -168,7 +167,7 @@ def _links(snapshot: Snapshot, computed: Collection[str | None]) -> set[tuple[ob
 
 
 def outstanding(snapshot: Facts, moves: Sequence[MoveResult]) -> int:
-    """How many stamps are to be moved of databases that can be reached, or stay and be noted."""
+    """How many stamps of reachable databases have to be moved, or have to be recorded."""
     by_user = {each.identity for each in snapshot.databases.statuses if each.by_user}
     return sum(
         result.state is MoveState.PLANNED
@@ -181,7 +180,7 @@ def as_sql(runtime: Runtime, plan: RestampPlan, databases: DatabaseWishes) -> Re
     """The statements that make the moves, for an operator.
 
     Raises:
-        BadDatabase: the kind of database that --stamp tells of is not known.
+        BadDatabase: the kind of a database named by ``--stamp`` is unknown.
     """
     targets = targets_for(runtime, databases)
     moves, scripts = [], []
@@ -193,7 +192,7 @@ def as_sql(runtime: Runtime, plan: RestampPlan, databases: DatabaseWishes) -> Re
         target = targets.get(move.identity) or unreached_target(runtime, move.name)
         try:
             scripts.append((move.name, guarded_sql(target, move)))
-        except Unspeakable as reason:  # the others get their scripts
+        except Unspeakable as reason:  # the other databases get their scripts
             moves[-1] = MoveResult(move, MoveState.REFUSED, f"{reason}", _WITHOUT_SCRIPT)
     script = RestampScript(
         tools=plan.tools, diagnosis=plan.diagnosis, moves=tuple(moves), scripts=tuple(scripts)
@@ -202,12 +201,12 @@ def as_sql(runtime: Runtime, plan: RestampPlan, databases: DatabaseWishes) -> Re
 
 
 def restamped(tools: Tools, diagnosis: Diagnosis, moves: tuple[MoveResult, ...]) -> Restamped:
-    """What came of the moves; with an error where one was not made."""
+    """The result of the moves; with an error if one was not made."""
     return judged(Restamped(tools=tools, diagnosis=diagnosis, moves=moves), moves)
 
 
 def judged(result: _R, moves: Sequence[MoveResult]) -> _R:
-    """A result with an error if a stamp is not right, and will not be."""
+    """The result, with an error if a stamp is wrong and will stay wrong."""
     refused = [each for each in moves if each.state in _REFUSED]
     if not refused:
         return result

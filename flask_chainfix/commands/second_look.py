@@ -1,9 +1,9 @@
-"""Look again where databases stand: just before files are written, and once they are in place.
+"""Read the stamps of databases again: just before files are written, and once they are in place.
 
-Nobody can be kept from upgrading a database while the new files are in place and Alembic has not
-confirmed them yet. Whoever does so then goes by the new files, and the old ones would have the
-rows lie: what has run would run again. So a database that may have moved by the new files has them
-stay, whatever else has happened, and the rows of all are judged by them.
+A database can be upgraded while the new files are in place but not confirmed yet. Its rows then
+follow the new files; with the old files they would be wrong, and revisions would run again. So if a
+database may have been upgraded with the new files, these stay, whatever else has failed, and the
+rows of all databases are judged by them.
 """
 
 from __future__ import annotations
@@ -50,20 +50,21 @@ _Targets = Mapping[str, Target]  # the databases by identity
 def refuse_moved(
     targets: _Targets, before: Facts, progress: Progress, moves: Sequence[MoveResult] = ()
 ) -> None:
-    """Stop where a database no longer stands where it did when the plan was made.
+    """Refuse if the stamp of a database has changed since the plan was made.
 
     Raises:
-        StaleSnapshot: its rows are others than then, or after our moves; every file is as it was.
+        StaleSnapshot: its rows differ from those in the plan and those after our moves; every file
+            is unchanged.
     """
     for now in _moved_since(targets, before, progress, moves):
         raise _left_behind(now)
 
 
 def refuse_changed(environment: Environment, before: Facts) -> None:
-    """Stop where the migrations are no longer those of the plan.
+    """Refuse if the migrations have changed since the plan was made.
 
     Raises:
-        StaleSnapshot: a file is another by now.
+        StaleSnapshot: a file has changed.
     """
     if disk.read_snapshot(environment)[0].files != before.files:
         raise StaleSnapshot(
@@ -76,7 +77,7 @@ def refuse_changed(environment: Environment, before: Facts) -> None:
 def _moved_since(
     targets: _Targets, before: Facts, progress: Progress, moves: Sequence[MoveResult] = ()
 ) -> Iterator[DatabaseStatus]:
-    """The databases that stand elsewhere by now, or cannot be asked any more."""
+    """The databases whose stamp has changed, or that can no longer be read."""
     known = {each.identity: each for each in before.databases.statuses}
     rows = {identity: each.rows for identity, each in known.items()}
     rows |= {each.move.identity: each.move.after for each in moves}
@@ -109,14 +110,14 @@ def bound_to_new_files(
     progress: Progress,
     failure: BaseException | None = None,
 ) -> tuple[DatabaseStatus, ...]:
-    """The databases that have moved while the new files were in place, if these have to stay.
+    """The databases that have moved while the new files were in place, if these must stay.
 
-    One that cannot be asked any more may be in the middle of an upgrade by the new files.
-    ``failure`` is what else would have the files put back.
+    A database that can no longer be read may be in the middle of an upgrade with the new files.
+    ``failure`` is an error for which the old files would otherwise be restored.
 
     Raises:
-        StaleSnapshot: databases have moved, and none by the new files.
-        BaseException: the failure, where no database has moved by the new files.
+        StaleSnapshot: databases have moved, but none with the new files.
+        BaseException: the failure, if no database has moved with the new files.
     """
     moved = tuple(_moved_since(targets, before, progress))
     by_new = can_have_written(after, moved)
@@ -131,14 +132,14 @@ def bound_to_new_files(
 def unnoted(
     proposal: Proposal, planned: Planned, journal: Journal, moved: Sequence[DatabaseStatus]
 ) -> BaseException | None:
-    """Note in the journal the rows that stay as they are in a repair.
+    """Record in the journal the rows that a repair leaves unchanged.
 
-    They say later that a database was upgraded by the chain as it is; and where a row has a file
-    only since the repair, ``undo`` deletes that file and leaves the row. Nothing is noted of those
-    that have moved meanwhile.
+    They prove later that the database was stamped by this chain. If a row has a file only since the
+    repair, ``undo`` deletes that file and leaves the row. Databases that have moved meanwhile are
+    not recorded.
 
     Returns:
-        What has kept us from it, where the new files have to stay all the same.
+        The error that prevented it, if the new files must stay nevertheless.
     """
     before, after = proposal.snapshot, planned.after
     new = {each.revision for each in planned.plan.new_revisions}.difference(before.graph)
@@ -161,7 +162,7 @@ def unnoted(
 
 
 def unconfirmed(moved: Sequence[DatabaseStatus], failure: BaseException) -> ChainFixError:
-    """What is said where the new files have to stay although a repair could not be finished."""
+    """The error for an unfinished repair whose new files must stay."""
     there = [each.name for each in moved if each.state is not DatabaseState.UNREACHABLE]
     names = listing(there, _NAMED)
     why = failure.message if isinstance(failure, ChainFixError) else str(failure)
@@ -181,7 +182,7 @@ def judged_anew(
     wishes: DatabaseWishes,
     progress: Progress,
 ) -> Repaired:
-    """A finished repair with what becomes of the rows of databases that have moved meanwhile.
+    """A finished repair, with the moves of databases that have moved meanwhile.
 
     Raises:
         CannotRead: the journal cannot be read.
@@ -210,13 +211,13 @@ def followed_back(
     moves: Sequence[MoveResult],
     progress: Progress,
 ) -> tuple[MoveResult, ...]:
-    """The moves of an undo, and those of databases that have moved by the files that it took back.
+    """The moves of an undo, plus those of databases that moved with the undone files.
 
-    Their rows are put right here, where they cannot be of the files that were put back. The chain
-    that was in place is ``undone``; ``restored`` is in place by now.
+    Rows that do not belong to the restored files are corrected here. ``undone`` is the chain that
+    was in place before, ``restored`` the one that is in place now.
 
     Raises:
-        RowsNotMoved: the rows of one are not known to be right, or cannot be put right.
+        RowsNotMoved: the rows of a database are in doubt, or cannot be corrected.
     """
     moved = tuple(_moved_since(targets, undone, progress, moves))
     if not moved:

@@ -1,4 +1,4 @@
-"""squash: one migration in the place of a chain, proved to make the same schema."""
+"""squash: replace a chain with one migration, proved to make the same schema."""
 
 from __future__ import annotations
 
@@ -59,13 +59,13 @@ _WIDTH = 88
 
 @dataclass(frozen=True)
 class _Squash:
-    """What a squash knows.
+    """The state of a squash.
 
     Attributes:
         runtime: the environment.
-        wishes: what the user asks.
-        now: the chain as it is, and where its databases stand.
-        cut: what is replaced.
+        wishes: the user's options.
+        now: the current chain, and where its databases stand.
+        cut: the revisions to replace.
         progress: as in ``plan_squash``.
     """
 
@@ -87,26 +87,26 @@ def plan_squash(
     databases: DatabaseWishes,
     progress: Progress,
 ) -> SquashPlan:
-    """Write one migration for a chain, and prove it on scratch databases; change nothing.
+    """Plan one migration for a chain, and prove it on scratch databases; change nothing.
 
-    It has the id of the highest revision that it replaces. So whatever is stamped with that, and
-    whatever is on that, stays as it is.
+    The migration has the id of the highest revision that it replaces. So databases stamped with
+    that revision, and revisions on top of it, stay unchanged.
 
     Args:
         runtime: the environment.
         tools: how the user would type commands.
-        wishes: what the user asks.
-        databases: which databases must not be below that revision.
-        progress: called with what is done, what there is to do, and what is running.
+        wishes: the user's options.
+        databases: the databases that must not be below that revision.
+        progress: called with the steps done, the steps in all, and what is running.
 
     Raises:
         NoMigrations: there is nothing to squash.
-        RepairInterrupted, RepairRunning: an earlier repair is not at its end.
-        CannotPlan: the chain does not allow it, or the new migration makes something else.
-        UnsafeForDatabases, DatabaseUnreachable: a known database is below, or cannot be asked.
+        RepairInterrupted, RepairRunning: an earlier repair is unfinished.
+        CannotPlan: the chain does not allow it, or the new migration makes a different schema.
+        UnsafeForDatabases, DatabaseUnreachable: a known database is below, or cannot be read.
         CannotReadGit: there is no such Git revision.
         RehearsalFailed, CannotRehearse, NoScratchDatabase: a chain cannot be run.
-        BadConfiguration, BadDatabase: there is no telling which databases are meant.
+        BadConfiguration, BadDatabase: it is unclear which databases are meant.
     """
     refuse_interrupted(runtime, tools)
     diagnosis = read_and_judge(runtime, tools)
@@ -115,7 +115,9 @@ def plan_squash(
     servers = servers_for(runtime, wishes.servers, partial(wishes.command, wishes.upto))
     chains, told = _published(diagnosis.snapshot, wishes)
     refuse_unpublished(diagnosis.snapshot, cut, chains, wishes)
-    told += _allowing(tools, cut, [each for each in chains if each.is_main or wishes.published_by])
+    told += _allow_notices(
+        tools, cut, [each for each in chains if each.is_main or wishes.published_by]
+    )
     now = survey(runtime, diagnosis.snapshot, databases, progress)
     refuse_unreachable(now, "squash")
     diagnosis = diagnosis.with_databases(now)
@@ -130,7 +132,7 @@ def plan_squash(
     squashed = dict.fromkeys(sorted(cut.below), cut.top)
     plan = Plan("squash", (), (new,), after.graph.order, new.why, squashed=squashed)
     planned = Planned(plan, now, after, edits)
-    moves = tuple(map(_staying, now.databases.statuses))
+    moves = tuple(map(_unchanged_move, now.databases.statuses))
     foresee(after, places_after(moves), now)
     proposal = Proposal(diagnosis, planned, moves=moves)
     return SquashPlan(
@@ -145,8 +147,8 @@ def plan_squash(
     )
 
 
-def _staying(status: DatabaseStatus) -> MoveResult:
-    """The rows of a database that is not below the cut, which mean the same as before."""
+def _unchanged_move(status: DatabaseStatus) -> MoveResult:
+    """The unchanged rows of a database that is not below the cut."""
     return MoveResult(
         Move(status.name, status.identity, status.rows, status.rows), MoveState.UNCHANGED
     )
@@ -155,10 +157,10 @@ def _staying(status: DatabaseStatus) -> MoveResult:
 def _published(
     now: Facts, wishes: SquashWishes
 ) -> tuple[tuple[PublishedChain, ...], tuple[str, ...]]:
-    """What everybody has, and notices.
+    """The published chains, and notices.
 
     Raises:
-        CannotReadGit: what the user names is not there.
+        CannotReadGit: the Git revision that the user names does not exist.
     """
     ref = wishes.published_by
     if ref is None:
@@ -171,8 +173,8 @@ def _published(
     return (PublishedChain(ref, ref, ref, read_branch(ref, now).files),), ()
 
 
-def _allowing(tools: Tools, cut: Cut, chains: Iterable[PublishedChain]) -> tuple[str, ...]:
-    """What a check of the pull request needs to be told, where the main branch has what goes."""
+def _allow_notices(tools: Tools, cut: Cut, chains: Iterable[PublishedChain]) -> tuple[str, ...]:
+    """The ``--allow`` options for a check of the pull request, if main has replaced revisions."""
     for chain in chains:
         changed = [name for name in cut.replaced if name in chain.revisions]
         if changed:
@@ -186,7 +188,7 @@ def _allowing(tools: Tools, cut: Cut, chains: Iterable[PublishedChain]) -> tuple
 def _squashed(
     work: _Squash, rendered: Mapping[str, Rendered]
 ) -> tuple[NewRevision, tuple[Edit, ...], Facts]:
-    """The new migration, the changes of files, and the chain with it.
+    """The new migration, the file edits, and the resulting chain.
 
     Raises:
         CannotPlan: Alembic's template cannot be rendered, or Alembic would not load the result.
@@ -200,7 +202,7 @@ def _squashed(
     stem = file_stem(now.after(gone), cut.top, message)
     new, added = render(work.runtime, new, stem, _for_template(cut, message, rendered))
     data = {file.path: file.data for file in now.files}
-    if any(edit.path == added.path for edit in gone):  # the name is that of an old file
+    if any(edit.path == added.path for edit in gone):  # an old file has this name
         gone = [edit for edit in gone if edit.path != added.path]
         added = Edit(added.path, data[added.path], added.after)
     elif added.path in data:
@@ -213,7 +215,7 @@ def _squashed(
 
 
 def _for_template(cut: Cut, message: str, rendered: Mapping[str, Rendered]) -> dict[str, object]:
-    """What Alembic's template is given: its names for one database, and for several."""
+    """The variables for Alembic's template, for one database and for several."""
     names = ", ".join(cut.replaced).replace("\\", "\\\\").replace('"', '\\"')
     replaces = textwrap.fill(
         f"It replaces, base first: {names}.", _WIDTH, break_long_words=False, break_on_hyphens=False
@@ -228,11 +230,11 @@ def _for_template(cut: Cut, message: str, rendered: Mapping[str, Rendered]) -> d
 
 # --- The proof -----------------------------------------------------------------------------------
 def _proved(work: _Squash, server: str | None, after: Facts, old: Made) -> Proof:
-    """That the new chain makes on a server what the old one has made there.
+    """The proof that the new chain makes the same schema on a server as the old one.
 
     Raises:
-        CannotPlan: it does not; with what differs.
-        RehearsalFailed: it cannot be run.
+        CannotPlan: the schemas differ; with the differences.
+        RehearsalFailed: the chain cannot run.
     """
     try:
         new = work.make(server, after)
@@ -274,7 +276,7 @@ def _unequal(work: _Squash, old: Made, found: Sequence[Difference]) -> CannotPla
 
 
 def _below(work: _Squash, first: Sequence[str]) -> Remedy:
-    """To squash what is below the first of the revisions that cannot be squashed."""
+    """The remedy: squash only below the first revision that cannot be squashed."""
     graph = work.now.graph
     parents = graph.parents[first[0]] if first else ()
     if len(parents) == 1 and graph.parents[parents[0]]:

@@ -1,4 +1,4 @@
-"""trace: what each database has really run, by what its schema holds."""
+"""trace: what each database has really run, judged by its schema."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 class Exactly(NamedTuple):
-    """That databases are to be compared with what the chain makes on a scratch database, too.
+    """The wish to compare databases also with a scratch database that the chain makes.
 
     Attributes:
-        server: the URL of a server to make it on, or ``OWN_SERVER``; ``None`` where none is named.
+        server: the URL of the server for it, or ``OWN_SERVER``; ``None`` if none is named.
     """
 
     server: str | None
@@ -42,17 +42,17 @@ def trace(
         tools: how the user would type commands.
         databases: which databases.
         progress: called with the databases done, the databases in all, and the last one's name.
-        exactly: whether to run the chain on a scratch database of the same kind, and compare with
-            that what each database holds; ``None`` for no.
+        exactly: compare each database also with a scratch database of the same kind on which the
+            chain runs; ``None`` for no.
 
     Returns:
-        What each database shows; with exit code 1 where one contradicts its stamp, or differs from
+        The trace of each database; with exit code 1 if one contradicts its stamp, or differs from
         what the chain makes.
 
     Raises:
         NoMigrations: there is nothing to compare with.
-        BadConfiguration, BadDatabase: there is no telling which databases are meant.
-        DatabaseUnreachable: none of them can be read.
+        BadConfiguration, BadDatabase: it is unclear which databases are meant.
+        DatabaseUnreachable: no database can be read.
     """
     from flask_chainfix.databases.live_schema import trace_databases
 

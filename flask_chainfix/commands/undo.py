@@ -30,12 +30,12 @@ def plan_undo(
     databases: DatabaseWishes = NO_DATABASES,
     progress: Progress = unseen,
 ) -> UndoPlan:
-    """Find the last repair, also one that was killed half-way, without changing anything.
+    """Find the last repair, even one that was killed half-way, without changing anything.
 
     Raises:
-        NothingToUndo: there is none.
-        StrangeJournal: this user has made none of those that are here on this machine.
-        StaleSnapshot: a migration that has come since builds on one that undo would delete.
+        NothingToUndo: there is no repair to undo.
+        StrangeJournal: this user made none of the journals here on this machine.
+        StaleSnapshot: a newer migration is on top of one that undo would delete.
         RowsNotPutBack: a database cannot go back, or one whose rows were moved is not named.
     """
     now = Facts.around(disk.read_snapshot(runtime.environment)[0])
@@ -66,11 +66,10 @@ def carry_out_undo(
     databases: DatabaseWishes = NO_DATABASES,
     progress: Progress = unseen,
 ) -> Undone:
-    """Put back the rows that were moved with the last repair, and then its files.
+    """Restore the rows that the last repair moved, and then its files.
 
     Raises:
-        ChainFixError: rows or a file have changed since, or cannot be written; then no file was
-            changed.
+        ChainFixError: rows or a file have changed since, or cannot be written; no file was changed.
     """
     directory = runtime.environment.directory
     with disk.locked(directory):
@@ -86,7 +85,7 @@ def carry_out_undo(
             refuse_moved(targets, plan.snapshot, progress)
             moves = put_rows_back(targets, plan.moves, progress)
             try:
-                targets = targets_for(runtime, databases)  # a tenant may have come meanwhile
+                targets = targets_for(runtime, databases)  # there may be new tenants
                 refuse_moved(targets, plan.snapshot, progress, moves)
                 left = disk.undo(journal, runtime.environment.version_locations)
             except ChainFixError as error:
@@ -109,12 +108,12 @@ def carry_out_undo(
 
 
 def _in_step(snapshot: Facts, notices: tuple[str, ...]) -> tuple[Facts, tuple[str, ...]]:
-    """Write the lock anew where what was undone has put it out of step."""
+    """Rewrite the lock if the undo has made it outdated."""
     edit = heads_file.edit_for(snapshot)
     if edit is None:
         return snapshot, notices
     try:
         disk.add_together([edit])
-    except ChainFixError as error:  # the chain itself is as it should be
+    except ChainFixError as error:  # the chain itself is restored
         return snapshot, (*notices, f"{error.message}; lock writes it once that is corrected")
     return snapshot.after([edit]), notices

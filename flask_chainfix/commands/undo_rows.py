@@ -1,4 +1,4 @@
-"""The way back: rows as they were before the last repair, so that its files can be put back."""
+"""Restore the rows from before the last repair, so that its files can be restored."""
 
 from __future__ import annotations
 
@@ -36,20 +36,20 @@ _NO_WAY_BACK = (MoveState.DOUBTFUL, MoveState.REFUSED, MoveState.FAILED)
 def look_back(
     runtime: Runtime, now: Facts, journal: Journal, wishes: DatabaseWishes, progress: Progress
 ) -> tuple[Facts, tuple[MoveResult, ...]]:
-    """The moves that databases need so that their rows fit the files as they were.
+    """The moves after which the rows of databases fit the old files.
 
-    Those whose rows were moved with the repair get the old ones back; those that have been upgraded
-    since get the rows that stand for what has run there, also since a repair that was killed while
-    its files were in place. Where only rows were moved, only what was moved goes back.
+    Databases whose rows were moved by the repair get the old rows back. Databases that were
+    upgraded since (also after a repair that was killed with its files in place) get the rows that
+    stand for what has run there. If the repair moved only rows, only moved rows are restored.
 
     Returns:
-        The chain as it is with where the databases stand, and the moves.
+        The current chain with the state of the databases, and the moves.
 
     Raises:
         CannotRead: the journal is damaged.
-        RowsNotPutBack: a database of the journal is none of those that are named, has run what the
-            old files do not have, or has gone on with files that stay.
-        BadConfiguration, BadDatabase: there is no telling which databases are meant.
+        RowsNotPutBack: a database of the journal is not named, has run revisions that the old files
+            do not have, or was upgraded with files that stay.
+        BadConfiguration, BadDatabase: it is unclear which databases are meant.
     """
     recorded = {move.identity: move for move in disk.recorded_moves(journal)}
     if not (recorded or journal.entries):
@@ -58,7 +58,7 @@ def look_back(
     _require_recorded(looked_at, recorded, journal)
     if not journal.entries:
         return looked_at, tuple(
-            _exactly_back(status, recorded[status.identity], journal)
+            _reverse_move(status, recorded[status.identity], journal)
             for status in looked_at.databases.statuses
             if status.identity in recorded
         )
@@ -67,7 +67,7 @@ def look_back(
     squashed = {**looked_at.databases.squashed, **journal.squashed}
     known = replace(looked_at.databases, renamed=old_ids, squashed=squashed)
     looked_at = replace(looked_at, databases=known)
-    if not journal.finished:  # and so no chain of the journal that survey knows of
+    if not journal.finished:  # so survey does not know the journal's chain
         looked_at = replace(looked_at, old=(then.graph, *looked_at.old))
     results = zip(looked_at.databases.statuses, planned_moves(looked_at, then), strict=True)
     half = disk.is_half_undone(journal)
@@ -76,13 +76,13 @@ def look_back(
         if not journal.finished and journal.stood.get(status.identity) == status.rows
         else _way_back(result, recorded.get(status.identity), looked_at, then, half=half)
         for status, result in results
-        if status.state is not DatabaseState.MISSING  # then no row of it goes back
+        if status.state is not DatabaseState.MISSING  # a missing database has no rows to restore
     )
     _refuse_way_back(looked_at, moves, then)
     return looked_at, moves
 
 
-def _exactly_back(status: DatabaseStatus, recorded: Move, journal: Journal) -> MoveResult:
+def _reverse_move(status: DatabaseStatus, recorded: Move, journal: Journal) -> MoveResult:
     if status.state is DatabaseState.UNREACHABLE:
         raise RowsNotPutBack(
             f"{status.name} cannot be read: {status.problem}",
@@ -108,24 +108,24 @@ def _put_back(name: str, rows: tuple[str, ...], recorded: Move) -> MoveResult:
 def _way_back(
     result: MoveResult, recorded: Move | None, now: Facts, then: Facts, *, half: bool
 ) -> MoveResult:
-    """The way back of a database with the files: exactly that, unless it has gone on."""
+    """The move that restores the old rows, or the matching ones if the database was upgraded."""
     move, rows = result.move, result.move.before
     stay = MoveResult(replace(move, after=rows), MoveState.UNCHANGED)
     known_then = all(row in then.graph for row in rows)
-    if half:  # the rows went back before the first file did
+    if half:  # the rows were restored before the first file
         if recorded is not None and rows in (recorded.before, recorded.after):
             return _put_back(move.name, rows, recorded)
         return stay if known_then else result
     if recorded is not None:
-        # Rows that are only said to be of the new files stand for something else by the old ones.
+        # Rows only assumed to follow the new files would mean something else with the old ones.
         if rows == recorded.after and not (recorded.stays and known_then):
             return _put_back(move.name, rows, recorded)
         if not (recorded.stays or rows == recorded.before):
             return result
-    # A row of neither chain is none the worse for going back, nor is one of both where the old
-    # chain cannot be loaded and so means nothing.
+    # An undo does no harm to a row that is in neither chain, nor to one that is in both if the old
+    # chain cannot be loaded and so has no meaning.
     is_broken = then.graph.missing or then.graph.cycles or then.graph.duplicates
-    if rows and known_then:  # whatever the schema has to say
+    if rows and known_then:  # whatever the schema shows
         known_now = all(row in now.graph for row in rows)
         if (is_broken and known_now) or _is_alike(now, then, rows):
             return stay
@@ -135,7 +135,7 @@ def _way_back(
 
 
 def _is_alike(now: Facts, then: Facts, rows: tuple[str, ...]) -> bool:
-    """Whether rows stand for the same before and after, or are from before a squash."""
+    """Whether rows mean the same before and after, or are from before a squash."""
     squashed = now.databases.squashed
     if any(row in squashed for row in rows):
         return all(row in squashed or row in now.graph for row in rows)
@@ -143,11 +143,11 @@ def _is_alike(now: Facts, then: Facts, rows: tuple[str, ...]) -> bool:
     gone = {name for name, into in squashed.items() if into in ran}
     if gone:
         return ran - gone == stood_for(now.graph, rows)
-    return _mean_the_same(rows, now, then)
+    return _have_same_files(rows, now, then)
 
 
-def _mean_the_same(rows: tuple[str, ...], now: Facts, then: Facts) -> bool:
-    """Whether rows stand for the same files, with the same bytes, in both chains."""
+def _have_same_files(rows: tuple[str, ...], now: Facts, then: Facts) -> bool:
+    """Whether rows stand for the same files, byte for byte, in both chains."""
     ran = stood_for(now.graph, rows)
     return (
         all(row in then.graph for row in rows)
@@ -185,21 +185,21 @@ def _refuse_way_back(looked_at: Facts, moves: Sequence[MoveResult], then: Facts)
     statuses = {each.identity: each for each in looked_at.databases.statuses}
     for first in (each for each in moves if each.state in _NO_WAY_BACK):
         status = statuses[first.move.identity]
-        # The detail of a doubt takes the chain as it is for the one that is to stay.
+        # The text of a doubt assumes that the current chain stays.
         doubtful = first.state is MoveState.DOUBTFUL
         remedy = first.remedy if first.state is MoveState.FAILED else "keep the repair"
         raise RowsNotPutBack(
             f"{status.name} cannot go back to the old files:"
             f" {OF_EITHER_CHAIN if doubtful else first.detail}",
-            _taking_down(looked_at, status, then)
+            _downgrade_remedy(looked_at, status, then)
             | Remedy.of(remedy)
             | leaving_out(looked_at, status, "undo", "leave that database as it is"),
             unchanged=True,
         )
 
 
-def _taking_down(now: Facts, status: DatabaseStatus, then: Facts) -> Remedy:
-    """To take down the revision that came with the repair, where it is all that is new there."""
+def _downgrade_remedy(now: Facts, status: DatabaseStatus, then: Facts) -> Remedy:
+    """The remedy: downgrade the repair's own revision, if nothing else is new there."""
     new = [row for row in status.rows if row in now.graph and row not in then.graph]
     below = now.graph.parents[new[0]] if new else ()
     if len(status.rows) != 1 or len(below) != 1 or below[0] not in then.graph:
@@ -214,11 +214,11 @@ def _taking_down(now: Facts, status: DatabaseStatus, then: Facts) -> Remedy:
 def put_rows_back(
     targets: Mapping[str, Target], moves: Sequence[MoveResult], progress: Progress
 ) -> tuple[MoveResult, ...]:
-    """Put back the rows of every database, before a file is.
+    """Restore the rows of every database, before any file.
 
     Raises:
-        RowsNotPutBack: one of them is not as it was when it was looked at; every row that could be
-            is as it was, and no file was changed.
+        RowsNotPutBack: a database has changed since it was read; the moves made so far were
+            reversed where possible, and no file was changed.
     """
     planned = [each.move for each in moves if each.state is MoveState.PLANNED]
     if not planned:
@@ -227,7 +227,7 @@ def put_rows_back(
     failed = [each for each in results if each.state not in _RIGHT]
     if failed:
         stuck = _forward(targets, results, progress)
-        others = _stuck(stuck) if stuck else "the rows of other databases are as they were"
+        others = _stuck_rows(stuck) if stuck else "the rows of other databases are as they were"
         raise RowsNotPutBack(
             f"the rows of {failed[0].move.name} cannot be put back: {failed[0].detail}",
             f"no file was changed, and {others}; undo again once that is settled, or keep the"
@@ -244,10 +244,10 @@ def without_files(
     error: ChainFixError,
     journal: Journal,
 ) -> ChainFixError:
-    """What to say where the rows were put back, and the files could not be.
+    """The error if the rows were restored but the files could not be.
 
-    As long as every file is a new one, the rows become the new ones again; else they stay the old
-    ones, which fit once the rest of the files is put back. ``error`` has kept them from it.
+    If every file is still new, the rows become the new ones again; otherwise they stay the old
+    ones, which fit once the remaining files are restored. ``error`` is why the files failed.
     """
     if not any(each.state is MoveState.MOVED for each in moves):
         return error
@@ -256,13 +256,13 @@ def without_files(
     stuck = _forward(targets, moves, progress)
     if not stuck:
         return error
-    return CannotWrite(f"{error.message}; {_stuck(stuck)}", error.remedy)
+    return CannotWrite(f"{error.message}; {_stuck_rows(stuck)}", error.remedy)
 
 
 def _forward(
     targets: Mapping[str, Target], moves: Sequence[MoveResult], progress: Progress
 ) -> list[MoveResult]:
-    """Give databases the new rows again; those that cannot be given them."""
+    """Give databases the new rows again; return the moves that failed."""
     forward = [
         replace(each.move, before=each.move.after, after=each.move.before)
         for each in moves
@@ -275,11 +275,11 @@ def _forward(
 def _make(
     targets: Mapping[str, Target], moves: Sequence[Move], progress: Progress
 ) -> tuple[MoveResult, ...]:
-    # The journal holds the way back already.
+    # The journal already holds the reverse moves.
     return moving.move_rows(targets, moves, lambda _: None, progress)
 
 
-def _stuck(stuck: Sequence[MoveResult]) -> str:
+def _stuck_rows(stuck: Sequence[MoveResult]) -> str:
     return (
         f"the old rows stay in {listing([each.move.name for each in stuck], 3)}, which cannot be"
         " given the new ones again: restamp moves them"

@@ -1,6 +1,6 @@
-"""unwind: databases that are ahead of this code, taken back by the lost revisions' own downgrade.
+"""unwind: downgrade databases that are ahead of this code with the lost revisions' own downgrade.
 
-Their files come out of Git, and never onto the disk; the ``env.py`` of now runs them.
+The lost files come from Git and are never written to disk; the current ``env.py`` runs them.
 """
 
 from __future__ import annotations
@@ -59,13 +59,12 @@ _NAMED = 3
 
 
 class UnwindWishes(NamedTuple):
-    """What is to be taken back.
+    """What to downgrade.
 
     Attributes:
-        databases: in which databases.
-        source: the Git revision whose files of lost revisions count; ``None`` for what facts
-            decide.
-        backup: whether each database is copied before anything is run in it.
+        databases: which databases.
+        source: the Git revision with the lost files to use; ``None`` to decide by evidence.
+        backup: whether to back up each database first.
     """
 
     databases: DatabaseWishes
@@ -76,24 +75,24 @@ class UnwindWishes(NamedTuple):
 def plan_unwind(
     runtime: Runtime, tools: Tools, wishes: UnwindWishes, progress: Progress
 ) -> UnwindPlan:
-    """Work out what is to be taken back in which database, without changing anything.
+    """Work out what to downgrade in which database, without changing anything.
 
-    No migration is imported for it.
+    No migration is imported.
 
     Args:
         runtime: the environment.
         tools: how the user would type commands.
-        wishes: what is to be taken back.
-        progress: called with what is done, how much there is in all, and what is running.
+        wishes: what to downgrade.
+        progress: called with the steps done, the steps in all, and what is running.
 
     Returns:
-        A plan; without databases where none is ahead.
+        A plan; without databases if none is ahead.
 
     Raises:
-        CannotPlan: the chain is broken, or a lost revision cannot be taken back with certainty.
-        RepairInterrupted, RepairRunning: an earlier repair is not at its end.
+        CannotPlan: the chain is broken, or a lost revision cannot be downgraded with certainty.
+        RepairInterrupted, RepairRunning: an earlier repair is unfinished.
         DatabaseUnreachable: a database cannot be read.
-        BadConfiguration, BadDatabase: there is no telling which databases are meant.
+        BadConfiguration, BadDatabase: it is unclear which databases are meant.
         CannotReadGit: the Git revision that is named cannot be read.
     """
     refuse_interrupted(runtime, tools)
@@ -152,17 +151,17 @@ def _unwinding(now: Facts, whole: Facts, status: DatabaseStatus, target: Target)
 def offered(
     runtime: Runtime, tools: Tools, databases: DatabaseWishes, progress: Progress
 ) -> UnwindOffer:
-    """Say whether a database is ahead of this code, for a hook that must not keep anybody.
+    """Find out whether a database is ahead of this code, for a hook that must not be slow.
 
     Args:
         runtime: the environment.
         tools: how the user would type commands.
-        databases: which databases; those of the app, or of the configuration, are looked at as
-            ``check`` does it in passing.
+        databases: which databases; the app's own, or those of the configuration, are read with the
+            short time limit of ``check``.
         progress: called with the databases done, the databases in all, and the last one's name.
 
     Raises:
-        BadConfiguration, BadDatabase: there is no telling which databases are meant.
+        BadConfiguration, BadDatabase: it is unclear which databases are meant.
     """
     snapshot = Facts.around(disk.read_snapshot(runtime.environment)[0])
     now = survey(runtime, snapshot, replace(databases, own=True, in_passing=True), progress)
@@ -176,12 +175,12 @@ def offered(
     return UnwindOffer(tools=tools, ahead=ahead, main=branches.pop() if len(branches) == 1 else "")
 
 
-# --- What cannot be taken back --------------------------------------------------------------------
+# --- What cannot be downgraded --------------------------------------------------------------------
 def _refuse_another_chain(now: Facts, status: DatabaseStatus) -> None:
-    """Stop where a database would be taken back to nothing, although there are migrations.
+    """Refuse a database that would be downgraded to nothing although there are migrations.
 
     Raises:
-        CannotPlan: so it is.
+        CannotPlan: the database belongs to a different chain.
     """
     if now.graph and not having_run(now, status):
         raise CannotPlan(
@@ -195,22 +194,22 @@ def _refuse_another_chain(now: Facts, status: DatabaseStatus) -> None:
 def carry_out_unwind(
     runtime: Runtime, plan: UnwindPlan, wishes: UnwindWishes, progress: Progress
 ) -> Unwound:
-    """Back up the databases, and take back in each what the plan says.
+    """Back up the databases, and downgrade each as planned.
 
     Args:
         runtime: the environment.
-        plan: what is to be taken back.
+        plan: what to downgrade.
         wishes: as in ``plan_unwind``.
-        progress: called with what is done, how much there is in all, and what is running.
+        progress: called with the steps done, the steps in all, and what is running.
 
     Returns:
-        Where each database stands now; with an error where one of them is not what it should be.
+        Where each database stands now; with an error if one is not in its planned state.
 
     Raises:
         CannotBackUp: nothing was changed.
-        StaleSnapshot: a database, or the chain, is another by now; nothing was changed.
-        CannotPlan, CannotRehearse: ``env.py`` cannot be run; nothing was changed.
-        RepairRunning, CannotWrite: another repair is at work, or cannot be told of this one.
+        StaleSnapshot: a database or the chain has changed; nothing was changed.
+        CannotPlan, CannotRehearse: ``env.py`` cannot run; nothing was changed.
+        RepairRunning, CannotWrite: another repair is running, or the lock cannot be written.
     """
     from flask_chainfix.rehearsal.unwinding import runs_for
 
@@ -248,10 +247,10 @@ def carry_out_unwind(
 
 
 def _after_run(before: Unwound, run: Run, progress: Progress) -> Unwound:
-    """The result after one more run of ``env.py``, told by what the databases are then.
+    """The result after one more run of ``env.py``, judged by the state of the databases.
 
     Raises:
-        StaleSnapshot: nothing has run in this one.
+        StaleSnapshot: nothing has run in this run.
     """
     now, failure = before.diagnosis.snapshot, None
     databases = tuple(run.databases.values())
@@ -261,7 +260,7 @@ def _after_run(before: Unwound, run: Run, progress: Progress) -> Unwound:
     files = [before.whole.file(each) for each in graph.order if each in graph.required(rows)]
     try:
         _, failure = run.take_back(files, progress)
-    except KeyboardInterrupt:  # what has run stays, and is to be told
+    except KeyboardInterrupt:  # what has run stays, and must be reported
         failure = RehearsalFailure(FailureKind.DATABASE, "interrupted")
     from flask_chainfix.databases.version_tables import read_statuses
 
@@ -289,11 +288,11 @@ def _after_run(before: Unwound, run: Run, progress: Progress) -> Unwound:
 
 
 class _Ended(NamedTuple):
-    """What has come of one database.
+    """The outcome for one database.
 
     Attributes:
-        result: where its stamp is.
-        is_intact: whether it is sure to be as it was, or as it is to be.
+        result: the move of its stamp.
+        is_intact: whether it is certainly in its old or its planned state.
     """
 
     result: MoveResult
@@ -307,7 +306,7 @@ def _ended(
     schema: Reading | None,
     failure: RehearsalFailure | None,
 ) -> _Ended:
-    """What has come of one database, by what it holds."""
+    """The outcome for one database, judged by its stamp and schema."""
     move = Move(status.name, status.identity, database.status.rows, database.after)
     if status.state is DatabaseState.UNREACHABLE:
         detail = f"where it stands is not known: {status.problem}"
@@ -361,7 +360,7 @@ def _schema(now: Facts, database: Unwinding) -> Reading | None:
 
 
 def _ways_on(result: Unwound, failure: RehearsalFailure | None) -> Remedy:
-    """What to do where nothing was changed."""
+    """The remedy if nothing was changed."""
     now, kind = result.diagnosis.snapshot, failure.kind if failure is not None else None
     remedy = Remedy()
     if kind is FailureKind.MODULE:
@@ -378,7 +377,7 @@ def _ways_on(result: Unwound, failure: RehearsalFailure | None) -> Remedy:
 def _ways_back(
     result: Unwound, failure: RehearsalFailure | None, wrong: list[MoveResult]
 ) -> Remedy:
-    """What to do where a downgrade has stopped half-way."""
+    """The remedy if a downgrade stopped half-way."""
     names = {each.move.name for each in wrong}
     remedy = Remedy()
     for copy in result.backup.backups if result.backup else ():

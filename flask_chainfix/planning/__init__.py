@@ -1,1 +1,1 @@
-"""From what is wrong with a chain to a plan that mends it."""
+"""From the findings about a chain to a plan that fixes them."""

@@ -1,4 +1,4 @@
-"""Databases that have run mine, in a rebase: they skip nothing, or go down and up again."""
+"""Databases that have run my revisions before a rebase: refuse them, or downgrade and upgrade."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from flask_chainfix.model.databases import Downgrade, Move, MoveResult, MoveStat
 from flask_chainfix.planning.proposal import Proposal
 from flask_chainfix.schema.footprint import Footprint
 
-_NAMED = 3  # revisions that a sentence names
+_NAMED = 3  # revisions named in one sentence
 
 
 @dataclass(frozen=True)
 class Turn:
-    """A rebase, as databases see it.
+    """The effect of a rebase on databases.
 
     Attributes:
-        now: the chain as it is, and where databases stand.
-        after: the chain as it is to be.
+        now: the current chain, and where databases stand.
+        after: the planned chain.
         mine: the revisions that move.
         command: the command of the rebase.
     """
@@ -38,20 +38,20 @@ class Turn:
     command: str
 
     def refuse_skipping(self) -> None:
-        """Stop where a database has run what is mine and not all that it is to stand on.
+        """Refuse if a database has run my revisions without all of their new ancestors.
 
         Raises:
-            UnsafeForDatabases: with the ways out.
+            UnsafeForDatabases: with the remedies.
         """
         for database in applied_anywhere(self.now):
             if self._skipped(database):
                 raise self._skipping(database, self._ways_out(database))
 
     def downgrades(self) -> tuple[Downgrade, ...]:
-        """How the databases go that would skip something: down with the chain as it is, then up.
+        """How to downgrade the databases that would skip a revision, and upgrade them again.
 
         Raises:
-            UnsafeForDatabases: one of them cannot.
+            UnsafeForDatabases: a database cannot be downgraded.
         """
         found: dict[str, Downgrade] = {}
         for database in applied_anywhere(self.now):
@@ -84,14 +84,14 @@ class Turn:
         )
 
     def _no_downgrade(self, database: Applied) -> str:
-        """Why Alembic must not take mine down in a database; ``""`` where it may."""
+        """Why Alembic must not downgrade my revisions in a database; ``""`` if it may."""
         if database.published:
             return "others have it as well"
         if self.now.databases.anew:
             return "two migrations have one id, and Alembic cannot load such a chain"
         run = [name for name in self.now.graph if name in self.mine and name in database.revisions]
         if are_tied(self.now.graph, run):
-            # Of what depends on others, Alembic's downgrade takes down more, or leaves odd rows.
+            # With dependencies, Alembic downgrades more, or leaves wrong rows.
             return "depends_on ties them to others"
         return ""
 
@@ -136,7 +136,7 @@ class Turn:
 
 
 def lowered(now: Facts, downgrades: Sequence[Downgrade]) -> Facts:
-    """The facts as they will be once databases are down; what they hold then is not known yet."""
+    """The facts after the downgrades; the resulting schemas are not known yet."""
     below = {each.identity: each.below for each in downgrades}
     statuses = tuple(
         replace(each, rows=below[each.identity], tables=None, columns=None)
@@ -148,7 +148,7 @@ def lowered(now: Facts, downgrades: Sequence[Downgrade]) -> Facts:
 
 
 def from_where_they_are(proposal: Proposal) -> Proposal:
-    """The same with moves from where databases are now, also of those that go down first."""
+    """The proposal with moves from the current stamps, even for databases to downgrade first."""
     ways = {each.identity: each for each in proposal.planned.downgrades} if proposal.planned else {}
     moves = tuple(
         MoveResult(

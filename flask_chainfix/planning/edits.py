@@ -1,4 +1,4 @@
-"""From plans and mends to changes of files, and to one plan of all that changes."""
+"""From plans and mends to file edits, and to one plan of all changes."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from flask_chainfix.model.plans import Mend, NewRevision, Part, Plan, Reason, Re
 
 
 def edits_between(before: Facts, after: Facts) -> tuple[Edit, ...]:
-    """The changes of files that lead from one snapshot to another.
+    """The file edits that lead from one snapshot to another.
 
-    Those that go come first; the others in the order of the later chain.
+    Deletions come first; the others follow in the order of the later chain.
     """
     old = {file.path: file.data for file in before.files}
     new = {file.path: file.data for file in after.files}
@@ -31,7 +31,7 @@ def edits_between(before: Facts, after: Facts) -> tuple[Edit, ...]:
 
 
 def with_lock(edits: tuple[Edit, ...], after: Facts) -> tuple[tuple[Edit, ...], Facts]:
-    """The changes of files, and the chain after them, with the chain lock kept in step."""
+    """The file edits plus the update of the chain lock, and the resulting chain."""
     lock = heads_file.edit_for(after)
     return (edits, after) if lock is None else ((*edits, lock), after.after([lock]))
 
@@ -43,7 +43,7 @@ def summed_up(
     mends: Sequence[Mend],
     new_revisions: Sequence[NewRevision],
 ) -> Plan:
-    """One plan of what was mended and what was linked."""
+    """One plan of all mends and relinks."""
     renamed = replace(plan, mends=tuple(mends)).renamed
     ways = dict.fromkeys(way for mend in mends for way in mend.choices.ways)
     return replace(
@@ -57,13 +57,13 @@ def summed_up(
 
 
 def _relinks(before: Facts, after: Facts, plan: Plan, mends: Sequence[Mend]) -> Iterator[Relink]:
-    """The migrations whose parents are others than before, with all the reasons."""
+    """The migrations with new parents, and all the reasons."""
     files = {file.path: file for file in before.files}
     reasons: dict[Path, list[Reason]] = {}
     linked = {relink.path for relink in plan.relinks}
     for mend in mends:
         first, last = mend.edits[0], mend.edits[-1]
-        if last.path != first.path:  # it has another name now
+        if last.path != first.path:  # the file was renamed
             files[last.path] = files[first.path]
         if mend.part is Part.PARENTS and not (mend.code == "FC109" and last.path in linked):
             reasons.setdefault(last.path, []).extend(mend.why)
@@ -82,7 +82,7 @@ def _parents(file: MigrationFile | None) -> tuple[str, ...] | None:
 
 
 def edits_for(snapshot: Facts, parents: Mapping[str, tuple[str, ...]]) -> tuple[Edit, ...]:
-    """The changes of existing files that give revisions other parents.
+    """The edits of existing files that give revisions new parents.
 
     Raises:
         CannotRewrite: a file cannot be changed with certainty.

@@ -1,7 +1,8 @@
-"""The files of lost revisions that have run in databases: all of them, in the version that has run.
+"""The files of all lost revisions that have run in databases, in the version that has run.
 
-Where Git has several whose ``downgrade()`` differs, facts decide: what the databases hold, what
-branches have now, and which of them has all of the lost revisions. Else the user has to say it.
+If Git has several versions whose ``downgrade()`` differs, the evidence decides: the schema of the
+databases, what branches have now, and which branch has all the lost revisions. Otherwise the user
+must choose.
 """
 
 from __future__ import annotations
@@ -31,17 +32,17 @@ from flask_chainfix.model.files import Edit, Header
 from flask_chainfix.source import never_goes_back, same_function
 
 _NAMED = 3
-_Group = tuple[FileVersion, ...]  # whose downgrade() does the same
+_Group = tuple[FileVersion, ...]  # versions with an equivalent downgrade()
 
 
 def with_lost_files(now: Facts, revisions: Iterable[str]) -> Facts:
-    """The chain with the files of lost revisions, under the names that they had."""
+    """The chain with the files of lost revisions, under their old names."""
     taken = {file.path for file in now.files}
     edits = []
     for revision in revisions:
         lost = now.databases.lost[revision]
         path = lost.path
-        if path in taken:  # another migration has the name by now
+        if path in taken:  # another migration now has the name
             path = path.with_name(f"{path.stem}_{lost.commit}{path.suffix}")
         taken.add(path)
         edits.append(Edit(path, None, lost.data))
@@ -49,13 +50,13 @@ def with_lost_files(now: Facts, revisions: Iterable[str]) -> Facts:
 
 
 def lost_in(now: Facts, status: DatabaseStatus) -> tuple[str, ...]:
-    """The lost revisions that have run in a database by its rows."""
+    """The lost revisions that have run in a database, judged by its rows."""
     rows = (row for row in status.rows if row not in now.graph)
     return tuple(dict.fromkeys(each for row in rows for each in survivors(now, row).between))
 
 
 def having_run(now: Facts, status: DatabaseStatus) -> frozenset[str]:
-    """The revisions that files have, of those that have run in a database."""
+    """The revisions with a file that have run in a database."""
     below = (row for row in status.rows if row not in now.graph)
     rows = (*status.rows, *(each for row in below for each in survivors(now, row).rows))
     return stood_for(now.graph, rows)
@@ -68,13 +69,13 @@ def found_and_decided(
 
     Args:
         runtime: the environment.
-        now: the chain, with what is known of the rows of its databases.
-        ahead: the databases that have rows which no file has.
-        source: the Git revision whose files count, if the user has named one.
+        now: the chain, with what is known about the rows of its databases.
+        ahead: the databases with rows that have no file.
+        source: the Git revision whose files to use, if the user named one.
 
     Raises:
-        CannotPlan: Git does not have the file of one, nothing tells which version has run, or a
-            row stands for something that is not lost.
+        CannotPlan: Git does not have a file, it is unclear which version has run, or a row stands
+            for a revision that is not lost.
         CannotReadGit: the Git revision cannot be read.
     """
     said: set[str] = set()
@@ -83,22 +84,22 @@ def found_and_decided(
     now = _all_known(runtime, now, ahead)
     revisions = {name for each in ahead for name in lost_in(now, each)}
     chosen = _decided(now, find_versions(sorted(revisions - said), now), ahead)
-    # What another version is built on may be lost as well.
+    # The parents of another version may be lost as well.
     return now if chosen is now else _all_known(runtime, chosen, ahead)
 
 
 def _decided(
     now: Facts, versions: Mapping[str, Sequence[FileVersion]], statuses: Sequence[DatabaseStatus]
 ) -> Facts:
-    """The chain with the contents of lost files that have run.
+    """The chain with the versions of lost files that have run.
 
     Args:
-        now: the chain, with some content for each lost revision.
-        versions: all contents that Git has, by revision.
+        now: the chain, with some version of each lost revision.
+        versions: all versions in Git, by revision.
         statuses: the databases that have run them.
 
     Raises:
-        CannotPlan: nothing tells which of several has run.
+        CannotPlan: it is unclear which of several versions has run.
     """
     everywhere = _refs_with_all(versions)
     for revision, found in versions.items():
@@ -126,7 +127,7 @@ def _with_lost(now: Facts, lost: LostRevision) -> Facts:
 
 
 def _grouped_by_downgrade(versions: Sequence[FileVersion]) -> list[_Group]:
-    """The versions in groups whose ``downgrade()`` and place in the chain are the same."""
+    """The versions, grouped by equivalent ``downgrade()`` and place in the chain."""
     kinds: list[_Group] = []
     for each in versions:
         for number, kind in enumerate(kinds):
@@ -154,7 +155,7 @@ def _refs_with_all(versions: Mapping[str, Sequence[FileVersion]]) -> set[str]:
 def _fitting(
     now: Facts, revision: str, kinds: Sequence[_Group], statuses: Sequence[DatabaseStatus]
 ) -> list[_Group]:
-    """The kinds that no database contradicts which has run the revision."""
+    """The groups that agree with every database that has run the revision."""
     return [
         kind
         for kind in kinds
@@ -176,11 +177,11 @@ def _contradicts(now: Facts, status: DatabaseStatus) -> bool:
 
 
 def doubts(now: Facts, whole: Facts, status: DatabaseStatus) -> tuple[str, ...]:
-    """What is to be said where a database lacks what lost revisions make.
+    """Notices about objects of lost revisions that a database lacks.
 
     Args:
         now: the chain.
-        whole: the same with the lost files.
+        whole: the chain with the lost files.
         status: the database.
     """
     run = having_run(now, status).union(lost_in(now, status))
@@ -207,7 +208,7 @@ def _ambiguous(revision: str, kinds: Sequence[_Group]) -> CannotPlan:
 
 
 def _shown(kinds: Sequence[_Group]) -> Iterator[tuple[str, str]]:
-    """Words for some versions, and what Git knows each by."""
+    """Descriptions of versions, and a Git revision of each."""
     for kind in kinds[:_NAMED]:
         lost = kind[0].lost
         refs = sorted(_refs(kind))
@@ -217,10 +218,10 @@ def _shown(kinds: Sequence[_Group]) -> Iterator[tuple[str, str]]:
 
 # --- The files of lost revisions -----------------------------------------------------------------
 def _all_known(runtime: Runtime, now: Facts, ahead: Sequence[DatabaseStatus]) -> Facts:
-    """The chain with all lost revisions that have run, however far down they go.
+    """The chain with all lost revisions that have run, including lost ancestors.
 
     Raises:
-        CannotPlan: Git does not have the file of one, or it is none that is lost.
+        CannotPlan: Git does not have a file, or a revision is not lost.
     """
     for status in ahead:
         for row in set(status.rows).difference(now.graph):
@@ -236,7 +237,7 @@ def _all_known(runtime: Runtime, now: Facts, ahead: Sequence[DatabaseStatus]) ->
 
 
 def _with_files_of(ref: str, now: Facts) -> tuple[Facts, set[str]]:
-    """The chain with the files of lost revisions as a Git revision has them, and which it has."""
+    """The chain with a Git revision's files of lost revisions, and which of them it has."""
     there: dict[str, LostRevision] = {}
     for file, header in read_at(ref, now.environment).readable:
         revision = header.revision
@@ -260,10 +261,10 @@ def _with_files_of(ref: str, now: Facts) -> tuple[Facts, set[str]]:
 
 
 def _refuse_found(now: Facts, row: str) -> None:
-    """Stop where a row stands for something that is here, under another id or unreadable.
+    """Refuse a row whose revision is here, under another id or in an unreadable file.
 
     Raises:
-        CannotPlan: so it is.
+        CannotPlan: the revision is here.
     """
     known, unread = now.databases, now.unread(row)
     if unread is not None:
@@ -302,12 +303,12 @@ def _without_file(
             "{fixchain} unwind --from COMMIT{databases}",
         )
         | choices(now, row),
-        now.databases.notices,  # a clone may be shallow, say
+        now.databases.notices,  # for example, that the clone is shallow
     )
 
 
 def on_main(now: Facts, revisions: Iterable[str]) -> Iterator[str]:
-    """What there is to say of revisions that a merge of the main branch would bring."""
+    """Notices about lost revisions that merging the main branch would bring."""
     by_main: dict[str, list[str]] = {}
     for each in revisions:
         by_main.setdefault(now.databases.lost[each].main, []).append(each)
@@ -320,15 +321,15 @@ def on_main(now: Facts, revisions: Iterable[str]) -> Iterator[str]:
 
 
 def refuse_unrunnable(now: Facts, whole: Facts, revisions: Collection[str]) -> None:
-    """Stop where a lost file cannot be run, or Alembic would not load it as it was read here.
+    """Refuse a lost file that cannot run, or that Alembic would load differently.
 
     Args:
         now: the chain.
-        whole: the same with the lost files.
+        whole: the chain with the lost files.
         revisions: the lost revisions.
 
     Raises:
-        CannotPlan: so it is.
+        CannotPlan: a file cannot run.
     """
     for revision in revisions:
         if not can_have_file(revision):

@@ -1,9 +1,9 @@
-"""My revisions on top of the chain of others: each lineage of mine moves as it is, in one piece.
+"""Put my revisions on top of the others' chain; each lineage of mine moves in one piece.
 
-Whatever of mine stands on a revision of theirs is turned to the head above that, so all of mine
-runs after all of theirs, and whatever ran before a revision still does. Their chain counts as one
-revision then, its head: so on a chain of thousands, only the few that are mine take time. Where
-several heads of mine are left, the strategy ``linear`` lines them up.
+A revision of mine whose parent is one of theirs gets the head above that parent instead. So all of
+mine run after all of theirs, and whatever ran before a revision still does. Their chain is then
+treated as a single revision, its head, so that only my few revisions take time, even in a chain of
+thousands. If several heads of mine remain, the strategy ``linear`` lines them up.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ def put_on_top(snapshot: Facts, mine: Collection[str], onto: str) -> Plan:
     """Plan to put revisions on top of all others, in their own order.
 
     Returns:
-        A plan that links nothing where they are there already.
+        A plan; without links if they are on top already.
 
     Raises:
-        CannotPlan: it is not clear where they belong, or what they do leaves no order.
+        CannotPlan: it is unclear where they belong, or no order can run.
         UnsafeForDatabases: in any order, a known database would skip some of them.
     """
     require_known_headers(snapshot)
@@ -50,9 +50,9 @@ def put_on_top(snapshot: Facts, mine: Collection[str], onto: str) -> Plan:
 def plan_repair(
     snapshot: Facts, wishes: Wishes, history: History, once_linked: frozenset[str]
 ) -> Plan:
-    """Plan a repair; like a rebase where one side is on the main branch and the rest is mine.
+    """Plan a repair; as a rebase if one side is on the main branch and the rest is mine.
 
-    Args and errors are those of ``make_plan``.
+    Arguments and errors are those of ``make_plan``.
     """
     plan, main = make_plan(snapshot, wishes, history, once_linked), snapshot.main_branch
     if main is None or plan.strategy != "linear" or wishes.root or wishes.attach:
@@ -61,16 +61,16 @@ def plan_repair(
 
 
 def _as_rebase(snapshot: Facts, main: PublishedChain, plan: Plan) -> Plan | None:
-    """The plan of a rebase, if it leaves as many heads and bases as the plan given."""
+    """The plan of a rebase, if it leaves as many heads and bases as the given plan."""
     graph = snapshot.graph
     theirs = main.revisions.intersection(graph)
     mine = frozenset(graph).difference(theirs)
     if not mine:
         return None
     if theirs.isdisjoint(graph.heads) or not graph.required(theirs).isdisjoint(mine):
-        return None  # it has no side of its own
+        return None  # the main branch has no side of its own
     if not mine.issuperset(relink.revision for relink in plan.relinks):
-        return None  # what the main branch has is at fault by itself
+        return None  # the main branch itself is broken
     try:
         moved = put_on_top(snapshot, mine, main.name)
         after = snapshot.relinked(moved.parents)
@@ -100,7 +100,7 @@ def _why_on_top(main: PublishedChain, graph: Graph, mine: Collection[str]) -> Re
 
 
 def excerpt(snapshot: Facts, revisions: Collection[str]) -> Facts:
-    """Some revisions of a chain, and those that they require, which are bases here."""
+    """Some revisions of a chain, with their requirements as bases."""
     graph = snapshot.graph
     required = {name for revision in revisions for name in graph.requirements(revision)}
     files = [snapshot.file(revision) for revision in revisions]
@@ -109,7 +109,7 @@ def excerpt(snapshot: Facts, revisions: Collection[str]) -> Facts:
 
 
 class _Moving:
-    """The parents of the revisions that move, changed step by step."""
+    """The parents of the moving revisions, changed step by step."""
 
     def __init__(self, snapshot: Facts, mine: Collection[str], onto: str) -> None:
         self._snapshot = snapshot
@@ -121,7 +121,7 @@ class _Moving:
         self._links = Links({name: before[name] for name in snapshot.graph.order if name in mine})
 
     def _heads_of_others(self) -> Mapping[Lineage, tuple[str, ...]]:
-        """The heads that the chain has without what is mine, by lineage."""
+        """The heads of the chain without my revisions, by lineage."""
         graph, lineages, mine = self._snapshot.graph, self._lineages, self._mine
         followed = {
             parent
@@ -134,7 +134,7 @@ class _Moving:
         for name in graph:
             if name not in mine and name not in followed:
                 found.setdefault(lineages[name], []).append(name)
-        # Branches with labels may part and merge within a lineage.
+        # Labelled branches may split and merge within a lineage.
         return {
             lineage: tuple(
                 name for name in names if not any(graph.is_ancestor(name, other) for other in names)
@@ -145,9 +145,9 @@ class _Moving:
         }
 
     def turn(self) -> None:
-        """Turn every link to the others to the head above.
+        """Redirect every link to the others to the head above.
 
-        Where a branch with a label begins, or a base that is meant to stand apart, it stays.
+        The start of a labelled branch, and an intended base, stay unchanged.
         """
         for name, parents in dict(self._links.parents).items():
             if self._lineages[name].name == name:
@@ -163,7 +163,7 @@ class _Moving:
                 self._relink(name, turned, Reason("onto", f"{new} is the head of {self._onto}"))
 
     def _head(self, name: str, parent: str) -> tuple[str, ...]:
-        """The head of the others above a parent; of a base's lineage where that is ``""``.
+        """The others' head above a parent; for ``""``, that of the base's lineage.
 
         Raises:
             CannotPlan: there are several.
@@ -182,11 +182,11 @@ class _Moving:
         return heads
 
     def drop_redundant_parents(self) -> None:
-        """Take out parents that have come to lie below another parent of the same revision."""
+        """Remove parents that are now ancestors of another parent of the same revision."""
         self._links.drop_redundant_parents(self._snapshot.graph, self._graph())
 
     def line_up(self) -> None:
-        """Line up the heads of mine that follow the same head of the others."""
+        """Line up my heads that follow the same head of the others."""
         for heads in self._heads.values():
             for tip in heads:
                 group = self._group(tip)
@@ -199,7 +199,7 @@ class _Moving:
                         self._relink(name, (*relink.after, *outside), *relink.why)
 
     def _group(self, tip: str) -> set[str]:
-        """My revisions in the lineage of a head of the others, above no other such head."""
+        """My revisions above one head of the others and no other such head."""
         graph = self._graph()
         others = {head for heads in self._heads.values() for head in heads} - {tip}
         elsewhere = graph.descendants(head for head in others if head in graph)
@@ -207,7 +207,7 @@ class _Moving:
         return {name for name in above if self._lineages[name] is self._lineages[tip]}
 
     def _excerpt(self, tip: str, group: Collection[str]) -> Facts:
-        """The chain of the others as one base, with a group of mine above it."""
+        """The others' chain as one base, with a group of mine above it."""
         snapshot = self._snapshot
         told = [name for name in self._naming_dropped_tables(group) if name != tip]
         files: list[MigrationFile] = []
@@ -215,7 +215,7 @@ class _Moving:
         for name in (*told, tip):
             files.append(_linked(snapshot.file(name), below))
             below = (name,)
-        if not told:  # nothing of theirs is to be read
+        if not told:  # none of their files need to be read
             files[-1] = files[-1]._replace(data=b"")
         for name in self._links.parents:
             if name in group:
@@ -226,9 +226,9 @@ class _Moving:
         return replace(small, databases=Databases(statuses))
 
     def _naming_dropped_tables(self, group: Collection[str]) -> Iterator[str]:
-        """The revisions of others whose text names a table that mine drop.
+        """The revisions of others that mention a table that mine drop.
 
-        Such a table can be there before, and then be made anew.
+        Such a table can exist before, and be recreated later.
         """
         effects = [
             effect
@@ -246,7 +246,7 @@ class _Moving:
                 yield name
 
     def _statuses(self, graph: Graph, group: Collection[str]) -> Iterator[DatabaseStatus]:
-        """Where databases stand, once they have run all of the others."""
+        """The status of databases once they have run all of the others."""
         for applied in applied_anywhere(self._snapshot):
             have = set(graph).difference(group) | applied.revisions.intersection(group)
             rows = tops(graph, have)
@@ -257,9 +257,9 @@ class _Moving:
         self._links.relink(name, parents, *why)
 
     def _graph(self) -> Graph:
-        """What is mine, as it is linked now, on the heads of the others."""
+        """My revisions with their current links, on the heads of the others."""
         mine, parents = self._mine, self._links.parents
-        # In order, so that the same plan is told in the same way each time.
+        # Sorted, so that the same plan always reads the same.
         heads = dict.fromkeys(name for names in parents.values() for name in names)
         snapshot = self._snapshot
         return Graph(
@@ -277,7 +277,7 @@ class _Moving:
         )
 
     def plan(self) -> Plan:
-        """The finished plan; the order of the whole chain is left to the caller."""
+        """The finished plan; the caller orders the whole chain."""
         graph = self._graph()
         if graph.cycles:
             raise CannotPlan(
@@ -289,7 +289,7 @@ class _Moving:
 
 
 def _linked(file: MigrationFile, parents: tuple[str, ...], *, mine: bool = False) -> MigrationFile:
-    """A file with other parents; one of the others' also without dependencies and date."""
+    """A file with new parents; if it is not mine, also without dependencies and date."""
     header = header_of(file)._replace(down_revision=parents)
     if not mine:
         header = header._replace(depends_on=(), create_date=None)

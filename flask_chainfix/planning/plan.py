@@ -1,4 +1,4 @@
-"""From a diagnosis to a plan that our own rules and Alembic's graph have both accepted."""
+"""From a diagnosis to a plan that passes our own rules and Alembic's graph."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ from flask_chainfix.rehearsal.confirm import foresee
 
 
 def propose(runtime: Runtime, diagnosis: Diagnosis, wishes: Wishes) -> Proposal:
-    """Make a plan, unless nothing needs one.
+    """Make a plan, unless none is needed.
 
-    First what is wrong with single migrations is put right, then bases and heads are linked.
+    First single migrations are fixed, then bases and heads are linked.
     """
     if not needs_plan(diagnosis, wishes):
         return Proposal(diagnosis)
@@ -59,7 +59,7 @@ def propose(runtime: Runtime, diagnosis: Diagnosis, wishes: Wishes) -> Proposal:
 
 
 def knowing_lost(runtime: Runtime, diagnosis: Diagnosis) -> Diagnosis:
-    """The diagnosis with what Git knows of missing parents, which is among their ways out."""
+    """The diagnosis with what Git knows about missing parents, for their remedies."""
     snapshot = diagnosis.snapshot
     if not snapshot.graph.missing:
         return diagnosis
@@ -67,7 +67,7 @@ def knowing_lost(runtime: Runtime, diagnosis: Diagnosis) -> Diagnosis:
 
 
 def _upstream(diagnosis: Diagnosis, plan: Plan) -> Upstream | None:
-    """What a plan puts revisions on top of, where a rebase would do all of it and not refuse."""
+    """What a plan puts revisions on top of, if a rebase would make the same plan."""
     onto = any(reason.kind == "onto" for reason in plan.why)
     faults = {each.code for each in plan.mends}.union(
         finding.code for finding in in_doubt(diagnosis.findings)
@@ -79,7 +79,7 @@ def _upstream(diagnosis: Diagnosis, plan: Plan) -> Upstream | None:
 
 
 def _with_git(diagnosis: Diagnosis) -> Diagnosis:
-    """The diagnosis with what Git knows: what is published, and when migrations landed."""
+    """The diagnosis with Git's knowledge: what is published, and when migrations landed."""
     before = diagnosis.snapshot
     if not before.environment.asks_git:
         return diagnosis
@@ -92,7 +92,7 @@ def _with_git(diagnosis: Diagnosis) -> Diagnosis:
 
 
 def _proposed(runtime: Runtime, diagnosis: Diagnosis, wishes: Wishes) -> Proposal:
-    """Mend, link, and have our own rules and Alembic's graph judge the result."""
+    """Mend and link the chain, and check the result with our rules and Alembic's graph."""
     before = diagnosis.snapshot
     history = before.landed or History()
     start, mends, notices = _prepared(runtime, diagnosis, wishes, history)
@@ -106,14 +106,14 @@ def _proposed(runtime: Runtime, diagnosis: Diagnosis, wishes: Wishes) -> Proposa
     if wishes.shorten_ids:
         shorter = shortened(after)
         mends, after = (*mends, *shorter), after.after(e for each in shorter for e in each.edits)
-    # Of these, those stay that have nothing to do with the plan.
+    # Keep those that have nothing to do with the plan.
     left = to_mend(diagnose(after, Family.CHAIN, Family.SCHEMA), strict=diagnosis.strict)
     left = tuple(fault for fault in left if fault.code != "FC111")
     refuse_faults(before, left, wishes)
     _refuse_unseen(diagnosis, after)
     foresee(after, before=before)
     edits = edits_between(before, after)
-    if not edits:  # what the user wants is so already
+    if not edits:  # the chain already is as the user wants it
         if left:
             unmended = f"no order of the revisions mends this: {with_places(left[0])}"
             raise CannotPlan(unmended, left[0].hint)
@@ -124,7 +124,7 @@ def _proposed(runtime: Runtime, diagnosis: Diagnosis, wishes: Wishes) -> Proposa
     notices += tuple(f"not mended by this plan: {each.code}, {each.message}" for each in left)
     diagnosis = diagnosis.noticing(*notices, *remarks_on_links(before, edits))
     edits, after = with_lock(edits, after)
-    if in_doubt(diagnosis.findings):  # a rebase would be refused yet
+    if in_doubt(diagnosis.findings):  # a rebase would still be refused
         plan = replace(plan, choices=plan.choices.without("{fixchain} rebase"))
     planned = Planned(plan, start, after, edits, _upstream(diagnosis, plan))
     return Proposal(diagnosis, planned)
@@ -137,7 +137,7 @@ def _linked(
     uprooted: frozenset[str],
     mends: Sequence[Mend],
 ) -> Plan:
-    """A plan that leaves what comes from another branch as it is there."""
+    """A plan that keeps the links of files from another branch."""
     lost = start.databases.lost
     guests = {each.revision: each for each in mends if each.new and each.revision in lost}
     strategies = ("merge",) if wishes.strategy == AUTO else ()
@@ -155,7 +155,7 @@ def _linked(
 
 
 def _rendered(runtime: Runtime, start: Facts, plan: Plan) -> list[tuple[NewRevision, Edit]]:
-    """The new files of a plan, called as their neighbours are."""
+    """The new files of a plan, named like their neighbours."""
     rendered = []
     for new in plan.new_revisions:
         stem = file_stem(start, new.revision, new.message)
@@ -165,7 +165,7 @@ def _rendered(runtime: Runtime, start: Facts, plan: Plan) -> list[tuple[NewRevis
 
 
 def _refuse_unseen(diagnosis: Diagnosis, after: Facts) -> None:
-    """Stop where the files alone would not show that the planned chain is in order."""
+    """Refuse if the files alone would not show that the planned chain is healthy."""
     before = diagnosis.snapshot
     if not before.unplaced:
         return
@@ -183,7 +183,7 @@ def _refuse_unseen(diagnosis: Diagnosis, after: Facts) -> None:
 def _prepared(
     runtime: Runtime, diagnosis: Diagnosis, wishes: Wishes, history: History
 ) -> tuple[Facts, tuple[Mend, ...], tuple[str, ...]]:
-    """The chain with nothing wrong with it but several bases or heads, and what it took."""
+    """The chain with no faults except several bases or heads, and the mends for that."""
     before = diagnosis.snapshot
     refuse_compiled(before)
     known = with_lost(runtime, before, before.graph.missing)
@@ -197,7 +197,7 @@ def _prepared(
     case = case_for(snapshot, history, wishes)
     start, mends = mend(case)
     start = with_new_ids(start, mends)
-    if any(each.code == "FC101" for each in mends):  # which Alembic can load as it is
+    if any(each.code == "FC101" for each in mends):  # Alembic can load this fault
         start = replace(start, old=(before.graph, *start.old))
     refuse_unrunnable(known, start, wishes)
     refuse_unproven(before, start, mends)
@@ -207,7 +207,7 @@ def _prepared(
 
 
 def case_for(snapshot: Facts, history: History, wishes: Wishes) -> Case:
-    """What menders work on, with what Git can tell them."""
+    """The input for menders, with Git's knowledge."""
 
     @cache
     def chain_at(commit: str) -> Facts | None:
@@ -219,7 +219,7 @@ def case_for(snapshot: Facts, history: History, wishes: Wishes) -> Case:
 
 
 def _without_obeyed(wishes: Wishes, mends: Sequence[Mend]) -> Wishes:
-    """The wishes without parents that merge points have got beside those that they keep."""
+    """The wishes without ``--attach`` parents that merge points have already been given."""
     obeyed = {
         mend.revision
         for mend in mends
@@ -230,7 +230,7 @@ def _without_obeyed(wishes: Wishes, mends: Sequence[Mend]) -> Wishes:
 
 
 def _refuse_unrepairable(start: Facts, findings: Sequence[Finding]) -> None:
-    """Stop where something is left that keeps the chain from being relinked."""
+    """Refuse if a remaining fault prevents relinking."""
     leftovers = {file.path for file in start.leftovers}
     ignored = [
         fault
@@ -244,7 +244,7 @@ def _refuse_unrepairable(start: Facts, findings: Sequence[Finding]) -> None:
     ]
     if blocking:
         codes = ", ".join(sorted({f"{each.code} {each.name}" for each in blocking}))
-        # After mends it can be a fault that no finding has told.
+        # After mends there can be a fault that had no finding before.
         which = "" if "," in codes else f": {blocking[0].message}"
         ways = blocking[0].hint.instead_of(PLAIN_REPAIRS, Remedy())
         raise CannotPlan(

@@ -1,4 +1,4 @@
-"""What planning comes to: a plan with all that follows from it, or what stands in its way."""
+"""The outcome of planning: a plan with its consequences, or an obstacle."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Planned:
-    """A plan that our rules and Alembic's graph accept, and what it makes of the files.
+    """A plan that our rules and Alembic's graph accept, with its edits.
 
     Attributes:
-        plan: what is to change.
-        start: the chain that it relinks: as it was found, and with what is brought back.
-        after: the chain as it leaves it.
-        edits: the same as changes of files.
-        upstream: what it puts revisions on top of, where a rebase would do just that.
-        downgrades: the databases that go down before the files change, and up again after that.
+        plan: the changes.
+        start: the chain to relink: the current one, plus restored files.
+        after: the resulting chain.
+        edits: the changes as file edits.
+        upstream: what it puts revisions on top of, if a rebase would make the same plan.
+        downgrades: the databases to downgrade before the files change, and to upgrade afterwards.
     """
 
     plan: Plan
@@ -51,7 +51,7 @@ class Planned:
     downgrades: tuple[Downgrade, ...] = ()
 
     def left_of(self, diagnosis: Diagnosis) -> list[Finding]:
-        """The findings that the plan does not mend; a stamp whose file comes back is mended."""
+        """The findings that the plan does not fix; restoring the file of a stamp fixes it."""
         return [
             finding
             for finding in diagnosis.counting
@@ -64,13 +64,13 @@ class Planned:
 
 @dataclass(frozen=True)
 class Proposal:
-    """What planning came to: a plan, an obstacle, or neither where nothing needs one.
+    """The outcome of planning: a plan, an obstacle, or neither if no plan is needed.
 
     Attributes:
-        diagnosis: what is wrong with the chain as it is.
+        diagnosis: the findings about the current chain.
         planned: the plan, if there is one.
-        obstacle: why there is none although there is something to repair.
-        moves: what is to become of the version rows of each database.
+        obstacle: why there is no plan although there is something to repair.
+        moves: the planned move of the version rows of each database.
     """
 
     diagnosis: Diagnosis
@@ -80,25 +80,25 @@ class Proposal:
 
     @property
     def snapshot(self) -> Facts:
-        """The chain as it is."""
+        """The current chain."""
         return self.diagnosis.snapshot
 
     def noticing(self, *notices: str) -> Proposal:
-        """The same with more notices."""
+        """The proposal with more notices."""
         return replace(self, diagnosis=self.diagnosis.noticing(*notices))
 
     def stopped_by(self, obstacle: ChainFixError) -> Proposal:
-        """The same without its plan."""
+        """The proposal with an obstacle instead of a plan."""
         return replace(self, planned=None, obstacle=obstacle)
 
 
 def needs_plan(diagnosis: Diagnosis, wishes: Wishes) -> bool:
-    """Whether there is anything to mend, to change or to put in order."""
+    """Whether there is a fault to fix or a wish to fulfil."""
     return bool(diagnosis.to_mend or wishes.asks_for_change or heads_in_doubt(diagnosis.snapshot))
 
 
 def with_ways_that_work(proposal: Proposal, strategy: str = AUTO) -> Proposal:
-    """The proposal whose findings say what a repair does, or what stands in its way."""
+    """The proposal with findings that say what a repair does, or what the obstacle is."""
     diagnosis, obstacle = proposal.diagnosis, proposal.obstacle
     if proposal.planned is not None:
         from flask_chainfix.planning.linking.strategies import ways_to_one_head
@@ -110,7 +110,7 @@ def with_ways_that_work(proposal: Proposal, strategy: str = AUTO) -> Proposal:
     ways, codes = obstacle.remedy, {each.code for each in diagnosis.findings}
     for each in diagnosis.findings:
         is_it = each.about == obstacle.about
-        # The other ways are listed where it is told.
+        # The obstacle itself lists the other ways.
         if is_it or (each.hint and set(each.hint.ways).issubset(obstacle.remedy.ways)):
             if is_it:
                 there = replace(each, hint=obstacle.remedy)
@@ -122,7 +122,7 @@ def with_ways_that_work(proposal: Proposal, strategy: str = AUTO) -> Proposal:
 
 
 def with_moves(proposal: Proposal, planner: str) -> Proposal:
-    """The proposal with the rows of databases; without its plan if one cannot follow."""
+    """The proposal with the moves of databases; without its plan if a database cannot follow."""
     planned = proposal.planned
     if planned is None:
         return proposal
@@ -148,7 +148,7 @@ def with_moves(proposal: Proposal, planner: str) -> Proposal:
 
 
 def _leaving_out(start: Facts, refused: MoveResult, planner: str) -> Remedy:
-    """To leave a database out that is in the way, unless that is among the ways out already."""
+    """The remedy of leaving out a database, unless it is among the remedies already."""
     from flask_chainfix.databases.applied.contradictions import leaving_out
 
     told = {command for way in Remedy.of(refused.remedy).ways for command in way.commands}
@@ -163,19 +163,19 @@ def _leaving_out(start: Facts, refused: MoveResult, planner: str) -> Remedy:
     )
 
 
-# --- Which version rows each database is to have, once the chain has changed ---------------------
+# --- The version rows of each database after the change ------------------------------------------
 
 
-# Findings that say that it is not known what a database has run.
+# Findings that leave in doubt what a database has run.
 _NOT_KNOWN = {"FC301", "FC302"}
-# These, too, unless what is there too early is no doubt of what has run.
+# These as well, unless objects that exist too early leave no doubt about what has run.
 _CONTRADICTED = {"FC305", "FC306"}
 
 
 def planned_moves(
     before: Facts, after: Facts, taken: Mapping[str, str] = MappingProxyType({})
 ) -> tuple[MoveResult, ...]:
-    """The move of each database, for a chain as it is or is going to be."""
+    """The move of each database to a current or planned chain."""
     if not before.databases.statuses:
         return ()
     from flask_chainfix.databases.applied.has_run import possibilities
@@ -184,7 +184,7 @@ def planned_moves(
     moves = []
     for status in before.databases.statuses:
         possible = possibilities(before, status)
-        # Most of a thousand tenants stand at the same few places.
+        # Even a thousand tenants mostly share a few stamps.
         ran = tuple((each.revisions, each.unknown) for each in possible)
         alike = (status.state, status.problem, status.rows, ran)
         if alike not in known or taken:
@@ -215,9 +215,9 @@ def _planned_move(
 
 
 def settled(now: Facts, moves: Sequence[MoveResult]) -> tuple[MoveResult, ...]:
-    """The moves; of databases in doubt, what they are if the chain as it is has stamped them.
+    """The moves; databases in doubt are assumed to be stamped by the current chain.
 
-    Rows that are right then stay, and the journal takes that down.
+    Rows that are right under this assumption stay, and the journal records that.
     """
     said = replace(now, databases=replace(now.databases, current_is_named=True))
     in_doubt = (MoveState.DOUBTFUL, MoveState.REFUSED)
@@ -232,15 +232,15 @@ def settled(now: Facts, moves: Sequence[MoveResult]) -> tuple[MoveResult, ...]:
 def refuse_unknown_rows(
     snapshot: Facts, findings: Sequence[Finding], planner: str = "repair"
 ) -> None:
-    """Stop where it is not known what a database has run.
+    """Refuse if it is unknown what a database has run.
 
     Raises:
-        UnsafeForDatabases: no plan is safe then.
+        UnsafeForDatabases: it is unknown, so no plan is safe.
     """
     from flask_chainfix.databases.applied.contradictions import by_its_origin, leaving_out
     from flask_chainfix.databases.applied.has_run import unexplained
 
-    # Ignoring such a finding makes it no less true that a plan could strand a revision.
+    # Even if such a finding is ignored, a plan could make a database skip a revision.
     of_databases = (*findings, *diagnose(snapshot, Family.DATABASE, ignored=True))
     doubtful = unexplained(snapshot)
     codes = _NOT_KNOWN | (_CONTRADICTED if doubtful else set())
@@ -259,7 +259,7 @@ def refuse_unknown_rows(
 
 
 def _leaving_out_its_databases(snapshot: Facts, finding: Finding, planner: str) -> Remedy:
-    """To leave out the databases that a finding is about; of the app's own all go together."""
+    """The remedy of leaving out a finding's databases; the app's own are all left out together."""
     from flask_chainfix.databases.applied.contradictions import leaving_out
 
     statuses = snapshot.databases.statuses
@@ -276,7 +276,7 @@ def _leaving_out_its_databases(snapshot: Facts, finding: Finding, planner: str) 
 
 
 def without_missing(now: Facts, moves: Sequence[MoveResult]) -> tuple[MoveResult, ...]:
-    """The moves, of which none fails because its database does not exist: no row has to follow."""
+    """The moves without failures of databases that do not exist, which have no rows."""
     missing = {
         each.identity for each in now.databases.statuses if each.state is DatabaseState.MISSING
     }
@@ -287,6 +287,6 @@ def without_missing(now: Facts, moves: Sequence[MoveResult]) -> tuple[MoveResult
 
 
 def places_after(moves: Sequence[MoveResult]) -> tuple[tuple[str, ...], ...]:
-    """The rows from which databases will be upgraded once their moves are made, each once."""
+    """The distinct rows from which databases will be upgraded after their moves."""
     stay = (MoveState.PLANNED, MoveState.UNCHANGED)
     return tuple(dict.fromkeys(each.move.after for each in moves if each.state in stay))

@@ -1,7 +1,7 @@
-"""One revision, or one with all that is above it, behind another revision.
+"""Move a revision, alone or with everything above it, after another revision.
 
-What was on it comes to be on its parents, and what was on the other one goes on top of it. So a
-line stays a line, and no more files change than these links need.
+Its children are linked to its parents, and the children of its new parent go on top of it. So a
+line stays a line, and only the files with these links change.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from flask_chainfix.model.plans import Plan, Reason
 from flask_chainfix.planning.linking.draft import Links
 from flask_chainfix.planning.linking.safety import refuse_unsafe
 
-_NAMED = 3  # revisions that a sentence names
+_NAMED = 3  # revisions named in one sentence
 
 
 @dataclass(frozen=True)
 class MoveWishes:
-    """What the user asks of a move.
+    """The user's options for a move.
 
     Attributes:
-        revision: what moves; an id, or the beginning of one.
-        after: what it goes behind, likewise; ``None`` for the head.
-        with_descendants: whether all that is above it moves along.
-        accept: the codes of faults that may be in the planned chain.
+        revision: the revision to move; an id, or the start of one.
+        after: its new parent, likewise; ``None`` for the head.
+        with_descendants: whether everything above it also moves.
+        accept: the codes of faults to accept in the planned chain.
     """
 
     revision: str
@@ -42,7 +42,7 @@ class MoveWishes:
     accept: tuple[str, ...] = ()
 
     def typed(self, after: str | None = None, accept: Collection[str] = ()) -> str:
-        """The command's name with its options, to type it again or with others."""
+        """The command's name with its options, or with other ones."""
         place = after or self.after
         return " ".join(
             (
@@ -55,7 +55,7 @@ class MoveWishes:
         )
 
     def command(self, after: str | None = None, accept: Collection[str] = ()) -> str:
-        """The same as a whole command."""
+        """The whole command."""
         return f"{{fixchain}} {self.typed(after, accept)}{{databases}}"
 
 
@@ -63,14 +63,14 @@ def relocate(now: Facts, wishes: MoveWishes) -> Plan:
     """Plan a move.
 
     Args:
-        now: a chain of which nothing is in doubt.
-        wishes: what the user asks.
+        now: a chain without faults that leave its shape in doubt.
+        wishes: the user's options.
 
     Returns:
-        A plan that links nothing where all is as it should be.
+        A plan; without links if everything is in place already.
 
     Raises:
-        CannotPlan: there is no such place, or the chain would come apart.
+        CannotPlan: there is no such place, or the chain would be split.
     """
     move = _Move(now, wishes)
     move.put_in()
@@ -78,10 +78,10 @@ def relocate(now: Facts, wishes: MoveWishes) -> Plan:
 
 
 def refuse_skipping(now: Facts, after: Graph, wishes: MoveWishes) -> None:
-    """Stop where a database, the main branch or a release would come to skip a revision.
+    """Refuse if a database, the main branch or a release would skip a revision.
 
     Raises:
-        UnsafeForDatabases: with the ways out.
+        UnsafeForDatabases: with the remedies.
     """
 
     def ways(database: Applied) -> Remedy:
@@ -97,7 +97,7 @@ def refuse_skipping(now: Facts, after: Graph, wishes: MoveWishes) -> None:
 
 
 class _Move:
-    """The links while they are changed."""
+    """The links during a move."""
 
     def __init__(self, now: Facts, wishes: MoveWishes) -> None:
         self._now, self._graph, self._wishes = now, now.graph, wishes
@@ -112,10 +112,10 @@ class _Move:
         self._target = self._found_target()
 
     def _found_target(self) -> str:
-        """What the revision goes behind.
+        """The new parent of the revision.
 
         Raises:
-            CannotPlan: it is not known, or moves itself.
+            CannotPlan: it is unknown, or moves itself.
         """
         if self._wishes.after is None:
             return self._top()
@@ -131,7 +131,7 @@ class _Move:
         return target
 
     def _top(self) -> str:
-        """The head of the revision's lineage, without what moves."""
+        """The head of the revision's lineage without the moving revisions."""
         lineages = self._lineages
         home = lineages[self._revision]
         if home.name == self._revision and home.parent is not None:  # it begins a branch
@@ -158,7 +158,7 @@ class _Move:
         )
 
     def _take_out(self) -> None:
-        """Put what is on the revision onto its parents.
+        """Link the children of the revision to its parents.
 
         Raises:
             CannotPlan: a branch would lose its label.
@@ -179,15 +179,15 @@ class _Move:
             self._links.relink(child, self._instead(child, revision, below), why)
 
     def put_in(self) -> None:
-        """Put the revision behind its target, and on top of it what was there.
+        """Put the revision after its target, and the target's children on top of it.
 
         Raises:
-            CannotPlan: nothing tells on which of several heads that is to go.
+            CannotPlan: it is unclear on which of several heads these should go.
         """
         links, revision, target = self._links, self._revision, self._target
         links.relink(revision, (target,), Reason("move", f"it goes behind {target}, as you say"))
         if self._lineages[revision].name == revision:
-            return  # it begins a branch, and nothing goes on top of that
+            return  # it begins a branch, so nothing goes on top of it
         linked = self._now.relinked(self._links.parents)
         moved = [name for name in linked.order if name in self._moving]
         tops = [name for name in moved if self._moving.isdisjoint(linked.children.get(name, ()))]
@@ -210,7 +210,7 @@ class _Move:
             links.relink(name, self._instead(name, target, tuple(tops)), why)
 
     def _instead(self, name: str, parent: str, others: tuple[str, ...]) -> tuple[str, ...]:
-        """The parents of a revision with others in the place of one of them."""
+        """The parents of a revision, with one of them replaced by others."""
         parents = self._links.parents[name]
         place = parents.index(parent)
         return tuple(dict.fromkeys((*parents[:place], *others, *parents[place + 1 :])))
@@ -257,10 +257,10 @@ class _Move:
 
 
 def _resolved(graph: Graph, name: str) -> str:
-    """The revision with an id, or with the only one that begins so.
+    """The revision with an id, or with the only id that starts like it.
 
     Raises:
-        CannotPlan: there is none, or several.
+        CannotPlan: there is no such revision, or several.
     """
     if name in graph:
         return name

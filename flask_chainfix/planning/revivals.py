@@ -1,6 +1,6 @@
-"""Revisions that databases have and no file has: brought back, or replaced by a no-op revision.
+"""Lost revisions that databases have run: restore them, or replace them with no-op revisions.
 
-Neither is done unless the user asks for it, and no place is guessed that Git does not tell.
+Both only happen at the user's request, and only in a place that Git or the user names.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from flask_chainfix.planning.mending.missing import brought_back
 
 
 def revive(runtime: Runtime, snapshot: Facts, wishes: Wishes) -> tuple[Mend, ...]:
-    """The files that the user wants back, or in the place of lost ones.
+    """The files that the user wants restored or replaced.
 
     Raises:
-        CannotPlan: one is not lost, or nothing tells what it was or where it belongs.
+        CannotPlan: a revision is not lost, or its contents or place are unknown.
     """
     for revision in (*wishes.bring_back, *wishes.tombstones):
         if revision in snapshot.graph:
@@ -54,10 +54,10 @@ def revive(runtime: Runtime, snapshot: Facts, wishes: Wishes) -> tuple[Mend, ...
 
 
 def refuse_unrunnable(known: Facts, start: Facts, wishes: Wishes) -> None:
-    """Stop where the next upgrade of a database would fail on what comes back.
+    """Refuse if the next upgrade of a database would fail on restored revisions.
 
     Raises:
-        UnsafeForDatabases: tables are there that revisions make which would run there.
+        UnsafeForDatabases: tables exist that these revisions would create.
     """
     for status in start.databases.statuses:
         for revision in {*wishes.bring_back, *wishes.tombstones}.intersection(status.rows):
@@ -76,7 +76,7 @@ def refuse_unrunnable(known: Facts, start: Facts, wishes: Wishes) -> None:
 
 
 def _require_parents(snapshot: Facts, wishes: Wishes) -> None:
-    """Stop where what comes back is built on what does not."""
+    """Refuse if a restored revision has a parent that is not restored."""
     for revision in wishes.bring_back:
         lost = snapshot.databases.lost.get(revision)
         for parent in lost.parents if lost is not None else ():
@@ -88,7 +88,7 @@ def _require_parents(snapshot: Facts, wishes: Wishes) -> None:
 
 
 def _ways_for_parent(snapshot: Facts, wishes: Wishes, parent: str) -> Remedy:
-    """What to do about a lost revision that another one is built on which comes back."""
+    """The remedy for a lost parent of a restored revision."""
     if parent not in snapshot.databases.lost:
         return choices(snapshot, parent)
     back = replace(wishes, bring_back=(*wishes.bring_back, parent))
@@ -135,7 +135,7 @@ def _parents_by_git(
             placeholder(snapshot, revision),
         )
     there = {*snapshot.graph, *wishes.bring_back, *wishes.tombstones}
-    # A tombstone has no dependencies of its own: what had to run before is what it is on.
+    # A tombstone has no dependencies: everything that must run before it is its parent.
     parents = lost.requirements if there.issuperset(lost.requirements) else left.rows
     names = ", ".join(parents) or "nothing"
     return parents, Reason("git", f"{lost.path.name} was on {names}, by commit {lost.commit}")

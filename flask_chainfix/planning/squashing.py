@@ -1,4 +1,4 @@
-"""Which revisions one migration can replace, and what of them no schema shows."""
+"""Which revisions one migration can replace, and which of their operations no schema shows."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from flask_chainfix.model.plans import CarryOver
 from flask_chainfix.planning.linking.strategies import require_known_headers
 from flask_chainfix.schema.footprint import Action
 
-_NAMED = 3  # revisions that a sentence names
+_NAMED = 3  # revisions named in one sentence
 _REMEDY = way("repair the chain first", "{fixchain} repair{databases}")
 
 
 @dataclass(frozen=True)
 class SquashWishes:
-    """What the user asks of a squash.
+    """The user's options for a squash.
 
     Attributes:
-        upto: the highest revision that goes into it; ``None`` for the head.
+        upto: the highest revision to replace; ``None`` for the head.
         servers: the URLs of servers to prove it on; ``OWN_SERVER`` for that of the project's own
             database.
-        published_by: the Git revision that says what everybody has; ``None`` for the main branch
-            and the releases.
-        typed: the last two as options, passwords masked, with a blank before each.
+        published_by: the Git revision that everybody has; ``None`` for the main branch and the
+            releases.
+        typed: the last two as options, passwords masked, with a space before each.
     """
 
     upto: str | None = None
@@ -48,11 +48,11 @@ class SquashWishes:
 
 @dataclass(frozen=True)
 class Cut:
-    """The revisions at and below one of them, which nothing else hangs on.
+    """A revision and everything below it, with no other links to them.
 
     Attributes:
-        top: the highest; what replaces them has its id.
-        replaced: all of them, base first.
+        top: the highest revision; the replacement keeps its id.
+        replaced: all the revisions, base first.
         labels: the branch labels that they declare.
     """
 
@@ -62,15 +62,15 @@ class Cut:
 
     @property
     def below(self) -> frozenset[str]:
-        """Those whose ids are gone afterwards."""
+        """The revisions whose ids disappear."""
         return frozenset(self.replaced) - {self.top}
 
 
 def refuse_broken(diagnosis: Diagnosis) -> None:
-    """Stop where the chain is not healthy.
+    """Refuse a chain that is not healthy.
 
     Raises:
-        CannotPlan: something is wrong with it, or unknown.
+        CannotPlan: the chain has faults, or parts that cannot be read.
     """
     codes = codes_of(Family.CHAIN)
     for fault in errors_of(diagnosis.findings):
@@ -82,14 +82,14 @@ def refuse_broken(diagnosis: Diagnosis) -> None:
 
 
 def cut_at(now: Facts, wishes: SquashWishes) -> Cut:
-    """The revisions that go into one.
+    """The revisions to replace.
 
     Args:
         now: a healthy chain.
-        wishes: what the user asks.
+        wishes: the user's options.
 
     Raises:
-        CannotPlan: there is no such revision, or something else hangs on those below it.
+        CannotPlan: there is no such revision, or another revision is linked to one below it.
     """
     graph, top = now.graph, wishes.upto
     if top is None:
@@ -126,7 +126,7 @@ def _only_head(now: Facts, wishes: SquashWishes) -> str:
 
 
 def _refuse_hanging(now: Facts, cut: Cut, wishes: SquashWishes) -> None:
-    """Stop where a revision that stays needs one that goes, or the other way round."""
+    """Refuse if a remaining revision needs a replaced one, or the other way round."""
     graph = now.graph
     for name in graph.order:
         inside = name in cut.below or name == cut.top
@@ -151,7 +151,7 @@ def _refuse_hanging(now: Facts, cut: Cut, wishes: SquashWishes) -> None:
 
 
 def _lower(now: Facts, cut: Cut, name: str, wishes: SquashWishes) -> Remedy:
-    """To squash no further than where something hangs."""
+    """The remedy: squash only up to the revision with the other link."""
     if name == cut.top or not now.graph.ancestors([name]) - {name}:
         return Remedy.of("give --upto a revision that nothing else depends on")
     return way(f"squash up to {name} only", wishes.command(name))
@@ -160,16 +160,16 @@ def _lower(now: Facts, cut: Cut, name: str, wishes: SquashWishes) -> Remedy:
 def refuse_unpublished(
     now: Facts, cut: Cut, chains: Sequence[PublishedChain], wishes: SquashWishes
 ) -> None:
-    """Stop where others do not have a revision yet.
+    """Refuse to replace a revision that others do not have yet.
 
-    A database that they know and nobody here may be below the cut then.
+    One of their databases, unknown here, may be below the cut.
 
     Args:
         now: the chain.
-        cut: what is to be replaced.
-        chains: what the main branch and releases have, or what the user names; none where nobody
-            knows.
-        wishes: what the user asks.
+        cut: the revisions to replace.
+        chains: the chains of the main branch and releases, or of the Git revision that the user
+            names; empty if unknown.
+        wishes: the user's options.
 
     Raises:
         CannotPlan: none of the chains has it.
@@ -187,7 +187,7 @@ def refuse_unpublished(
 
 
 def _highest(now: Facts, cut: Cut, known: Collection[str], wishes: SquashWishes) -> Remedy:
-    """To squash up to the highest revision that everybody has, with all that is below it."""
+    """The remedy: squash up to the highest revision that is published with all its ancestors."""
     for name in reversed(cut.replaced):
         below = {*now.graph.ancestors([name]), name}
         if len(below) > 1 and below.issubset(known):
@@ -196,10 +196,10 @@ def _highest(now: Facts, cut: Cut, known: Collection[str], wishes: SquashWishes)
 
 
 def refuse_below(now: Facts, cut: Cut, wishes: SquashWishes) -> None:
-    """Stop where a known database has not run all that is replaced.
+    """Refuse if a known database has not run all the replaced revisions.
 
     Raises:
-        UnsafeForDatabases: so it is; with the command that upgrades it.
+        UnsafeForDatabases: a database is below; with the command that upgrades it.
     """
     for status in now.databases.statuses:
         below = [row for row in status.rows if row in cut.below]
@@ -219,7 +219,7 @@ def refuse_below(now: Facts, cut: Cut, wishes: SquashWishes) -> None:
 
 # --- What no schema shows ------------------------------------------------------------------------
 def carried_over(now: Facts, cut: Cut) -> tuple[CarryOver, ...]:
-    """What of the replaced migrations the user has to look at: rows, and what cannot be read."""
+    """The operations that the user must review: changes of rows, and unreadable ones."""
     found = (each for name in cut.replaced for each in _unseen(now, name))
     return tuple(dict.fromkeys(found))
 
@@ -238,7 +238,7 @@ def _unseen(now: Facts, revision: str) -> Iterator[CarryOver]:
 
 
 def mentioned_at(now: Facts, cut: Cut, names: Mapping[str, str]) -> Mapping[str, CarryOver]:
-    """Where the replaced migrations first write some names, by what each is the name of."""
+    """Where the replaced migrations first mention each name, by the object that it names."""
     places: dict[str, CarryOver] = {}
     for revision in cut.replaced:
         file = now.file(revision)

@@ -1,1 +1,1 @@
-"""Run a chain on scratch databases, up, down and up again, in a process of its own."""
+"""Run a chain on scratch databases, up, down and up again, in a separate process."""

@@ -1,4 +1,4 @@
-"""The databases of an environment, and the servers on which scratch ones are made for them."""
+"""The databases of an environment, and the servers for their scratch databases."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ OWN_SERVER = "own"
 
 @contextmanager
 def inside_app(runtime: Runtime, command: str = "rehearse") -> Iterator[Runtime]:
-    """Find the app where an ``env.py`` of Flask-Migrate needs it, as the command ``flask`` does.
+    """Load the app as the command ``flask`` does, if a Flask-Migrate ``env.py`` needs it.
 
     Args:
         runtime: the environment.
-        command: what is to be typed again where it cannot be found.
+        command: the command to type again if the app cannot be found.
 
     Raises:
-        CannotRehearse: it cannot be loaded.
+        CannotRehearse: the app cannot be loaded.
     """
     if runtime.loses_app:
         raise CannotRehearse(
@@ -66,7 +66,7 @@ def inside_app(runtime: Runtime, command: str = "rehearse") -> Iterator[Runtime]
 
 
 def scratch_url(runtime: Runtime, database: str | None) -> str | None:
-    """Where the scratch databases are to be; ``None`` for a temporary SQLite file."""
+    """The server or file for the scratch databases; ``None`` for a temporary SQLite file."""
     if database != OWN_SERVER:
         return database
     if runtime.has_app:
@@ -79,7 +79,7 @@ def scratch_url(runtime: Runtime, database: str | None) -> str | None:
                 "the configuration names no database, so its server is not known",
                 "give --database the URL of the server",
             )
-    # The file of the app's own is no place for a rehearsal.
+    # Never rehearse in the app's own file.
     return None if written.startswith("sqlite") else written
 
 
@@ -91,7 +91,7 @@ def binds_of(runtime: Runtime) -> tuple[str, ...]:
         if "engines" not in dir(current_app.extensions["migrate"].db):  # of another extension
             return ("",)
         return tuple(bind or "" for bind in app_engines("correct the app's configuration"))
-    # What ``alembic init -t multidb`` makes.
+    # The multi-database template of ``alembic init -t multidb``.
     parser, section = runtime.options.parser, runtime.options.section
     written = parser.get(section, "databases", fallback="").replace(",", " ").split()
     return tuple(written) if written and all(map(parser.has_section, written)) else ("",)
@@ -100,15 +100,15 @@ def binds_of(runtime: Runtime) -> tuple[str, ...]:
 def refuse_unknown_binds(
     runtime: Runtime, statuses: Iterable[DatabaseStatus], command: str
 ) -> None:
-    """Stop where ``env.py`` migrates several databases, and a URL does not tell which one it is.
+    """Refuse a URL that does not say which of the several databases of ``env.py`` it is.
 
     Args:
         runtime: the environment.
         statuses: the databases in which migrations are to run.
-        command: what the user has typed.
+        command: the command that the user typed.
 
     Raises:
-        CannotPlan: so it is.
+        CannotPlan: the bind of a database is unknown.
         CannotRehearse: the app cannot be loaded.
     """
     named = [each for each in statuses if not each.own]
@@ -128,7 +128,7 @@ def sources_of(runtime: Runtime, copy: str, binds: Sequence[str]) -> dict[str, T
     """The databases to copy, by bind.
 
     Raises:
-        CannotRehearse: they are not known.
+        CannotRehearse: the databases are unknown.
     """
     if copy != OWN_SERVER:
         if len(binds) > 1:
@@ -155,10 +155,10 @@ def sources_of(runtime: Runtime, copy: str, binds: Sequence[str]) -> dict[str, T
 
 
 def server_of_same_kind(source: Target, database: str | None, url: str | None) -> str | None:
-    """Where the copy goes: to the server that is named, else to that of its source.
+    """The server for the copy: the one that is named, else the server of its source.
 
     Raises:
-        CannotRehearse: that is of another kind.
+        CannotRehearse: the server is of a different kind.
     """
     if database is None:
         server = source.url.render_as_string(hide_password=False)
@@ -173,26 +173,26 @@ def server_of_same_kind(source: Target, database: str | None, url: str | None) -
     return url
 
 
-# --- The servers on which scratch databases are made, of the kinds that are needed ---------------
+# --- Servers of the right kinds for scratch databases --------------------------------------------
 
 
 class ScratchServer(NamedTuple):
-    """Where scratch databases are to be made.
+    """Where to create scratch databases.
 
     Attributes:
-        url: the URL of a server, or ``OWN_SERVER`` for that of each database; ``None`` where nobody
-            has named one, with which only those of SQLite can be made.
-        command: the command that needs them, as the user has typed it.
+        url: the URL of a server, or ``OWN_SERVER`` for that of each database; ``None`` if none is
+            named, which only works for SQLite.
+        command: the command that needs them, as the user typed it.
     """
 
     url: str | None
     command: str = "trace --exact"
 
     def place_for(self, target: Target) -> str | None:
-        """Where the scratch database of one is to be; ``None`` for a temporary SQLite file.
+        """The server for a database's scratch database; ``None`` for a temporary SQLite file.
 
         Raises:
-            NoScratchDatabase: nobody has named a server of its kind.
+            NoScratchDatabase: no server of its kind is named.
         """
         if target.backend == "sqlite":
             return None
@@ -223,18 +223,18 @@ class ScratchServer(NamedTuple):
 def servers_for(
     runtime: Runtime, named: Sequence[str], again: Callable[[str], str]
 ) -> tuple[str | None, ...]:
-    """Where the chains are to run; the first is of the project's own kind.
+    """The servers on which to run the chains; the first is of the project's own kind.
 
     Args:
         runtime: the environment.
         named: the URLs of servers, and ``OWN_SERVER`` for that of the project's own database.
-        again: the command that was typed, with an option more.
+        again: returns the typed command with one more option.
 
     Returns:
-        For each server what ``built`` takes; ``None`` is a temporary SQLite file.
+        For each server the argument for ``built``; ``None`` is a temporary SQLite file.
 
     Raises:
-        NoScratchDatabase: none is of the project's kind, or nothing tells that.
+        NoScratchDatabase: no server is of the project's kind, or that kind is unknown.
     """
     own = _kind(runtime.environment.dialect or "")
     kinds = {server: own if server == OWN_SERVER else _kind_of(server) for server in named}
@@ -268,9 +268,9 @@ def _kind(backend: str) -> str:
 
 
 def _without_database(url: URL) -> str:
-    """The URL of a server, the same for all databases there.
+    """The URL of a server, without a database.
 
-    A search path that leads to the schema of a tenant leads nowhere in a new database.
+    It has no search path either: the schema of a tenant does not exist in a new database.
     """
     options = url.query.get("options", "")
     if "search_path" in str(options):

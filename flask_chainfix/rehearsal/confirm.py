@@ -1,4 +1,4 @@
-"""Ask Alembic: in memory before anything is written, in a fresh process afterwards."""
+"""Have Alembic check a chain: in memory before a change, in a fresh process afterwards."""
 
 from __future__ import annotations
 
@@ -37,19 +37,19 @@ _REPORT = way("please report this, with what this prints", "{fixchain} check")
 
 # --- In memory -----------------------------------------------------------------------------------
 def foresee(snapshot: Facts, places: Iterable[Rows] = (), before: Facts | None = None) -> None:
-    """Let Alembic's own ``RevisionMap`` take the future chain.
+    """Check the planned chain with Alembic's own ``RevisionMap``.
 
-    It is not asked of a plain chain, of which it can say nothing new: to import it takes longer
-    than all else that a check does.
+    A linear chain is not checked, since Alembic could find nothing new: importing Alembic takes
+    longer than the rest of a check.
 
     Args:
-        snapshot: the future chain.
-        places: the rows of databases that are to be upgraded, besides a new one.
-        before: the chain as it is; what stops Alembic there and stays so is not judged.
+        snapshot: the planned chain.
+        places: the version rows of databases to upgrade, in addition to a new database.
+        before: the current chain; faults that stop Alembic there and remain are not judged.
 
     Raises:
-        CannotPlan: Alembic would not load it, sees other bases or heads, or could not upgrade one
-            of the databases.
+        CannotPlan: Alembic would not load the chain, sees other bases or heads, or could not
+            upgrade one of the databases.
     """
     places, graph = tuple(places), snapshot.graph
     if not places and _is_plain(snapshot):
@@ -57,7 +57,7 @@ def foresee(snapshot: Facts, places: Iterable[Rows] = (), before: Facts | None =
     from alembic.script.revision import RevisionMap
 
     headers = [header for header in snapshot.headers if header.revision is not None]
-    if not impassable(graph):  # else it takes luck, and that the order of the files
+    if not impassable(graph):  # otherwise it depends on the file order, so keep that
         # Alembic takes time that grows with the square of the number where children come before
         # their parents.
         headers.sort(key=lambda header: graph.position.get(header.revision or "", -1))
@@ -80,7 +80,7 @@ def foresee(snapshot: Facts, places: Iterable[Rows] = (), before: Facts | None =
 
 
 def _is_plain(snapshot: Facts) -> bool:
-    """Whether each migration has one parent at most, and nothing but that places it."""
+    """Whether each migration has at most one parent, and no other links."""
     graph = snapshot.graph
     if graph.missing or graph.cycles or graph.duplicates or snapshot.unplaced:
         return False
@@ -94,7 +94,7 @@ def _is_plain(snapshot: Facts) -> bool:
 
 
 def _revision(name: str, header: Header | None = None) -> Revision:
-    """A revision without a file; without a header, it is a base."""
+    """An Alembic revision without a file; without a header, it is a base."""
     from alembic.script.revision import Revision
 
     class Planned(Revision):
@@ -111,7 +111,7 @@ def _revision(name: str, header: Header | None = None) -> Revision:
 
 
 def _judged(after: Facts, places: Iterable[Rows], before: Facts | None) -> tuple[Rows, ...]:
-    """The places from which an upgrade counts: none, if what stops it was there and stays."""
+    """The places from which to judge upgrades: none if an old fault stops them and remains."""
     stays = before is not None and stuck_revisions(after) & stuck_revisions(before)
     return () if stays else ((), *places)
 
@@ -121,9 +121,9 @@ def _at(rows: Iterable[str]) -> str:
 
 
 def upgrade_faults(revisions: RevisionMap, places: Iterable[Rows]) -> dict[Rows, str]:
-    """What would stop ``upgrade heads`` on databases, apart from what the migrations do.
+    """What would stop ``upgrade heads`` on databases, apart from the migrations themselves.
 
-    Each exception on one line, by the rows of the version table; ``()`` is a new database.
+    Returns one line for each exception, by the rows of the version table; ``()`` is a new database.
     """
     return {rows: fault for rows in dict.fromkeys(places) if (fault := _fault(revisions, rows))}
 
@@ -134,7 +134,7 @@ def _fault(revisions: RevisionMap, rows: Rows) -> str:
     from alembic.util import CommandError
     from sqlalchemy import column, table
 
-    # What keeps the rows in mind asks this of the MigrationContext, which would write them.
+    # HeadMaintainer asks the MigrationContext for this, which would otherwise write the rows.
     context: Any = SimpleNamespace(
         as_sql=True,
         impl=SimpleNamespace(_exec=lambda _: None),
@@ -147,30 +147,30 @@ def _fault(revisions: RevisionMap, rows: Rows) -> str:
             kept.update_to_step(RevisionStep(revisions, revision, True))  # type: ignore[arg-type]
     except (KeyError, AssertionError, RevisionError, CommandError) as error:
         return " ".join(f"{type(error).__name__}: {error}".split())
-    except Exception:  # an Alembic with another inside than 1.10 to 1.20 have: there is no telling
+    except Exception:  # an Alembic whose internals differ from 1.10 to 1.20
         return ""
     return ""
 
 
-# --- On the disk ---------------------------------------------------------------------------------
+# --- On disk -------------------------------------------------------------------------------------
 def confirm(
     runtime: Runtime, expected: Facts, places: Iterable[Rows] = (), before: Facts | None = None
 ) -> Confirmation:
-    """Run Alembic's ``heads`` and ``history`` on the disk in a fresh process, and compare.
+    """Run Alembic's ``heads`` and ``history`` in a fresh process, and compare the results.
 
-    What keeps Alembic from loading the chain, before as after, is left out of that: files that are
-    no migrations; and for what is missing, as the settings say rightly, something stands in. Where
-    a header is computed, Alembic has the last word on that migration, and so on bases and heads.
+    Old faults that keep Alembic from loading the chain are worked around: files that are no
+    migrations are left out, and revisions that the settings declare missing get a stand-in. If a
+    header is computed, Alembic decides about that migration, and so about bases and heads.
 
     Args:
         runtime: the environment.
-        expected: the chain that the disk should hold.
-        places: the rows of databases that Alembic has to be able to upgrade, besides a new one.
-            How it would upgrade them is computed, and nothing is run.
-        before: the chain as it was, as in ``foresee``; the same where nothing was changed.
+        expected: the chain that should be on disk.
+        places: the version rows from which Alembic must be able to upgrade, in addition to a new
+            database. The upgrades are computed, but not run.
+        before: the old chain, as in ``foresee``; the same chain if nothing was changed.
 
     Raises:
-        NotConfirmed: Alembic fails, or sees anything else than ``expected``.
+        NotConfirmed: Alembic fails, or sees a chain other than ``expected``.
     """
     repaired = before is not expected
 
@@ -223,7 +223,7 @@ def confirm(
 
 
 def _ask_fresh_process(runtime: Runtime, expected: Facts, places: Iterable[Rows]) -> dict[str, Any]:
-    """What ``main`` answers; where Alembic fails there, an ``error``."""
+    """The answer of ``main``; an ``error`` if Alembic fails."""
     request = {
         **fresh.request(runtime),
         "locations": [str(place) for place in runtime.environment.version_locations],
@@ -235,7 +235,7 @@ def _ask_fresh_process(runtime: Runtime, expected: Facts, places: Iterable[Rows]
 
 
 def _has_promised_links(answer: dict[str, Any], expected: Facts) -> bool:
-    """Whether Alembic has the parents of each revision that the files have; none is computed."""
+    """Whether Alembic sees the same parents as the files, for headers that are not computed."""
     unplaced = {os.path.realpath(file.path): file.reading for file in expected.unplaced}
     computed = {each.revision for each in unplaced.values() if isinstance(each, Header)}
     known = {
@@ -252,7 +252,7 @@ def _has_promised_links(answer: dict[str, Any], expected: Facts) -> bool:
 
 
 def _new_and_gone(answer: dict[str, Any], expected: Facts) -> Iterator[tuple[str, list[str]]]:
-    """The files that have come or gone while the user was being asked."""
+    """The files that were added or removed while the user was being asked."""
     known = {os.path.realpath(file.path) for file in expected.files}
     new = [
         f"{os.path.basename(path)} ({revision})"
@@ -269,7 +269,7 @@ def _new_and_gone(answer: dict[str, Any], expected: Facts) -> Iterator[tuple[str
 
 # --- In the fresh process ------------------------------------------------------------------------
 def main() -> None:
-    """Let Alembic load the migrations."""
+    """Have Alembic load the migrations."""
     import alembic.command  # noqa: F401  (a directory of the project may have this name, too)
 
     with fresh.answering() as (request, stream):
@@ -287,7 +287,7 @@ def _ask_alembic(runtime: Runtime, scratch: Path, request: dict[str, Any]) -> di
 
     if request["leftovers"] or request["stand_ins"]:
         _look_elsewhere(runtime, scratch, request)
-    # Otherwise ``history`` runs env.py, which wants a database.
+    # Otherwise ``history`` runs env.py, which needs a database.
     runtime.config.set_main_option("revision_environment", "false")
     script = ScriptDirectory.from_config(runtime.config)
     revisions = list(script.walk_revisions())
@@ -304,7 +304,7 @@ def _ask_alembic(runtime: Runtime, scratch: Path, request: dict[str, Any]) -> di
 
 
 def _look_elsewhere(runtime: Runtime, scratch: Path, request: dict[str, Any]) -> None:
-    """Have Alembic look at links to the migrations, without those that are no migrations."""
+    """Point Alembic at links to the migrations, without files that are no migrations."""
     for number, location in enumerate(request["locations"]):
         for directory, names, files in os.walk(location):
             if not runtime.environment.recursive:
@@ -331,7 +331,7 @@ def _look_elsewhere(runtime: Runtime, scratch: Path, request: dict[str, Any]) ->
 def _link(path: str, link: Path) -> None:
     try:
         link.symlink_to(path)
-    except OSError:  # not everybody may make links
+    except OSError:  # not every user may create links
         shutil.copyfile(path, link)
 
 
@@ -342,7 +342,7 @@ def _output_of(command: Callable[[Any], object], runtime: Runtime) -> str:
 
 
 def _failure(error: BaseException, locations: list[str]) -> str:
-    """What a person needs of a traceback: the exception, and where in the migrations it is."""
+    """The essence of a traceback: the exception, and its place in the migrations."""
     lines = str(error).strip().splitlines()
     said = ": ".join((type(error).__name__, *lines[:1]))
     places = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]

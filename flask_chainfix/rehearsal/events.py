@@ -1,4 +1,4 @@
-"""What a rehearsing process tells, event by event, put together."""
+"""Collect the events of a rehearsing process."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from flask_chainfix.model.rehearsal import (
 def follow(
     events: Iterator[dict[str, Any]], progress: Progress
 ) -> tuple[list[RehearsalStep], RehearsalFailure | None, dict[str, Any]]:
-    """The steps that have ended, what ended them early, and what else the process tells."""
+    """The finished steps, the failure that ended them early, and the other events."""
     steps: list[RehearsalStep] = []
     step: RehearsalStep | None = None
     failure: RehearsalFailure | None = None
@@ -55,7 +55,7 @@ def follow(
 
 
 def _note(told: dict[str, Any], name: str, event: dict[str, Any]) -> None:
-    """Add what an event tells: the only one of its kind, or one of several."""
+    """Add an event: the only one of its kind, or one of several."""
     if name == "told":
         told |= _with_tuples(event)
     else:
@@ -73,7 +73,7 @@ def _gap(*, path: str, **other: Any) -> DowngradeGap:
     return DowngradeGap(path=Path(path), **_with_tuples(other))
 
 
-# What there can be several of, by the name that it has in a ``Rehearsal``.
+# Events that can occur several times, by their attribute of ``Rehearsal``.
 _FOUND: Mapping[str, Callable[..., Any]] = {
     "gaps": _gap,
     "lost": LostRows,

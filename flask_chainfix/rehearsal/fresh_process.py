@@ -1,4 +1,4 @@
-"""A fresh process that opens the environment of this one again: both of its sides."""
+"""A fresh process that reopens this environment: the parent's side and the child's side."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from typing import Any, TextIO
 from flask_chainfix.environment import locate
 from flask_chainfix.environment.locate import Runtime
 
-# Python puts the working directory first, where the migrations may be called ``alembic`` and a
-# module ``types``. The first process's path follows last, for what only it finds.
+# Python puts the working directory first, which may contain a package ``alembic`` or a module
+# ``types``. The parent's path comes last, for modules that are only found there.
 _START = """\
 import sys
 sys.path[:] = [place for place in sys.path if place] + sys.argv[1:]
@@ -24,13 +24,13 @@ main()
 
 
 def command(module: str) -> list[str]:
-    """What starts a process that runs ``main`` of a module of this package."""
+    """The command line of a process that runs ``main`` of a module of this package."""
     return [sys.executable, "-c", _START.format(module=module), *sys.path]
 
 
 def environment() -> dict[str, str]:
-    """The environment of such a process."""
-    # Looking at the result leaves nothing behind it, bytecode neither.
+    """The environment variables of such a process."""
+    # A check must leave no files behind, bytecode included.
     return {**os.environ, "PYTHONIOENCODING": "utf-8", "PYTHONDONTWRITEBYTECODE": "1"}
 
 
@@ -41,7 +41,7 @@ def request(runtime: Runtime) -> dict[str, Any]:
 
 
 def ask(module: str, request: dict[str, Any]) -> subprocess.CompletedProcess[str]:
-    """Let ``main`` of a module of this package answer a request in a fresh process."""
+    """Have ``main`` of a module of this package answer a request in a fresh process."""
     return subprocess.run(
         command(module),
         input=json.dumps(request),
@@ -55,9 +55,9 @@ def ask(module: str, request: dict[str, Any]) -> subprocess.CompletedProcess[str
 
 
 def answer_of(module: str, request: dict[str, Any]) -> dict[str, Any]:
-    """What ``main`` of a module of this package answers, one JSON object.
+    """The answer of ``main`` of a module of this package, one JSON object.
 
-    It holds nothing but an ``error`` where the process has ended before it could answer.
+    If the process ended before it could answer, the object has only an ``error``.
     """
     process = ask(module, request)
     try:
@@ -73,21 +73,21 @@ def answer_of(module: str, request: dict[str, Any]) -> dict[str, Any]:
 # --- In the fresh process ------------------------------------------------------------------------
 @contextmanager
 def answering() -> Iterator[tuple[dict[str, Any], TextIO]]:
-    """The request, and where the answer goes; what the app or a migration prints goes to stderr."""
+    """The request, and the stream for the answer; prints of the app or migrations go to stderr."""
     descriptor = os.dup(1)
-    os.dup2(2, 1)  # which programs that the app runs have, too
+    os.dup2(2, 1)  # child processes of the app inherit it
     with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
         yield json.load(sys.stdin), stream
 
 
 @contextmanager
 def entered(request: dict[str, Any]) -> Iterator[None]:
-    """Be where the first process is: on its ``sys.path``, and inside its app if there is one.
+    """Enter the state of the parent: its ``sys.path``, and its app if there is one.
 
     The app can raise anything.
     """
     if "app" in request:
-        # The first process, too, imported it before the project's directory came onto sys.path.
+        # The parent also imported it before the project's directory was on sys.path.
         import flask.cli
     sys.path[:], sys.argv[:] = request["sys_path"], request["argv"]
     if "app" in request:
@@ -98,7 +98,7 @@ def entered(request: dict[str, Any]) -> Iterator[None]:
 
 
 def reopen(request: dict[str, Any]) -> Runtime:
-    """Open the environment again, which may raise what opening it raises."""
+    """Reopen the environment; raises what opening it raises."""
     if "app" in request:
         from flask import g
 

@@ -1,4 +1,4 @@
-"""The SQL of single migrations, from Alembic's offline mode: they run, and no database is there."""
+"""The SQL of single migrations, which run in Alembic's offline mode without a database."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from flask_chainfix.environment.messages import masked
 from flask_chainfix.model.rehearsal import RevisionSql
 from flask_chainfix.rehearsal import fresh_process as fresh
 
-_MOST = 50  # revisions; nobody reads more in one comment
+_MOST = 50  # revisions; more would be too long for a comment
 
 
 def sql_of(runtime: Runtime, chain: Facts, revisions: Sequence[str]) -> tuple[RevisionSql, ...]:
-    """Have migrations say what they would send to a database, in a fresh process.
+    """The SQL that migrations would send to a database, from a fresh process.
 
-    That runs ``env.py`` and the migrations, each by itself. No database is connected to, and no
-    file is written where the project is.
+    This runs ``env.py`` and each migration on its own. It connects to no database and writes no
+    file into the project.
 
     Args:
         runtime: the environment.
-        chain: the chain as it is on the disk.
-        revisions: which revisions; of many only the first.
+        chain: the chain on disk.
+        revisions: the revisions; if there are too many, only the first ones run.
     """
     asked = revisions[:_MOST]
     if not asked:
@@ -71,7 +71,7 @@ def _sql(runtime: Runtime, files: dict[str, str]) -> Iterator[tuple[str, list[st
 
     config = runtime.config
     script = ScriptDirectory.from_config(config)
-    # What env.py writes, as that of several databases does, comes into a directory that goes away.
+    # Files that env.py writes (the multi-database one does) go to a temporary directory.
     script.dir = os.path.abspath(script.dir)
     if config.config_file_name is not None:
         config.config_file_name = os.path.abspath(config.config_file_name)
@@ -87,7 +87,7 @@ def _sql(runtime: Runtime, files: dict[str, str]) -> Iterator[tuple[str, list[st
 
 
 def _sql_of(config: Any, script: Any, revision: str, path: str) -> tuple[list[str], str]:
-    """The statements of one migration, and what has stopped it."""
+    """The statements of one migration, and what stopped it."""
     from alembic.runtime.environment import EnvironmentContext
     from alembic.runtime.migration import RevisionStep
     from alembic.script import Script
@@ -101,7 +101,7 @@ def _sql_of(config: Any, script: Any, revision: str, path: str) -> tuple[list[st
         nonlocal asked
         asked = True
         module = load_python_file(os.path.dirname(path), os.path.basename(path))
-        # It runs by itself, whatever it stands on: the rest of the chain may not even load.
+        # It runs without its parents: the rest of the chain may not even load.
         for name in ("down_revision", "depends_on", "branch_labels"):
             setattr(module, name, None)
         alone = Script(module, revision, path)
@@ -133,7 +133,7 @@ def _sql_of(config: Any, script: Any, revision: str, path: str) -> tuple[list[st
 
 
 class _Heard:
-    """A stream to which Alembic writes a statement at a time."""
+    """A stream that collects statements; Alembic writes one at a time."""
 
     def __init__(self) -> None:
         self.statements: list[str] = []
@@ -147,7 +147,7 @@ class _Heard:
 
 
 def _told(error: BaseException) -> str:
-    """An exception as a sentence: its kind and the first line of what it says."""
+    """An exception on one line: its type and the first line of its message."""
     from flask_chainfix.rehearsal.child.failures import ForeignConnection, causes
 
     foreign = next((each for each in causes(error) if isinstance(each, ForeignConnection)), None)

@@ -1,4 +1,4 @@
-"""Run a chain on scratch databases, up, down and up again, in a process of its own."""
+"""Run a chain on scratch databases, up, down and up again, in a separate process."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ from flask_chainfix.rehearsal.child.failures import remedy_for, remedy_for_stamp
 from flask_chainfix.rehearsal.events import follow
 from flask_chainfix.rehearsal.scratch import Scratch, scratch_databases
 
-# What a request asks of the fresh process where it says nothing else.
+# The defaults of a request to the fresh process.
 _PLAINLY: Mapping[str, Any] = {
     "old": [],
     "restamp": [],
@@ -61,20 +61,19 @@ _PLAINLY: Mapping[str, Any] = {
 
 @dataclass(frozen=True)
 class RehearsalRequest:
-    """How the user wants it.
+    """The options of a rehearsal.
 
     Attributes:
         database: URL of a server or of a new SQLite file, or ``OWN_SERVER``; ``None`` for a
             temporary file.
-        keep: whether the scratch databases stay.
-        start: revisions of the old chain at which the database is stamped; empty to start from
-            nothing.
-        restamp: the rows that it gets before it is upgraded; empty to leave it as it is stamped.
-        on_server: the command that does the same on the server of the app's own database.
+        keep: whether to keep the scratch databases.
+        start: the revisions of the old chain from which to start; empty to start from nothing.
+        restamp: the rows to write before the upgrade; empty to leave the stamp unchanged.
+        on_server: the same command for the server of the app's own database.
         stairway: whether each revision goes up, down and up again before the next one.
-        rows: whether tables get rows before each step.
-        copy: URL of the database that the scratch database is to begin as a copy of, or
-            ``OWN_SERVER`` for the app's own; ``None`` to begin with nothing.
+        rows: whether to insert rows before each step.
+        copy: URL of the database to copy into the scratch database, or ``OWN_SERVER`` for the app's
+            own; ``None`` to start empty.
     """
 
     database: str | None = None
@@ -94,14 +93,14 @@ def rehearse(
     progress: Progress,
     old: Facts | None = None,
 ) -> Rehearsal:
-    """Prove a chain on databases that are made for it and dropped at the end.
+    """Run a chain on databases that are created for it and dropped at the end.
 
-    The chain need not be on the disk. ``old`` is the one that has stamped the database; ``None`` to
-    start from nothing.
+    The chain does not have to be on disk. ``old`` is the chain that stamped the database; ``None``
+    to start from nothing.
 
     Raises:
-        CannotRehearse: it cannot begin.
-        NoScratchDatabase: there is nothing to run it on.
+        CannotRehearse: the rehearsal cannot begin.
+        NoScratchDatabase: no scratch database can be created.
         ScratchLeftBehind: a database could not be dropped.
     """
     phases = [("up", 1, "heads"), ("down", 1, "base"), ("up", 2, "heads")]
@@ -129,7 +128,7 @@ def rehearse(
     start = request.start or tuple(sorted({row for rows in stamps.values() for row in rows}))
     if failure is not None:
         if failure.kind is FailureKind.STAMP:
-            # What has run on the app's own database is not known here.
+            # It is not known here what has run on the app's own database.
             ran = set(chain.graph) if copies else {step.revision for step in steps}
             rows = request.restamp or start
             remedy: str | Remedy = remedy_for_stamp(chain.graph, rows, ran)
@@ -161,13 +160,13 @@ def built(
     revisions: Sequence[str],
     progress: Progress,
 ) -> Iterator[Scratch]:
-    """Scratch databases that a chain has built up to some revisions, and no further.
+    """Scratch databases that a chain has upgraded to the given revisions.
 
     Args:
         runtime: the environment.
         database: as in ``RehearsalRequest``.
-        chain: the chain, which need not be on the disk.
-        revisions: where the databases are to be stamped.
+        chain: the chain; it does not have to be on disk.
+        revisions: the revisions to upgrade to.
         progress: called with the steps done, the steps in all, and what is running.
 
     Raises:
@@ -180,11 +179,11 @@ def built(
 
 
 class Upgraded(NamedTuple):
-    """What came of an upgrade that has succeeded.
+    """The result of a successful upgrade.
 
     Attributes:
-        revisions: what has run, in this order.
-        statements: what was sent to the database meanwhile, where that was wanted.
+        revisions: the revisions that ran, in order.
+        statements: the statements that were sent to the database, if they were recorded.
     """
 
     revisions: tuple[str, ...]
@@ -192,12 +191,12 @@ class Upgraded(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where chains are run: scratch databases, and the environment that a fresh process opens.
+    """Where to run chains: scratch databases, and the environment for a fresh process.
 
     Attributes:
         runtime: the environment.
         scratch: the databases.
-        sources: by bind, what each of them is to begin as a copy of.
+        sources: by bind, the database to copy into the scratch database.
     """
 
     runtime: Runtime
@@ -205,10 +204,10 @@ class Place(NamedTuple):
     sources: Mapping[str, Target]
 
     def fill(self, progress: Progress) -> tuple[CopiedDatabase, ...]:
-        """Put the copies into the scratch databases.
+        """Copy the sources into the scratch databases.
 
         Raises:
-            CannotRehearse: one cannot be made.
+            CannotRehearse: a copy cannot be made.
         """
         found = []
         for bind, source in self.sources.items():
@@ -230,18 +229,18 @@ class Place(NamedTuple):
         filled: bool = False,
         record: bool = False,
     ) -> Upgraded:
-        """Have a chain upgrade the databases to some revisions, and no further.
+        """Upgrade the databases to the given revisions.
 
         Args:
-            chain: the chain, which need not be on the disk.
-            revisions: where the databases are to be stamped.
+            chain: the chain; it does not have to be on disk.
+            revisions: the revisions to upgrade to.
             progress: called with the steps done, the steps in all, and what is running.
-            filled: whether there are tables in them already.
-            record: whether the statements are wanted.
+            filled: whether the databases already have tables.
+            record: whether to record the statements.
 
         Raises:
             RehearsalFailed: a migration fails.
-            CannotRehearse: it cannot begin.
+            CannotRehearse: the upgrade cannot begin.
         """
         asked = {
             "chain": [as_sent(file) for file in chain.files],
@@ -262,7 +261,7 @@ class Place(NamedTuple):
     def run(
         self, asked: Mapping[str, Any], progress: Progress
     ) -> tuple[list[RehearsalStep], RehearsalFailure | None, dict[str, Any]]:
-        """Run what is asked for in a fresh process; see ``follow``."""
+        """Run a request in a fresh process; see ``follow``."""
         request = {
             **fresh.request(self.runtime),
             "databases": {
@@ -290,8 +289,8 @@ def scratch_for(
         copy: as in ``RehearsalRequest``.
 
     Raises:
-        CannotRehearse: the app cannot be loaded, or it is not known what to copy.
-        NoScratchDatabase, ScratchLeftBehind: they cannot be made, or not be dropped.
+        CannotRehearse: the app cannot be loaded, or it is unclear what to copy.
+        NoScratchDatabase, ScratchLeftBehind: they cannot be created, or not be dropped.
     """
     with inside_app(runtime) as opened:
         binds = binds_of(opened)
@@ -304,17 +303,17 @@ def scratch_for(
 
 
 def as_sent(file: MigrationFile) -> list[str | None]:
-    """A file as a request for the fresh process holds it."""
+    """A file in the form of a request to the fresh process."""
     is_source = file.name.endswith(".py") and bool(file.data)
     revision = file.reading.revision if isinstance(file.reading, Header) else None
     return [str(file.path), b64encode(file.data).decode() if is_source else None, revision]
 
 
 def _events(request: dict[str, Any]) -> Generator[dict[str, Any], None, None]:
-    """What a rehearsing process tells until its end."""
+    """The events of a rehearsing process."""
     streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     environment = fresh.environment()
-    if request["replaced"]:  # else it is the app as it always is
+    if request["replaced"]:  # otherwise the app runs as usual
         environment["FIXCHAIN_REHEARSAL"] = "1"
     command = fresh.command("flask_chainfix.rehearsal.child.main")
     with (
@@ -328,10 +327,10 @@ def _events(request: dict[str, Any]) -> Generator[dict[str, Any], None, None]:
         for line in process.stdout:
             try:
                 event = json.loads(line)
-            except ValueError:  # half a line: it died while it wrote
+            except ValueError:  # half a line: the process died while writing
                 break
             if event["event"] == "end":
-                return  # whatever threads the app has left, nobody waits for them
+                return  # do not wait for threads that the app has left running
             yield event
         errors.seek(0)
         words = errors.read().decode(errors="replace").strip().splitlines()

@@ -1,4 +1,4 @@
-"""Databases that are there for one rehearsal only: made under a new name, and dropped."""
+"""Databases for a single rehearsal: created under a new name, and dropped at the end."""
 
 from __future__ import annotations
 
@@ -56,20 +56,20 @@ class Scratch(NamedTuple):
 def scratch_databases(
     url: str | None, binds: Sequence[str], *, keep: bool = False
 ) -> Iterator[Scratch]:
-    """Make an empty database for each bind, and drop them at the end, whatever happens.
+    """Create an empty database for each bind, and always drop them at the end.
 
     Args:
-        url: of the server to make them on, whatever database it names; or of a SQLite file that
-            is not there yet; ``None`` for a temporary SQLite file.
-        binds: the names that an environment has for its databases.
+        url: URL of the server, whose database name is ignored; or of a SQLite file that does not
+            exist yet; ``None`` for a temporary SQLite file.
+        binds: the environment's names for its databases.
         keep: do not drop them, unless an exception ends the block.
 
     Raises:
-        NoScratchDatabase: they cannot be made.
-        ScratchLeftBehind: they cannot be dropped.
+        NoScratchDatabase: a database cannot be created.
+        ScratchLeftBehind: a database cannot be dropped.
     """
     parsed = parse_url(url or "sqlite://", NoScratchDatabase)
-    # The query can name a database, too, and would win.
+    # The URL's query can also name a database, and would take precedence.
     parsed = parsed.difference_update_query(("database", "dbname", "db"))
     make = _files if parsed.get_backend_name() == "sqlite" else _on_server
     cleanup, failed = ExitStack(), True
@@ -86,7 +86,7 @@ def scratch_databases(
 def _files(url: URL, binds: Sequence[str], cleanup: ExitStack) -> Scratch:
     shown, urls = shown_url(url), {}
     try:
-        if url.database in (None, "", ":memory:"):  # that is gone between two connections
+        if url.database in (None, "", ":memory:"):  # lost between two connections
             directory = tempfile.mkdtemp(prefix=f"{_PREFIX}_")
             cleanup.callback(_remove_directory, directory)
             url, shown = url.set(database=f"{directory}/rehearsal.db"), "a temporary SQLite file"
@@ -100,7 +100,7 @@ def _files(url: URL, binds: Sequence[str], cleanup: ExitStack) -> Scratch:
                     " made",
                     "name a file that does not exist yet, or leave --database out",
                 )
-            # From here on the file is certainly ours.
+            # From here on, the file is ours.
             os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
             cleanup.callback(_remove, path)
             urls[bind] = url.set(database=str(path))
@@ -125,15 +125,15 @@ def _remove(path: Path) -> None:
 
 @contextmanager
 def connection_to(url: URL, failed: str, remedy: str) -> Iterator[Connection]:
-    """A connection to a scratch database, on which each statement counts at once.
+    """An autocommit connection to a scratch database.
 
     Args:
         url: the database.
-        failed: what is said where it refuses something.
-        remedy: what to do then.
+        failed: the message if a statement fails.
+        remedy: the remedy for that.
 
     Raises:
-        CannotRehearse: it has refused something.
+        CannotRehearse: a statement failed.
     """
     engine = create_engine(usable(url), poolclass=NullPool, isolation_level="AUTOCOMMIT")
     try:
@@ -165,22 +165,22 @@ def _on_server(url: URL, binds: Sequence[str], cleanup: ExitStack) -> Scratch:
 
 
 def _engine_for_server(url: URL) -> Engine:
-    """An engine that never connects to the database of the URL: that may be the app's own."""
+    """An engine that never connects to the URL's database, which may be the app's own."""
     maintenance = "postgres" if url.get_backend_name() == "postgresql" else "information_schema"
     try:
         url = usable(url)
         return create_engine(
             url.set(database=maintenance),
             poolclass=NullPool,
-            isolation_level="AUTOCOMMIT",  # databases are not created in transactions
+            isolation_level="AUTOCOMMIT",  # CREATE DATABASE cannot run in a transaction
             connect_args=timeouts(url, _PATIENCE, 3 * _PATIENCE),
         )
-    except Exception as error:  # a driver that is not there, or does not like the URL
+    except Exception as error:  # a missing driver, or one that rejects the URL
         raise _refused(error, url, "cannot connect to") from error
 
 
 def _create(server: Engine, name: str, made: list[str]) -> None:
-    """Create a database; it is listed as made before a Ctrl-C can come in between."""
+    """Create a database; list it as made before Ctrl-C can interrupt."""
     quoted = server.dialect.identifier_preparer.quote_identifier(name)
     option = "TEMPLATE template0" if _is_postgresql(server) else "CHARACTER SET utf8mb4"
     doing = "cannot connect to"
@@ -206,9 +206,9 @@ def _drop(server: Engine, name: str) -> None:
         connections = "SELECT pid FROM pg_stat_activity WHERE datname = :name"
         end = "SELECT pg_terminate_backend({})"
     with _dropping(shown_url(server.url.set(database=name))), server.connect() as admin:
-        # One that is still at work would make the server refuse, or wait for hours.
+        # A session that is still working would make the server refuse, or wait for hours.
         for identifier in admin.scalars(text(connections), {"name": name}).all():
-            with suppress(Exception):  # it has ended by itself meanwhile
+            with suppress(Exception):  # the session has ended meanwhile
                 admin.execute(text(end.format(int(identifier))))
         if not _is_postgresql(server):
             admin.execute(text(f"SET SESSION lock_wait_timeout = {_PATIENCE}"))
@@ -217,7 +217,7 @@ def _drop(server: Engine, name: str) -> None:
 
 
 def _refused(error: BaseException, url: URL, doing: str) -> NoScratchDatabase:
-    """An error of a server in terms of what to do about it."""
+    """An error of a server, with a remedy."""
     if driver := missing_driver(error):
         return NoScratchDatabase(*without_driver(driver, url))
     remedy = remedy_for_connecting(

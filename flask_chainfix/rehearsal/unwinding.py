@@ -1,7 +1,7 @@
-"""Take back revisions in databases, with their own ``downgrade()`` and the ``env.py`` of now.
+"""Downgrade databases with the revisions' own ``downgrade()`` and the current ``env.py``.
 
-The files of lost revisions are handed to the fresh process as bytes, under the names that they had:
-nothing is written into the work tree, and a helper beside them is found where it is now.
+The fresh process gets the files of lost revisions as bytes, under their old names: nothing is
+written into the work tree, and helpers beside them are those of the work tree.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from flask_chainfix.rehearsal.scratch import Scratch
 
 
 class Unwinding(NamedTuple):
-    """A database in which revisions are to be taken back.
+    """A database to downgrade.
 
     Attributes:
         target: the database.
-        status: the same, with its stamp.
-        revisions: what is taken back, in this order.
+        status: its status, with its stamp.
+        revisions: the revisions to downgrade, in order.
         after: the rows of its version table afterwards, sorted.
     """
 
@@ -46,13 +46,13 @@ class Unwinding(NamedTuple):
     after: tuple[str, ...]
 
     def settled(self, status: DatabaseStatus, graph: Graph, progress: Progress) -> DatabaseStatus:
-        """Where it stands once no row stands for what another one stands for as well.
+        """The status of the database once redundant rows are removed.
 
-        A fault of Alembic's own leaves such rows where a revision depends on what is below its
-        parent; no upgrade would start from them.
+        A bug in Alembic leaves such rows if a revision depends on an ancestor of its parent; no
+        upgrade would start from them.
 
         Args:
-            status: where the database stands after its revisions were taken back.
+            status: the status of the database after the downgrade.
             graph: the chain.
             progress: called with the databases done, the databases in all, and the last one's name.
         """
@@ -69,13 +69,13 @@ class Unwinding(NamedTuple):
 
 
 class Run(NamedTuple):
-    """What one run of ``env.py`` is about.
+    """One run of ``env.py``.
 
     Attributes:
-        place: how a fresh process opens the environment, and the databases by bind.
+        place: the environment for a fresh process, and the databases by bind.
         own: whether these are the databases that ``env.py`` finds by itself.
-        databases: those of them in which revisions are taken back, by bind.
-        statuses: where each of them stands, by bind.
+        databases: the databases to downgrade, by bind.
+        statuses: the status of each database, by bind.
     """
 
     place: Place
@@ -106,11 +106,11 @@ class Run(NamedTuple):
             progress: called with the steps done, the steps in all, and what is running.
 
         Returns:
-            The steps that have run, and what has ended them early. They are not final where
-            ``env.py`` runs all of them in one transaction.
+            The steps that have run, and the failure that ended them early. If ``env.py`` runs all
+            of them in one transaction, a failure rolls them back.
 
         Raises:
-            StaleSnapshot: a database stands elsewhere by now; nothing has run.
+            StaleSnapshot: the stamp of a database has changed; nothing has run.
         """
         asked = {
             "chain": [as_sent(file) for file in files],
@@ -139,16 +139,16 @@ def runs_for(
     known: Mapping[str, tuple[Target, DatabaseStatus]],
     command: str = "unwind",
 ) -> Iterator[tuple[Run, ...]]:
-    """The runs of ``env.py`` that databases need: one for all of the app's own, one for each other.
+    """The runs of ``env.py``: one for all of the app's own databases, one for each other database.
 
     Args:
         runtime: the environment.
-        databases: those in which revisions are to be taken back.
-        known: all that somebody has looked at, by identity.
-        command: what the user has typed.
+        databases: the databases to downgrade.
+        known: all databases that were read, by identity.
+        command: the command that the user typed.
 
     Raises:
-        CannotPlan: which of several databases a URL means is not known.
+        CannotPlan: it is unclear which of several databases a URL means.
         CannotRehearse: the app cannot be loaded.
     """
     refuse_unknown_binds(runtime, [each.status for each in databases], command)
@@ -182,7 +182,7 @@ def _run(
 
 
 def _absolute(target: Target) -> URL:
-    """The URL from whatever directory it is opened."""
+    """The URL with an absolute path, so that it works in any directory."""
     file = target.file
     if file is None or (target.url.database or "").startswith("file:"):
         return target.url

@@ -1,4 +1,4 @@
-"""A report as text for people, JSON for scripts, or in the formats of CI systems."""
+"""Results as text for people, JSON for scripts, or in the formats of CI systems."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = [
     "report_names",
 ]
 
-# The formats, and the modules that write them; these are imported once they are wanted.
+# The formats, and the modules that write them, which are imported on demand.
 _MODULES = {
     "json": "json",
     "text": "text.result_text",
@@ -29,7 +29,7 @@ _MODULES = {
     "sarif": "sarif",
 }
 
-# The same for pictures, which only one command has.
+# The picture formats, which only one command has.
 _PICTURES = {
     "mermaid": "pictures.diagrams",
     "dot": "pictures.diagrams",
@@ -39,22 +39,22 @@ _PICTURES = {
 
 
 def format_names() -> tuple[str, ...]:
-    """Every format that tells of findings."""
+    """Every format for findings."""
     return tuple(_MODULES)
 
 
 def picture_names() -> tuple[str, ...]:
-    """Every format of a picture."""
+    """Every picture format."""
     return ("text", *_PICTURES)
 
 
 def report_names() -> tuple[str, ...]:
-    """Every format of a written analysis."""
+    """Every format for a written analysis."""
     return ("markdown", "html")
 
 
 def render(name: str, result: Result, style: Style) -> str:
-    """A result in the format of this name, with a line end at its end unless it is empty."""
+    """Render a result in a named format; it ends with a newline unless it is empty."""
     module = import_module(f"flask_chainfix.report.{(_MODULES | _PICTURES)[name]}")
     written: str = getattr(module, f"to_{name}")(result, style)
     return written

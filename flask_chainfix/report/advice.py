@@ -1,4 +1,4 @@
-"""What to do, step by step, with the commands spelt out for this project."""
+"""Remedies and next steps, with the commands spelled out for this project."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _STYLE = "bold"
 
 
 def remedy_rows(advice: str | Remedy, tools: Tools) -> Iterator[Row]:
-    """A remedy line by line; several ways are a numbered list, the best first."""
+    """The lines of a remedy; several ways form a numbered list, the best first."""
     remedy = _spelled(advice, tools)
     if len(remedy.ways) == 1:
         (way,) = remedy.ways
@@ -48,13 +48,13 @@ def remedy_rows(advice: str | Remedy, tools: Tools) -> Iterator[Row]:
 
 
 def choice_rows(choices: Remedy, tools: Tools) -> Iterator[Row]:
-    """Other ways than that of a plan, line by line."""
+    """The lines of the alternatives to a plan."""
     for way in _spelled(choices, tools).ways:
         yield from _rows("or: ", way, _STEP)
 
 
 def plain(finding: Finding, tools: Tools) -> str:
-    """What is wrong, what breaks, where, and what to do, a line each, without a line end."""
+    """A finding on one line each: message, impact, places, remedy; without a final newline."""
     lines = (
         f"{finding.severity.value}: {finding.message}",
         f"breaks: {tools.spell_out(finding.breaks)}",
@@ -65,29 +65,29 @@ def plain(finding: Finding, tools: Tools) -> str:
 
 
 def remedy_lines(advice: str | Remedy, tools: Tools) -> Iterator[str]:
-    """The same as lines that nobody wraps."""
+    """The lines of a remedy, unwrapped."""
     return (f"{' ' * row.indent}{row.text}" for row in remedy_rows(advice, tools))
 
 
 def about_masks(printed: str) -> str:
-    """What to say below commands in which a password is masked; ``""`` where none is."""
+    """The note below commands with a masked password; ``""`` if there is none."""
     return _ABOUT_MASKS if _MASKED.search(printed) else ""
 
 
 def remedy_text(advice: str | Remedy, tools: Tools) -> str:
-    """A remedy on one line, commands between backticks."""
+    """A remedy on one line, with commands in backticks."""
     return str(_spelled(advice, tools))
 
 
 def remedies_as_json(advice: str | Remedy, tools: Tools) -> list[dict[str, Any]]:
-    """Each way with its commands, for scripts."""
+    """The ways of a remedy with their commands, as JSON."""
     return [
         {"text": way.whole, "commands": list(way.commands)} for way in _spelled(advice, tools).ways
     ]
 
 
 def remedies_of(advice: str | Remedy, tools: Tools) -> tuple[Way, ...]:
-    """The ways of a remedy as they are typed here, the best first."""
+    """The ways of a remedy with this project's commands, the best first."""
     return _spelled(advice, tools).ways
 
 
@@ -96,21 +96,21 @@ def _spelled(advice: str | Remedy, tools: Tools) -> Remedy:
 
 
 def _rows(label: str, way: Way, indent: int) -> Iterator[Row]:
-    """A way behind its label; lines of a file that it quotes stay as they are."""
+    """A way after its label; quoted lines of a file stay unchanged."""
     colon = ":" if way.commands else ""
     yield Row(f"{label}{way.text.rstrip()}{colon}", hanging=indent)
     yield from (Row(line, wrapped=False) for line in way.lines)
     yield from (Row(each, _STYLE, wrapped=False, indent=indent) for each in way.commands)
 
 
-# --- What to do, step by step, with the commands spelt out for this project ----------------------
+# --- Next steps, with the commands spelled out for this project ----------------------------------
 
 
 _SHOWN_WAYS = 3
 
 
 class Step(NamedTuple):
-    """One step: a sentence and the commands to type."""
+    """A step: a sentence and the commands to type."""
 
     text: str
     commands: tuple[str, ...] = ()
@@ -120,12 +120,12 @@ class Repair(NamedTuple):
     """What the steps around a repair depend on.
 
     Attributes:
-        snapshot: the chain as it is.
+        snapshot: the current chain.
         planned: the plan.
         tools: how to spell out commands.
-        commit: the commit that has the chain as it is; ``""`` and ``None`` as in ``Checked``.
-        is_tested: whether the planned chain has run on a scratch database already.
-        is_run: whether the databases that were looked at have run all of it.
+        commit: the commit with the current chain; ``""`` and ``None`` as in ``Checked``.
+        is_tested: whether the planned chain has already run on a scratch database.
+        is_run: whether the databases that were read have run all of it.
     """
 
     snapshot: Facts
@@ -137,7 +137,7 @@ class Repair(NamedTuple):
 
 
 def steps(result: Checked, *, in_full: bool = True) -> list[Step]:
-    """The way from a broken chain to a committed repair; or to the repair, which tells the rest."""
+    """The steps from a broken chain to a committed repair; or to the repair, which has the rest."""
     proposal, tools = result.proposal, result.tools
     named = tools.databases + tools.stamps
     if proposal.planned is None:
@@ -174,15 +174,15 @@ def steps(result: Checked, *, in_full: bool = True) -> list[Step]:
 
 
 def _until_staged(result: Checked, first: list[Step]) -> list[Step]:
-    """The way to another index: what is staged was judged, and commands write to the disk.
+    """The steps to a healthy index: the index was judged, but commands write to disk.
 
-    Where migrations lie otherwise on the disk, these are what is to be staged; a lock that is as
-    it was staged is out of step with them as well.
+    If migrations differ on disk, they have to be staged; a lock that is the same on disk and in the
+    index is then outdated as well.
     """
     snapshot, unstaged = result.proposal.snapshot, result.unstaged
     lock, codes = snapshot.environment.lock_path, {each.code for each in result.diagnosis.counting}
     if not unstaged and all(code.startswith("FC3") for code in codes):
-        return first  # databases do not mind what is staged
+        return first  # databases do not depend on what is staged
     if not unstaged:
         locations = () if codes == {"FC502"} else snapshot.environment.version_locations
         written = [*locations, *([lock] if snapshot.lock is not None else [])]
@@ -200,12 +200,12 @@ def _staging(places: Iterable[Path]) -> str:
 
 
 def _is_rebase(way: Way) -> bool:
-    """Whether a way makes one line where the plan does not, and so is to be thought of first."""
+    """Whether a way is a rebase, which gives one line and so comes before a plan that does not."""
     return any(command.startswith("{fixchain} rebase") for command in way.commands)
 
 
 def _first_ways(proposal: Proposal, tools: Tools) -> list[Step]:
-    """The best ways out of what a repair cannot mend, or of what keeps it from being planned."""
+    """The best remedies for what a repair cannot fix, or for what prevents a plan."""
     obstacle, counting = proposal.obstacle, proposal.diagnosis.counting
     about = obstacle.about if obstacle is not None else None
     by_hand = [
@@ -238,12 +238,12 @@ def _backup(repair: Repair) -> Step:
 
 
 def _guesses(plan: Plan) -> str:
-    """That the plan holds guesses, which are to be looked at."""
+    """The sentence that the plan has guesses to review."""
     number = len(plan.guesses)
     return f"; {count(number, 'guess')} in it for you to judge" if number else ""
 
 
-# What a commit is about, by the strategy of its plan.
+# Commit messages, by the strategy of the plan.
 _MESSAGES = {
     "catch-up": "Make what some databases lack",
     "move": "Put migrations into another order",
@@ -252,7 +252,7 @@ _MESSAGES = {
 
 
 def what_is_left(done: Repaired) -> list[Step]:
-    """The way from a repair that was made to an upgrade, as far as that is not behind it."""
+    """The remaining steps from a finished repair to an upgrade."""
     planning, rehearsal = done.planning, done.planning.rehearsal
     is_tested = rehearsal is not None and not rehearsal.missed_server
     is_run = _is_run(done)
@@ -262,7 +262,7 @@ def what_is_left(done: Repaired) -> list[Step]:
 
 
 def _is_run(done: Repaired) -> bool:
-    """Whether the databases, each of which was looked at, have run all of the new chain."""
+    """Whether all databases were read and have run the whole new chain."""
     rows = {each.move.identity: each.move.after for each in done.moves}
     statuses = done.snapshot.databases.statuses
     after = (replace(each, rows=rows.get(each.identity, each.rows)) for each in statuses)
@@ -272,7 +272,7 @@ def _is_run(done: Repaired) -> bool:
 
 
 def steps_after_repair(repair: Repair) -> list[Step]:
-    """The way from a repair to an upgrade."""
+    """The steps from a repair to an upgrade."""
     test = [] if repair.is_tested else [_test(repair)]
     upgrade = [] if repair.is_run else [Step("Upgrade your database:", (_upgrade(repair),))]
     upstream = repair.planned.upstream
@@ -289,14 +289,14 @@ def steps_after_repair(repair: Repair) -> list[Step]:
 
 
 def _moves_stamps(plan: Plan) -> bool:
-    """Whether a database elsewhere can have rows that no longer say what has run there."""
+    """Whether the rows of a database elsewhere may no longer say what has run there."""
     return bool(plan.relinks or plan.renamed) or any(
         mend.part is not Part.DOCSTRING for mend in plan.mends
     )
 
 
 def _restamps(repair: Repair) -> Iterator[Step]:
-    """How the stamps of databases follow that are not known here."""
+    """The steps that move the stamps of databases elsewhere."""
     tools, databases = repair.tools, _databases(repair, here=False)
     text = "Where other databases have run these migrations, move their stamps after deploying"
     if repair.commit and databases is not None:
@@ -312,7 +312,7 @@ def _restamps(repair: Repair) -> Iterator[Step]:
 
 
 def steps_after_rehearsal(rehearsal: Rehearsal, tools: Tools, *, of_plan: bool) -> list[Step]:
-    """How to rehearse on the server that the app uses, where that was not done."""
+    """The steps to rehearse on the app's own server, if that was not done."""
     if not rehearsal.missed_server:
         return []
     again = f"{tools.fixchain} rehearse --database"
@@ -333,7 +333,7 @@ def _finish_rebase(repair: Repair, upstream: Upstream) -> Step:
 
 
 def _add(repair: Repair) -> str:
-    """How to tell Git of the files that change, wherever the version locations are."""
+    """The ``git add`` command for the changed files in all version locations."""
     snapshot = repair.snapshot
     directory = snapshot.environment.directory
     outside = {
@@ -346,11 +346,11 @@ def _add(repair: Repair) -> str:
 
 
 def _databases(repair: Repair, *, here: bool = True) -> str | None:
-    """The options that name databases; ``None`` where none is known.
+    """The options that name databases; ``None`` if none is known.
 
     Args:
-        repair: it knows which were named.
-        here: whether the app's own is left out as the user has asked, not that of another machine.
+        repair: the repair, with the named databases.
+        here: whether the command is for this machine, so that it repeats ``--no-database``.
     """
     tools = repair.tools
     if here and "--no-database" in tools.databases:
@@ -371,6 +371,6 @@ def _test(repair: Repair) -> Step:
 
 
 def _upgrade(repair: Repair) -> str:
-    """What has stopped before the repair; with several heads, so that all run."""
+    """The upgrade command, which now works; with several heads, it upgrades all of them."""
     several = len(repair.planned.after.graph.heads) > 1
     return f"{repair.tools.alembic} upgrade head{'s' if several else ''}"

@@ -1,4 +1,4 @@
-"""Annotations for GitHub, and JUnit's XML."""
+"""Annotations for GitHub, and JUnit XML."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from flask_chainfix.report.display import Style, shown_path
 from flask_chainfix.report.phrases import verdict
 from flask_chainfix.report.results import Checked, Result, notices_of
 
-# --- Annotations for GitHub's workflow logs, which show up beside the lines of a pull request ----
+# --- Annotations in GitHub's workflow logs, shown at the lines of a pull request -----------------
 
 
 _LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "notice"}
@@ -46,14 +46,14 @@ def _annotation(finding: Finding, place: Location | None, tools: Tools) -> str:
     return f"::{_LEVELS[finding.severity]} {written}::{annotation(message)}"
 
 
-# --- JUnit's XML, for the dashboards of CI systems: each rule is a test of the chain -------------
+# --- JUnit XML for the test reports of CI systems: each rule is a test ---------------------------
 
 
 _DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
 
 
 def to_junit(result: Result, style: Style) -> str:
-    """One suite with a test for each rule that was asked, in ASCII so that any encoding fits."""
+    """One suite with a test for each rule that ran, in ASCII so that any encoding fits."""
     suite = Xml.Element("testsuite", name="fixchain")
     if isinstance(result, Checked):
         diagnosis = result.diagnosis
@@ -78,13 +78,13 @@ def to_junit(result: Result, style: Style) -> str:
 
 def _case(diagnosis: Diagnosis, rule: Rule, tools: Tools) -> Xml.Element:
     environment = diagnosis.snapshot.environment
-    # The names tell it from the tests of other environments in the same pipeline.
+    # The names distinguish it from tests of other environments in the same pipeline.
     place = printable(shown_path(environment.directory)).strip("/").replace("/", ".")
     case = _test(f"{rule.code} {rule.name}", place)
     found = [finding for finding in diagnosis.findings if finding.code == rule.code]
     if found:
-        # A warning is no failure, but GitLab shows no text of a test that has passed. Of one that
-        # was skipped it does, as Jenkins does. GitLab reads one such element of a test, no more.
+        # A warning is no failure, but GitLab shows no text for a passed test. GitLab and Jenkins do
+        # show the text of a skipped test. GitLab reads only one such element per test.
         kind = "skipped" if set(found).isdisjoint(diagnosis.counting) else "failure"
         message = printable(found[0].message)
         entry = Xml.SubElement(case, kind, type=found[0].severity.value, message=message)

@@ -1,4 +1,4 @@
-"""What the commands come to that are about databases: their rows, and what has run there."""
+"""The results of commands about databases: their rows, and what has run there."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class FinishPlan(Result):
-    """catch-up --finish that has changed nothing.
+    """The plan of catch-up --finish; nothing has changed yet.
 
     Attributes:
         diagnosis: the chain, and where the databases stand.
-        databases: those in which the revision is to be finished, and how far it has come there.
+        databases: the databases in which to finish the revision, and how far it has run there.
     """
 
     command: str = "catch-up"
@@ -35,11 +35,11 @@ class FinishPlan(Result):
 
 @dataclass(frozen=True, kw_only=True)
 class Finished(FinishPlan):
-    """catch-up --finish that has run what was left.
+    """catch-up --finish that has run the remaining statements.
 
     Attributes:
-        moves: what has become of the version rows of each database.
-        backup: the copies that were made before.
+        moves: the moves of the version rows of each database.
+        backup: the backups that were made first.
     """
 
     is_done: ClassVar[bool] = True
@@ -50,13 +50,13 @@ class Finished(FinishPlan):
 
 @dataclass(frozen=True, kw_only=True)
 class UnwindPlan(Result):
-    """unwind that has changed nothing.
+    """The plan of unwind; nothing has changed yet.
 
     Attributes:
         diagnosis: the chain, and where the databases stand.
-        databases: those that are ahead, and what is to be taken back there.
+        databases: the databases that are ahead, and what to downgrade there.
         whole: the chain with the files of the lost revisions.
-        moves: what is to become, or has become, of their version rows.
+        moves: the moves of their version rows, planned or made.
     """
 
     command: str = "unwind"
@@ -72,7 +72,7 @@ class UnwindOffer(Result):
 
     Attributes:
         ahead: how many revisions databases are ahead of this code, by name.
-        main: the main branch, where it has all of these; else ``""``.
+        main: the main branch, if it has all of these; otherwise ``""``.
     """
 
     command: str = "unwind"
@@ -82,10 +82,10 @@ class UnwindOffer(Result):
 
 @dataclass(frozen=True, kw_only=True)
 class Unwound(UnwindPlan):
-    """unwind that has run what it planned, or a part of it.
+    """unwind that has run its plan, or a part of it.
 
     Attributes:
-        backup: the copies that were made before.
+        backup: the backups that were made first.
     """
 
     is_done: ClassVar[bool] = True
@@ -95,7 +95,7 @@ class Unwound(UnwindPlan):
 
 @dataclass(frozen=True, kw_only=True)
 class RestampPlan(Result):
-    """restamp that has changed nothing.
+    """The plan of restamp; nothing has changed yet.
 
     Attributes:
         diagnosis: the chain, and where the databases stand.
@@ -109,7 +109,7 @@ class RestampPlan(Result):
 
 @dataclass(frozen=True, kw_only=True)
 class RestampScript(RestampPlan):
-    """The same as SQL for an operator.
+    """The plan of restamp as SQL for an operator.
 
     Attributes:
         scripts: the statements for each database, by its name.
@@ -120,7 +120,7 @@ class RestampScript(RestampPlan):
 
 @dataclass(frozen=True, kw_only=True)
 class Restamped(RestampPlan):
-    """restamp that has moved rows; ``moves`` says what has become of them."""
+    """restamp that has moved rows; ``moves`` has the results."""
 
     is_done: ClassVar[bool] = True
 
@@ -131,9 +131,8 @@ class Traced(Result):
 
     Attributes:
         snapshot: the chain.
-        databases: what each of them shows.
-        exact: how each differs from what the chain makes, by identity; empty where nobody has run
-            it.
+        databases: the trace of each database.
+        exact: how each differs from what the chain makes, by identity; empty without ``--exact``.
     """
 
     command: str = "trace"

@@ -1,4 +1,4 @@
-"""How anything is shown, whatever the format: rows and sections, paths and places, and diffs."""
+"""Building blocks of all formats: rows and sections, paths and places, and diffs."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class Row(NamedTuple):
         text: what it says.
         style: its colour; ``""`` for none.
         wrapped: whether it may be wrapped to the width.
-        indent: how far in it begins, in columns.
-        hanging: how much further in its other lines are where it is wrapped.
+        indent: its indentation, in columns.
+        hanging: the additional indentation of wrapped lines, in columns.
     """
 
     text: str
@@ -35,11 +35,11 @@ class Row(NamedTuple):
 
 
 class Section(NamedTuple):
-    """A part of what is shown.
+    """A section of the output.
 
     Attributes:
         title: its heading.
-        aside: what stands beside that.
+        aside: the text beside the heading.
         rows: its lines.
     """
 
@@ -48,11 +48,11 @@ class Section(NamedTuple):
     rows: tuple[Row, ...]
 
 
-# --- What the place that output goes to can show, and paths as users are to see them -------------
+# --- What the output can show, and paths for users -----------------------------------------------
 
 
 class Detail(Enum):
-    """How much of a result is told."""
+    """How much of a result to show."""
 
     VERDICT = "the verdict alone"
     SHORT = "what is needed to go on"
@@ -61,14 +61,14 @@ class Detail(Enum):
 
 @dataclass(frozen=True)
 class Style:
-    """What the place that the output goes to can show, and how much it is to.
+    """What the output can show, and how much it should.
 
     Attributes:
-        width: columns.
-        color: whether it understands ANSI colours.
+        width: its width, in columns.
+        color: whether it supports ANSI colours.
         ascii_only: whether it can only show ASCII.
-        links: whether it understands hyperlinks.
-        detail: how much is told.
+        links: whether it supports hyperlinks.
+        detail: how much to show.
     """
 
     width: int = 80
@@ -79,7 +79,7 @@ class Style:
 
 
 def shown_path(path: Path) -> str:
-    """A path as users are to see it: relative to where they are, if it lies there; with ``/``."""
+    """A path for users: with ``/``, and relative if it is below the working directory."""
     try:
         return path.relative_to(Path.cwd()).as_posix()
     except ValueError:
@@ -89,14 +89,14 @@ def shown_path(path: Path) -> str:
 
 
 def shown_place(place: Location) -> str:
-    """A place as a person finds it: file and line, behind the Git revision where that has it."""
+    """A place for users: file and line, after the Git revision if only that has it."""
     line = "" if place.line is None else f":{place.line}"
     ref = f"{place.ref}:" if place.ref else ""
     return f"{ref}{shown_path(place.path)}{line}"
 
 
 def said(part: Any, *names: str) -> dict[str, Any]:
-    """Attributes as JSON has them: paths as they are shown, words for enums, reasons as objects."""
+    """Attributes as JSON values: shown paths, enum values, reasons as objects."""
     return {name: _in_json(getattr(part, name)) for name in names}
 
 
@@ -114,16 +114,16 @@ def _in_json(value: Any) -> Any:
 # --- The unified diff of edits -------------------------------------------------------------------
 
 
-_SIMILAR = 0.7  # of the lines; a file that has a new name and a new id is
+_SIMILAR = 0.7  # share of the lines; a file with a new name and a new id exceeds this
 
 
 def unified_diff(edits: Iterable[Edit], *, around: bool = True) -> Iterator[str]:
-    """The lines of a diff for people, without line ends.
+    """The lines of a diff for people, without newlines.
 
     Args:
-        edits: what is compared.
-        around: whether to show the lines around those that change, and their numbers; without
-            them, a file that keeps its name is named once.
+        edits: the edits to show.
+        around: whether to show context lines and line numbers; without them, a file that keeps its
+            name is named once.
     """
     from difflib import unified_diff as compared  # only plans have edits to show
 
@@ -139,7 +139,7 @@ def unified_diff(edits: Iterable[Edit], *, around: bool = True) -> Iterator[str]
 
 
 def _pairs(edits: Sequence[Edit]) -> Iterator[tuple[Edit, Edit]]:
-    """Each edit with itself; one that takes a file away with one that brings it back renamed."""
+    """Each edit with itself; a deletion paired with the addition of the renamed file."""
     coming = {edit.path: edit for edit in edits if edit.before is None}
     for edit in edits:
         if edit.after is None:
@@ -168,7 +168,7 @@ def line_style(line: str) -> str:
 
 
 def _lines(data: bytes | None) -> list[str]:
-    """Lines for people: in the file's encoding, and without what a terminal would obey."""
+    """Lines for people: decoded, with control characters escaped."""
     from tokenize import detect_encoding
 
     if data is None:

@@ -59,7 +59,7 @@ def to_json(result: Result, style: Style) -> str:
 
 _VERIFIED = ("by", "bases", "heads")
 
-# The keys that only some commands have something to say for.
+# The keys that only some commands have.
 _PARTS = (
     *("directory", "revisions", "bases", "heads", "findings"),
     *("plan", "verified", "edits", "restored", "deleted", "journal"),
@@ -87,7 +87,7 @@ def _document(result: Result) -> dict[str, Any]:
 
 @singledispatch
 def _parts(result: Result) -> dict[str, Any]:
-    """What a result has to say beside what every one has."""
+    """The parts of a result that not every command has."""
     return {}
 
 
@@ -304,7 +304,7 @@ def _edits(edits: Iterable[Edit]) -> list[str] | None:
 
 
 def _proof(planning: Planning) -> dict[str, Any]:
-    """What was done to be sure before anything is changed."""
+    """The proof and the backup that preceded any change."""
     tools, rehearsal = planning.tools, planning.rehearsal
     return {
         **(rehearsal_as_json(rehearsal, tools) if rehearsal else {}),
@@ -330,7 +330,7 @@ def _finding(finding: Finding, tools: Tools) -> dict[str, Any]:
 
 
 def _place(place: Location) -> dict[str, Any]:
-    """A place; one that only a Git revision has says which."""
+    """A place; with the Git revision if only that has it."""
     return said(place, "path", "line", *(("ref", "commit") if place.ref else ()))
 
 

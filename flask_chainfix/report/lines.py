@@ -1,4 +1,4 @@
-"""Lines in several styles: how wide they are, where they are wrapped, and what a terminal obeys."""
+"""Styled lines: their width, wrapping, and terminal sequences."""
 
 from __future__ import annotations
 
@@ -16,18 +16,17 @@ def cells(text: str) -> int:
     """How many columns a text takes in a terminal."""
     if text.isascii() or all(char < "\u0300" or char in _NARROW for char in text):
         return len(text)
-    from rich.cells import cell_len  # its table of characters takes long to import
+    from rich.cells import cell_len  # its character table is slow to import
 
     return cell_len(text)
 
 
 class Line:
-    """A line that grows at its end.
+    """A line of styled text to which more can be appended.
 
     Args:
-        text: how it begins.
-        style: words such as ``bold`` and ``red`` that hold for all of it, and what ``link_to``
-            gives.
+        text: its beginning.
+        style: words such as ``bold`` and ``red`` for the whole line, or from ``link_to``.
     """
 
     def __init__(self, text: str = "", style: str = "") -> None:
@@ -41,16 +40,16 @@ class Line:
 
     @property
     def cells(self) -> int:
-        """How many columns it takes."""
+        """Its width in columns."""
         return cells(self.plain)
 
     def append(self, text: str, style: str = "") -> Line:
-        """Add a text in a style of its own."""
+        """Append a text with its own style."""
         self.parts.append((text, f"{self.style} {style}".strip()))
         return self
 
     def extend(self, other: Line) -> Line:
-        """Add another line with its styles."""
+        """Append another line with its styles."""
         self.parts += other.parts
         return self
 
@@ -63,14 +62,14 @@ class Line:
         return part
 
     def fit(self, width: int, ellipsis: str) -> Line:
-        """The line, with an ellipsis in the place of what is beyond the width in columns."""
+        """The line, cut to a width in columns, with an ellipsis for the rest."""
         if self.cells <= width:
             return self
         kept = next(_chopped(self.plain, width - cells(ellipsis)))
         return self.cut(0, len(kept)).append(ellipsis)
 
     def wrapped(self, width: int) -> Iterator[Line]:
-        """Lines that take at most so many columns; words that are longer are parted."""
+        """Lines of at most so many columns; longer words are split."""
         start = 0
         for stop in (*_breaks(self.plain, width), len(self.plain)):
             text = self.plain[start:stop]
@@ -78,12 +77,12 @@ class Line:
             start = stop
 
     def ansi(self, *, color: bool = True, links: bool = False) -> str:
-        """The text with the sequences that a terminal obeys."""
+        """The text with terminal sequences."""
         return "".join(_sequences(*part, color, links) for part in self.parts)
 
 
 def link_to(path: Path) -> str:
-    """The word of a style that makes a text a link to a file."""
+    """The style word that makes a text a link to a file."""
     return f"{_LINK}{path.absolute().as_uri()}"
 
 
@@ -99,7 +98,7 @@ def _sequences(text: str, style: str, color: bool, links: bool) -> str:
 
 
 def _breaks(text: str, width: int) -> Iterator[int]:
-    """The characters with which a new line begins."""
+    """The indexes at which new lines begin."""
     column = 0
     for match in re.finditer(_WORD, text):
         start, word = match.start(), match[0]
@@ -117,7 +116,7 @@ def _breaks(text: str, width: int) -> Iterator[int]:
 
 
 def _chopped(text: str, width: int) -> Iterator[str]:
-    """Pieces that take at most so many columns."""
+    """Pieces of at most so many columns."""
     start = column = 0
     for index, char in enumerate(text):
         size = cells(char)

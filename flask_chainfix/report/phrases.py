@@ -15,7 +15,7 @@ from flask_chainfix.model.rehearsal import RevisionSql
 
 
 def verdict(diagnosis: Diagnosis) -> str:
-    """Whether the chain is healthy, and if not, what is wrong with it."""
+    """One sentence: whether the chain is healthy, and if not, what is wrong with it."""
     graph, unplaced = diagnosis.snapshot.graph, diagnosis.snapshot.unplaced
     numbers: Counter[str] = Counter()
     for finding in errors_of(diagnosis.findings):
@@ -46,14 +46,14 @@ def verdict(diagnosis: Diagnosis) -> str:
 
 
 def _merges_well(diagnosis: Diagnosis) -> str:
-    """What a sound chain would still be after merges, in words that follow."""
+    """The clause about merges that keep a healthy chain healthy."""
     merges = diagnosis.snapshot.merges
     refs = [each.theirs.ref for each in merges if each.is_gate and not each.mine.ref]
     return f", also with {printable(listing(refs))} merged" if refs else ""
 
 
 def about_sql(scripts: Sequence[RevisionSql]) -> str:
-    """Where the SQL of new revisions comes from, as one sentence."""
+    """One sentence about where the SQL of new revisions comes from."""
     if not scripts:
         return "No revision is new."
     ran = f"{count(len(scripts), 'new revision')} ran in Alembic's offline mode, without a database"
@@ -61,7 +61,7 @@ def about_sql(scripts: Sequence[RevisionSql]) -> str:
 
 
 def changes_of(plan: Plan) -> Iterator[tuple[str, str, tuple[Reason, ...]]]:
-    """The changes of a plan: the revision, what becomes of it, and why."""
+    """The changes of a plan: the revision, its change, and the reasons."""
     for mend in plan.mends:
         yield mend.revision, mended(mend), mend.why
     for relink in plan.relinks:
@@ -75,17 +75,17 @@ def changes_of(plan: Plan) -> Iterator[tuple[str, str, tuple[Reason, ...]]]:
 
 
 def mended(mend: Mend) -> str:
-    """What a mend changes."""
+    """What a mend changes, in words."""
     before, after = parents_of(mend.before), parents_of(mend.after)
     if mend.part is Part.FILE:
         return f"{printable(mend.path.name)} is deleted"
-    # While an id stands twice, it does not tell which file is meant.
+    # A duplicate id does not say which file is meant.
     where = f" in {printable(mend.path.name)}" if mend.part is Part.ID else ""
     return f"{mend.part.value}{where}: {before} → {after}"
 
 
 def parents_of(parents: tuple[str, ...]) -> str:
-    """The parents of a revision in words."""
+    """The parents of a revision, in words."""
     return printable(", ".join(parents)) or "None"
 
 

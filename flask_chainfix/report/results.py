@@ -1,4 +1,4 @@
-"""What each command comes to: one frozen class for each, with what must be there not optional."""
+"""The result of each command: one frozen class each; required parts are not optional."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.errors import ChainFixError
 from flask_chainfix.common.remedies import Tools
 
-if TYPE_CHECKING:  # a command imports what its own result is made of
+if TYPE_CHECKING:  # each command imports the types of its own result
     from flask_chainfix.databases.facts import Facts
     from flask_chainfix.diagnosis.diagnosis import Diagnosis
     from flask_chainfix.model.databases import Backup, Move, MoveResult
@@ -30,14 +30,14 @@ _R = TypeVar("_R", bound="Result")
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """What every command comes to.
+    """The result of any command.
 
     Attributes:
         command: its name, ``check`` for example.
         tools: how to spell out commands for the user.
-        notices: what the user should know beside what the parts of the result say.
-        error: what stopped it, or what is wrong with its outcome.
-        exit_code: what the process exits with.
+        notices: notices for the user.
+        error: what stopped the command, or what is wrong with its outcome.
+        exit_code: the exit code of the process.
     """
 
     is_done: ClassVar[bool] = False
@@ -59,19 +59,19 @@ class Result:
 
 @dataclass(frozen=True, kw_only=True)
 class Failed(Result):
-    """A command that was stopped before it knew anything."""
+    """A command that was stopped before it had a result."""
 
     error: ChainFixError = field()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Proposed(Result):
-    """What is wrong, and what is to be done about it.
+    """The findings, and what to do about them.
 
     Attributes:
-        proposal: the findings, and a plan or what keeps it from being made.
-        commit: the commit that is checked out; ``""`` where there is none yet, and ``None`` without
-            Git, or where a repair leaves nothing to commit.
+        proposal: the findings, and a plan or an obstacle.
+        commit: the commit that is checked out; ``""`` if there is none yet; ``None`` without Git,
+            or if a repair leaves nothing to commit.
     """
 
     proposal: Proposal
@@ -88,10 +88,10 @@ class Checked(Proposed):
     """check: what is wrong, and what a repair would make of it.
 
     Attributes:
-        queue: how branches can land that have not yet; ``None`` where nobody has asked.
-        staged: whether the index was judged, not what lies on the disk.
-        unstaged: the files that lie otherwise on the disk than in the index, which was judged.
-        sql: what the revisions that others do not have would run; ``None`` where nobody has asked.
+        queue: how waiting branches can land; ``None`` if not asked for.
+        staged: whether the index was judged, not the files on disk.
+        unstaged: with ``staged``, the files that differ on disk from the index.
+        sql: the SQL of the revisions that others do not have; ``None`` if not asked for.
     """
 
     command: str = "check"
@@ -107,7 +107,7 @@ class Drawn(Result):
 
     Attributes:
         checked: what is wrong with it, and the plan.
-        theirs: the migrations that a Git revision has, which is compared; ``None`` for none.
+        theirs: the migrations of the Git revision to compare with; ``None`` for none.
         in_detail: whether what the migrations do to the schema has been read.
     """
 
@@ -123,7 +123,7 @@ class Drawn(Result):
 
 
 def notices_of(result: Result) -> tuple[str, ...]:
-    """All notices of a check, or of what stopped it."""
+    """All notices of a result, including those of its diagnosis."""
     known = result.diagnosis.notices if isinstance(result, Checked) else ()
     return (*known, *result.notices)
 
@@ -133,7 +133,7 @@ class BackedUp(Result):
     """backup.
 
     Attributes:
-        backups: the copies that were made.
+        backups: the backups that were made.
     """
 
     command: str = "backup"
@@ -142,14 +142,14 @@ class BackedUp(Result):
 
 @dataclass(frozen=True, kw_only=True)
 class Planning(Proposed):
-    """repair, rebase or move that has changed nothing: a plan, a refusal, or nothing to do.
+    """The plan of repair, rebase or move, a refusal, or nothing to do; nothing has changed yet.
 
     Attributes:
-        confirmation: what Alembic says of a chain that needs no repair.
-        rehearsal: what came of running the planned chain on a scratch database.
-        ways: the same for the way of each database that stands elsewhere.
-        backup: the copies of databases that were made before anything is changed.
-        asks: whether somebody decides about it, who has to see each line that would change.
+        confirmation: Alembic's confirmation of a chain that needs no repair.
+        rehearsal: the rehearsal of the planned chain on a scratch database.
+        ways: the rehearsals from the stamps of known databases.
+        backup: the backups that were made before any change.
+        asks: whether the user will be asked, and so must see each changed line.
     """
 
     command: str = "repair"
@@ -162,12 +162,12 @@ class Planning(Proposed):
 
 @dataclass(frozen=True, kw_only=True)
 class SquashPlan(Planning):
-    """squash that has changed nothing: what one migration would replace, and the proof.
+    """The plan of squash, and its proof; nothing has changed yet.
 
     Attributes:
-        replaced: the revisions that it replaces, base first; the last one keeps its id.
-        proofs: that the old chain and the new one make the same schema, a server each.
-        carry_over: what of the replaced migrations no schema shows.
+        replaced: the revisions to replace, base first; the last one keeps its id.
+        proofs: for each server, the proof that the old and the new chain make the same schema.
+        carry_over: operations of the replaced migrations that no schema shows.
     """
 
     command: str = "squash"
@@ -178,12 +178,12 @@ class SquashPlan(Planning):
 
 @dataclass(frozen=True, kw_only=True)
 class CatchUpPlan(Planning):
-    """catch-up that has changed nothing: a migration, or none where no database lacks anything.
+    """The plan of catch-up, empty if no database lacks anything; nothing has changed yet.
 
     Attributes:
-        databases: what each of them lacks, and in what else it differs.
-        left: what no migration is written for, and why.
-        states: from how many different states of databases the migration was run.
+        databases: what each database lacks, and other differences.
+        left: the differences that no migration is written for, and why.
+        states: the number of different database states from which the migration was run.
     """
 
     command: str = "catch-up"
@@ -194,7 +194,7 @@ class CatchUpPlan(Planning):
 
 @dataclass(frozen=True, kw_only=True)
 class PlanRehearsed(Result):
-    """What a rehearsal of a plan has come to, below the plan that has been shown."""
+    """The rehearsal of a plan, shown below the plan."""
 
     command: str = "rehearse"
     planning: Planning
@@ -206,12 +206,12 @@ class Repaired(Result):
     """repair, rebase, move or squash that has changed the files.
 
     Attributes:
-        planning: what was planned.
-        planned: the plan.
-        snapshot: the chain as it was, with where the databases stand by now.
-        confirmation: what Alembic says of the result.
-        journal: where the old contents of changed files are kept.
-        moves: what has become of the version rows of each database.
+        planning: the outcome of planning.
+        planned: its plan.
+        snapshot: the old chain, with the current state of the databases.
+        confirmation: Alembic's confirmation of the result.
+        journal: the journal with the old contents of changed files.
+        moves: the moves of the version rows of each database.
     """
 
     is_done: ClassVar[bool] = True
@@ -226,15 +226,15 @@ class Repaired(Result):
 
 @dataclass(frozen=True, kw_only=True)
 class UndoPlan(Result):
-    """undo that has changed nothing.
+    """The plan of undo; nothing has changed yet.
 
     Attributes:
-        snapshot: the chain as it is, and where the databases stand.
-        journal: the record of the repair that is taken back.
-        undoes: the command that has made it.
-        moves: the rows that are put back.
-        restored: the files that are put back.
-        deleted: the files that are deleted, because the repair made them.
+        snapshot: the current chain, and where the databases stand.
+        journal: the record of the repair to undo.
+        undoes: the command that made the repair.
+        moves: the rows to restore.
+        restored: the files to restore.
+        deleted: the files to delete, because the repair created them.
     """
 
     command: str = "undo"
@@ -248,10 +248,10 @@ class UndoPlan(Result):
 
 @dataclass(frozen=True, kw_only=True)
 class Undone(UndoPlan):
-    """undo that has put back files and rows; ``snapshot`` is the chain as it is by now.
+    """undo that has restored files and rows; ``snapshot`` is the restored chain.
 
     Attributes:
-        findings: what is wrong with that.
+        findings: the findings about the restored chain.
     """
 
     is_done: ClassVar[bool] = True
@@ -261,11 +261,11 @@ class Undone(UndoPlan):
 
 @dataclass(frozen=True, kw_only=True)
 class LockPlan(Result):
-    """lock that has changed nothing.
+    """The plan of lock; nothing has changed yet.
 
     Attributes:
         diagnosis: the chain.
-        edits: the files to write; none where all is as it should be.
+        edits: the files to write; none if everything is up to date.
     """
 
     command: str = "lock"
@@ -286,7 +286,7 @@ class Rehearsed(Result):
 
     Attributes:
         diagnosis: the chain that ran.
-        rehearsal: what came of that.
+        rehearsal: its rehearsal.
     """
 
     command: str = "rehearse"
@@ -299,7 +299,7 @@ class Explained(Result):
     """explain.
 
     Attributes:
-        explanations: of all kinds of findings, or of one of them.
+        explanations: the explanations of one or all kinds of findings.
     """
 
     command: str = "explain"
@@ -308,7 +308,7 @@ class Explained(Result):
 
 @dataclass(frozen=True, kw_only=True)
 class HookPlan(Result):
-    """hook that has changed nothing.
+    """The plan of hook; nothing has changed yet.
 
     Attributes:
         files: the hooks, jobs and checklists of the project.
@@ -326,13 +326,13 @@ class Hooked(HookPlan):
 
 
 class LastChange(NamedTuple):
-    """What the last repair, rebase or the like has changed, as its journal tells.
+    """The last repair, rebase or similar, from its journal.
 
     Attributes:
-        command: what it was, ``rebase`` for example.
+        command: the command, ``rebase`` for example.
         journal: the record.
-        edits: the files, as they were and as they are.
-        moves: the rows of databases that were moved with it.
+        edits: the files, before and after.
+        moves: the moves of version rows that belong to it.
     """
 
     command: str
@@ -343,13 +343,13 @@ class LastChange(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Analysed(Result):
-    """report: what graph draws, with what an analysis tells besides.
+    """report: the result of graph, with the rest of an analysis.
 
     Attributes:
         drawn: the chain as it is and as a repair would leave it.
-        change: what was changed last; ``None`` where nothing was.
-        hooks: what checks commits and requests to merge, or could.
-        versions: what is installed, each with its version.
+        change: the last change; ``None`` if there was none.
+        hooks: the hooks and CI jobs, existing and possible.
+        versions: the installed packages and their versions.
     """
 
     command: str = "report"

@@ -1,4 +1,4 @@
-"""SARIF 2.1.0, for code scanning: what is found, by which rule, and where."""
+"""SARIF 2.1.0 for code scanning."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ def _run(result: Result) -> dict[str, Any]:
         "version": version("flask-chainfix"),
         "rules": [_rule(rule, result.tools) for rule in explanations()],
     }
-    # Without its URI: where the project lies on this machine concerns nobody who reads this.
+    # Without its URI: readers do not need this machine's path to the project.
     root = {"description": {"text": "The directory in which the command was run."}}
     run: dict[str, Any] = {
         "tool": {"driver": driver},
         "invocations": [_invocation(result)],
         "originalUriBaseIds": {_ROOT: root},
     }
-    if isinstance(result, Checked):  # an empty list would say that all is well
+    if isinstance(result, Checked):  # an empty list would mean a healthy chain
         run["results"] = _results(result.diagnosis, result.tools)
     return run
 
@@ -65,7 +65,7 @@ def _results(diagnosis: Diagnosis, tools: Tools) -> list[dict[str, Any]]:
             "level": _LEVELS[finding.severity],
             "message": _message(finding.message, remedy_text(finding.hint, tools)),
             **_places(finding, directory),
-            # Not primaryLocationLineHash, which GitHub's own action adds, made from the lines.
+            # Not primaryLocationLineHash, which GitHub's own action computes from the lines.
             "partialFingerprints": {"fixchain/v1": fingerprint},
         }
         for finding, fingerprint in zip(findings, _fingerprints(findings, directory), strict=True)
@@ -108,16 +108,16 @@ def _stop(error: ChainFixError, tools: Tools) -> dict[str, Any]:
 
 
 def _message(what: str, remedy: str = "") -> dict[str, str]:
-    """A message in which no character is an order to a terminal or a placeholder of SARIF's."""
+    """A message with terminal control characters and SARIF placeholders escaped."""
     text = f"{what}. {remedy[:1].upper()}{remedy[1:]}." if remedy else f"{what}."
     return {"text": sarif_text(text)}
 
 
 # --- Places --------------------------------------------------------------------------------------
 def _places(finding: Finding, directory: Path) -> dict[str, Any]:
-    """The place to look at first, and the others as related ones.
+    """The first place as the location, and the others as related locations.
 
-    Faults of databases are in no file, and GitHub takes no result without one: they are put on
+    Findings about databases have no file, but GitHub rejects results without one: they point to
     ``env.py``, which names the databases.
     """
     env_py = Location(directory / "env.py", None)
@@ -145,9 +145,9 @@ def _artifact(path: Path) -> dict[str, str]:
 
 # --- Fingerprints --------------------------------------------------------------------------------
 def _fingerprints(findings: Sequence[Finding], directory: Path) -> list[str]:
-    """What tells each finding from all others, and is the same in every run and on every machine.
+    """A fingerprint for each finding, the same in every run and on every machine.
 
-    Findings of one rule about the same revisions are numbered, in the order of their texts.
+    Findings of one rule about the same revisions are numbered in the order of their texts.
     """
 
     def text(index: int) -> tuple[str, list[tuple[str, int]]]:
@@ -164,7 +164,7 @@ def _fingerprints(findings: Sequence[Finding], directory: Path) -> list[str]:
 
 
 def _identity(finding: Finding, directory: Path) -> str:
-    """A hash of the code and the revisions, or the files where a finding is about no revision."""
+    """A hash of the code and the revisions, or of the files if there is no revision."""
     files = {Path(os.path.relpath(place.path, directory)).as_posix() for place in finding.locations}
     about = [finding.code, *(finding.revisions or sorted(files))]
     return sha256(json.dumps(about).encode()).hexdigest()[:32]

@@ -1,1 +1,1 @@
-"""Linking bases and heads: what must run first, what ranks the rest, the strategies."""
+"""Link bases and heads: proofs of order, ranking, and the strategies."""

@@ -1,4 +1,4 @@
-"""What a strategy is asked to do, and the chain while it is being relinked."""
+"""The task of a strategy, and the chain while it is being relinked."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ _NAMED = 3  # proofs that are spelled out with one link
 
 @dataclass(frozen=True)
 class Task:
-    """What a strategy has to do.
+    """The task of a strategy.
 
     Attributes:
-        original: the chain as it is on the disk.
+        original: the chain on disk.
         snapshot: the chain with the parents that the user has attached.
         lineages: which bases and heads of ``snapshot`` belong together.
         proof: what the schema proves about the order.
         graph: the chain of ``snapshot``, in which a revision also requires what is ``before`` it.
-        ordering: what decides where nothing is proven.
-        bases_to_link: the bases that are to get a parent.
-        root_is_wish: whether the user chose the base that stays.
-        databases: what has run where, of which nothing must come to be above what has not.
-        decided: the order that this asks of one line.
-        heads_stay: whether several heads are left as they are, and only bases are linked.
+        ordering: decides the order where nothing is proven.
+        bases_to_link: the bases that get a parent.
+        root_is_wish: whether the user chose the base to keep.
+        databases: what has run in each database; it must not end up above what has not run.
+        decided: the order that the databases require of one line.
+        heads_stay: whether to keep several heads, and link only bases.
     """
 
     original: Facts
@@ -54,12 +54,12 @@ class Task:
 
     @cached_property
     def branches(self) -> Branches:
-        """Which revisions stand on branches that nothing has merged yet."""
+        """Which revisions are on branches that are not merged yet."""
         return Branches(self.snapshot.graph, self.lineages.by_revision)
 
     @property
     def before(self) -> Mapping[str, tuple[str, ...]]:
-        """For each revision those that must run before it, though no header says so."""
+        """For each revision, the ones that must run before it although no header says so."""
         before = dict(self.proof.before)
         for pair in self.decided:
             before[pair.after] = (*before.get(pair.after, ()), pair.before)
@@ -67,7 +67,7 @@ class Task:
 
     @property
     def links_something(self) -> bool:
-        """Whether there are bases or heads to link; otherwise only the order is at fault."""
+        """Whether there are bases or heads to link; otherwise only the order is wrong."""
         of_heads = [self.lineages.by_revision[head] for head in self.snapshot.graph.heads]
         return bool(self.bases_to_link) or len(set(of_heads)) < len(of_heads)
 
@@ -80,12 +80,12 @@ class Links:
         self.reasons: dict[str, list[Reason]] = {}
 
     def relink(self, revision: str, parents: tuple[str, ...], *why: Reason) -> None:
-        """Give a revision other parents."""
+        """Give a revision new parents."""
         self.parents[revision] = parents
         self.reasons.setdefault(revision, []).extend(why)
 
     def drop_redundant_parents(self, before: Graph, now: Graph) -> None:
-        """Take out parents that have come to lie below another parent of the same revision."""
+        """Remove parents that are now ancestors of another parent of the same revision."""
         for revision, parents in dict(self.parents).items():
             dropped = [
                 parent
@@ -125,12 +125,12 @@ class Draft(Links):
             self.reasons[revision] = [Reason("pin", f"--attach {revision}={parent}")]
 
     def relink(self, revision: str, parents: tuple[str, ...], *why: Reason) -> None:
-        """Give a revision other parents, so that the chain as it is now is another one."""
+        """Give a revision new parents, which changes the current graph."""
         super().relink(revision, parents, *why)
         self._linked = None
 
     def _graph(self) -> Graph:
-        """The chain as it is now, with what is proven."""
+        """The chain with its current links and the proven order."""
         graph = self.linked().with_evidence(self._task.before)
         if graph.cycles:
             raise CannotPlan(
@@ -144,7 +144,7 @@ class Draft(Links):
         """The finished plan.
 
         Raises:
-            CannotPlan: dependencies run against the new links.
+            CannotPlan: dependencies contradict the new links.
             UnsafeForDatabases: a known database would skip revisions.
         """
         self.put_branches_in_order()
@@ -163,11 +163,11 @@ class Draft(Links):
         return Plan(strategy, relinks, new_revisions, tuple(order))
 
     def put_branches_in_order(self) -> None:
-        """Move branches that stay apart above what they need on other branches.
+        """Move separate branches above the revisions that they need on other branches.
 
-        Alembic may run them in any order. Branches that a merge point joined long ago stay as they
-        are while there is something new to link: what ran there has run. So do they where Alembic's
-        own order suits them.
+        Alembic may run separate branches in any order. Branches that are already merged stay
+        unchanged as long as there is something new to link, because they have already run, and
+        whenever Alembic's own order is right.
         """
         runs_before = None
         links, proof = self._task.links_something, self._task.proof
@@ -189,13 +189,13 @@ class Draft(Links):
         return order is not None and order[first] < order[second]
 
     def linked(self) -> Graph:
-        """The chain as it is now, without what is only proven."""
+        """The chain with its current links, without the proven order."""
         if self._linked is None:
             self._linked = self._task.snapshot.relinked(self.parents)
         return self._linked
 
     def _add_proofs(self, graph: Graph) -> None:
-        """Add to each new link the reasons that the schema and databases give for it."""
+        """Add the reasons from the schema and databases to each new link."""
         snapshot, named, pairs = self._task.snapshot, Counter[str](), set()
         proofs: list[tuple[tuple[str, str], Callable[[], Reason], int]] = [
             (
@@ -228,7 +228,7 @@ class Draft(Links):
 
 
 def reasons_for_base(task: Task) -> tuple[Reason, ...]:
-    """Why an extra base is linked to something at all."""
+    """Why an extra base gets a parent at all."""
     root = task.ordering.root
     size = len(task.graph.descendants([root])) - 1 if root is not None else 0
     why = "as --root says" if task.root_is_wish else f"with {size:,} descendants the most"
@@ -236,7 +236,7 @@ def reasons_for_base(task: Task) -> tuple[Reason, ...]:
 
 
 def several_branches(task: Task, bases: list[str]) -> CannotPlan:
-    """The refusal to choose between branches that stand apart on purpose."""
+    """The refusal to choose between intentionally separate branches."""
     heads = ", ".join(sorted(task.graph.heads))
     return CannotPlan(
         f"{', '.join(bases)} could follow any of several branches that are kept apart by branch"

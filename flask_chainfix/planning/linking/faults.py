@@ -1,4 +1,4 @@
-"""Faults that a planned chain would have: which of them stop a plan, and the ways out."""
+"""Faults that a planned chain would have: which of them stop a plan, and the remedies."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from flask_chainfix.diagnosis.rules.schema_order import GUARD, spots
 from flask_chainfix.model.findings import Finding
 from flask_chainfix.model.plans import Wishes
 
-# What relinking is for: at the end none of it may be left.
+# The faults that relinking must remove.
 _OF_THE_ORDER = frozenset({"FC101", "FC102"})
 _LINK = "then link the chain"
 
@@ -26,10 +26,10 @@ _LINK = "then link the chain"
 def refuse_faults(
     before: Facts, left: Sequence[Finding], wishes: Wishes, again: str = REPAIR
 ) -> None:
-    """Stop where a plan would leave a fault.
+    """Refuse a plan that would leave a fault.
 
     Raises:
-        CannotPlan: one that no upgrade runs into anyway, and that the user does not accept.
+        CannotPlan: the fault does not already stop every upgrade, and the user does not accept it.
     """
     old = _old_faults(before, left)
     for fault in left:
@@ -43,7 +43,7 @@ def refuse_faults(
 
 
 def _old_faults(before: Facts, left: Iterable[Finding]) -> set[tuple[str, tuple[str, ...]]]:
-    """The faults that one upgrade of the chain as it is runs into: their codes and revisions."""
+    """The faults that an upgrade of the current chain hits: their codes and revisions."""
     joined = {
         fault.about
         for fault in left
@@ -58,7 +58,7 @@ def _old_faults(before: Facts, left: Iterable[Finding]) -> set[tuple[str, tuple[
 
 
 def new_faults(before: Facts, after: Facts) -> list[Finding]:
-    """The errors of links and schema that a chain would have and has not now."""
+    """The errors of links and schema that a chain would newly have."""
     old, new = (diagnose(each, Family.CHAIN, Family.SCHEMA) for each in (before, after))
     known = {fault.about for fault in old}
     return [fault for fault in errors_of(new) if fault.about not in known]
@@ -70,9 +70,9 @@ def with_places(fault: Finding) -> str:
     return f"{fault.message} ({', '.join(places)})" if places else fault.message
 
 
-# --- How two revisions that make or drop the same thing come into one chain that runs -------------
+# --- Remedies for two revisions that make or drop the same object ---------------------------------
 def _ways_out(snapshot: Facts, fault: Finding, wishes: Wishes, again: str) -> Remedy:
-    """What to do about a fault that a planned chain would have; ``again`` plans once more."""
+    """The remedy for a fault of a planned chain; ``again`` is the command to plan again."""
     if fault.code not in codes_of(Family.SCHEMA):
         text = "say where the revisions belong; the help lists the options"
         return way(text, "{fixchain} repair --help")
@@ -89,7 +89,7 @@ def _ways_out(snapshot: Facts, fault: Finding, wishes: Wishes, again: str) -> Re
 
 
 def _ways_to_keep_both(snapshot: Facts, fault: Finding, again: str) -> Remedy:
-    """To have both sides: what others have stays, and so does what has run without the other."""
+    """The remedy of keeping both sides: published and already applied revisions stay."""
     sides, then = fault.revisions, (again, "{alembic} upgrade head")
     others = _having_one(published_in(snapshot), sides)
     known = _having_one(applied_in(snapshot), sides)
@@ -112,7 +112,7 @@ def _ways_to_keep_both(snapshot: Facts, fault: Finding, again: str) -> Remedy:
     apart = {*graph.required([side]), *graph.descendants([side])} - graph.required([other])
     down = [name for name in graph.order if name in apart & database.revisions]
     if snapshot.databases.anew or are_tied(graph, down):
-        # Of what depends on others, Alembic's downgrade takes down more, or leaves odd rows.
+        # With dependencies, Alembic downgrades more, or leaves wrong rows.
         first = way(f"{why}downgrade {listing(down)} in {database.name}, then {edit}")
     else:
         files, bind = map(snapshot.file, down), database.status.bind
@@ -127,7 +127,7 @@ def _ways_to_keep_both(snapshot: Facts, fault: Finding, again: str) -> Remedy:
 
 
 def _having_one(known: Iterable[Applied], sides: Collection[str]) -> dict[str, list[Applied]]:
-    """Of each side, those that have it without the other."""
+    """For each side, the databases that have it without the other."""
     alone: dict[str, list[Applied]] = {side: [] for side in sides}
     for each in known:
         have = each.revisions.intersection(sides)
@@ -143,7 +143,7 @@ def _place_of(snapshot: Facts, fault: Finding, revision: str) -> str:
 
 
 def _accepting(snapshot: Facts, fault: Finding, command: str) -> Remedy:
-    """To have the chain as it is; an upgrade that runs both stops there all the same."""
+    """The remedy of accepting the fault; an upgrade that runs both sides still stops there."""
     known = [each.revisions for each in applied_in(snapshot) if each.revisions]
     if not all(revisions.issuperset(fault.revisions) for revisions in known):
         return Remedy()

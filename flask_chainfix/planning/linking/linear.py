@@ -1,14 +1,14 @@
 """One line: branch after branch is moved on top of the one that landed before it.
 
 The chain is taken head by head. The first head stays as it is, with everything below it. Each
-further head brings a *block*: what is below it and not yet below the tip. One link of the block,
-the topmost that leads out of it, is turned to the tip; then all that is above that link runs
-after everything placed before, and whatever ran before a revision still does. On a forest with h
-heads that rewrites h - 1 files, and less is impossible: in a chain every revision but the last is
-followed by exactly one other, so each head but one needs a file that now names it.
+further head adds a *block*: its ancestors that are not yet below the tip. The topmost link that
+leads out of the block is redirected to the tip. Everything above that link then runs after
+everything placed before, and whatever ran before a revision still does. On a forest with h heads
+this rewrites h - 1 files, which is the minimum: in a line, every revision but the last has exactly
+one child, so for each head but one, a file must change to name it.
 
-Where branches need each other, no branch can go on top as a whole. Then each one goes on as far as
-it can, and the rest of it waits for what it needs.
+If branches need each other, no branch can go on top as a whole. Then each branch is placed as far
+as possible, and the rest of it waits for what it needs.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class _Linear:
         self._graph = task.graph
         self._draft = Draft(task)
         self._placed: set[str] = set()
-        # Sets of revisions that are asked for at every step are the bits of a number.
+        # Sets of revisions that are queried at every step are bit masks.
         self._bits = {name: 1 << number for name, number in task.graph.position.items()}
         self._placed_bits = 0
         self._tips: dict[Lineage, str] = {}
@@ -50,7 +50,7 @@ class _Linear:
         self._below = self._below_each()
 
     def _needs_of_each(self) -> Mapping[str, int]:
-        """What must run right before each revision, of all that can be moved, as bits."""
+        """For each revision, the movable ones that must run right before it, as bits."""
         movable = self._graph.ancestors(self._heads)
         needs: dict[str, int] = {}
         for revision in self._graph.order:
@@ -79,7 +79,7 @@ class _Linear:
         return self._draft.plan("linear")
 
     def _link_bases_below_labelled_branches(self) -> None:
-        """Link the bases that no head led to: only branches with labels of their own follow."""
+        """Link the bases below labelled branches only, which no head has reached."""
         bases = [base for base in self._graph.bases if base in self._task.bases_to_link]
         left = [base for base in bases if base not in self._placed]
         if left and self._task.lineages.main in self._tips:
@@ -88,13 +88,13 @@ class _Linear:
             raise several_branches(self._task, left)
 
     def _heads_in_order(self) -> Iterator[str]:
-        """The heads as a walk from the bases meets them, so that branches stay whole."""
+        """The heads in the order of a walk from the bases, so that branches stay contiguous."""
         bases = sorted(
             self._graph.bases,
             key=lambda base: (base != self._ordering.root, self._ordering.ranks[base]),
         )
         pending, seen = bases[::-1], set()
-        # What the user has attached to a parent follows it directly; the others go on top.
+        # Revisions attached by the user follow their parent directly; the others go on top.
         attached, ranks = self._ordering.attached, self._ordering.ranks
         while pending:
             revision = pending.pop()
@@ -109,18 +109,18 @@ class _Linear:
             )
 
     def _next_tip(self, waiting: list[str]) -> str:
-        """The first head whose whole branch can go on top; else the top of a part that can."""
+        """The first head whose whole branch can go on top; otherwise the top of such a part."""
         tips = []
         for head in waiting:
             tops = self._tops(head)
             if head in tops and self._fits(head, whole=True):
                 return head
             tips += [(top, top == head) for top in tops]
-        tips.sort(key=lambda tip: not tip[1])  # where nothing fits, linking the first says why
+        tips.sort(key=lambda tip: not tip[1])  # if nothing fits, linking the first raises the error
         return next((tip for tip, whole in tips if self._fits(tip, whole=whole)), tips[0][0])
 
     def _tops(self, head: str) -> list[str]:
-        """The tops of what can go on of a head's branch: all they need is placed, or below them."""
+        """The tops of placeable parts of a head's branch: what they need is placed or below."""
         parents, waits = self._graph.parents, dict[str, int]()
         for revision in self._block(head, self._placed):
             needed = self._needs[revision]
@@ -132,7 +132,7 @@ class _Linear:
         return [revision for revision in able if revision not in followed]
 
     def _fits(self, tip: str, *, whole: bool) -> bool:
-        """Whether something in the tip's block can be linked to what is placed."""
+        """Whether a revision of the tip's block can be linked to the placed ones."""
         lineage = self._task.lineages.by_revision[tip]
         under = self._under.get(lineage, set())
         block = self._block(tip, under)
@@ -143,7 +143,7 @@ class _Linear:
         return whole and self._task.bases_to_link.isdisjoint(block)
 
     def _block(self, tip: str, outside: set[str]) -> list[str]:
-        """What is at or below the tip and not outside, each behind its parents."""
+        """The tip and its ancestors that are not outside, parents first."""
         block = self._graph.ancestors([tip], outside=outside)
         return sorted(block, key=self._graph.position.__getitem__)
 
@@ -170,7 +170,7 @@ class _Linear:
         self._tips[lineage] = tip
 
     def _bases(self, block: list[str], under: set[str]) -> list[str]:
-        """The bases of a block to be linked; joined ones only where nothing else can be turned."""
+        """The bases of a block to link; joined bases only if nothing else can be redirected."""
         bases = [revision for revision in block if revision in self._task.bases_to_link]
         if bases or self._exits(block, under):
             return bases
@@ -204,10 +204,10 @@ class _Linear:
         self._draft.relink(link, (tip, *kept), *self._why_after(link, branch_point))
 
     def _exits(self, block: list[str], under: set[str]) -> list[str]:
-        """The revisions of a block that lead out of it and can be turned elsewhere.
+        """The revisions of a block with a parent outside that can be redirected.
 
-        Not those that the user has attached, and not those with which labelled branches begin:
-        where these stand says what their labels mean.
+        Excludes revisions that the user attached, and the starts of labelled branches, whose place
+        gives the label its meaning.
         """
         lineages = self._task.lineages.by_revision
         return [
@@ -246,7 +246,7 @@ class _Linear:
 
 
 def _lineages_to_link(task: Task) -> set[Lineage | None]:
-    """The lineages that are not one chain yet: with several heads, or bases to link."""
+    """The lineages that are not linear yet: with several heads, or bases to link."""
     heads = Counter(task.lineages.by_revision[head] for head in task.graph.heads)
     several: set[Lineage | None] = {lineage for lineage, number in heads.items() if number > 1}
     return several | ({task.lineages.main} if task.bases_to_link else set())

@@ -1,4 +1,4 @@
-"""Branches stay beside each other, and one merge revision joins their heads."""
+"""Keep branches parallel, and join their heads with one merge revision."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from flask_chainfix.planning.linking.draft import Draft, Task, reasons_for_base,
 
 
 def merge(task: Task) -> Plan:
-    """Attach each extra base to the chain of the base that stays, then merge the heads."""
+    """Attach each extra base to the chain of the base to keep, then merge the heads."""
     draft = Draft(task)
     _attach_bases(task, draft)
     draft.put_branches_in_order()
@@ -35,9 +35,9 @@ def merge(task: Task) -> Plan:
 
 
 def _attach_bases(task: Task, draft: Draft) -> None:
-    """Put each extra base on a revision that every database with that base has run, too.
+    """Put each extra base on a revision that every database with that base has also run.
 
-    One base can carry the next, so those for which there is no such place yet wait for others.
+    A base can be the place for another one, so bases without a place yet wait for others.
     """
     graph, root = task.graph, task.ordering.root
     if not task.bases_to_link or root is None:
@@ -60,7 +60,7 @@ def _attach_bases(task: Task, draft: Draft) -> None:
 def _place_for(
     task: Task, root: str, family: set[str], base: str
 ) -> tuple[str, tuple[Reason, ...]] | None:
-    """The parent that an extra base gets, and why; ``None`` where there is no safe one."""
+    """The parent for an extra base, and why; ``None`` if no parent is safe."""
     graph = task.graph
     above = graph.descendants([base])
     if not family.isdisjoint(above):  # a merge point has joined them
@@ -84,16 +84,16 @@ def _place_for(
 
 
 def _is_safe(task: Task, base: str, parent: str) -> bool:
-    """Whether every database that has run a base has also run what would be its parent."""
+    """Whether every database that has run a base has also run its new parent."""
     return all(
         parent in database.revisions for database in task.databases if base in database.revisions
     )
 
 
 def _longest_branch(task: Task, family: set[str], base: str, places: list[str]) -> str:
-    """The place that is furthest above the base that stays; among equals the latest.
+    """The place that is furthest above the base to keep; among equals the latest.
 
-    If there is one below which all stands that the extra base and what is above it need, no other.
+    Places that are above everything that the extra base and its descendants need come first.
     """
     graph = task.graph
     above = graph.descendants([base])
@@ -125,9 +125,9 @@ def _no_place(task: Task, base: str) -> UnsafeForDatabases:
 def _merge_revisions(
     task: Task, graph: Graph, heads: list[str], new_ids: NewIds
 ) -> Iterator[NewRevision]:
-    """The revisions that join heads: a single one, if Alembic can upgrade to that.
+    """The revisions that join heads: a single one, if Alembic can upgrade to it.
 
-    Where one of three requires another it cannot, and to one that joins two it always can.
+    Alembic cannot if one of three heads requires another; it always can with two heads.
     """
     parents = tuple(sorted(heads, key=task.ordering.ranks.__getitem__))
     location = task.snapshot.version_location(task.snapshot.file(parents[0]).path)

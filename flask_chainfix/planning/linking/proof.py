@@ -1,4 +1,4 @@
-"""What the migrations do proves that one revision must run before another."""
+"""Proofs from the schema that one revision must run before another."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _NAMED = 3  # contradictory operations that a message spells out
 
 @dataclass(frozen=True)
 class Proof:
-    """What must run before what, beyond what the headers say.
+    """The proven order of revisions beyond the headers.
 
     Attributes:
         precedences: the proven pairs.
-        before: for each revision those that must run before it.
-        suited: the pairs of merged branches that run in this order anyway, as Alembic upgrades.
-        graph: the chain with what is proven.
+        before: for each revision, the ones that must run before it.
+        suited: the pairs of merged branches that Alembic upgrades in this order anyway.
+        graph: the chain with the proven order.
     """
 
     graph: Graph
@@ -42,13 +42,13 @@ class Proof:
 def prove(original: Facts, snapshot: Facts, lineages: Lineages, wishes: Wishes) -> Proof:
     """Find out what the schema proves about the order of the revisions of each lineage.
 
-    What one upgrade runs already, in whatever order, is no business of a plan: it stops none, and
-    is put in order only where Alembic's own order does not do. What is only probable (an operation
-    under a condition, say) is taken as proven as long as it contradicts nothing; so is what the
-    user ignores or accepts, of branches that have to be put in some order.
+    Revisions that a single upgrade already runs do not stop a plan; they are reordered only if
+    Alembic's own order is wrong. Probable evidence (such as a conditional operation) counts as
+    proven as long as it contradicts nothing. So do faults that the user ignores or accepts, if
+    their branches have to be put in some order.
 
     Raises:
-        CannotPlan: what is proven contradicts the chain, the user's wishes, or itself.
+        CannotPlan: the proofs contradict the chain, the user's wishes, or each other.
     """
     tolerated = "FC201" in {*snapshot.environment.settings.ignore, *wishes.accept}
     certain, suited, probable = _classified(original, snapshot, lineages, tolerated=tolerated)
@@ -80,7 +80,7 @@ def prove(original: Facts, snapshot: Facts, lineages: Lineages, wishes: Wishes) 
 def _classified(
     original: Facts, snapshot: Facts, lineages: Lineages, *, tolerated: bool
 ) -> tuple[list[Precedence], list[Precedence], list[Precedence]]:
-    """What a plan has to see to, what Alembic's own order sees to, and what is only probable."""
+    """The precedences for a plan, those that Alembic's own order satisfies, and probable ones."""
     evidence, old = snapshot.evidence, original.evidence
     certain: list[Precedence] = []
     suited: list[Precedence] = []
@@ -103,7 +103,7 @@ def _classified(
 
 
 def _before_recreation(evidence: Evidence) -> Iterator[Precedence]:
-    """The drops that must run before something that is there is created again."""
+    """The drops that must run before an existing object is created again."""
     for key in sorted(evidence.contested, key=str):
         makers = evidence.creators.get(key, ())
         for maker in makers:
@@ -111,7 +111,7 @@ def _before_recreation(evidence: Evidence) -> Iterator[Precedence]:
             drops = evidence.droppers.get(key, ())
             beside = [each for each in drops if not _runs_before(evidence, maker, each)]
             if len(beside) != 1 or maker.tolerant or beside[0].revision == maker.revision:
-                continue  # of several drops, any may be the one
+                continue  # any of several drops may be the right one
             there = any(_runs_before(evidence, each, beside[0]) for each in below)
             if there and not _runs_before(evidence, beside[0], maker):
                 yield Precedence(beside[0], maker, "create")
@@ -122,7 +122,7 @@ def _runs_before(evidence: Evidence, first: Touch, second: Touch) -> bool:
 
 
 def _is_decisive(evidence: Evidence, precedence: Precedence) -> bool:
-    """Whether a chain against it is certain to fail."""
+    """Whether a chain that violates the precedence is certain to fail."""
     before, after = precedence.before, precedence.after
     if not precedence.certain:
         return False
@@ -168,7 +168,7 @@ def _contradiction(
 
 
 def schema_reason(snapshot: Facts, precedence: Precedence) -> Reason:
-    """Why one revision goes after another by what they do, with both places."""
+    """The reason from the schema why one revision goes after another, with both places."""
     before, after, ending = precedence
     first, second = (f"{snapshot.file(each.revision).name}:{each.line}" for each in (before, after))
     what = f"{before.object.kind.value} {before.object.spelled}"

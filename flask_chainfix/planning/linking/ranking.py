@@ -1,4 +1,4 @@
-"""The base that stays, and a rank for what nothing else orders: Git, then dates, then names."""
+"""The base to keep, and a rank for revisions without other order: Git, then dates, then names."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ _NOT_LANDED = sys.maxsize
 
 @dataclass(frozen=True, order=True)
 class Rank:
-    """Where a revision goes among those that nothing else orders; smaller runs earlier.
+    """The rank of a revision if nothing else decides its order; smaller runs earlier.
 
-    What is not committed yet comes behind what is, and what has no date behind what has one.
+    Uncommitted revisions come after committed ones, and undated ones after dated ones.
 
     Attributes:
         landed: the place of the commit that first added its file.
-        undated: whether it has no ``Create Date`` that counts.
-        date: that date, aware.
+        undated: whether it has no usable ``Create Date``.
+        date: that date, timezone-aware.
         file_name: the name of its file.
-        landing: the commit that first added its file; ``None`` where none has.
-        older_than: the base than which its ``Create Date`` is older, and so does not count.
+        landing: the commit that first added its file; ``None`` if there is none.
+        older_than: the base that is newer than its ``Create Date``, which is therefore ignored.
     """
 
     landed: int
@@ -87,10 +87,10 @@ def rank_of(file: MigrationFile, history: History) -> Rank:
 
 @dataclass(frozen=True)
 class Ordering:
-    """All that decides an order.
+    """Everything that decides an order.
 
     Attributes:
-        root: the base that stays; ``None`` for a chain without bases.
+        root: the base to keep; ``None`` for a chain without bases.
         ranks: the rank of each revision.
         attached: parents that the user has chosen, by revision.
     """
@@ -100,7 +100,7 @@ class Ordering:
     attached: Mapping[str, str]
 
     def explain(self, revision: str, predecessor: str) -> Reason:
-        """Why ``revision`` goes above ``predecessor``, where only rank says so."""
+        """Why ``revision`` goes above ``predecessor`` if only the rank decides."""
         return self.ranks[revision].why_later(self.ranks[predecessor], predecessor)
 
 
@@ -114,9 +114,9 @@ def arrange(  # noqa: PLR0913  (all that an order depends on)
     databases: Sequence[Applied],
     once_linked: frozenset[str],
 ) -> Ordering:
-    """Choose the base that stays, and rank all revisions.
+    """Choose the base to keep, and rank all revisions.
 
-    A ``Create Date`` older than that of the base that stays is a placeholder.
+    A ``Create Date`` earlier than that of the base to keep is taken for a placeholder.
     """
     ranks = {revision: rank_of(snapshot.file(revision), history) for revision in graph}
     root = wishes.root or _base_that_stays(lineages, graph, ranks, databases, once_linked)
@@ -140,10 +140,10 @@ def _base_that_stays(
 ) -> str | None:
     """The base with the most descendants; among equals the one that landed first.
 
-    What has lost its parents was no base, and stays only where nothing else is one; nor does what
-    came later than another base by its date, and by Git or the number in its name. A base that
-    depends on what is above another base cannot stay below it, and none can that is missing in a
-    database which has run another one.
+    A revision that has lost its parents is only kept as the base if there is no other. So is one
+    that is later than another base by its date and by Git or the number in its name. A base cannot
+    be kept if it depends on a revision above another base, or if a database has run another base
+    without it.
     """
     bases = lineages.bases
     have = [database.revisions.intersection(bases) for database in databases]
@@ -162,7 +162,7 @@ def _base_that_stays(
 
 
 def _came_later(rank: Rank, other: Rank) -> bool:
-    """Whether a revision is later by its date, and by Git or the number in its name."""
+    """Whether a revision is later by its date and by Git or the number in its name."""
     if rank.undated or other.undated or rank.date <= other.date:
         return False
     if rank.landed != other.landed:
@@ -172,10 +172,10 @@ def _came_later(rank: Rank, other: Rank) -> bool:
 
 
 def parse_date(text: str) -> datetime | None:
-    """Read a date as Alembic writes it (ISO 8601 with a blank); without a zone it is UTC.
+    """Parse a date as Alembic writes it (ISO 8601 with a space); the default zone is UTC.
 
     Returns:
-        An aware datetime; ``None`` for what is no date, such as ``2024-12-XX``.
+        An aware datetime; ``None`` for an invalid date such as ``2024-12-XX``.
     """
     try:
         date = datetime.fromisoformat(text.strip())

@@ -1,6 +1,6 @@
-"""Plans that would make a known database skip a revision, or run one again, are refused.
+"""Refuse plans that would make a known database skip a revision, or run one again.
 
-What the main branch and releases have counts like a database that nobody here can ask.
+The main branch and releases count like databases that cannot be read from here.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ _UPGRADE_FIRST = way(
 
 
 class DecidedPair(NamedTuple):
-    """A pair of revisions whose order in one line a database has decided.
+    """A pair of revisions whose order in one line is decided by a database.
 
     Attributes:
         database: the database.
-        before: what it has run.
-        after: what it has not.
-        alone: whether it is one of the app's own, and nothing else that is known asks the same.
+        before: the revision that it has run.
+        after: the revision that it has not run.
+        alone: whether the database is one of the app's own, and no other requires the same order.
     """
 
     database: Applied
@@ -46,7 +46,7 @@ class DecidedPair(NamedTuple):
     alone: bool = False
 
     def reason(self) -> Reason:
-        """Why one goes before the other."""
+        """Why the one goes before the other."""
         database = self.database
         kind = "published" if database.published else "database"
         told = f"{database.name} {database.has} {self.before}, and not {self.after}"
@@ -56,7 +56,7 @@ class DecidedPair(NamedTuple):
 
 
 class Branches:
-    """Which revisions stand on branches that nothing has merged yet."""
+    """Which revisions are on branches that are not merged yet."""
 
     def __init__(self, graph: Graph, lineages: Mapping[str, Lineage]) -> None:
         self._graph = graph
@@ -66,7 +66,7 @@ class Branches:
     def apart(self, one: str, other: str) -> bool:
         """Whether a single line would have to put one of two revisions below the other.
 
-        What a merge point has joined stays as it is, and so may have run in any order.
+        Merged branches stay unchanged, and so may have run in any order.
         """
         if self._lineages[one] is not self._lineages[other]:
             return False
@@ -82,7 +82,7 @@ class Branches:
 def decided_pairs(
     graph: Graph, branches: Branches, databases: Sequence[Applied]
 ) -> tuple[DecidedPair, ...]:
-    """The order that databases ask of a single line."""
+    """The order that databases require of a single line."""
     pairs: dict[tuple[str, str], DecidedPair] = {}
     for database in databases:
         have = database.revisions.intersection(graph.named_parents)
@@ -102,7 +102,7 @@ def decided_pairs(
 
 
 def disagreement(graph: Graph, branches: Branches, databases: Sequence[Applied]) -> str:
-    """Two databases that have gone different ways, and how; ``""`` where there are none."""
+    """A sentence about two databases that require opposite orders; ``""`` if there are none."""
     for one in decided_pairs(graph, branches, databases):
         for other in databases:
             if one.before in other.revisions:
@@ -131,16 +131,17 @@ def refuse_unsafe(
     databases: Sequence[Applied],
     ways: Callable[[Applied], Remedy] = _ways_to_repair,
 ) -> None:
-    """Stop where a chain would make databases skip revisions that they do not skip yet.
+    """Refuse a chain that would make databases newly skip revisions.
 
     Args:
-        graph: the chain as it would be.
-        now: the chain as it is.
-        databases: what has run where.
-        ways: what can be done about one of them.
+        graph: the planned chain.
+        now: the current chain.
+        databases: what has run in each database.
+        ways: returns the remedy for a database.
 
     Raises:
-        UnsafeForDatabases: what has not run in a database would come to be below what has.
+        UnsafeForDatabases: a revision that a database has not run would end up below one that it
+            has run.
     """
     for database in databases:
         have = database.revisions.intersection(graph.named_parents)
@@ -160,20 +161,20 @@ def refuse_unsafe(
             )
 
 
-# --- What a mend would have a database take for done ---------------------------------------------
-# Where a parent is missing, or links run in a members, it is not known what a database that has run
-# the revision has run below it. A mend that puts the revision on another one says that this has run
-# there as well; if it has not, Alembic would never run it.
+# --- Revisions that a mend would mark as run -----------------------------------------------------
+# If a parent is missing, or links form a cycle, it is unknown what a database that has run the
+# revision has run below it. A mend that gives the revision a parent marks that parent as run; if it
+# has not run, Alembic would never run it.
 
 
 def refuse_unproven(before: Facts, after: Facts, mends: Sequence[Mend]) -> None:
-    """Stop where it is not known that a database has run what a mend puts below what it has run.
+    """Refuse mends that put a revision below an applied one unless it has certainly run as well.
 
-    The tables that a revision makes prove it. The user's word (``--attach``) counts where no table
-    speaks against it.
+    The tables that a revision makes prove that it has run. The user's word (``--attach``) counts
+    unless a table contradicts it.
 
     Raises:
-        UnsafeForDatabases: a database may come to skip a revision, or to run one again.
+        UnsafeForDatabases: a database might skip a revision, or run one again.
     """
     links = [mend for mend in mends if mend.part in (Part.PARENTS, Part.DEPENDENCIES)]
     links = [mend for mend in links if mend.code in ("FC103", "FC105", "FC107")]
@@ -190,24 +191,25 @@ def refuse_unproven(before: Facts, after: Facts, mends: Sequence[Mend]) -> None:
 
 
 def _run_by_rows(snapshot: Facts) -> Iterator[Applied]:
-    """What has run in each database by its rows, also where its tables contradict them."""
+    """What has run in each database by its rows, even if its tables contradict them."""
     for status in snapshot.databases.statuses:
         if status.state is not DatabaseState.UNREACHABLE:
             yield from possibilities(snapshot, status) or claims(snapshot, status)
 
 
 def refuse_doubted(snapshot: Facts, placed: Collection[str]) -> None:
-    """Stop where a docstring says that a database has run more than the links say.
+    """Refuse if a docstring says that a database has run more than the links say.
 
-    Somebody has changed a link by hand then, and not the line ``Revises:``: nobody knows before or
-    after the database has run it. What the link now leaves out would be run there, maybe again.
+    Then somebody has changed a link by hand but not the ``Revises:`` line, and it is unknown
+    whether the database ran the revision before or after that. Revisions that the link now leaves
+    out would run there, perhaps again.
 
     Args:
         snapshot: the chain without faults in single migrations, and where its databases stand.
-        placed: the revisions of which the user has said where they belong.
+        placed: the revisions that the user has placed.
 
     Raises:
-        UnsafeForDatabases: no table tells that it has not been run.
+        UnsafeForDatabases: no table shows that they have not run.
     """
     graph = snapshot.graph
     named = {
@@ -238,7 +240,7 @@ def _doubted(
 
 
 def _certain_links(snapshot: Facts) -> Graph:
-    """The chain without the links of cycles, of which one is wrong."""
+    """The chain without the links of cycles, one of which is wrong."""
     members = {each for cycle in snapshot.graph.cycles for each in cycle}
     return Graph(
         header._replace(down_revision=(), depends_on=()) if header.revision in members else header
@@ -261,7 +263,7 @@ def _refuse_unproven(after: Facts, applied: Applied, mend: Mend, have: set[str])
         return
     if mend.after:
         new = [name for name in mend.after if name not in mend.before and name not in have]
-    else:  # what becomes a base may have been on any of them
+    else:  # a new base may have had any of them as its parent
         new = sorted(applied.revisions.intersection(after.graph).difference(status.rows, have))
     unproven = [name for name in new if not proves(after, status, name)]
     is_only_base = mend.code == "FC105" and set(after.graph.bases) == {mend.revision}
@@ -276,7 +278,7 @@ def _refuse_unproven(after: Facts, applied: Applied, mend: Mend, have: set[str])
 
 
 def _refuse_repeated(before: Facts, after: Facts, applied: Applied, mend: Mend) -> None:
-    """Stop where a cycle was opened by dates, and what is above now may have run below."""
+    """Refuse if a cycle was opened by dates, and a revision now above may have run below."""
     graph, status = before.graph, applied.status
     members = next((set(each) for each in graph.cycles if mend.revision in each), set())
     required = graph.required(row for row in status.rows if row in graph)
@@ -294,7 +296,7 @@ def _refuse_repeated(before: Facts, after: Facts, applied: Applied, mend: Mend) 
 
 
 def _way_to_confirm(mend: Mend, unproven: Sequence[str]) -> Remedy:
-    """How the user says that it has run."""
+    """The remedy: the user confirms that the revisions have run."""
     if mend.after:
         pair = word(f"{mend.revision}={(*unproven, *mend.after)[0]}")
         return way(f"if it has, put {mend.revision} there", f"{REPAIR} --attach {pair}")

@@ -1,4 +1,4 @@
-"""From a chain of several pieces and what the user wants to a plan that makes one chain of it."""
+"""From a chain in several pieces and the user's wishes to a plan for one chain."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from flask_chainfix.planning.linking.proof import prove
 from flask_chainfix.planning.linking.ranking import arrange
 from flask_chainfix.planning.linking.safety import DecidedPair, decided_pairs, disagreement
 
-_HABIT = 0.08  # merge points among all revisions, from which on people mostly merge
+_HABIT = 0.08  # share of merge points from which merging counts as the habit
 _SHOWN_DATABASES = 3
-_FEW = 2  # merge points that may be an accident
+_FEW = 2  # so few merge points may be accidental
 _NO_HISTORY = History()
 _STRATEGIES: dict[str, Callable[[Task], Plan]] = {"linear": linear, "merge": merge}
 
@@ -45,12 +45,12 @@ def make_plan(
     """Plan a repair of a chain that has no faults but several bases or heads.
 
     Returns:
-        A plan that makes no known database skip a revision, nor one that stands where the main
-        branch or a release does.
+        A plan with which no known database skips a revision, nor one at the heads of the main
+        branch or a release.
 
     Raises:
-        CannotPlan: what the user wants, or the chain, leaves no way.
-        UnsafeForDatabases: any way would make a known database skip revisions.
+        CannotPlan: the user's wishes, or the chain, leave no possible plan.
+        UnsafeForDatabases: every plan would make a known database skip revisions.
         CannotRewrite: a file that would have to change cannot be changed with certainty.
     """
     if max(len(snapshot.graph.bases), len(snapshot.graph.heads)) > 1:
@@ -98,10 +98,10 @@ def make_plan(
 
 
 def check_wishes(snapshot: Facts, wishes: Wishes) -> None:
-    """Compare what the user wants with the chain.
+    """Check the user's wishes against the chain.
 
     Raises:
-        CannotPlan: it names unknown revisions, or contradicts the chain or itself.
+        CannotPlan: they name unknown revisions, or contradict the chain or each other.
     """
     root, attach = wishes.root, wishes.attach
     graph = snapshot.graph
@@ -130,7 +130,7 @@ def check_wishes(snapshot: Facts, wishes: Wishes) -> None:
 
 
 def _refuse_cut_off(snapshot: Facts, lineages: Lineages, once_linked: Collection[str]) -> None:
-    """Stop where a base that lost its parent has only intended lineages beside it."""
+    """Refuse if all other lineages of a base that lost its parent are intentionally separate."""
     here = [base for base in lineages.bases if base in once_linked]
     others = set(snapshot.graph.bases).difference(here)
     if here and others and not others.intersection(lineages.bases):
@@ -142,7 +142,7 @@ def _refuse_cut_off(snapshot: Facts, lineages: Lineages, once_linked: Collection
 
 
 def _other_roots(task: Task) -> Iterator[str]:
-    """The bases that could stay instead, one of each connected part of the chain."""
+    """The bases that could be kept instead, one of each connected part of the chain."""
     if not task.root_is_wish:
         for piece in task.snapshot.graph.pieces:
             here = [base for base in task.lineages.bases if base in piece]
@@ -175,7 +175,7 @@ def _bases_to_link(
 
 
 def require_known_headers(snapshot: Facts) -> None:
-    """Stop where nobody knows the place of every revision.
+    """Refuse if the place of a revision is unknown.
 
     Raises:
         CannotPlan: a header is computed, or a migration is compiled.
@@ -190,10 +190,10 @@ def require_known_headers(snapshot: Facts) -> None:
 
 
 def refuse_compiled(snapshot: Facts) -> None:
-    """Stop where the chain holds migrations that are compiled and have no source.
+    """Refuse compiled migrations without a source.
 
     Raises:
-        CannotPlan: so it is.
+        CannotPlan: the chain has such migrations.
     """
     if snapshot.compiled:
         compiled = [file.name for file in snapshot.compiled]
@@ -208,11 +208,11 @@ def refuse_compiled(snapshot: Facts) -> None:
 
 
 def choose(strategy: str, task: Task) -> Plan:
-    """Plan a repair that is safe for every known database, and for what is published.
+    """Plan a repair that is safe for every known database, and for published chains.
 
     Raises:
-        CannotPlan: what the user wants, or the chain, leaves no way.
-        UnsafeForDatabases: any way would make a known database skip revisions.
+        CannotPlan: the user's wishes, or the chain, leave no possible plan.
+        UnsafeForDatabases: every plan would make a known database skip revisions.
     """
     if strategy == "merge":
         return _merged(task)
@@ -237,12 +237,12 @@ def ways_to_one_head(plan: Plan, asked: str) -> Remedy:
     if plan.strategy == "linear":
         return linked(REPAIR if plain else LINE) | joined()
     by_habit = any(reason.kind == "habit" for reason in plan.why)
-    line = linked(LINE) if by_habit or not plain else Remedy()  # else a line was refused
+    line = linked(LINE) if by_habit or not plain else Remedy()  # otherwise a line was refused
     return joined(REPAIR if plain else MERGE) | line
 
 
 def _merged_by_habit(task: Task) -> Plan | None:
-    """Merge as this project usually does; ``None`` where it does not, or merging is harder."""
+    """A merge, if this project usually merges and merging is not harder; otherwise ``None``."""
     graph = task.original.graph
     merges = sum(len(parents) > 1 for parents in graph.parents.values())
     if merges <= _FEW or merges < _HABIT * len(graph):
@@ -261,12 +261,12 @@ def _merged_by_habit(task: Task) -> Plan | None:
 
 
 def _in_one_line(task: Task, decided: tuple[DecidedPair, ...]) -> Plan:
-    """One line in which everything that has run anywhere comes before what has not."""
+    """One line in which revisions that have run anywhere come before those that have not."""
     in_order = replace(task, decided=decided)
     ordered = task.snapshot.graph.with_evidence(in_order.before)
     if not ordered.cycles:
         return _safe("linear", replace(in_order, graph=ordered))
-    try:  # what a merge point has joined beside other branches need not be put in order
+    try:  # branches merged beside others do not have to be ordered
         return _safe("linear", task)
     except UnsafeForDatabases as error:
         told = disagreement(task.snapshot.graph, task.branches, task.databases)
@@ -280,7 +280,7 @@ def _in_one_line(task: Task, decided: tuple[DecidedPair, ...]) -> Plan:
 
 
 def _leaving_one_out(snapshot: Facts) -> Remedy:
-    """How to plan without one of the databases; the app's own are left out together."""
+    """The remedy of leaving out a database; the app's own are all left out together."""
     ways = {}
     for status in snapshot.databases.statuses:
         name = "the app's own databases" if status.own else status.name
@@ -290,7 +290,7 @@ def _leaving_one_out(snapshot: Facts) -> Remedy:
 
 
 def _merged_instead(task: Task, refusal: CannotPlan) -> Plan:
-    """A merge where one line is not safe; if that fails as well, the line's refusal counts."""
+    """A merge instead of an unsafe line; if that fails as well, raise the line's refusal."""
     try:
         plan = _merged(task)
     except UnsafeForDatabases:
@@ -306,8 +306,8 @@ def _merged_instead(task: Task, refusal: CannotPlan) -> Plan:
 
 
 def _with_other_way(plan: Plan, task: Task, told: str) -> Plan:
-    """Add how to get one line, where a database has run mine and not what is on main."""
-    if task.snapshot.databases.anew:  # Alembic finds no file any more for what it would take down
+    """Add how to get one line if a database has run my revisions without those of main."""
+    if task.snapshot.databases.anew:  # Alembic no longer finds the files to downgrade
         return plan
     main = task.snapshot.main_branch
     if main is None or main.name not in told or not main.revisions.issubset(task.original.graph):
@@ -320,7 +320,7 @@ def _with_other_way(plan: Plan, task: Task, told: str) -> Plan:
 
 
 def _merged(task: Task) -> Plan:
-    """A merge; where it is refused, it is no way out of that itself.
+    """A merge; its refusal does not suggest merging.
 
     Raises:
         CannotPlan, UnsafeForDatabases: as ``choose``.

@@ -1,8 +1,8 @@
-"""Faults of single migrations, put right one by one before the chain is linked.
+"""Fix faults of single migrations one by one, before the chain is linked.
 
-A mender is a function ``Case -> Iterator[Mend]`` for one fault. They run in the order of
-``_MENDERS``, each on what the ones before have left, and again until it finds nothing more. What
-evidence does not tell is refused, or marked as a guess.
+A mender is a function ``Case -> Iterator[Mend]`` for one fault. Menders run in the order of
+``_MENDERS``, each on the result of the ones before, and repeatedly until it finds nothing more.
+Without evidence, a mend is refused or marked as a guess.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from flask_chainfix.planning.mending.parents import attached_parents, open_cycle
 
 _Mender = Callable[[Case], Iterator[Mend]]
 
-# While an id stands twice, it is not known who is on what; and what is missing hides cycles.
+# Duplicate ids leave parents ambiguous, and missing parents hide cycles.
 _FOR_IDS: tuple[_Mender, ...] = (
     copies,
     ids_of_their_own,
@@ -58,7 +58,7 @@ _MENDERS: tuple[_Mender, ...] = (
     docstrings_in_step,
 )
 
-# Those that mend one fault, which the settings can ignore.
+# Menders of a single fault that the settings can ignore.
 _OF_CODE: Mapping[_Mender, str] = {
     copies: "FC104",
     ids_of_their_own: "FC104",
@@ -71,13 +71,13 @@ _OF_CODE: Mapping[_Mender, str] = {
 
 
 def mend(case: Case) -> tuple[Facts, tuple[Mend, ...]]:
-    """Put right what is wrong with single migrations.
+    """Fix the faults of single migrations.
 
     Returns:
-        The chain afterwards, and what was done, in this order.
+        The chain afterwards, and the mends, in order.
 
     Raises:
-        CannotPlan: evidence does not tell how.
+        CannotPlan: there is no evidence for a mend.
         CannotRewrite: a file cannot be changed with certainty.
     """
     return _run(case, _MENDERS)
@@ -86,15 +86,15 @@ def mend(case: Case) -> tuple[Facts, tuple[Mend, ...]]:
 def mend_impassable(
     snapshot: Facts, movable: Collection[str] | None = None, *, strict: bool = False
 ) -> tuple[Facts, tuple[Mend, ...]]:
-    """Mend the revisions that Alembic cannot upgrade to since the chain was relinked.
+    """Fix the revisions to which Alembic cannot upgrade after the chain was relinked.
 
     Args:
-        snapshot: that chain.
+        snapshot: the relinked chain.
         movable: the revisions that may change; ``None`` for all.
-        strict: whether to mend those, too, that Alembic passes in an order of its own.
+        strict: whether to also fix those that Alembic passes in an order of its own.
 
     Returns:
-        The chain afterwards, and what was done, in this order.
+        The chain afterwards, and the mends, in order.
 
     Raises:
         CannotRewrite: a file cannot be changed with certainty.
@@ -112,7 +112,7 @@ def mend_impassable(
 
 
 def mend_ids(case: Case) -> tuple[Facts, tuple[Mend, ...]]:
-    """Give migrations ids of their own, and change nothing else; as ``mend``."""
+    """Like ``mend``, but only give duplicate ids new ones."""
     return _run(case, _FOR_IDS)
 
 

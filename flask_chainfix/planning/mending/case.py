@@ -1,4 +1,4 @@
-"""What every mender gets: the chain, what is known of it, and signs of what came first."""
+"""The input of every mender: the chain, what is known about it, and evidence of order."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from flask_chainfix.schema.footprint import Action, key_of
 
 
 def header_of(file: MigrationFile) -> Header:
-    """The header of a readable file; menders are given no others.
+    """The header of a readable file; menders get no others.
 
     Raises:
-        TypeError: it could not be read.
+        TypeError: the file could not be read.
     """
     if not isinstance(file.reading, Header):
         raise TypeError(f"{file.name} has no header: {file.reading.reason}")
@@ -28,26 +28,26 @@ def header_of(file: MigrationFile) -> Header:
 
 
 def is_same_file(one: MigrationFile, other: MigrationFile) -> bool:
-    """Whether two readings are of one file, which may have been renamed or edited in between."""
+    """Whether two readings are of the same file, perhaps renamed or edited in between."""
     return one.path == other.path or one.data == other.data
 
 
 def is_same_migration(one: MigrationFile, other: MigrationFile) -> bool:
-    """The same, also of a file that has been renamed and relinked."""
+    """Whether two readings are of the same migration, perhaps renamed and relinked."""
     return is_same_file(one, other) or source.same_body(one.data, other.data)
 
 
 @dataclass(frozen=True)
 class Case:
-    """What a mender works on.
+    """The input of a mender.
 
     Attributes:
-        snapshot: the chain as the mends before have left it, and what is known of its databases
-            and of lost revisions.
-        history: when its files landed in version control.
-        wishes: what the user asks of the plan.
-        new_ids: makes ids that no revision has.
-        chain_at: the chain as it was at a commit; ``None`` where version control cannot tell.
+        snapshot: the chain after the earlier mends, and what is known about its databases and lost
+            revisions.
+        history: when its files landed in Git.
+        wishes: the user's options for the plan.
+        new_ids: makes unused ids.
+        chain_at: returns the chain at a commit; ``None`` if Git cannot read it.
     """
 
     snapshot: Facts
@@ -57,12 +57,12 @@ class Case:
     chain_at: Callable[[str], Facts | None] | None = None
 
     def publisher(self, file: MigrationFile) -> str:
-        """What has published a file under the id that it has here; ``""`` for nothing."""
+        """The name of the branch or release that has a file under its current id, or ``""``."""
         published = self.published(file)
         return "" if published is None else published[0].short
 
     def published(self, file: MigrationFile) -> tuple[PublishedChain, MigrationFile] | None:
-        """The chain that has published a file under the id that it has here, and its file there."""
+        """The published chain that has a file under its current id, and the file there."""
         revision = header_of(file).revision
         for chain in self.snapshot.published_chains:
             for each in chain.files:
@@ -72,11 +72,11 @@ class Case:
         return None
 
     def rank(self, file: MigrationFile) -> Rank:
-        """When a file came, by Git, date and name."""
+        """The rank of a file by Git, date and name."""
         return rank_of(file, self.history)
 
     def chain_when_added(self, file: MigrationFile) -> Facts | None:
-        """The chain of the commit that added a file; ``None`` where that cannot be told."""
+        """The chain of the commit that added a file; ``None`` if unknown."""
         landing = self.history.landing(file.path)
         return self.chain_at(landing.commit) if landing and self.chain_at is not None else None
 
@@ -98,7 +98,7 @@ class Case:
         return Mend(code, part, str(header.revision), file.path, before, ids, why, edits)
 
 
-# --- Signs that one migration came before another ------------------------------------------------
+# --- Evidence that one migration came before another ---------------------------------------------
 
 _Sign = Callable[[Case, MigrationFile, MigrationFile], str]
 
@@ -131,7 +131,7 @@ def _makes_what_it_needs(case: Case, first: MigrationFile, second: MigrationFile
 
 
 def _was_not_there(case: Case, first: MigrationFile, second: MigrationFile) -> str:
-    """The chain of the commit that added the first is without the second."""
+    """The sentence that the commit which added the first lacks the second; else ``""``."""
     landing, then = case.history.landing(first.path), case.chain_when_added(first)
     if landing is None or then is None:
         return ""
@@ -172,5 +172,5 @@ def _id(file: MigrationFile) -> str:
 
 
 def _called(case: Case, file: MigrationFile) -> str:
-    """The id of a migration; where it stands twice, the name of the file."""
+    """The id of a migration; if that is a duplicate, the file name."""
     return file.name if _id(file) in case.snapshot.graph.duplicates else _id(file)

@@ -1,4 +1,4 @@
-"""FC104: several files with one id, which do different things: all but one get another id."""
+"""FC104: several files with the same id: copies are deleted, others get a new id."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from flask_chainfix.planning.linking.ranking import Rank
 from flask_chainfix.planning.mending.case import Case, header_of, reasons_before
 from flask_chainfix.planning.mending.names import Child, children_of, followed, new_id_for, renamed
 
-_SHOWN = 4  # of what a migration does
+_SHOWN = 4  # operations of a migration
 
-_Ran = tuple[Applied, MigrationFile]  # a database, and the file that has run there under the id
+_Ran = tuple[Applied, MigrationFile]  # a database, and the file with the id that has run there
 
 
 def side_by_side(case: Case, files: Sequence[MigrationFile]) -> list[str]:
@@ -49,13 +49,13 @@ def _description(case: Case, file: MigrationFile) -> Iterator[str]:
     yield from list(deeds)[:_SHOWN]
 
 
-# --- Which of several files with one id a child of that id is on ---------------------------------
+# --- Which of several files with the same id is the parent of a child ----------------------------
 
 
 def _parent_of(
     case: Case, child: Child, files: Sequence[MigrationFile], ran: Sequence[_Ran]
 ) -> tuple[MigrationFile, Reason] | None:
-    """The file that a child is on, and why; ``None`` where evidence leaves several."""
+    """The parent file of a child, and why; ``None`` if the evidence leaves several."""
     publisher = case.publisher(child.file)
     known = {each[1].path: each for each in ran if child.revision in each[0].revisions}
     if len(known) == 1 and child.revision not in case.snapshot.graph.duplicates and not publisher:
@@ -83,7 +83,7 @@ def _parent_of(
 
 
 def _excluded(case: Case, child: Child, file: MigrationFile, kind: str) -> Iterator[Reason]:
-    """Why a child cannot be on a file, as far as one kind of evidence tells."""
+    """Why a file cannot be the parent of a child, by one kind of evidence."""
     if kind == "chain":
         graph, header = case.snapshot.graph, header_of(file)
         named = (*(header.down_revision or ()), *(header.depends_on or ()))
@@ -97,14 +97,14 @@ def _excluded(case: Case, child: Child, file: MigrationFile, kind: str) -> Itera
         yield from reasons_before(case, child.file, file, kind)
 
 
-# --- FC104: of files that do and say the same one is left ----------------------------------------
+# --- FC104: equivalent files, of which one is kept -----------------------------------------------
 
 
 def copies(case: Case) -> Iterator[Mend]:
     """Delete all but one of the files that are copies of each other.
 
     Raises:
-        CannotRewrite: several of them lie elsewhere, where others may need them.
+        CannotRewrite: several are outside the version locations, where others may need them.
     """
     for revision in case.snapshot.graph.duplicates:
         kept: list[MigrationFile] = []
@@ -127,10 +127,7 @@ def copies(case: Case) -> Iterator[Mend]:
 
 
 def _original_first(case: Case, file: MigrationFile) -> tuple[bool, bool, Rank, bool, int, str]:
-    """Sort what is not ours first, then what came first, is not called a copy, has a short name.
-
-    The first of these that tells decides.
-    """
+    """Sort key: linked files first, then published and earlier ones, non-copies, short names."""
     ours, new = not case.snapshot.is_elsewhere(file.path), not case.publisher(file)
     rank = replace(case.rank(file), file_name="")
     return ours, new, rank, "copy" in file.name.lower(), len(file.name), file.name
@@ -149,17 +146,17 @@ def _deleted(revision: str, file: MigrationFile, original: MigrationFile) -> Men
     return Mend("FC104", Part.FILE, revision, file.path, (revision,), (), tuple(why), (edit,))
 
 
-# --- FC104: several files with one id, which do different things: all but one get another id -----
+# --- FC104: different files with the same id, of which all but one get a new id ------------------
 
 
 def ids_of_their_own(case: Case) -> Iterator[Mend]:
-    """Give all but one of several different files with one id an id of their own.
+    """Give all but one of several different files with the same id a new id.
 
-    That is the one of the main branch, else the one that has run in a database, else the earliest.
-    One id at a time: a file can be concerned by several.
+    The id stays with the main branch's file, else the one that has run in a database, else the
+    earliest. One id is handled at a time, because several can affect the same file.
 
     Raises:
-        CannotPlan: nothing tells which of them its children are on.
+        CannotPlan: it is unclear which file is the parent of a child.
     """
     graph = case.snapshot.graph
     for revision in (each for each in graph.order if each in graph.duplicates):
@@ -191,7 +188,7 @@ def ids_of_their_own(case: Case) -> Iterator[Mend]:
 
 
 def _refuse_same_deeds(case: Case, revision: str, files: Sequence[MigrationFile]) -> None:
-    """Stop where two of the files would do the same, one after the other."""
+    """Refuse if two of the files would do the same, one after the other."""
     for one, other in combinations(files, 2):
         if source.same_function(one.data, other.data, "upgrade") and not source.does_nothing(
             one.data
@@ -205,7 +202,7 @@ def _refuse_same_deeds(case: Case, revision: str, files: Sequence[MigrationFile]
 
 
 def _which_ran(case: Case, revision: str, files: Sequence[MigrationFile]) -> Iterator[_Ran]:
-    """The databases that have run the id and whose tables tell which of the files that was."""
+    """The databases that have run the id and whose tables show which file it was."""
     for applied in applied_in(case.snapshot):
         if revision in applied.revisions:
             ran = with_what_they_make(case.snapshot, files, applied.status)
@@ -216,7 +213,7 @@ def _which_ran(case: Case, revision: str, files: Sequence[MigrationFile]) -> Ite
 def _kept(
     case: Case, files: Sequence[MigrationFile], ran: Sequence[_Ran]
 ) -> tuple[MigrationFile, Reason | None]:
-    """The file that keeps the id, and why; ``None`` where the others are merely later."""
+    """The file that keeps the id, and why; no reason if it is merely the earliest."""
     publishers = {file.path: case.publisher(file) for file in files}
     published = [file for file in files if publishers[file.path]]
     main = case.snapshot.main_branch

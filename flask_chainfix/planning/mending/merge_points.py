@@ -24,7 +24,7 @@ _PART_OF_ID = 4  # characters
 
 
 class Joined(NamedTuple):
-    """The parents that a merge point is to have, and why."""
+    """The parents for a merge point, and why."""
 
     parents: tuple[str, ...]
     why: tuple[Reason, ...]
@@ -47,7 +47,7 @@ def merges_on_nothing(case: Case) -> Iterator[Mend]:
 
 
 def says_that_it_merges(file: MigrationFile) -> bool:
-    """Whether the message or the name of a migration tells that it is a merge point."""
+    """Whether a migration is a merge point by its message or name."""
     return any(_MERGES.search(text) for text in (header_of(file).message, file.name))
 
 
@@ -57,7 +57,7 @@ def heads_joined(
     """The heads that a merge point was made to join.
 
     Returns:
-        ``None`` where there are none.
+        The parents; ``None`` if they are unknown.
     """
     file = case.snapshot.file(revision)
     told = _parents_in_text(case.snapshot, revision, kept) or _first_parents(case, file, revision)
@@ -89,7 +89,7 @@ def head_for(snapshot: Facts, revisions: Collection[str], lost: str) -> str | No
     """The head that revisions would follow if the lost revision below them were left out.
 
     Returns:
-        ``None`` where nothing tells which.
+        The head; ``None`` if it is unclear which.
     """
     rest = _main_lineage_without(snapshot, revisions)
     anchors = [row for row in survivors(snapshot, lost).rows if row in rest]
@@ -101,7 +101,7 @@ def head_for(snapshot: Facts, revisions: Collection[str], lost: str) -> str | No
 
 
 def _parents_in_text(snapshot: Facts, revision: str, kept: tuple[str, ...]) -> Joined | None:
-    """The parents that the docstring or the message names, where all of them are there."""
+    """The parents that the docstring or the message names, if all of them exist."""
     header = snapshot.header(revision)
     above = snapshot.graph.descendants([revision])
     stated = source.stated_parents(header.revises or "")
@@ -121,7 +121,7 @@ def _parents_in_text(snapshot: Facts, revision: str, kept: tuple[str, ...]) -> J
 
 
 def _first_parents(case: Case, file: MigrationFile, revision: str) -> Joined | None:
-    """The parents that it had when it landed, where all of them are there."""
+    """The parents that it had when it landed, if all of them exist."""
     then, graph = case.chain_when_added(file), case.snapshot.graph
     had = then.graph.named_parents.get(revision, ()) if then is not None else ()
     if len(had) < 2 or not graph.descendants([revision]).isdisjoint(had):
@@ -132,7 +132,7 @@ def _first_parents(case: Case, file: MigrationFile, revision: str) -> Joined | N
 
 
 def _main_lineage_without(snapshot: Facts, revisions: Collection[str]) -> list[str]:
-    """The main lineage's revisions, without these and what is above them or above missing ones."""
+    """The main lineage without these revisions, missing ones, and everything above either."""
     graph = snapshot.graph
     hanging = graph.descendants([*revisions, *graph.missing_parents])
     lineages = find_lineages(snapshot)
@@ -149,7 +149,7 @@ def _heads_among(snapshot: Facts, revisions: Collection[str]) -> list[str]:
 
 
 def _came_later(case: Case, file: MigrationFile, revision: str) -> str:
-    """What tells that a revision came after a file: ``git``, ``date``, or nothing."""
+    """The evidence that a revision came after a file: ``git``, ``date``, or ``""``."""
     other = case.snapshot.file(revision)
     if case.chain_when_added(file) is not None:
         return "git" if any(reasons_before(case, file, other, "branch")) else ""
@@ -160,16 +160,16 @@ def _came_later(case: Case, file: MigrationFile, revision: str) -> str:
     return "date" if not told and any(reasons_before(case, file, other, "date")) else ""
 
 
-# --- FC112: revisions lose the parents and dependencies that say nothing -------------------------
+# --- FC112: redundant parents and dependencies are removed ---------------------------------------
 
 
 def parents_that_say_nothing(case: Case) -> Iterator[Mend]:
-    """Only with ``--strict``: Alembic can use such a chain."""
+    """Remove redundant parents, only with ``--strict``: Alembic can use such a chain."""
     if not case.wishes.strict:
         return
     snapshot = case.snapshot
     for revision, redundant in redundant_parents(snapshot.graph).items():
-        # One that is named twice is redundant once.
+        # A parent that is named twice is redundant once.
         parents = dict.fromkeys(snapshot.graph.parents[revision])
         lower = [name for name in redundant if is_redundant(snapshot.graph, revision, name)]
         kept = (name for name in parents if name not in lower)
@@ -177,7 +177,7 @@ def parents_that_say_nothing(case: Case) -> Iterator[Mend]:
 
 
 def ties_that_stop_alembic(case: Case) -> Iterator[Mend]:
-    """Take out what another parent or dependency of the same revision requires anyway."""
+    """Remove parents and dependencies that another one of the same revision requires anyway."""
     graph, stuck = case.snapshot.graph, stuck_revisions(case.snapshot)
     for revision, lower in impassable(graph).items():
         if revision not in stuck and not case.wishes.strict:
@@ -204,10 +204,10 @@ def _without_dependencies(case: Case, revision: str, needless: Collection[str]) 
 
 
 def _tied_by_parents(case: Case, revision: str, lower: str) -> Mend:
-    """Make a parent of the dependency that leads from a merge point to one of its parents.
+    """Turn the dependency from a merge point to one of its parents into a parent.
 
-    For Alembic the two are the same, but that nothing else has it as a parent: left out of the
-    merge point alone, it would be a head, or come apart from the rest.
+    For Alembic the two are equivalent, except that nothing else has it as a parent: removed only
+    from the merge point, it would become a head, or be cut off from the rest.
     """
     graph = case.snapshot.graph
     dependent, needed = _dependency_on_the_way(graph, revision, lower)

@@ -1,4 +1,4 @@
-"""FC103 and FC107: parents and dependencies that no file has."""
+"""FC103 and FC107: parents and dependencies without a file."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from flask_chainfix.planning.mending.merge_points import (
 
 
 class _Meant(NamedTuple):
-    """The revision that a missing name is taken for."""
+    """The revision that a missing name stands for."""
 
     revision: str
     why: Reason
@@ -41,12 +41,12 @@ class _Meant(NamedTuple):
 
 
 def parents_that_are_meant(case: Case) -> Iterator[Mend]:
-    """Replace each missing parent by what it was, bring it back, or leave it out."""
+    """Replace each missing parent with the intended one, restore it, or drop it."""
     yield from _mends(case, Part.PARENTS, missing_parents(case.snapshot))
 
 
 def dependencies_that_are_meant(case: Case) -> Iterator[Mend]:
-    """The same for ``depends_on``; nothing is left out, as another package may have it."""
+    """The same for ``depends_on``; nothing is dropped, as another package may have it."""
     yield from _mends(case, Part.DEPENDENCIES, missing_dependencies(case.snapshot))
 
 
@@ -57,7 +57,7 @@ def _mends(case: Case, part: Part, missing: Mapping[str, tuple[str, ...]]) -> It
         for mend in _mends_of(case, part, lookalikes, revision, names):
             if mend.new is None:
                 yield mend
-            elif mend.revision not in back:  # of several that name it the first is told
+            elif mend.revision not in back:  # report only the first of several that name it
                 back[mend.revision] = mend
     yield from back.values()
 
@@ -102,9 +102,9 @@ def _mends_of(
 def _new_parents_of_merge_point(
     case: Case, revision: str, lost: Sequence[str], named: Collection[str]
 ) -> Joined | None:
-    """The parents of a merge point whose own are missing; no file is brought back for it.
+    """New parents for a merge point whose own are missing; no file is restored for it.
 
-    An empty one needs nothing of them. Any other has to name several, none of which is here.
+    An empty merge point does not need them. Any other must name several parents, all missing.
     """
     file = case.snapshot.file(revision)
     kept = tuple(name for name in named if name not in lost)
@@ -124,7 +124,7 @@ def _new_parents_of_merge_point(
 def _meant(
     case: Case, part: Part, lookalikes: Lookalikes, revision: str, name: str
 ) -> _Meant | None:
-    """What a missing name stands for; a guess where signs point to different revisions."""
+    """The revision that a missing name stands for; a guess if the evidence is contradictory."""
     graph = case.snapshot.graph
     above = graph.descendants([revision])
     signs = [
@@ -145,7 +145,7 @@ def _meant(
 def _signs(
     snapshot: Facts, part: Part, lookalikes: Lookalikes, revision: str, name: str
 ) -> Iterator[_Meant]:
-    """What points to a revision, the most certain first."""
+    """The evidence for intended revisions, the most certain first."""
     lost = snapshot.databases.lost.get(name)
     for likeness in lookalikes.all(name):
         if likeness.kind != "label":
@@ -168,7 +168,7 @@ def _signs(
 
 
 def _bring_back(case: Case, code: str, revision: str, name: str) -> Mend | None:
-    """Bring back the file of a missing revision from version control; that is a guess."""
+    """Restore the file of a missing revision from Git; that is a guess."""
     snapshot = case.snapshot
     lost = snapshot.databases.lost.get(name)
     if lost is None or lost.renamed in snapshot.graph or not _ancestors_are_known(snapshot, lost):
@@ -186,7 +186,7 @@ def _bring_back(case: Case, code: str, revision: str, name: str) -> Mend | None:
 
 
 def _ancestors_are_known(snapshot: Facts, lost: LostRevision) -> bool:
-    """Whether all that a revision requires on its own branch is here or comes back with it."""
+    """Whether everything that a revision requires is here or can be restored with it."""
     pending, seen = [lost], {lost.revision}
     while pending:
         each = pending.pop()
@@ -202,11 +202,11 @@ def _ancestors_are_known(snapshot: Facts, lost: LostRevision) -> bool:
 
 
 def _other_ways(case: Case, lost: LostRevision) -> Remedy:
-    """What else can be done about a revision whose file is not here."""
+    """The alternatives for a revision whose file is missing."""
     name, ways = lost.revision, Remedy()
     waiting = [each for each, ids in case.snapshot.graph.missing_parents.items() if name in ids]
     if not case.snapshot.databases.lost.keys().isdisjoint(waiting):
-        return ways  # they have come back themselves: their own other ways are told
+        return ways  # they are restored themselves, with alternatives of their own
     head = head_for(case.snapshot, waiting, name) if waiting else None
     if head is not None:
         attached = dict.fromkeys(waiting, head)
@@ -220,7 +220,7 @@ def _other_ways(case: Case, lost: LostRevision) -> Remedy:
 
 
 def _attaching(case: Case, attached: Mapping[str, str]) -> str:
-    """The command that plans the same with some parents chosen."""
+    """The command that makes the same plan with some parents attached."""
     wishes = replace(case.wishes, attach={**case.wishes.attach, **attached})
     return repairing(wishes.typed)
 
@@ -243,7 +243,7 @@ def _reasons_to_leave_out(case: Case, revision: str, name: str) -> Iterator[Reas
 
 
 def _using_similar_id(case: Case, revision: str, names: Collection[str]) -> Remedy:
-    """How to use an id that is spelt like the missing one."""
+    """The remedy of using an id that is spelled like the missing one."""
     above = case.snapshot.graph.descendants([revision])
     for name in names:
         for id_ in close_ids(name, case.snapshot.graph):
@@ -254,14 +254,14 @@ def _using_similar_id(case: Case, revision: str, names: Collection[str]) -> Reme
     return Remedy()
 
 
-# --- Files of lost revisions, as version control has them ----------------------------------------
+# --- Files of lost revisions from Git ------------------------------------------------------------
 
 
 def brought_back(snapshot: Facts, revision: str) -> tuple[NewRevision, Edit]:
-    """The file of a lost revision, as version control has it.
+    """The file of a lost revision from Git.
 
     Raises:
-        CannotPlan: version control has no such file, or it cannot come back as it was.
+        CannotPlan: Git has no such file, or it cannot be restored unchanged.
     """
     lost = snapshot.databases.lost.get(revision)
     if lost is None:
@@ -284,7 +284,7 @@ def brought_back(snapshot: Facts, revision: str) -> tuple[NewRevision, Edit]:
 
 
 def _path_for(snapshot: Facts, lost: LostRevision) -> Path:
-    """Where its file was, or the first version location if that directory is none any more."""
+    """The old path of its file; in the first version location if its own is gone."""
     locations = snapshot.environment.version_locations
     path = lost.path
     below = any(path.is_relative_to(location) for location in locations)

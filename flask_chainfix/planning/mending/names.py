@@ -23,7 +23,7 @@ class Child(NamedTuple):
     Attributes:
         revision: its own id.
         file: the file.
-        part: whether it names it as a parent or as a dependency.
+        part: whether it names the id as a parent or as a dependency.
     """
 
     revision: str
@@ -42,7 +42,7 @@ def children_of(case: Case, revision: str) -> Iterator[Child]:
 
 
 def new_id_for(case: Case, file: MigrationFile) -> str:
-    """An id that no revision has, for a file that has one already."""
+    """An unused id for a file that has one already."""
     header = header_of(file)
     return case.new_ids.next(file.data, header.message, str(header.revision))
 
@@ -50,7 +50,7 @@ def new_id_for(case: Case, file: MigrationFile) -> str:
 def renamed(
     case: Case, revision: str, new_id: str, file: MigrationFile, why: tuple[Reason, ...]
 ) -> Mend:
-    """Give a file another id, also in its name where that holds the id."""
+    """Give a file a new id, also in its name if that contains the id."""
     file = next(each for each in case.snapshot.files if each.path == file.path)
     mend = case.rewritten("FC104", Part.ID, file, (new_id,), *why)
     if case.snapshot.is_elsewhere(file.path):  # a link leads to that name
@@ -72,14 +72,14 @@ def followed(case: Case, child: Child, revision: str, new_id: str, why: Reason) 
     return case.rewritten("FC104", child.part, file, ids, why)
 
 
-# --- FC109: ids that the version table has no room for become shorter, wherever they are named ---
+# --- FC109: ids that are too long for the version table are shortened ----------------------------
 
 
 def shortened(snapshot: Facts) -> tuple[Mend, ...]:
-    """Give every revision whose id is too long one that fits.
+    """Shorten every id that is too long.
 
     Returns:
-        The mends that write the new ids, wherever they are named.
+        The mends that write the new ids in every file that uses them.
 
     Raises:
         CannotRewrite: a file cannot be changed with certainty.
@@ -95,7 +95,7 @@ def shortened(snapshot: Facts) -> tuple[Mend, ...]:
 
 
 def _shorter(revision: str) -> Iterator[str]:
-    """Its beginning, then the same with a number at the end, for where that is taken."""
+    """The start of an id; then, in case that is taken, the same with a number at the end."""
     yield revision[:LONGEST_ID].rstrip("_. ")
     number = 2
     while True:
@@ -135,13 +135,13 @@ def _shortening_mends(snapshot: Facts, new_ids: Mapping[str, str]) -> Iterator[M
             yield Mend("FC109", part, old, file.path, before, after, (why,), (edit,))
 
 
-# --- Numbers that stand once and rise along the chain: what is mine is counted anew --------------
+# --- Numbered revisions: mine are renumbered to be unique and ascending --------------------------
 
 
 def numbers_of_their_own(case: Case) -> Iterator[Mend]:
     """Renumber one revision of mine that has the number of a published one (``0033_x``).
 
-    The mender is asked again for the next.
+    The mender runs again for the next one.
 
     Raises:
         CannotRewrite: a file cannot be changed with certainty.
@@ -167,9 +167,9 @@ def numbers_of_their_own(case: Case) -> Iterator[Mend]:
 
 
 def numbers_that_rise(case: Case) -> Iterator[Mend]:
-    """Renumber one revision that only I have and whose number is now lower than its parent's.
+    """Renumber one revision of mine whose number is now lower than its parent's.
 
-    The mender is asked again for the next.
+    The mender runs again for the next one.
 
     Raises:
         CannotRewrite: a file cannot be changed with certainty.
@@ -200,11 +200,11 @@ def _renumbered(case: Case, revision: str, why: Reason) -> Iterator[Mend]:
     yield replace(renamed(case, revision, new_id, file, (why,)), frees_id=True)
 
 
-# --- FC113: branch labels that stand twice are told apart by the user's choice -------------------
+# --- FC113: duplicate branch labels are replaced as the user chooses -----------------------------
 
 
 def labels_of_choice(case: Case) -> Iterator[Mend]:
-    """``--relabel`` gives a revision the labels that the user names.
+    """Apply ``--relabel``: give a revision the labels that the user names.
 
     Raises:
         CannotPlan: there is no such revision.
@@ -228,11 +228,11 @@ def labels_of_choice(case: Case) -> Iterator[Mend]:
             yield case.rewritten("FC113", Part.LABELS, case.snapshot.file(revision), labels, why)
 
 
-# --- FC111: the docstring's `Revises:` line says what `down_revision` says -----------------------
+# --- FC111: the docstring's `Revises:` line must match `down_revision` ---------------------------
 
 
 def docstrings_in_step(case: Case) -> Iterator[Mend]:
-    """Correct ``Revises:`` lines, with ``--docstrings`` or ``--strict``: Alembic ignores them.
+    """Correct ``Revises:`` lines, only with ``--docstrings`` or ``--strict``: Alembic ignores them.
 
     Raises:
         CannotRewrite: a line cannot be changed with certainty, and ``--docstrings`` asks for it.
@@ -246,7 +246,7 @@ def docstrings_in_step(case: Case) -> Iterator[Mend]:
         except CannotRewrite:
             if case.wishes.docstrings:
                 raise
-            continue  # a repair of more than that is worth having
+            continue  # the rest of the repair is still useful
         why = Reason("docstring", "Alembic goes by down_revision alone")
         said = source.stated_parents(revises)
         yield Mend("FC111", Part.DOCSTRING, revision, file.path, said, parents, (why,), (edit,))

@@ -1,4 +1,4 @@
-"""Parents that the user chooses or others have, cycles, and headers that are computed."""
+"""Attached and published parents, cycles, and computed headers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from flask_chainfix.planning.mending.case import Case, header_of, reasons_before
 
 
 def attached_parents(case: Case) -> Iterator[Mend]:
-    """Apply ``--attach`` where parents are at fault; sound parents stay.
+    """Apply ``--attach`` to faulty parents; healthy parents stay.
 
     Raises:
         CannotPlan: a revision would run after itself.
@@ -33,7 +33,7 @@ def attached_parents(case: Case) -> Iterator[Mend]:
     pinned: dict[str, tuple[str, ...]] = {}
     for revision, parent in case.wishes.attach.items():
         if revision not in graph or parent not in graph:
-            continue  # which is told when the wishes are compared with the chain
+            continue  # reported when the wishes are checked against the chain
         in_it = in_cycles if revision in in_cycles else ()
         sound = [name for name in graph.parents[revision] if name not in in_it]
         if len(sound) == len(graph.named_parents[revision]):
@@ -49,7 +49,7 @@ def attached_parents(case: Case) -> Iterator[Mend]:
 
 
 def published_parents(case: Case) -> Iterator[Mend]:
-    """Put published revisions back on the parents that they have where they are published.
+    """Give published revisions their published parents back.
 
     Raises:
         CannotRewrite: a file cannot be changed with certainty.
@@ -72,7 +72,7 @@ def published_parents(case: Case) -> Iterator[Mend]:
 
 
 def _refuse_cycles(case: Case, pinned: Mapping[str, tuple[str, ...]]) -> None:
-    """Stop where ``--attach`` would put a revision on one that runs after it."""
+    """Refuse an ``--attach`` that gives a revision a parent that runs after it."""
     graph, attach = case.snapshot.graph, case.wishes.attach
     to_be = {**{name: (parent,) for name, parent in attach.items()}, **pinned}
     if not to_be:
@@ -92,20 +92,20 @@ def _refuse_cycles(case: Case, pinned: Mapping[str, tuple[str, ...]]) -> None:
             )
 
 
-# --- FC105: a cycle is opened where the user or the evidence says; without either, not at all ----
-# A link says that its parent runs first. What speaks against that: the child makes what the parent
-# uses; the child's docstring names another parent; the child landed in Git, or was created, before
-# the parent was there. The strongest kind of evidence that points to links decides, and the weaker
-# ones between several of them. What is published has its own links back by then.
+# --- FC105: a cycle is opened where the user or the evidence says, otherwise not at all ----------
+# A link says that its parent runs first. Evidence against a link: the child creates an object that
+# the parent uses; the child's docstring names another parent; the child landed in Git, or was
+# created, before the parent existed. The strongest kind of evidence decides; weaker kinds decide
+# between several links. Published revisions already have their own links back.
 
 
 def base_of_choice(graph: Graph, members: Sequence[str]) -> list[str]:
-    """The members of a cycle that are bases once they are on no other member."""
+    """The members of a cycle that would be bases without their links to other members."""
     return [name for name in members if set(graph.named_parents[name]).issubset(members)]
 
 
 def ways_out(case: Case, members: Sequence[str]) -> Remedy:
-    """How to open a cycle: options that are sure to do it, then what to do by hand."""
+    """The remedies for a cycle: options that certainly open it, then a change by hand."""
     wishes = case.wishes
     said = "".join(
         f" {option('--attach', f'{name}={parent}')}" for name, parent in wishes.attach.items()
@@ -127,7 +127,7 @@ def ways_out(case: Case, members: Sequence[str]) -> Remedy:
 
 
 def _attachable(case: Case, members: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Members that are in the cycle by their parents alone, with a parent for each outside."""
+    """Members that are in the cycle only by their parents, each with a parent outside."""
     graph = case.snapshot.graph
     outside = graph.free_of_cycles
     for name in members:
@@ -138,7 +138,7 @@ def _attachable(case: Case, members: Sequence[str]) -> Iterator[tuple[str, str]]
 
 
 def _opens(case: Case, name: str, members: Sequence[str]) -> bool:
-    """Whether no cycle is left once one of its members requires nothing."""
+    """Whether no cycle is left if one of its members requires nothing."""
     headers = (case.snapshot.header(member) for member in members)
     return not Graph(
         header._replace(down_revision=(), depends_on=()) if header.revision == name else header
@@ -153,10 +153,10 @@ class _Link(NamedTuple):
 
 
 def open_cycles(case: Case) -> Iterator[Mend]:
-    """One link of the first cycle; the mender is asked again for the next.
+    """Remove one link of the first cycle; the mender runs again for the next one.
 
     Raises:
-        CannotPlan: neither the user nor evidence tells which link is wrong.
+        CannotPlan: neither the user nor the evidence says which link is wrong.
         CannotRewrite: a file cannot be changed with certainty.
     """
     graph = case.snapshot.graph
@@ -190,7 +190,7 @@ def _links_within(snapshot: Facts, members: tuple[str, ...]) -> Iterator[_Link]:
 
 
 def _contradicted(case: Case, links: list[_Link]) -> tuple[_Link | None, list[Reason]]:
-    """The one link that evidence contradicts, and why; ``None`` where it does not tell."""
+    """The one link that the evidence contradicts, and why; ``None`` if it is inconclusive."""
     said: list[dict[_Link, Reason]] = []
     for kind in ("itself", "schema", "docstring", "git", "date"):
         against = {link: why for link in links for why in _reasons_against(case, link, kind)}
@@ -224,7 +224,7 @@ def _reasons_against(case: Case, link: _Link, kind: str) -> Iterator[Reason]:
 
 
 def _as_base(case: Case, root: str, members: tuple[str, ...]) -> Mend:
-    """Make the user's base one: take out its parents, then its dependencies within the cycle."""
+    """Make the user's choice a base: remove its parents, then its dependencies in the cycle."""
     why = Reason("pin", f"--root {root}")
     file = case.snapshot.file(root)
     if case.snapshot.graph.parents[root]:
@@ -236,7 +236,7 @@ def _as_base(case: Case, root: str, members: tuple[str, ...]) -> Mend:
 
 
 def _without_link(case: Case, link: _Link, reasons: Iterable[Reason]) -> Mend:
-    """Take the parent out; where the docstring names another one that fits, use that instead."""
+    """Remove the parent, or replace it with a suitable one that the docstring names."""
     snapshot = case.snapshot
     file, header = snapshot.file(link.child), snapshot.header(link.child)
     if link.part is Part.DEPENDENCIES:
@@ -252,14 +252,14 @@ def _without_link(case: Case, link: _Link, reasons: Iterable[Reason]) -> Mend:
     return case.rewritten("FC105", link.part, file, parents, *reasons)
 
 
-# --- FC110: migrations whose header is computed, planned around where their place is clear -------
+# --- FC110: computed headers, replaced in memory if their place is clear -------------------------
 
 
 def placed(snapshot: Facts) -> tuple[Facts, tuple[str, ...]]:
-    """The chain with computed headers replaced by what the rest of the chain says of them.
+    """The chain with computed headers replaced by what the rest of the chain implies.
 
     Returns:
-        That chain, and what was taken for what, for the user.
+        The chain, and notices about the assumptions.
     """
     taken = dict(_inferred_headers(snapshot))
     if not taken:
@@ -280,7 +280,7 @@ def _inferred_headers(snapshot: Facts) -> Iterator[tuple[Path, Header]]:
     for file in snapshot.unplaced:
         header = header_of(file)
         if any(problem.kind is ProblemKind.NOT_A_STRING for problem in header.problems):
-            continue  # what it says is known, and Alembic refuses it
+            continue  # its value is known, and Alembic refuses it
         if header.revision is None:
             if len(snapshot.anonymous) != 1 or len(missing) != 1 or snapshot.unreadable:
                 continue

@@ -1,1 +1,1 @@
-"""What runs in the fresh process, which reaches no databases but the scratch ones."""
+"""Code for the fresh process, which can only reach the scratch databases."""

@@ -1,4 +1,4 @@
-"""The scratch databases of a rehearsing process, which reaches no others."""
+"""Confine a rehearsing process to its scratch databases."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _CHECKED = "fixchain_checked"
 
 
 def confine(urls: Mapping[str, URL], *, scratch: bool = True) -> Callable[[], None]:
-    """Let nothing in this process connect to another database through SQLAlchemy from now on.
+    """Refuse SQLAlchemy connections to other databases in this process from now on.
 
     Args:
-        urls: the databases, by bind.
-        scratch: whether nobody needs them after a power cut.
+        urls: the allowed databases, by bind.
+        scratch: whether they are scratch databases, which need not survive a power cut.
 
     Returns:
-        What lifts it again.
+        A function that lifts the restriction.
     """
 
     def check(
@@ -44,7 +44,7 @@ def confine(urls: Mapping[str, URL], *, scratch: bool = True) -> Callable[[], No
             record.info[_CHECKED] = True
 
     def check_again(connection: Any, record: Any) -> None:
-        # An engine with a ``creator`` of its own does not ask before it connects.
+        # An engine with its own ``creator`` connects without this event.
         if _CHECKED not in record.info:
             connection.close()
             raise ForeignConnection("another database, through an engine with a creator function")
@@ -66,13 +66,13 @@ def confine(urls: Mapping[str, URL], *, scratch: bool = True) -> Callable[[], No
 
 
 def refuse_connections() -> Callable[[], None]:
-    """Let nothing in this process connect to anything from now on, by whatever way.
+    """Refuse all connections in this process from now on.
 
-    SQLite in memory stays, and so do datagrams, which carry logs. Python itself tells of sockets
-    and of SQLite (PEP 578); drivers that connect in C are met where they are called.
+    In-memory SQLite stays allowed, and so do datagrams, which carry logs. Python's audit events
+    (PEP 578) cover sockets and SQLite; drivers that connect in C are intercepted at their calls.
 
     Returns:
-        What lets sockets and SQLite files connect again.
+        A function that allows sockets and SQLite files again.
     """
     is_lifted = False
 
@@ -95,12 +95,12 @@ def refuse_connections() -> Callable[[], None]:
     sys.addaudithook(hear)
     for module, *owner, name in _IN_C:
         if find_spec(module) is not None:
-            with suppress(Exception):  # a driver without its library connects to nothing
+            with suppress(Exception):  # a driver without its library cannot connect
                 setattr(reduce(getattr, owner, import_module(module)), name, _refuse)
     return lift
 
 
-# What the drivers that connect in C are called by.
+# The connect functions of drivers that connect in C.
 _IN_C: tuple[tuple[str, ...], ...] = (
     *(("psycopg2", "connect"), ("psycopg2", "_connect")),
     *(("psycopg", "connect"), ("psycopg", "Connection", "connect")),
@@ -124,7 +124,7 @@ def _is_to(url: URL, arguments: Sequence[Any], options: Mapping[str, Any]) -> bo
 
 
 def _target(dialect: Dialect, arguments: Sequence[Any], options: Mapping[str, Any]) -> str:
-    """Words for a database that hold no password."""
+    """A description of a database without its password."""
     if dialect.name == "sqlite" and arguments:
         return f"the SQLite database {arguments[0]}"
     named = next((f" {options[key]}" for key in ("database", "dbname", "db") if key in options), "")
@@ -132,9 +132,9 @@ def _target(dialect: Dialect, arguments: Sequence[Any], options: Mapping[str, An
 
 
 def replace_engines(urls: Mapping[str, URL]) -> None:
-    """Put Flask-SQLAlchemy's engines on the scratch databases as soon as an app has them.
+    """Point Flask-SQLAlchemy's engines to the scratch databases as soon as an app has them.
 
-    An app that connects while it is made does what it does on a new, empty database.
+    An app that connects while it is created then uses a new, empty database.
     """
     from flask import Flask
     from flask_sqlalchemy import SQLAlchemy
@@ -148,14 +148,14 @@ def replace_engines(urls: Mapping[str, URL]) -> None:
         for bind, engine in list(engines.items()):
             if (bind or "") in urls:
                 engines[bind] = create_engine(urls[bind or ""], poolclass=NullPool)
-                # Where an app translates the names of schemas, for example.
+                # For example, if an app translates schema names.
                 engines[bind].update_execution_options(**engine.get_execution_options())
 
     SQLAlchemy.init_app = init_app  # type: ignore[method-assign]
 
 
 def restamp(urls: Mapping[str, URL], version_table: Any, rows: Sequence[str]) -> None:
-    """Give every scratch database that is stamped other rows."""
+    """Replace the rows of every stamped scratch database."""
     for url in urls.values():
         engine = create_engine(usable(url), poolclass=NullPool)
         if inspect(engine).has_table(version_table.name, version_table.schema):
@@ -167,7 +167,7 @@ def restamp(urls: Mapping[str, URL], version_table: Any, rows: Sequence[str]) ->
 
 
 def tables_in(urls: Mapping[str, URL]) -> list[str]:
-    """The tables that the scratch databases have, sorted."""
+    """The tables of the scratch databases, sorted."""
     names: set[str] = set()
     for url in urls.values():
         engine = create_engine(usable(url), poolclass=NullPool)

@@ -1,4 +1,4 @@
-"""A failure in terms that help the user: what is to blame, where it is, and what to do."""
+"""Failures explained for the user: the cause, the place, and the remedy."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from flask_chainfix.model.rehearsal import SERVERS, FailureKind, RehearsalFailur
 
 
 class ForeignConnection(Exception):
-    """The app, ``env.py`` or a migration wants to connect to a database that is not ours."""
+    """The app, ``env.py`` or a migration tries to connect to a database that is not ours."""
 
 
 # Something is missing, or there already.
@@ -42,7 +42,7 @@ _OF_SQLITE = {Trouble.NOT_KNOWN_THERE, Trouble.NO_FUNCTION, Trouble.LOCKED}
 
 
 def kind_of(error: BaseException, direction: str, round_: int, dialect: str) -> FailureKind:
-    """What an exception that a migration has raised is to be blamed on."""
+    """The cause of an exception that a migration raised."""
     errors = list(causes(error))
     if any(isinstance(each, ForeignConnection) for each in errors):
         return FailureKind.CONNECTION
@@ -58,13 +58,13 @@ def kind_of(error: BaseException, direction: str, round_: int, dialect: str) -> 
     if direction == "down":
         return FailureKind.DOWNGRADE
     if trouble in _OF_CHAIN:
-        # What has run once fails only for what a downgrade() has left behind or taken away.
+        # If a revision has run once, it only fails because of an incomplete downgrade().
         return FailureKind.CHAIN if round_ < 2 else FailureKind.DOWNGRADE
     return FailureKind.MIGRATION
 
 
 def trouble_in(error: BaseException) -> Trouble | None:
-    """What a database, or Alembic in its place, has said; ``None`` where neither has."""
+    """The kind of error from a database, or from Alembic instead; ``None`` if from neither."""
     return next(filter(None, map(_trouble, causes(error))), None)
 
 
@@ -76,12 +76,12 @@ def _trouble(error: BaseException) -> Trouble | None:
     if isinstance(error, KeyError | ValueError):
         frames = (frame for frame, _ in traceback.walk_tb(error.__traceback__))
         if any(frame.f_globals.get("__name__") == "alembic.operations.batch" for frame in frames):
-            return Trouble.NO_OBJECT  # it looks into the table's columns and constraints
+            return Trouble.NO_OBJECT  # Alembic looks up the table's columns and constraints
     return None
 
 
 def causes(error: BaseException | None) -> Iterator[BaseException]:
-    """An exception and those behind it, each once."""
+    """An exception and its causes, each once."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
@@ -96,16 +96,16 @@ _LACKS = re.compile(r"module '.*' has no attribute '(up|down)grade'")
 
 @dataclass()
 class Scene:
-    """What is going on at the moment, for whoever has to describe a failure.
+    """The current state of the process, to describe a failure.
 
     Attributes:
-        dialect: of the scratch databases.
+        dialect: the dialect of the scratch databases.
         migrations: the files of the chain.
         env_py: the environment's own.
-        doing: what kind of failure it is when no migration is to blame.
-        passwords: what must not be shown.
-        step: the revision, direction, round and bind that run; ``None`` in between.
-        place: words for the databases that it may connect to.
+        doing: the kind of failure if no migration causes it.
+        passwords: the passwords to hide.
+        step: the running revision, direction, round and bind; ``None`` between steps.
+        place: a description of the allowed databases.
     """
 
     dialect: str
@@ -126,7 +126,7 @@ def describe(error: BaseException, scene: Scene) -> dict[str, Any]:
         kind = scene.doing
         if kind is FailureKind.CHAIN and _last(frames, scene.migrations):
             kind = FailureKind.MIGRATION
-        # Alembic finds out by itself that a migration lacks a function.
+        # Alembic itself reports a migration without a function.
         if isinstance(error, AttributeError) and (found := _LACKS.fullmatch(str(error))):
             kind = FailureKind.DOWNGRADE if found[1] == "down" else FailureKind.MIGRATION
     trouble = trouble_in(error)
@@ -149,7 +149,7 @@ def describe(error: BaseException, scene: Scene) -> dict[str, Any]:
 
 
 def _frames(error: BaseException, scene: Scene) -> tuple[BaseException, _Frames]:
-    """The traceback that leads into a migration, of the exception or of one behind it."""
+    """The traceback into a migration, of the exception or one of its causes."""
     found: list[tuple[BaseException, _Frames]] = []
     for each in causes(error):
         frames = list(traceback.extract_tb(each.__traceback__))
@@ -161,7 +161,7 @@ def _frames(error: BaseException, scene: Scene) -> tuple[BaseException, _Frames]
 
 
 def _last(frames: _Frames, files: Collection[str]) -> int:
-    """1-based place of the last frame in one of the files; 0 where there is none."""
+    """The 1-based position of the last frame in one of the files; 0 if there is none."""
     return max((n for n, frame in enumerate(frames, 1) if frame.filename in files), default=0)
 
 
@@ -175,7 +175,7 @@ def _place(frames: _Frames, scene: Scene) -> tuple[str | None, int | None]:
 
 
 def _raises_it(frames: _Frames, scene: Scene) -> bool:
-    """Whether the migration has raised the exception itself, with ``raise``."""
+    """Whether the migration raised the exception itself, with ``raise``."""
     last = frames[-1] if frames else None
     return (
         last is not None
@@ -185,7 +185,7 @@ def _raises_it(frames: _Frames, scene: Scene) -> bool:
 
 
 def _operation(error: BaseException, frames: _Frames, scene: Scene) -> str:
-    """The operation that the migration has called, or the beginning of its SQL."""
+    """The operation that the migration called, or the start of its SQL."""
     number = _last(frames, scene.migrations)
     for frame in frames[number:] if number else ():
         if Path(frame.filename).parts[-3:-1] == ("alembic", "operations"):
@@ -232,7 +232,7 @@ _MODULE = re.compile(r"No module named '([^']+)'")
 
 
 def remedy_for(failure: RehearsalFailure, app_dialect: str, on_server: str) -> str | Remedy:
-    """The advice for a failure; ``on_server`` is the command that rehearses on the app's server."""
+    """The remedy for a failure; ``on_server`` is the command that rehearses on the app's server."""
     if failure.kind is FailureKind.MODULE:
         found = _MODULE.search(failure.message)
         return Remedy.of(
@@ -253,7 +253,7 @@ def remedy_for(failure: RehearsalFailure, app_dialect: str, on_server: str) -> s
 
 
 def _for_sqlite(failure: RehearsalFailure) -> str:
-    """How an operation becomes one of SQLite, which alters tables in batch mode alone."""
+    """The remedy for an operation on SQLite, which can alter tables only in batch mode."""
     what = "write types, defaults and options that SQLite knows"
     if "can't render element" in failure.message:  # SQLAlchemy's words for a type
         return what
@@ -272,7 +272,7 @@ def _for_sqlite(failure: RehearsalFailure) -> str:
 
 
 def remedy_for_stamp(graph: Graph, rows: Collection[str], ran: Collection[str]) -> Remedy:
-    """Where the stamp has to be moved whose rows keep a chain from being upgraded."""
+    """The remedy for a stamp whose rows prevent an upgrade."""
     unknown = sorted(set(rows).difference(graph))
     if unknown:
         return way(
@@ -291,7 +291,7 @@ def remedy_for_stamp(graph: Graph, rows: Collection[str], ran: Collection[str]) 
 
 
 def _of_type(failure: RehearsalFailure) -> str:
-    """What to do about a type of PostgreSQL."""
+    """The remedy for a PostgreSQL type."""
     if (found := _TYPE.search(failure.message)) is None:
         return ""
     name, how = found.groups()
@@ -308,7 +308,7 @@ def _of_type(failure: RehearsalFailure) -> str:
 
 
 def _of_downgrade(failure: RehearsalFailure) -> str | Remedy:
-    """What is wrong with a ``downgrade()``: the one that fails, or one that has left a trace."""
+    """The remedy for a ``downgrade()`` that fails, or one that was incomplete."""
     if failure.refuses and failure.revision is not None:
         return way(
             "the way up is proven: leave this downgrade() as it is, where nobody is ever to go"

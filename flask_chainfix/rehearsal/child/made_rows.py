@@ -1,8 +1,8 @@
-"""Rows for tables that have none: a few each, as far as the constraints of a table allow.
+"""Make a few rows for empty tables, as far as their constraints allow.
 
-Two rows are alike wherever they may be, with texts as long as they may be, and a third one holds
-nothing wherever that is allowed: a NOT NULL column without a default, a unique index, a shorter
-type or a cast then fails as it would on real rows. Nothing is random.
+Two rows are equal wherever possible, with the longest texts, and a third is NULL wherever that is
+allowed. A NOT NULL column without a default, a unique index, a shorter type or a cast then fails as
+it would on real rows. Nothing is random.
 """
 
 from __future__ import annotations
@@ -50,11 +50,11 @@ class RowMaker:
         self._empty: dict[str, str] = {}
 
     def fill(self, connection: Connection) -> Mapping[str, str]:
-        """Give rows to every table that has none, or has changed since the last time.
+        """Insert rows into every table that is empty, or has changed since the last time.
 
         Returns:
-            For each table that stays empty, by its name, why; those that have been told are left
-            out.
+            The reason for each table that stays empty, by its name; reasons that were reported
+            before are left out.
 
         Raises:
             SQLAlchemyError: the catalog cannot be read.
@@ -62,7 +62,7 @@ class RowMaker:
         now = fingerprints(connection)
         tables = set(inspect(connection).get_table_names()) - {self._version_table}
         changed = {name for name in tables if now.get(name) != self._known.get(name)}
-        # What a migration has deleted is there in production by the next one.
+        # In production, new rows arrive before the next migration.
         bare = {name for name, number in self.counted(connection).items() if not number}
         changed |= {name for name in bare if not self._empty.get(name)}
         self._known = now
@@ -78,7 +78,7 @@ class RowMaker:
         """How many rows each table holds.
 
         Raises:
-            SQLAlchemyError: they cannot be counted.
+            SQLAlchemyError: the rows cannot be counted.
         """
         names = sorted(set(inspect(connection).get_table_names()) - {self._version_table})
         found: dict[str, int] = {}
@@ -93,7 +93,7 @@ class RowMaker:
 
 
 def lost(before: Mapping[str, int], after: Mapping[str, int]) -> Mapping[str, int]:
-    """How many rows of which tables are gone; a table that has come with rows was renamed."""
+    """The number of lost rows by table; a new table that has rows was renamed."""
     moved = sorted(number for name, number in after.items() if number and name not in before)
     found: dict[str, int] = {}
     for name, number in before.items():
@@ -111,7 +111,7 @@ def lost(before: Mapping[str, int], after: Mapping[str, int]) -> Mapping[str, in
 
 # --- One table ------------------------------------------------------------------------------------
 def _parents_first(connection: Connection, names: set[str]) -> Iterator[str]:
-    """The tables, each after those that its foreign keys point to, as far as that goes."""
+    """The tables, each after those that its foreign keys refer to, as far as possible."""
     look = inspect(connection)
     parents = {
         name: {str(key["referred_table"]) for key in look.get_foreign_keys(name)} & names - {name}
@@ -125,7 +125,7 @@ def _parents_first(connection: Connection, names: set[str]) -> Iterator[str]:
 
 
 def _fill(connection: Connection, name: str) -> str:
-    """Add rows to a table; returns why it is still empty, else ``""``."""
+    """Add rows to a table; return why it is still empty, else ``""``."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of types that SQLAlchemy does not know
@@ -158,7 +158,7 @@ class _Key(NamedTuple):
 
 
 class _Plan:
-    """How rows of one table are made."""
+    """Makes the rows of one table."""
 
     def __init__(self, connection: Connection, table: Table) -> None:
         self._connection = connection
@@ -169,11 +169,11 @@ class _Plan:
         self._candidates = self._candidates_from(_checks_of(connection, table))
 
     def add(self, number: int, *, is_bare: bool) -> str:
-        """Insert one row; returns why that cannot be done, else ``""``.
+        """Insert one row; return why that is impossible, else ``""``.
 
         Args:
-            number: of the row, from 0.
-            is_bare: whether it is to hold nothing wherever that is allowed.
+            number: the number of the row, from 0.
+            is_bare: whether to use NULL wherever that is allowed.
         """
         problem = "no row meets its constraints"
         everything = {each.name for each in self._columns}
@@ -187,14 +187,14 @@ class _Plan:
         return problem
 
     def _prefer(self, values: Mapping[str, Any]) -> None:
-        """Try first what a check has let pass."""
+        """Try values first that a check has accepted."""
         for name, candidates in self._candidates.items():
             if values.get(name) in candidates:
                 candidates.remove(values[name])
                 candidates.insert(0, values[name])
 
     def _insert(self, values: Mapping[str, Any]) -> str:
-        """Insert a row; returns what the database has against it, else ``""``."""
+        """Insert a row; return the database's objection, else ``""``."""
         try:
             with self._connection.begin_nested():
                 self._connection.execute(self._table.insert().values(values))
@@ -223,7 +223,7 @@ class _Plan:
     def _point(
         self, row: dict[str, Any], key: _Key, number: int, distinct: set[str], *, is_bare: bool
     ) -> None:
-        """Let a foreign key of a row point to a row that is there."""
+        """Let a foreign key of a row refer to an existing row."""
         loose = [name for name in key.columns if self._table.c[name].nullable]
         if key.rows and not (is_bare and loose):
             index = number if distinct.intersection(key.columns) else 0
@@ -240,7 +240,7 @@ class _Plan:
     def _variants(
         self, row: dict[str, Any], number: int, distinct: set[str]
     ) -> Iterator[dict[str, Any]]:
-        """The row, and then others with what its checks speak of."""
+        """The row, and then variants with values that its checks mention."""
         yield row
         names = [name for name in self._candidates if name in row]
         turned: list[list[Any]] = []
@@ -264,7 +264,7 @@ class _Plan:
         return _Key(columns, parent, [tuple(row) for row in rows], is_own, referred)
 
     def _distinct_columns(self) -> set[str]:
-        """One column of each unique key, which is to have another value in every row."""
+        """One column of each unique key, which gets a different value in every row."""
         table = self._table
         groups = [[each.name for each in table.primary_key.columns]]
         groups += [
@@ -288,7 +288,7 @@ class _Plan:
         return found
 
     def _candidates_from(self, checks: Sequence[str]) -> dict[str, list[Any]]:
-        """Values by column that checks may want: those that they name, and their neighbours."""
+        """Candidate values by column: those that checks name, and their neighbours."""
         found: dict[str, list[Any]] = {}
         for sql in checks:
             literals = list(_LITERAL.finditer(sql))
@@ -315,7 +315,7 @@ def _is_made_there(column: Column[Any]) -> bool:
 
 
 def _variety(column: Column[Any]) -> int:
-    """How few values a type has: 0 for one with enough."""
+    """How few values a type has: 0 if there are enough."""
     return 1 if isinstance(column.type, (types.Boolean, types.Enum)) else 0
 
 

@@ -11,21 +11,21 @@ from typing import Any
 from sqlalchemy import types
 
 LONGEST = 300  # characters of a text without a length
-# High numbers, so that what migrations write themselves does not collide with them.
+# High numbers, so that they do not conflict with rows that migrations write themselves.
 _FIRST = {"SMALLINT": 32_000, "TINYINT": 100, "MEDIUMINT": 8_000_000}
 _FIRST_NUMBER = 700_000_000
 _DAY = date(2020, 1, 1)
 
 
 class NoValue(Exception):
-    """No value can be made, in words."""
+    """No value can be made; the message says why."""
 
 
 def value(type_: Any, serial: int) -> Any:
     """A value of a type: the same one for 0, and others for other numbers.
 
     Raises:
-        NoValue: nothing is known of the type.
+        NoValue: the type is unknown.
     """
     for kind, make in _MAKERS:
         if isinstance(type_, kind):
@@ -92,7 +92,7 @@ _MAKERS: tuple[tuple[Any, Any], ...] = (
     (types._Binary, _bytes),
     (types.String, _text),
 )
-# Types that only some databases have, or that SQLAlchemy names otherwise in its versions.
+# Types of single databases, or whose names differ between versions of SQLAlchemy.
 _BY_NAME: Mapping[str, Any] = {
     "UUID": _uuid,
     "Uuid": _uuid,

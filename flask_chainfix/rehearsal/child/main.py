@@ -2,7 +2,7 @@
 
 ``unwinding`` has it run revisions in the databases themselves.
 
-Reads a request as JSON and answers with one JSON document a line, an event each.
+Reads a request as JSON and answers with events, one JSON document a line.
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ from flask_chainfix.rehearsal.fresh_process import answering, entered, reopen
 
 
 class _Phase(NamedTuple):
-    """One run of ``env.py``: in which direction, which time, to which revision.
+    """One run of ``env.py``: its direction, round and target revision.
 
-    Those of round 0 go through the old chain. In the direction ``stairs`` each revision goes up,
-    down and up again before the next one. In the directions ``back`` and ``forth`` the request
-    names the revisions that go down, or up.
+    Round 0 uses the old chain. In the direction ``stairs``, each revision goes up, down and up
+    again before the next one. In the directions ``back`` and ``forth``, the request names the
+    revisions to downgrade or upgrade.
     """
 
     direction: str
@@ -59,8 +59,8 @@ class _Phase(NamedTuple):
     target: str
 
 
-# Where a file of the chain is, or would be; its bytes in base64, ``None`` for one that Alembic
-# loads from the disk; and the id that its name gives it, if the file has none.
+# The path of a file of the chain; its bytes in base64, ``None`` for one that Alembic loads from
+# disk; and the id from its name, if the file has none.
 _File = tuple[str, str | None, str | None]
 
 
@@ -68,7 +68,7 @@ _NAMED_STEPS = {"back": "down", "forth": "up"}
 
 
 def main() -> None:
-    """Run a chain up, down and up again; or up from where the old chain has stamped a database."""
+    """Run a chain up, down and up again; or up from a stamp of the old chain."""
     with answering() as (request, stream):
         rehearsing = _Rehearsing(request, stream)
         try:
@@ -81,7 +81,7 @@ def main() -> None:
 
 
 class _Rehearsing:
-    """One request while it is worked on."""
+    """A request in progress."""
 
     def __init__(self, request: dict[str, Any], stream: TextIO) -> None:
         self._request = request
@@ -100,7 +100,7 @@ class _Rehearsing:
         )
 
     def send(self, name: str, /, **values: Any) -> None:
-        """Tell the first process something."""
+        """Send an event to the parent process."""
         self._stream.write(json.dumps({"event": name, **values}) + "\n")
         self._stream.flush()
 
@@ -144,21 +144,21 @@ class _Rehearsing:
                 self.send("told", differences=differences)
 
     def _record(self, *sent: Any) -> None:
-        """Note what a migration sends to the database, without the stamp that Alembic writes."""
+        """Record the statements of a migration, without those for Alembic's stamp."""
         statement, parameters = sent[2:4]
         if self.scene.step is None or self._version_table.name in statement:
             return
-        # One INSERT of many rows counts for SQLAlchemy as several, too.
+        # SQLAlchemy also treats one INSERT of many rows as several.
         many = bool(parameters) and all(isinstance(each, (dict, tuple)) for each in parameters)
         try:
             self._statements.append((statement, json.loads(json.dumps(parameters)), many))
-        except TypeError:  # a value that JSON does not know
+        except TypeError:  # a value that JSON cannot represent
             self._statements.append((statement, None, many))
 
     def _open(self, files: Sequence[_File]) -> tuple[Config, ScriptDirectory]:
-        """The environment's configuration and a chain, new as in a process of their own."""
+        """The environment's configuration and a chain, loaded as in a fresh process."""
         config = reopen(self._request).config
-        # A plain environment finds the scratch databases where it looks for its own.
+        # A plain environment finds the scratch databases in place of its own.
         for bind, url in self._urls.items():
             written = url.render_as_string(hide_password=False).replace("%", "%%")
             if bind and config.file_config.has_section(bind):
@@ -202,7 +202,7 @@ class _Rehearsing:
             raise CommandError("env.py hides the migration's error")
 
     def _bind_of(self, place: URL) -> str:
-        """The bind whose database is at a URL."""
+        """The bind of the database with a URL."""
         urls = self._urls.items()
         same: list[str] = [bind for bind, url in urls if url == place]
         same += [bind for bind, url in urls if url.database == place.database]
@@ -228,7 +228,7 @@ class _Rehearsing:
             return list(script._upgrade_revs(phase.target, heads))
         except Exception:
             stamped = self._request["old"] or self._request["copied"]
-            if stamped and phase.round:  # the stamp means nothing in this chain
+            if stamped and phase.round:  # the stamp has no meaning in this chain
                 self.scene.doing = FailureKind.STAMP
             raise
 
@@ -277,7 +277,7 @@ class _Rehearsing:
             left = compared(before, below, ignored)
             self._tell_gap(down, map(after_down, left), place)
             if left and not compared(above, below, ignored):
-                again.migration_fn = _do_nothing  # it would only stumble over its own objects
+                again.migration_fn = _do_nothing  # it would only fail on its own objects
                 yield again
                 before = below
             else:
@@ -303,7 +303,7 @@ class _Rehearsing:
             )
 
     def _new_step(self, step: Any, up: bool) -> Any:
-        """A step of the same revision, whose module is new as in a process of its own."""
+        """A new step of the same revision, with its module reloaded as in a fresh process."""
         new = RevisionStep(step.revision_map, step.revision, up)
         (file,) = (each for each in self._request["chain"] if each[0] == step.revision.path)
         new.migration_fn = getattr(_script(file).module, new.migration_fn.__name__)
@@ -311,27 +311,27 @@ class _Rehearsing:
 
 
 class _Place(NamedTuple):
-    """Where steps run: Alembic's context of one database."""
+    """Alembic's context for one database."""
 
     context: Any
     bind: str
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """The connection that migrations have, in their transaction or in one of its own."""
+        """The connection of the migrations, in their transaction or in a separate one."""
         connection: Connection = self.context.connection
         with nullcontext() if connection.in_transaction() else connection.begin():
             yield connection
 
     def look(self, watch: SchemaWatch) -> Parts:
-        """What the database holds after a step, which is final from here on."""
+        """Commit a step, and read the schema after it."""
         self.commit()
-        self.context.impl.memo.clear()  # the types that it has made, which may be dropped by now
+        self.context.impl.memo.clear()  # the types that it created, which may have been dropped
         with self.transaction() as connection:
             return watch.look(connection)
 
     def commit(self) -> None:
-        """End Alembic's transaction around all steps, as a command for each step would."""
+        """Commit Alembic's transaction around all steps, as a separate command would."""
         if self.context._transaction is not None and self.context.impl.transactional_ddl:
             self.context._transaction.commit()
             self.context._transaction = self.context.connection.begin()
@@ -341,9 +341,9 @@ def _do_nothing(**_: Any) -> None:
     pass
 
 
-# --- The chain, which need not be on the disk ----------------------------------------------------
+# --- The chain, which does not have to be on disk ------------------------------------------------
 class _Loader(SourceFileLoader):
-    """Runs given bytes instead of what is on the disk."""
+    """Runs given bytes instead of the file on disk."""
 
     def __init__(self, name: str, path: str, data: bytes) -> None:
         super().__init__(name, path)
@@ -354,7 +354,7 @@ class _Loader(SourceFileLoader):
         return code
 
     def get_data(self, path: str) -> bytes:
-        """What a traceback takes its lines from."""
+        """The source for the lines of tracebacks."""
         return self._data if path == self.path else super().get_data(path)
 
 

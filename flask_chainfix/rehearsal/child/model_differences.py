@@ -1,4 +1,4 @@
-"""How the models differ from the database that the whole chain has made, as ``alembic check``."""
+"""Compare the models with the database that the whole chain has made, as ``alembic check``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def model_differences(config: Config, script: ScriptDirectory) -> list[str] | No
     """Compare as ``alembic check`` does, with the hooks of ``env.py``.
 
     Returns:
-        A line for each difference, sorted; ``None`` where ``env.py`` names no models.
+        A line for each difference, sorted; ``None`` if ``env.py`` names no models.
     """
     unused = dict.fromkeys(("message", "branch_label", "version_path", "rev_id", "depends_on"))
     arguments = {**unused, "autogenerate": True, "sql": False, "head": "head", "splice": False}
@@ -43,7 +43,7 @@ def model_differences(config: Config, script: ScriptDirectory) -> list[str] | No
 
 
 def lines_of(diff: Any) -> Iterator[str]:
-    """What Alembic's ``as_diffs`` gives for one object, in words."""
+    """One object's differences from Alembic's ``as_diffs``, in words."""
     if isinstance(diff, list):  # the changes of one column
         for kind, schema, table, column, _, old, new in diff:
             yield (
@@ -70,6 +70,6 @@ def _full(schema: str | None, name: str) -> str:
 
 
 def _shown(value: Any) -> str:
-    """A type, a default or whatever else has changed, on one line."""
+    """A changed type, default or other value, on one line."""
     value = getattr(value, "arg", value)  # the SQL of a server default
     return " ".join((repr(value) if isinstance(value, str) else str(value)).split())

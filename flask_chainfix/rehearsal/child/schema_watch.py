@@ -1,7 +1,7 @@
-"""A schema that is looked at after every step: only what has changed since is read again.
+"""Read a schema after every step; only changed tables are read again.
 
-One query, or a few, fingerprints every table in the catalog; reading columns, keys and indexes
-takes far longer, and most steps change one table.
+One or a few queries fingerprint every table in the catalog. Reading columns, keys and indexes takes
+far longer, and most steps change one table.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from flask_chainfix.schema.reflected import (
     differences,
 )
 
-# By the name of a table or view what a database says of it; types are under "".
+# The catalog's entry for each table or view, by name; types are under "".
 Parts = Mapping[str, Reflected]
 
 _SQLITE = "SELECT tbl_name, name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite!_%' ESCAPE '!'"
-# A row of the catalog that is changed becomes a new one: in another place, of another transaction.
+# A changed catalog row becomes a new row version, with a different place and transaction.
 _POSTGRESQL = """
 SELECT relname, nspname, sum(hashtext(row)) FROM (
     SELECT oid AS id, xmin::text || ctid::text AS row FROM pg_class
@@ -63,7 +63,7 @@ Fingerprints = Mapping[str, frozenset[tuple[object, ...]]]
 
 
 def fingerprints(connection: Connection) -> Fingerprints:
-    """Something for each table and view that changes with it, by its name; for types under ``""``.
+    """A value for each table and view that changes with it, by name; for types under ``""``.
 
     Raises:
         SQLAlchemyError: the catalog cannot be read.
@@ -91,14 +91,14 @@ def _queries(connection: Connection) -> Iterator[str]:
 
 
 class SchemaWatch:
-    """What a database holds, step after step."""
+    """The schema of a database, step after step."""
 
     def __init__(self, version_table: str, schemas: Set[str]) -> None:
         """Watch a database.
 
         Args:
             version_table: the name of Alembic's table, which is left out.
-            schemas: those to watch beside the default one, in lower case.
+            schemas: the schemas to watch in addition to the default one, in lower case.
         """
         self._version_table = version_table
         self._schemas = schemas
@@ -106,10 +106,10 @@ class SchemaWatch:
         self._parts: Parts = {}
 
     def look(self, connection: Connection) -> Parts:
-        """What the database holds now; what has not changed is the same object as the last time.
+        """The current schema; unchanged parts are the same objects as last time.
 
         Raises:
-            SQLAlchemyError: it cannot be read.
+            SQLAlchemyError: the schema cannot be read.
         """
         now = fingerprints(connection)
         changed = {name for name in {*now, *self._known} if now.get(name) != self._known.get(name)}
@@ -132,10 +132,10 @@ class SchemaWatch:
 def _as_copied(
     connection: Connection, thing: SchemaObject, properties: Properties
 ) -> Properties | None:
-    """What batch mode makes of something in SQLite whenever it copies a table.
+    """What an SQLite object becomes when batch mode copies its table.
 
-    Some constraints without a name, which go by their definitions here, are lost, and so are
-    collations; types are spelled as SQLAlchemy spells them.
+    Some unnamed constraints (identified here by their definitions) and collations are lost; types
+    are spelled as SQLAlchemy spells them.
     """
     if thing.kind is Kind.CONSTRAINT and thing.name.startswith(("CHECK (", "UNIQUE (")):
         return None
@@ -147,11 +147,11 @@ def _as_copied(
 
 
 def compared(before: Parts, after: Parts, ignored: Sequence[str]) -> tuple[PropertyDifference, ...]:
-    """How what was there before differs from what is there after.
+    """The differences between two schemas.
 
     Args:
-        before: what is expected.
-        after: what is found.
+        before: the expected schema.
+        after: the actual schema.
         ignored: as for ``differences``.
     """
     names = [name for name in {*before, *after} if before.get(name) is not after.get(name)]
@@ -168,7 +168,7 @@ _OTHER_TABLES = ("view", "materialized view", "foreign table")
 
 
 def after_down(difference: PropertyDifference) -> str:
-    """What a ``downgrade()`` has not undone."""
+    """What a ``downgrade()`` has not undone, in words."""
     thing = _thing(difference)
     if difference.is_extra:
         return f"leaves {thing}"
@@ -179,7 +179,7 @@ def after_down(difference: PropertyDifference) -> str:
 
 
 def after_second_up(difference: PropertyDifference) -> str:
-    """What comes out otherwise when ``upgrade()`` runs again after a ``downgrade()``."""
+    """What differs when ``upgrade()`` runs again after a ``downgrade()``, in words."""
     thing, again = _thing(difference), "makes a second upgrade()"
     if difference.is_extra:
         return f"{again} add {thing}, too"

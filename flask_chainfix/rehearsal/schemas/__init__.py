@@ -1,1 +1,1 @@
-"""Schemas that chains make: compared with those of databases, and written down as operations."""
+"""Schemas that chains make: compared with databases, and rendered as operations."""

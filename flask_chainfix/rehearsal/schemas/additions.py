@@ -1,4 +1,4 @@
-"""Operations of a migration that make what is missing, each only where it is not there yet."""
+"""Render operations that create missing objects, each only if it does not exist yet."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ from flask_chainfix.rehearsal.schemas.plain_tables import (
 from flask_chainfix.rehearsal.schemas.rendering import without_parameters
 from flask_chainfix.schema.footprint import Kind, SchemaObject, table_of
 
-_AUTOMATIC_KEY = re.compile(r".*_ibfk_\d+")  # how MySQL calls foreign keys that have no name
+_AUTOMATIC_KEY = re.compile(r".*_ibfk_\d+")  # MySQL's names for unnamed foreign keys
 _CONSTANT = re.compile(r"(?i)-?[\d.]+|null|true|false")
 _OWN_OPTIONS = ("mysql_", "mariadb_")  # the server's defaults, as it reflects them
-# For each kind of part: what an inspector lists, the variable for that, and the operation.
+# For each kind of part: the inspector's method, the variable for its result, and the operation.
 _LISTED = {
     Column: ("columns", "columns"),
     UniqueConstraint: ("unique_constraints", "uniques"),
@@ -54,13 +54,13 @@ Codes = Mapping[SchemaObject, Mapping[str, str]]
 
 
 class Addition(NamedTuple):
-    """Something that is to be made.
+    """An object to create.
 
     Attributes:
-        object: what.
-        element: the same as SQLAlchemy has it.
-        code: the operations that make it.
-        imports: what they need.
+        object: the object.
+        element: the SQLAlchemy element for it.
+        code: the operations that create it.
+        imports: the imports that they need.
     """
 
     object: SchemaObject
@@ -70,11 +70,11 @@ class Addition(NamedTuple):
 
 
 class Additions(NamedTuple):
-    """What can be made, and what cannot.
+    """The objects that can be created, and those that cannot.
 
     Attributes:
-        made: with its operations, in the order in which they have to run.
-        left: what no operation is written for, and why.
+        made: the additions, in the order in which they must run.
+        left: the objects without operations, and why.
     """
 
     made: tuple[Addition, ...]
@@ -84,12 +84,12 @@ class Additions(NamedTuple):
 def additions_for(
     connection: Connection, wanted: Collection[SchemaObject], place: str | None = None
 ) -> Additions:
-    """Write operations for objects, with the definitions that a database has of them.
+    """Render operations for objects, with their definitions from a database.
 
     Args:
-        connection: to a database that the chain has made.
+        connection: a connection to a database that the chain has made.
         wanted: the objects.
-        place: the schema in which those are that name none.
+        place: the schema of objects that name none.
 
     Raises:
         SQLAlchemyError: the database cannot be read.
@@ -108,7 +108,7 @@ class _Writer:
         self._left: dict[SchemaObject, str] = {}
 
         def reflected(inspector: Any, table: Any, column: Any) -> None:
-            """Leave out the default of what PostgreSQL calls a serial, unless its name is odd."""
+            """Drop the default of a PostgreSQL serial, unless its sequence has an unusual name."""
             usual = f"{table.name}_{column['name']}_seq"
             if sequence_of(column["default"]) in (None, usual, f'"{usual}"'):
                 impl: Any = self._context.impl
@@ -163,7 +163,7 @@ class _Writer:
         return Addition(thing, None, code, frozenset({_POSTGRESQL}))
 
     def _of_table(self, table: Table, things: Sequence[SchemaObject]) -> Iterator[Addition]:
-        """The operations for one table and its parts, in the order in which they have to run."""
+        """The operations for one table and its parts, in the order in which they must run."""
         parts = {thing: self._element(table, thing) for thing in things}
         keys = {key.name for key in table.foreign_key_constraints}
         for thing, element in parts.items():
@@ -213,7 +213,7 @@ class _Writer:
         return op
 
     def _comes_with_key(self, table: Table, index: Index) -> bool:
-        """Whether MySQL makes an index by itself for a foreign key."""
+        """Whether MySQL creates an index implicitly for a foreign key."""
         if self._backend != "mysql":
             return False
         columns = [column.name for column in index.columns]
@@ -229,7 +229,7 @@ class _Writer:
             return self._rendered(thing, element, self._index(element, schema))
         if isinstance(element, Column):
             return self._column(thing, element, schema)
-        if isinstance(element, CheckConstraint):  # which Alembic 1.10 does not render
+        if isinstance(element, CheckConstraint):  # Alembic 1.10 does not render these
             impl: Any = self._context.impl
             condition = without_parameters(impl.render_ddl_sql_expr(element.sqltext))
             place = f"{table.name!r}, schema={schema!r}" if schema else repr(table.name)
@@ -244,7 +244,7 @@ class _Writer:
     def _column(self, thing: SchemaObject, column: Column[Any], schema: str | None) -> Addition:
         new = column._copy()
         if column.server_default is None and not column.nullable:
-            # SQLite adds no such column, not even to a table without rows.
+            # SQLite cannot add such a column, not even to an empty table.
             new.nullable = True
             change = ops.AlterColumnOp(
                 thing.table,
@@ -287,7 +287,7 @@ _POSTGRESQL = "from sqlalchemy.dialects import postgresql"
 
 
 def _render_item(kind: str, item: Any, context: Any) -> Any:
-    """A type of PostgreSQL's own that is not made together with a table."""
+    """Render a PostgreSQL type that is not created together with a table."""
     if kind != "type" or not isinstance(item, postgresql.ENUM):
         return False
     context.imports.add(_POSTGRESQL)
@@ -300,7 +300,7 @@ def _batch(table: str, schema: str | None, *operations: Any) -> Any:
 
 
 def _laid_out(code: str) -> str:
-    """What Alembic has rendered, as people indent it."""
+    """Alembic's rendered code with conventional indentation."""
     first, *others = code.rstrip().splitlines()
     if first.startswith("with "):
         body = re.sub(r",\n\s{8,}", ", ", "\n".join(others))
@@ -324,7 +324,7 @@ def _is_automatic(name: Any) -> bool:
 
 
 def _with_fixed_name(constraint: Any, backend: str) -> Any:
-    """A constraint whose name no naming convention changes; what MySQL calls it, it will again."""
+    """A constraint whose name no naming convention changes; MySQL's own names are dropped."""
     _without_empty_options(constraint)
     if backend == "mysql" and _is_automatic(constraint.name):
         constraint.name = None
@@ -335,7 +335,7 @@ def _with_fixed_name(constraint: Any, backend: str) -> Any:
 
 # --- The text of a migration ---------------------------------------------------------------------
 def upgrade_text(additions: Sequence[Addition], codes: Codes) -> str:
-    """The body of ``upgrade()``, not indented; no operation runs where it is not needed."""
+    """The body of ``upgrade()``, not indented; each operation runs only if it is needed."""
     lines = ["inspector = sa.inspect(op.get_bind())"]
     listed: tuple[str, str] | None = None
     for each in additions:
@@ -359,7 +359,7 @@ def upgrade_text(additions: Sequence[Addition], codes: Codes) -> str:
 
 
 def _of_kinds(codes: Mapping[str, str]) -> str:
-    """One code, or one for each kind of database where they differ."""
+    """One code, or one for each kind of database if they differ."""
     if len(set(codes.values())) == 1:
         return next(iter(codes.values()))
     parts: list[str] = []

@@ -1,4 +1,4 @@
-"""What databases lack of what the chain makes, what adds it, and the proof that it does."""
+"""What databases lack, the operations that add it, and the proof that they do."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ _NAMED = 3
 
 
 class Lacking(NamedTuple):
-    """What one database lacks of what the chain makes up to its stamp.
+    """What one database lacks, compared with the chain up to its stamp.
 
     Attributes:
         target: the database.
-        status: the same, with its stamp.
-        server: where a scratch database of its kind is made; ``None`` for a SQLite file.
-        compared: in what it differs.
+        status: its status, with its stamp.
+        server: the server for a scratch database of its kind; ``None`` for a SQLite file.
+        compared: its differences.
     """
 
     target: Target
@@ -55,24 +55,24 @@ class Lacking(NamedTuple):
 
     @property
     def missing(self) -> tuple[SchemaObject, ...]:
-        """What it lacks."""
+        """The missing objects."""
         return tuple(each.object for each in self.compared.differences if each.is_missing)
 
     @property
     def others(self) -> tuple[PropertyDifference, ...]:
-        """In what else it differs."""
+        """The other differences."""
         return tuple(each for each in self.compared.differences if not each.is_missing)
 
 
 class Completed(NamedTuple):
-    """What adds all that the databases of one bind lack.
+    """The additions for everything that the databases of one bind lack.
 
     Attributes:
-        additions: the operations, in the order in which they have to run.
+        additions: the operations, in the order in which they must run.
         codes: the code of each, by kind of database.
-        left: what no operation is written for, and why.
-        schemas: what the chain makes up to its head, by kind of database.
-        places: where it has made that.
+        left: the objects without operations, and why.
+        schemas: the schema that the chain makes up to its head, by kind of database.
+        places: the scratch databases with these schemas.
     """
 
     additions: tuple[Addition, ...]
@@ -88,10 +88,10 @@ def lacking_in(
     compared: Mapping[str, ExactComparison],
     server: ScratchServer,
 ) -> tuple[Lacking, ...]:
-    """What each database lacks, of those that were compared.
+    """What each of the compared databases lacks.
 
     Raises:
-        NoScratchDatabase: nobody has named a server of its kind.
+        NoScratchDatabase: no server of its kind is named.
     """
     return tuple(
         Lacking(target, status, server.place_for(target), compared[each])
@@ -105,22 +105,21 @@ def lacking_in(
 def completing(
     runtime: Runtime, now: Facts, databases: Sequence[Lacking], progress: Progress
 ) -> Iterator[Mapping[str, Completed]]:
-    """Write the operations that make what databases lack, as the chain makes it at its head.
+    """Render the operations that add what databases lack, as the chain makes it at its head.
 
-    The scratch databases on which it has done so are there until the end of the block.
+    The scratch databases exist until the end of the block.
 
     Args:
         runtime: the environment.
         now: the chain.
-        databases: all of them.
+        databases: all databases.
         progress: called with the steps done, the steps in all, and what is running.
 
     Returns:
-        What adds it, by bind.
+        The additions, by bind.
 
     Raises:
-        CannotRehearse, NoScratchDatabase, RehearsalFailed, ScratchLeftBehind: the chain cannot be
-            run.
+        CannotRehearse, NoScratchDatabase, RehearsalFailed, ScratchLeftBehind: the chain cannot run.
     """
     with ExitStack() as there:
 
@@ -136,7 +135,7 @@ def completing(
 def _completed(
     now: Facts, databases: Sequence[Lacking], enter: Callable[[Lacking], Place]
 ) -> Completed:
-    """What adds all that the databases of one bind lack; ``enter`` runs the chain for one."""
+    """The additions for the databases of one bind; ``enter`` runs the chain for one of them."""
     made: dict[SchemaObject, Addition] = {}
     left: dict[SchemaObject, str] = {}
     codes: dict[SchemaObject, dict[str, str]] = {}
@@ -176,13 +175,13 @@ def _additions(
 
 
 class Proof(NamedTuple):
-    """The chain with its new migration, which is to be run before it is written.
+    """The proof of a new migration, which runs before it is written.
 
     Attributes:
         runtime: the environment.
-        now: the chain as it is.
-        after: the same with the new migration.
-        completed: what this adds, by bind.
+        now: the current chain.
+        after: the chain with the new migration.
+        completed: the additions of the migration, by bind.
     """
 
     runtime: Runtime
@@ -191,19 +190,19 @@ class Proof(NamedTuple):
     completed: Mapping[str, Completed]
 
     def run(self, databases: Sequence[Lacking], progress: Progress) -> int:
-        """Run it from nothing, and from the state of each database.
+        """Run the chain from nothing, and from the state of each database.
 
         Args:
-            databases: all of them.
+            databases: all databases.
             progress: called with the steps done, the steps in all, and what is running.
 
         Returns:
-            From how many different states it was run.
+            The number of different states from which the chain was run.
 
         Raises:
             CannotPlan: a database could not be upgraded to the new migration.
-            RehearsalFailed: it does not make what the chain makes.
-            CannotRehearse, NoScratchDatabase, ScratchLeftBehind: it cannot be run.
+            RehearsalFailed: the result differs from what the chain makes.
+            CannotRehearse, NoScratchDatabase, ScratchLeftBehind: the chain cannot run.
         """
         targets = [each.target for each in databases]
         for target in {(each.bind, each.backend): each for each in targets}.values():
@@ -223,7 +222,7 @@ class Proof(NamedTuple):
 
     def _run_from(self, there: Place, one: Lacking, names: str, progress: Progress) -> None:
         rows, url = one.status.rows, there.scratch.urls[one.target.bind]
-        if one.target.backend != "postgresql":  # it keeps the statements that made its tables
+        if one.target.backend != "postgresql":  # the others store their CREATE statements
             try:
                 _copy_state(url, one.target, rows)
             except Obstacle as obstacle:
@@ -243,7 +242,7 @@ class Proof(NamedTuple):
         self._require_equal(there.scratch, one.target, one.others, names)
 
     def _making_first(self, one: Lacking) -> Remedy:
-        """How to make what a database lacks before it is upgraded any further."""
+        """The remedy: add what a database lacks before it is upgraded further."""
         graph, ran = self.now.graph, stood_for(self.now.graph, one.status.rows)
         if ran.issuperset(graph):
             return Remedy()
@@ -264,10 +263,10 @@ class Proof(NamedTuple):
     def _require_equal(
         self, scratch: Scratch, target: Target, known: Collection[PropertyDifference], names: str
     ) -> None:
-        """Stop where an upgrade has come to something else than what the chain makes.
+        """Require that an upgrade has made exactly what the chain makes.
 
         Raises:
-            RehearsalFailed: so it is.
+            RehearsalFailed: the schemas differ.
         """
         completed = self.completed[target.bind]
         schema = completed.schemas[target.backend]
@@ -305,11 +304,11 @@ _MYSQL = (
 
 
 def _copy_state(url: URL, target: Target, rows: Sequence[str]) -> None:
-    """Make the tables of another database in an empty scratch database, and stamp it.
+    """Create the tables of another database in an empty scratch database, and stamp it.
 
     Raises:
-        Obstacle: it cannot be read.
-        CannotRehearse: its tables cannot be made.
+        Obstacle: the other database cannot be read.
+        CannotRehearse: its tables cannot be created.
     """
     with (
         connected(target) as connection,
@@ -329,7 +328,7 @@ def _copy_state(url: URL, target: Target, rows: Sequence[str]) -> None:
 
 
 def _statements(connection: Connection, target: Target) -> Iterator[tuple[str, str]]:
-    """What makes each object, in an order in which that can be done."""
+    """The statements that create each object, in a working order."""
     if target.backend == "sqlite":
         yield from map(tuple, connection.execute(text(_SQLITE)))
         return
@@ -339,7 +338,7 @@ def _statements(connection: Connection, target: Target) -> Iterator[tuple[str, s
 
 
 def _drop_lacking(url: URL, target: Target, lacking: Sequence[SchemaObject]) -> None:
-    """Drop from a scratch database what another one, which is of PostgreSQL, lacks."""
+    """Drop from a scratch database what a PostgreSQL database lacks."""
     with _at_work(url, target) as scratch:
         for statement in _drops(scratch, target, lacking):
             scratch.execute(verbatim(statement))

@@ -1,4 +1,4 @@
-"""Compare databases with what the chain itself makes on a scratch database of their kind."""
+"""Compare databases with what the chain makes on a scratch database of their kind."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ class ExactComparison(NamedTuple):
     """How one database differs from what the chain makes up to its stamp.
 
     Attributes:
-        differences: object by object; empty where it could not be compared.
+        differences: object by object; empty if it could not be compared.
         unread: what was not compared, in words.
-        problem: why it could not be compared; ``""`` where it was.
-        remedy: what to do about that.
-        note: what else there is to know; ``""`` for nothing.
+        problem: why it could not be compared; ``""`` if it was.
+        remedy: the remedy for that.
+        note: another notice; ``""`` for none.
     """
 
     differences: tuple[PropertyDifference, ...] = ()
@@ -52,7 +52,7 @@ class ExactComparison(NamedTuple):
 
 
 class _Build(NamedTuple):
-    """What has to be built for some databases: they have the same stamp, and one server will do.
+    """A scratch database for all databases with the same stamp and kind of server.
 
     Attributes:
         backend: the kind of server.
@@ -78,7 +78,7 @@ def compare_exactly(
         runtime: the environment.
         now: the chain, and where its databases stand.
         targets: the databases, by identity.
-        server: where the scratch databases are to be.
+        server: the server for the scratch databases.
         progress: called with the databases done, the databases in all, and what is running.
 
     Returns:
@@ -113,7 +113,7 @@ def compare_exactly(
 
 
 class _Counted(NamedTuple):
-    """Progress of some databases among all."""
+    """The progress of some of all databases."""
 
     progress: Progress
     before: int
@@ -124,13 +124,13 @@ class _Counted(NamedTuple):
         self.progress(self.before, self.total, running)
 
     def comparing(self, done: int, target: Target) -> None:
-        """Show how many of them are done, and the last or the first of them."""
+        """Show how many databases are done, and the current one."""
         self.progress(self.before + done, self.total, target.name)
 
 
-# --- What can be compared, and where the chain is to run ------------------------------------------
+# --- What can be compared, and where the chain runs -----------------------------------------------
 def _obstacle(now: Facts, status: DatabaseStatus, target: Target | None) -> ExactComparison | None:
-    """Why a database cannot be compared, where that can be told without running anything."""
+    """Why a database cannot be compared, if that is known without running anything."""
     if target is None or not status.is_known:
         return ExactComparison(
             problem=status.problem or "it cannot be reached from here", remedy=status.remedy
@@ -152,7 +152,7 @@ def _obstacle(now: Facts, status: DatabaseStatus, target: Target | None) -> Exac
 
 
 def _broken(now: Facts, rows: Sequence[str]) -> ExactComparison | None:
-    """Why the chain below a stamp cannot be run with certainty."""
+    """Why the chain below a stamp might not run."""
     graph = now.graph
     below = graph.required(rows)
     faults = [
@@ -175,7 +175,7 @@ def _broken(now: Facts, rows: Sequence[str]) -> ExactComparison | None:
 
 
 def _reaching_out(now: Facts, target: Target) -> ExactComparison | None:
-    """Why running the chain could change another database than the one that is made for it."""
+    """Why the chain could change a database other than its scratch database."""
     if target.backend != "mysql" or not now.named_schemas:
         return None
     return ExactComparison(
@@ -186,7 +186,7 @@ def _reaching_out(now: Facts, target: Target) -> ExactComparison | None:
 
 
 def _below(now: Facts, rows: Sequence[str]) -> Facts:
-    """The part of the chain that a stamp stands for: what is above may be broken."""
+    """The part of the chain that a stamp stands for; the part above may be broken."""
     wanted = now.graph.required(rows)
     files = tuple(
         file
@@ -207,13 +207,13 @@ def compare_with(
     targets: Sequence[Target],
     done: Callable[[int, Target], None] = lambda *_: None,
 ) -> Mapping[str, ExactComparison]:
-    """Compare databases that have the same stamp with scratch databases that were built up to it.
+    """Compare databases that have the same stamp with scratch databases built up to it.
 
     Args:
         now: the chain.
         scratch: the scratch databases.
         targets: the databases.
-        done: called with the databases done and the last one of them.
+        done: called with the databases done and the last one.
 
     Returns:
         What differs, by identity.
@@ -240,10 +240,10 @@ _Place = tuple[str, str | None]  # a bind, and a schema in its database
 def _made(
     now: Facts, scratch: Scratch, bind: str, schemas: Set[str | None]
 ) -> Mapping[_Place, Reading]:
-    """What the chain has made; a schema that it does not make is that of a tenant.
+    """The schemas that the chain has made; any other schema is a tenant's.
 
     Raises:
-        CannotRehearse: it has made nothing for this bind, or that cannot be read.
+        CannotRehearse: the chain has made nothing for this bind, or it cannot be read.
     """
     if bind not in scratch.urls:
         which = f"not {bind}" if bind else "--database does not tell which of these it is"
@@ -283,7 +283,7 @@ def _compare(
 
 
 def expected(now: Facts, scratch: Scratch, target: Target) -> Reading:
-    """What the chain has made on scratch databases for a database.
+    """The schema of a database's scratch database.
 
     Raises:
         CannotRehearse: as ``compare_with``.
@@ -306,7 +306,7 @@ def read_schema(now: Facts, target: Target) -> Reading:
 
 
 def compared(now: Facts, target: Target, wanted: Reading, found: Reading) -> ExactComparison:
-    """Compare what a database holds with what the chain has made."""
+    """Compare the schema of a database with the one that the chain has made."""
     settings = now.environment.settings
     left_out = (target.version_table, *filter(None, (settings.version_table,)))
     differing = tuple(
@@ -325,7 +325,7 @@ def compared(now: Facts, target: Target, wanted: Reading, found: Reading) -> Exa
 
 
 def _is_default(difference: PropertyDifference, wanted: Reading, found: Reading) -> bool:
-    """Whether one database names what is the default collation of the other."""
+    """Whether one side names a collation that is the other's default."""
     collations = difference.expected or wanted.collation, difference.found or found.collation
     return difference.aspect == "collation" and collations[0] == collations[1]
 

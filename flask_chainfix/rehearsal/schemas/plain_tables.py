@@ -1,4 +1,4 @@
-"""Reflected tables as people write them: their types, sequences, options and keys."""
+"""Normalize reflected tables to what people write: types, sequences, options and keys."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from flask_chainfix.schema.footprint import SchemaObject
 
 _PROBE = "fixchain_types"
 _LITERAL = re.compile(r"'((?:[^'\\]|'')*)'(?:::[\w ]+)?")  # PostgreSQL adds its type
-# How MySQL shows whole numbers where nobody says it, by whether they are unsigned.
+# MySQL's default display widths of integers, by whether they are unsigned.
 _WIDTHS = {
     ("TINYINT", False): 4,
     ("TINYINT", True): 3,
@@ -34,7 +34,7 @@ _WIDTHS = {
 
 
 def plain_type(type_: Any, dialect: Dialect) -> Any:
-    """A type that is no dialect's, where the database would make the same of it."""
+    """A generic type, if the database would store the same type for it."""
     if isinstance(type_, Enum):
         return type_
     usual = _WIDTHS.get((type_.__visit_name__, getattr(type_, "unsigned", False)))
@@ -50,7 +50,7 @@ def plain_type(type_: Any, dialect: Dialect) -> Any:
 
 
 def use_portable_types(connection: Connection, tables: Iterable[Table]) -> None:
-    """Have columns say ``String`` where the database makes just that of it."""
+    """Use ``String`` for columns if the database stores the same type for it."""
     dialect = connection.dialect
     columns = [column for table in tables for column in table.columns]
     candidates: dict[str, Any] = {}
@@ -68,7 +68,7 @@ def use_portable_types(connection: Connection, tables: Iterable[Table]) -> None:
 
 
 def _proven(connection: Connection, candidates: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The types of which the database makes what is expected."""
+    """The types for which the database stores what is expected."""
     named = {f"c{number}": words for number, words in enumerate(candidates)}
     probe = Table(
         _PROBE,
@@ -97,7 +97,7 @@ def _compiled(type_: Any, dialect: Dialect) -> str:
 
 
 def _forget_defaults(column: Column[Any]) -> None:
-    """Leave out what goes without saying: that a literal is SQL, and which columns count up."""
+    """Remove implicit attributes: ``text()`` around literals, and autoincrement."""
     default = column.server_default
     if isinstance(default, DefaultClause) and (found := _LITERAL.fullmatch(str(default.arg))):
         column.server_default = DefaultClause(found[1].replace("''", "'"))
@@ -126,7 +126,7 @@ _NEXT = re.compile(r"nextval\('(.+)'::regclass\)")
 
 
 def sequences_in(connection: Connection) -> list[dict[str, Any]]:
-    """All of them, with the columns that they belong to; ``schema`` is None for the default one."""
+    """All sequences with their columns; ``schema`` is ``None`` for the default one."""
     default = inspect(connection).default_schema_name
     found = connection.execute(text(_SEQUENCES.replace("::", "\\:\\:")))
     rows = [row._asdict() for row in found]
@@ -136,7 +136,7 @@ def sequences_in(connection: Connection) -> list[dict[str, Any]]:
 
 
 def sequence_options(row: Mapping[str, Any]) -> str:
-    """What of a sequence is not as a new one has it."""
+    """The options of a sequence that differ from the defaults."""
     widest = _WIDEST.get(row["type"], 0)
     down = row["seqincrement"] < 0
     usual = {
@@ -159,7 +159,7 @@ def sequence_of(default: Any) -> str | None:
 def sequences_for(
     thing: SchemaObject, columns: Iterable[Column[Any]]
 ) -> tuple[list[str], list[str]]:
-    """What makes the sequences of columns before they come, and ties them to these afterwards."""
+    """The statements that create sequences before their columns, and link them afterwards."""
     made, owned = [], []
     quote = postgresql.dialect().identifier_preparer.quote  # type: ignore[no-untyped-call]
     for column in columns:
@@ -173,7 +173,7 @@ def sequences_for(
     return made, owned
 
 
-# --- Options and keys that reflection leaves out, or finds though nobody has said them -----------
+# --- Options and keys that reflection misses, or adds --------------------------------------------
 
 
 _SQLITE_OPTIONS = {
@@ -184,7 +184,7 @@ _SQLITE_OPTIONS = {
 
 
 def set_options(connection: Connection, table: Table) -> None:
-    """What reflection leaves out of a table in SQLite, or finds and nobody has said."""
+    """Add options of a table that reflection misses, and remove implicit ones."""
     if connection.dialect.name == "sqlite":
         quoted = {"name": table.name}
         statement = "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = :name"
@@ -200,7 +200,7 @@ def set_options(connection: Connection, table: Table) -> None:
 
 
 def _set_keys(connection: Connection, table: Table) -> None:
-    """Keys as SQLite's pragmas tell them, as SQLAlchemy reads no more than usual texts."""
+    """Set keys from SQLite's pragmas, since SQLAlchemy only parses common spellings."""
     known = {tuple(c.name for c in each.columns): each for each in table.foreign_key_constraints}
     for reference in sqlite_references(connection, table.name):
         key = known.get(reference.columns)
@@ -218,7 +218,7 @@ def _set_keys(connection: Connection, table: Table) -> None:
 
 
 def _defaults(connection: Connection) -> Mapping[str, str]:
-    """The options that every table of a MySQL database gets where nothing is said."""
+    """The default options of tables in a MySQL database."""
     if connection.dialect.name not in ("mysql", "mariadb"):
         return {}
     statement = (
@@ -229,7 +229,7 @@ def _defaults(connection: Connection) -> Mapping[str, str]:
 
 
 def leave_out_defaults(table: Table) -> None:
-    """Take away what reflection says of everything, and what means nothing."""
+    """Remove reflected options that equal the defaults or have no effect."""
     for column in table.columns:
         if not column.primary_key or column.server_default is not None:
             column.autoincrement = "auto"
@@ -243,5 +243,5 @@ def leave_out_defaults(table: Table) -> None:
 def _set(table: Table, option: str, value: object) -> None:
     try:
         table.kwargs[option] = value
-    except ArgumentError:  # an older SQLAlchemy does not know it: the comparison tells
+    except ArgumentError:  # unknown to an older SQLAlchemy; the comparison reports it
         return

@@ -24,14 +24,14 @@ from flask_chainfix.rehearsal.scratch import Scratch
 from flask_chainfix.schema.footprint import Kind
 from flask_chainfix.schema.reflected import differences
 
-# Constraints without names, in SQLite alone: its pragmas, which the catalog holds, know them all,
-# and SQLAlchemy those that are written as usual.
-_ALIKE = ("INTEGER", "INT")  # but in a key of SQLite's, which the catalog tells
+# Unnamed constraints, only in SQLite: its pragmas (in the catalog) report all of them, SQLAlchemy
+# only those in common spellings.
+_ALIKE = ("INTEGER", "INT")  # except in a SQLite key, which the catalog shows
 _BY_PRAGMAS = ("FOREIGN KEY (", "UNIQUE (")
 
 
 class Difference(NamedTuple):
-    """Something that two chains make differently.
+    """An object that two chains make differently.
 
     Attributes:
         what: the object, ``view active_users`` for example.
@@ -47,7 +47,7 @@ class Difference(NamedTuple):
 
 
 class _Held(NamedTuple):
-    """What one database holds."""
+    """The contents of one database."""
 
     reading: Reading
     catalog: Catalog
@@ -58,10 +58,10 @@ class Made(NamedTuple):
     """What a chain has made on a server.
 
     Attributes:
-        database: where, passwords masked.
+        database: the database, passwords masked.
         dialect: the kind of server.
-        held: what each bind's database holds.
-        rendered: the operations that make it, by bind; empty where nobody has asked for them.
+        held: the contents of each bind's database.
+        rendered: the operations that make them, by bind; empty if not asked for.
     """
 
     database: str
@@ -79,19 +79,19 @@ def make(  # noqa: PLR0913  (where, what, and whether to write it down)
     *,
     render: bool = False,
 ) -> Made:
-    """Run a chain up to a revision on scratch databases, and read what it has made.
+    """Run a chain up to a revision on scratch databases, and read the result.
 
     Args:
         runtime: the environment.
         server: as in ``built``.
-        chain: the chain, which need not be on the disk.
-        revision: where the databases are to be stamped.
+        chain: the chain; it does not have to be on disk.
+        revision: the revision to upgrade to.
         progress: as in ``built``.
-        render: whether to write down the operations that make it.
+        render: whether to render the operations that make the schema.
 
     Raises:
         RehearsalFailed: a migration fails.
-        CannotPlan: what it has made cannot be written down.
+        CannotPlan: the schema cannot be rendered.
         CannotRehearse, NoScratchDatabase, ScratchLeftBehind: as ``built``.
     """
     left_out = {"alembic_version", version_table(runtime)[0].casefold()}
@@ -141,7 +141,7 @@ def _rendered(connection: Connection, left_out: Sequence[str]) -> Rendered:
         return render_schema(connection, left_out)
     except (SQLAlchemyError, CannotPlan):
         raise
-    except Exception as error:  # types of other people's can raise anything
+    except Exception as error:  # third-party types can raise anything
         raise CannotPlan(
             f"Alembic cannot render what the chain makes: {type(error).__name__}: {error}",
             "squash up to a lower revision with --upto",
@@ -149,12 +149,12 @@ def _rendered(connection: Connection, left_out: Sequence[str]) -> Rendered:
 
 
 def compared(old: Made, new: Made) -> tuple[Difference, ...]:
-    """What two chains have made differently on the same server."""
+    """The differences between two chains on the same server."""
     return tuple(each for bind in old.held for each in _compared(old.held[bind], new.held[bind]))
 
 
 def proof_of(old: Made, new: Made) -> Proof:
-    """What is told of two chains that make the same there."""
+    """The proof that two chains make the same schema on a server."""
     held, after = old.held.values(), new.held
     rows = {
         table: number

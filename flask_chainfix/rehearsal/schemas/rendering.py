@@ -1,8 +1,8 @@
-"""Write the schema of a database down as Alembic's own operations, as autogenerate does.
+"""Render the schema of a database as Alembic operations, as autogenerate does.
 
-Autogenerate compares the reflected schema with a database that looks empty, and renders what it
-finds. It knows no types, sequences and schemas of their own, and makes every foreign key together
-with its table: those come before and after the tables here.
+Autogenerate compares the reflected schema with an apparently empty database, and renders the
+result. It does not render types, sequences and schemas, and creates every foreign key together with
+its table: here these come before and after the tables.
 """
 
 from __future__ import annotations
@@ -46,14 +46,14 @@ FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_class t ON t.oid
 JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE i.indexprs IS NOT NULL AND n.nspname !~ '^pg_' ORDER BY n.nspname, c.relname
 """
-# Constraints that autogenerate does not know, or would not make as they are.
+# Constraints that autogenerate does not support, or would change.
 _CONSTRAINTS = """
 SELECT nullif(n.nspname, current_schema()), t.relname, k.conname, pg_get_constraintdef(k.oid)
 FROM pg_constraint k JOIN pg_class t ON t.oid = k.conrelid
 JOIN pg_namespace n ON n.oid = t.relnamespace
 WHERE (k.contype = 'x' OR NOT k.convalidated) AND n.nspname !~ '^pg_' ORDER BY 1, 2, 3
 """
-_BIND = re.compile(r"(?<![:\w\\]):(?=\w)")  # what Alembic takes for a parameter
+_BIND = re.compile(r"(?<![:\w\\]):(?=\w)")  # what Alembic would treat as a parameter
 
 
 class Rendered(NamedTuple):
@@ -61,8 +61,8 @@ class Rendered(NamedTuple):
 
     Attributes:
         upgrade: the lines of ``upgrade()``, not indented.
-        downgrade: that of ``downgrade()``.
-        imports: what both need beside ``op`` and ``sa``.
+        downgrade: the lines of ``downgrade()``.
+        imports: their imports in addition to ``op`` and ``sa``.
     """
 
     upgrade: str
@@ -71,26 +71,26 @@ class Rendered(NamedTuple):
 
 
 class _Step(NamedTuple):
-    """An operation, and what takes it back; ``None`` where that goes with something else."""
+    """An operation, and its reverse; ``None`` if another step reverses it."""
 
     up: ops.MigrateOperation
     down: ops.MigrateOperation | None
 
 
 def render_schema(connection: Connection, left_out: Sequence[str]) -> Rendered:
-    """Write down what makes the schema of a database.
+    """Render the operations that make the schema of a database.
 
     Args:
-        connection: to the database.
+        connection: a connection to the database.
         left_out: the names of version tables, in lower case.
 
     Raises:
-        SQLAlchemyError: it cannot be read.
+        SQLAlchemyError: the database cannot be read.
         CannotPlan: it has types that SQLAlchemy does not know.
         Exception: Alembic cannot render it.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what is not known is told by the comparison
+        warnings.simplefilter("ignore")  # the comparison reports what is not supported
         context = MigrationContext.configure(
             connection, opts={"include_name": lambda *_: False, "include_schemas": True}
         )
@@ -116,7 +116,7 @@ def _body(autogenerate: AutogenContext, operations: Sequence[ops.MigrateOperatio
 
 
 def _render_item(kind: str, thing: Any, autogenerate: AutogenContext) -> str | Any:
-    """A column with an enumerated type of PostgreSQL's names it; it is made on its own."""
+    """Render a PostgreSQL enumerated type by name; it is created separately."""
     if kind == "type" and isinstance(thing, postgresql.ENUM):
         autogenerate.imports.add("from sqlalchemy.dialects import postgresql")
         schema = f", schema={thing.schema!r}" if thing.schema else ""
@@ -125,7 +125,7 @@ def _render_item(kind: str, thing: Any, autogenerate: AutogenContext) -> str | A
 
 
 class _Schema:
-    """One database while it is written down."""
+    """The rendering of one database."""
 
     def __init__(self, context: MigrationContext, left_out: Sequence[str]) -> None:
         assert context.connection is not None
@@ -143,7 +143,7 @@ class _Schema:
         self._serial: set[tuple[str | None, str, str]] = set()
 
     def steps(self) -> Iterator[_Step]:
-        """All operations, in an order in which they succeed."""
+        """All operations, in a working order."""
         schemas, metadata = self._schemas(), MetaData()
         event.listen(metadata, "column_reflect", self._column)
         for schema in (None, *schemas):
@@ -172,7 +172,7 @@ class _Schema:
             yield _sql(each.made, each.dropped)
 
     def _schemas(self) -> list[str]:
-        """The schemas beside the default one."""
+        """The schemas other than the default one."""
         if not self._is_postgresql:
             return []
         known = {"information_schema", self._look.default_schema_name}
@@ -180,17 +180,17 @@ class _Schema:
         return [name for name in names if name not in known and not name.startswith("pg_")]
 
     def _holds_versions(self, schema: str) -> bool:
-        """Whether a schema is there before any migration, as Alembic's own table is in it."""
+        """Whether a schema exists before any migration, because Alembic's table is in it."""
         tables = self._look.get_table_names(schema=schema)
         return any(name.casefold() in self._left_out for name in tables)
 
     def _is_ours(self, name: str, _: Any) -> bool:
-        """Whether migrations make a table; SQLAlchemy 1.4 lists SQLite's own, too."""
+        """Whether migrations make a table; SQLAlchemy 1.4 also lists SQLite's own tables."""
         thing = SchemaObject(Kind.TABLE, name)
         return not (name.casefold() in self._left_out or belongs_to_database(thing))
 
     def _column(self, _: Any, __: Table, column: dict[str, Any]) -> None:
-        """A reflected column with a type as people write it."""
+        """Give a reflected column the type that people would write."""
         column["type"] = plain_type(column["type"], self._dialect)
 
     def _set_serial(self, table: Table) -> None:
@@ -215,7 +215,7 @@ class _Schema:
         return ".".join(self._quote(each) for each in (schema, name) if each)
 
     def _sequences(self, metadata: MetaData) -> list[tuple[str, str | None, str]]:
-        """For each sequence that does not come with its column what ``_sequence`` says."""
+        """``_sequence`` for each sequence that is not created with its column."""
         rows = sequences_in(self._connection)
         self._owned = {(row["schema"], row["of_table"], row["of_column"]) for row in rows}
         for table in metadata.tables.values():
@@ -226,7 +226,7 @@ class _Schema:
         return (row["schema"], row["of_table"], row["of_column"]) in self._serial
 
     def _sequence(self, row: Mapping[str, Any]) -> tuple[str, str | None, str]:
-        """What makes a sequence, what drops it, and what gives it to its column, or its name."""
+        """The SQL that creates a sequence, that drops it, and that renames it or sets its owner."""
         name = self._full(row["schema"], row["relname"])
         made = f"CREATE SEQUENCE {name} AS {row['type']}{sequence_options(row)}"
         if row["of_table"] is None:
@@ -271,7 +271,7 @@ class _Schema:
             yield _Step(add, add.reverse())
 
     def _indexes(self, operations: Sequence[ops.MigrateOperation]) -> Iterator[_Step]:
-        """Those that are reflected with all they have; others by the database's own text."""
+        """Indexes that are fully reflected; others as the database's own SQL."""
         texts = self._index_texts()
         of_constraints = {tuple(row)[:3] for row in self._odd_constraints}
         for operation in operations:
@@ -291,7 +291,7 @@ class _Schema:
                 yield _sql(made, dropped)
 
     def _index_texts(self) -> dict[tuple[str | None, str, str], tuple[str, str]]:
-        """What makes and drops indexes that may not be reflected as they are."""
+        """The SQL for indexes that may not be fully reflected: create and drop."""
         if self._is_mysql:
             return {
                 (None, table, name): (
@@ -315,10 +315,10 @@ class _Schema:
         }
 
     def _is_apart(self, key: ForeignKeyConstraint, made: set[str]) -> bool:
-        """Whether a foreign key is made after all tables and their indexes.
+        """Whether a foreign key is created after all tables and their indexes.
 
-        MySQL makes an index for one that finds none, under a name of its own; SQLite minds no
-        order, and adds none to a table.
+        MySQL creates an index with its own name for a foreign key that has none; SQLite does not
+        depend on the order, and cannot add foreign keys to a table.
         """
         if self._dialect.name == "sqlite":
             return False
@@ -326,7 +326,7 @@ class _Schema:
         return self._is_mysql or referred not in made
 
     def _set_apart(self, table: Table) -> None:
-        """Have constraints that are to be made by the database's own text follow the tables."""
+        """Move constraints in the database's own SQL after the tables."""
         for schema, name, constraint, definition in self._odd_constraints:
             if (schema, name) == (table.schema, table.name):
                 table.constraints -= {each for each in table.constraints if each.name == constraint}
@@ -335,7 +335,7 @@ class _Schema:
                 self._more.append(_sql(made, f"ALTER TABLE {where} DROP CONSTRAINT {quoted}"))
 
     def _set_checks(self, table: Table) -> None:
-        """In MariaDB what is called JSON is a text with a check; other checks of columns follow."""
+        """Handle column checks; MariaDB's JSON is a text with a check."""
         if table.comment is not None:  # as it is written in SQL
             table.comment = table.comment.replace("''", "'")
         for name in [name for name in table.kwargs if name.endswith("_comment")]:
@@ -367,7 +367,7 @@ def _key(schema: str | None, name: str) -> str:
 
 
 def _sql(up: str, down: str | None = None) -> _Step:
-    """SQL that Alembic has no operation for."""
+    """A step with SQL for which Alembic has no operation."""
     return _Step(_execute(up), None if down is None else _execute(down))
 
 
@@ -376,7 +376,7 @@ def _execute(sql: str) -> ops.ExecuteSQLOp:
 
 
 def without_parameters(sql: str) -> str:
-    """SQL as an operation has to be given it, so that Alembic takes nothing for a parameter."""
+    """Escape SQL for an operation, so that Alembic treats nothing as a parameter."""
     return _BIND.sub(r"\\:", sql)
 
 

@@ -1,4 +1,4 @@
-"""Views, functions and triggers: what makes and what drops each, by the database's own text."""
+"""Views, functions and triggers: the database's own SQL to create and drop them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SQLITE = """
 SELECT type, name, sql FROM sqlite_master WHERE type IN ('view', 'trigger')
 ORDER BY type = 'trigger', rowid
 """
-# What belongs to an extension comes with that. Nothing is made before what it is made of.
+# Objects of an extension come with it. Each object is created after those it depends on.
 _POSTGRESQL = """
 SELECT made, dropped FROM (
   SELECT p.oid, pg_get_functiondef(p.oid) AS made,
@@ -53,8 +53,8 @@ class StoredCode(NamedTuple):
     """One view, function, procedure or trigger.
 
     Attributes:
-        made: the statement that makes it.
-        dropped: the one that drops it.
+        made: the statement that creates it.
+        dropped: the statement that drops it.
     """
 
     made: str
@@ -62,13 +62,13 @@ class StoredCode(NamedTuple):
 
 
 def stored_code(connection: Connection) -> Iterator[StoredCode]:
-    """What makes the views, functions and triggers of a database, in an order that succeeds.
+    """The views, functions and triggers of a database, in a working order.
 
     Args:
-        connection: to a database that one chain has made.
+        connection: a connection to a database that a chain has made.
 
     Raises:
-        SQLAlchemyError: it cannot be read.
+        SQLAlchemyError: the database cannot be read.
     """
     quote = connection.dialect.identifier_preparer.quote
     if connection.dialect.name == "sqlite":
@@ -86,7 +86,7 @@ def stored_code(connection: Connection) -> Iterator[StoredCode]:
 
 
 def _of_mysql(connection: Connection, kind: str, name: str) -> StoredCode:
-    """The statement without the user who has made it here."""
+    """The statements without the definer, the user of this server."""
     word, quoted = kind.upper(), connection.dialect.identifier_preparer.quote_identifier(name)
     row = connection.execute(text(f"SHOW CREATE {word} {escaped(quoted)}")).mappings().one()
     made = row.get(f"Create {kind.title()}") or row.get("SQL Original Statement") or ""

@@ -1,8 +1,8 @@
-"""What is left of a revision that has stopped half-way in a database.
+"""Find the remaining statements of a revision that stopped half-way in a database.
 
-The revision runs on a scratch database while its statements are noted. These are then run one by
-one on another, and the schema is read after each: a database that has stopped half-way looks like
-one of these schemas, in all that the revision changes.
+The revision runs on a scratch database, and its statements are recorded. They then run one by one
+on another scratch database, and the schema is read after each. In everything that the revision
+changes, an unfinished database matches one of these schemas.
 """
 
 from __future__ import annotations
@@ -40,16 +40,16 @@ _Parts = Mapping[SchemaObject, Properties | None]
 
 
 class Unfinished(NamedTuple):
-    """A database in which a revision is to be finished.
+    """A database in which to finish a revision.
 
     Attributes:
         target: the database.
-        status: the same, with its stamp.
-        revision: what has stopped half-way.
-        statements: all that it sends to a database of this kind.
+        status: its status, with its stamp.
+        revision: the revision that stopped half-way.
+        statements: all statements of the revision on a database of this kind.
         done: how many of them have run.
-        before: what it changes, as that is now.
-        after: the same, as it is to be.
+        before: the current state of the objects that it changes.
+        after: their final state.
     """
 
     target: Target
@@ -62,16 +62,16 @@ class Unfinished(NamedTuple):
 
     @property
     def left(self) -> tuple[Statement, ...]:
-        """The statements that are left to run."""
+        """The remaining statements."""
         return self.statements[self.done :]
 
 
 class Walk(NamedTuple):
-    """The statements of a revision, and what each makes of the schema.
+    """The statements of a revision, and the schema after each.
 
     Attributes:
-        statements: in this order.
-        schemas: what it changes, before the first statement and after each.
+        statements: the statements, in order.
+        schemas: the objects that it changes, before the first statement and after each.
     """
 
     statements: tuple[Statement, ...]
@@ -79,7 +79,7 @@ class Walk(NamedTuple):
 
 
 class Finishing(NamedTuple):
-    """A revision that is to be finished where it has stopped half-way.
+    """A revision to finish in databases where it stopped half-way.
 
     Attributes:
         runtime: the environment.
@@ -92,16 +92,16 @@ class Finishing(NamedTuple):
     revision: str
 
     def walk(self, target: Target, server: str | None, progress: Progress) -> Walk:
-        """Run it on scratch databases, statement by statement.
+        """Run the revision on scratch databases, statement by statement.
 
         Args:
-            target: a database of the kind.
-            server: where the scratch databases are made; ``None`` for SQLite files.
+            target: a database of this kind.
+            server: the server for the scratch databases; ``None`` for SQLite files.
             progress: called with the steps done, the steps in all, and what is running.
 
         Raises:
-            CannotPlan: what it sends depends on rows, or is not the same a second time.
-            RehearsalFailed, CannotRehearse, NoScratchDatabase, ScratchLeftBehind: it cannot be run.
+            CannotPlan: its statements depend on rows, or differ in a second run.
+            RehearsalFailed, CannotRehearse, NoScratchDatabase, ScratchLeftBehind: it cannot run.
         """
         now, graph = self.now, self.now.graph
         below = tops(graph, graph.required([self.revision]) - {self.revision})
@@ -130,10 +130,10 @@ class Finishing(NamedTuple):
         return Walk(statements, tuple(_parts(schema, changed) for schema in read))
 
     def _own(self, sent: Sequence[Statement]) -> Iterator[Statement]:
-        """What it changes, without its looks at the catalog.
+        """Its statements that change something, without its catalog queries.
 
         Raises:
-            CannotPlan: it reads rows, on which may depend what it does next.
+            CannotPlan: it reads rows, on which its next statements may depend.
         """
         for each in sent:
             reads = _READS.match(each.sql)
@@ -146,11 +146,11 @@ class Finishing(NamedTuple):
             yield each
 
     def place(self, walk: Walk, status: DatabaseStatus, target: Target) -> Unfinished:
-        """How far it has come in a database.
+        """How far the revision has run in a database.
 
         Raises:
-            CannotPlan: the schema does not tell.
-            DatabaseUnreachable: it cannot be read.
+            CannotPlan: the schema does not show it.
+            DatabaseUnreachable: the database cannot be read.
         """
         there = read_parts(self.now, target, {*walk.schemas[0]})
         places = [number for number, schema in enumerate(walk.schemas) if schema == there]
@@ -177,10 +177,10 @@ class Finishing(NamedTuple):
 
 
 def read_parts(now: Facts, target: Target, things: set[SchemaObject]) -> _Parts:
-    """Some parts of the schema of a database.
+    """Read some objects of a database's schema.
 
     Raises:
-        DatabaseUnreachable: it cannot be read.
+        DatabaseUnreachable: the database cannot be read.
     """
     try:
         return _parts(read_schema(now, target).schema, things)

@@ -1,4 +1,4 @@
-"""The chapters of the command ``report``: what one hands in when a chain has been analysed."""
+"""The chapters of the command ``report``: the analysis of a chain."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _HERE = {HookState.THERE: "in place", HookState.REFUSED: "missing; add it by han
 
 
 def analysis(result: Analysed) -> Document:
-    """The whole analysis, from what was found to what prevents the next fault."""
+    """The whole analysis, from the findings to the prevention of the next fault."""
     checked = result.drawn.checked
     proposal, tools = checked.proposal, result.tools
     now, *then = drawings(result, proposal, result.drawn.theirs)
@@ -85,7 +85,7 @@ def _summary(result: Analysed) -> Table:
 
 
 def _impact(result: Analysed) -> Iterator[Block]:
-    """The findings with what each breaks, and below that what to do about each."""
+    """The findings with what each breaks, followed by their remedies."""
     findings = result.drawn.checked.diagnosis.findings
     if not findings:
         yield Paragraph("Nothing was found.")
@@ -121,7 +121,7 @@ def _files(result: Analysed) -> Table:
 
 
 def _repair(result: Analysed, then: list[Chapter]) -> Iterator[Chapter]:
-    """What the repair does and why in this order, or why there is none."""
+    """What the repair does and the reasons for the order, or why there is no repair."""
     proposal = result.drawn.checked.proposal
     planned, obstacle = proposal.planned, proposal.obstacle
     if planned is None:
@@ -145,7 +145,7 @@ def _repair(result: Analysed, then: list[Chapter]) -> Iterator[Chapter]:
 
 
 def _done(result: Analysed, change: LastChange | None) -> Iterator[Chapter]:
-    """What the last change of the chain was, as its journal tells."""
+    """The last change of the chain, from its journal."""
     if change is None:
         return
     rows = tuple(
@@ -177,7 +177,7 @@ def _became(before: bytes | None, after: bytes | None) -> str:
 
 
 def _prevention(result: Analysed) -> Table:
-    """What keeps the chain whole, and whether it is in place here."""
+    """The checks that protect the chain, and whether they are in place here."""
     rows: list[tuple[Words, ...]] = [
         (
             file.name,
@@ -194,7 +194,7 @@ def _prevention(result: Analysed) -> Table:
 
 
 def _to_prevent(result: Analysed) -> Iterator[Block]:
-    """How what is missing is put in place."""
+    """The commands that set up the missing checks."""
     fixchain, entries = result.tools.fixchain, []
     if any(file.state is not HookState.THERE for file in result.hooks):
         command = f"{fixchain} hook --install"
@@ -211,7 +211,7 @@ def _to_prevent(result: Analysed) -> Iterator[Block]:
 
 
 def _main_branch(result: Analysed) -> str | None:
-    """What a merge is to be judged against, as far as that is known without asking Git again."""
+    """The main branch, if it is known without asking Git again."""
     if result.drawn.theirs is not None:
         return result.drawn.theirs.ref
     planned = result.drawn.checked.proposal.planned

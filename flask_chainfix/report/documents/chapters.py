@@ -1,4 +1,4 @@
-"""What a result has to say, as the chapters of a document: the verdict, why, and what to do."""
+"""A result as the chapters of a document: the verdict, the reasons, and what to do."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ if TYPE_CHECKING:
     from flask_chainfix.planning.proposal import Planned, Proposal
 
 _SHOWN_PLACES = 12
-_WIDTH = 100  # columns of what is set as a table of text
+_WIDTH = 100  # columns of text tables
 
 
 @singledispatch
 def document(result: Result) -> Document:
-    """What a result says; that of most commands is what the terminal shows."""
+    """The document of a result; for most commands, it is the terminal output."""
     from flask_chainfix.report.text.result_text import to_text
 
     lines = to_text(result, Style(width=_WIDTH)).splitlines()
@@ -201,7 +201,7 @@ def _about(diagnosis: Diagnosis, notices: Sequence[str]) -> Chapter:
 
 
 def notes(notices: Iterable[str]) -> tuple[Block, ...]:
-    """What the user should know besides."""
+    """The notices."""
     entries = tuple(Entry(f"note: {notice}") for notice in notices)
     return (Entries(entries),) if entries else ()
 
@@ -209,7 +209,7 @@ def notes(notices: Iterable[str]) -> tuple[Block, ...]:
 def drawings(
     result: Result, proposal: Proposal, theirs: Published | None = None
 ) -> Iterator[Chapter]:
-    """The chain as it is, and as a plan leaves it; what others do not have is marked."""
+    """The current and the planned chain; revisions that others do not have are marked."""
     theirs = theirs or proposal.snapshot.published
     drawn = Drawn(checked=Checked(proposal=proposal), theirs=theirs)
     for picture in pictures(drawn):
@@ -256,7 +256,7 @@ def _finding(finding: Finding, tools: Tools) -> Entry:
 
 
 def places_of(finding: Finding) -> tuple[str, ...]:
-    """Where a finding is, as the parts of a sentence."""
+    """The places of a finding, as the parts of a sentence."""
     shown = [Typed(shown_place(place)) for place in finding.locations[:_SHOWN_PLACES]]
     parts = [part for place in shown for part in (place, ", ")][:-1]
     left_out = len(finding.locations) - len(shown)
@@ -277,7 +277,7 @@ def _way_entries(remedy: str | Remedy, tools: Tools) -> tuple[Entry, ...]:
 
 
 def ways_block(remedy: str | Remedy, tools: Tools) -> tuple[Block, ...]:
-    """What can be done, the best first; nothing where there is no remedy."""
+    """The remedies, the best first; nothing if there are none."""
     entries = _way_entries(remedy, tools)
     return (Entries(entries),) if entries else ()
 
@@ -312,7 +312,7 @@ def _obstacle(proposal: Proposal, error: ChainFixError | None) -> Iterator[Chapt
 
 
 def steps_block(steps: Iterable[Step], mark: str = "1.") -> Entries:
-    """Steps with what to type for each."""
+    """Steps with their commands."""
     return Entries(tuple(Entry(step.text, step.commands) for step in steps), mark)
 
 
@@ -324,7 +324,7 @@ def _ran(result: Planning) -> Iterator[Chapter]:
 
 
 def plan_chapter(planned: Planned, tools: Tools) -> Chapter:
-    """What changes in which file and why, the other ways, and the change itself."""
+    """The changed files with reasons, the alternatives, and the diff."""
     plan = planned.plan
     rows = tuple(_changes(plan))
     choices = Remedy(plan.choices.ways)
@@ -341,7 +341,7 @@ def plan_chapter(planned: Planned, tools: Tools) -> Chapter:
 
 
 def changes_block(edits: Iterable[Edit]) -> Lines:
-    """The diff of files, which is shown once somebody asks for it."""
+    """The diff of files, collapsed until somebody opens it."""
     return Lines(tuple(unified_diff(edits)), "diff", "Changes of files")
 
 
@@ -367,7 +367,7 @@ def _reasons(reasons: Iterable[Reason]) -> str:
 
 
 def sql_chapters(scripts: Sequence[RevisionSql] | None) -> Iterator[Chapter]:
-    """What new revisions would run, each for itself."""
+    """The SQL of new revisions, one chapter each."""
     if scripts is None:
         return
     blocks: list[Block] = [Paragraph(about_sql(scripts))]

@@ -1,4 +1,4 @@
-"""All that is known of each revision, for the page that shows it when it is clicked."""
+"""Everything known about each revision, which the page shows when it is clicked."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ _VERBS = {Action.CREATE: "creates", Action.DROP: "drops", Action.USE: "uses"}
 def details(
     result: Drawn, pictures: Iterable[Picture], shown: Iterable[Finding]
 ) -> dict[str, dict[str, Any]]:
-    """What there is to tell of each node of the pictures, by its key; keys without value left out.
+    """The details of each node of the pictures, by its key; empty values are left out.
 
     Args:
-        result: what is told.
+        result: the result to show.
         pictures: the states of the chain.
         shown: the findings that the page shows, in its order.
     """
@@ -43,7 +43,7 @@ def details(
         for node in picture.nodes:
             _add_badges(known.setdefault(node.key, {"key": printable(node.key)}), picture, node)
     snapshot, planned = result.snapshot, result.checked.proposal.planned
-    shown_folder = cache(shown_path)  # to work it out for each file takes longer than all else
+    shown_folder = cache(shown_path)  # slow to compute for each file
     for revision, files in snapshot.files_by_revision.items():
         place = PurePath(shown_folder(files[0].directory), files[0].name).as_posix()
         known[revision].update(_of_file(result, revision, place, files))
@@ -62,7 +62,7 @@ def details(
 
 
 def _add_badges(told: dict[str, Any], picture: Picture, node: PictureNode) -> None:
-    """What the pictures show of a node: of two, what either shows."""
+    """Add the badges of a node from a picture, unless another picture has added them."""
     told.setdefault("text", printable(beginning_of(" ".join(node.text.split()), _LONGEST_MESSAGE)))
     for name, kind in (("databases", "database"), ("labels", "label"), ("mine", "mine")):
         of_kind = (badge for badge in picture.badges[node.key] if badge.kind == kind)
@@ -164,7 +164,7 @@ def _sentence(effect: Effect, columns: Counter[SchemaObject]) -> str:
 
 
 def _tables(footprint: Footprint) -> list[str]:
-    """The tables that it has to do with, to be searched."""
+    """The tables that it involves, for the search."""
     tables = (table_of(effect.object).spelled for effect in footprint.effects)
     return [printable(name) for name in dict.fromkeys(tables) if name]
 
@@ -173,7 +173,7 @@ def _tables(footprint: Footprint) -> list[str]:
 
 
 def _changes(plan: Plan) -> Iterator[tuple[str, list[Any]]]:
-    """What a plan changes at each revision, and why."""
+    """The change that a plan makes to each revision, and its reasons."""
     for mend in plan.mends:
         change = [mended(mend), _reasons(mend.why)]
         yield mend.revision, change

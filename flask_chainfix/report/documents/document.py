@@ -8,7 +8,7 @@ from flask_chainfix.report.pictures.chain_picture import Picture
 
 
 class Typed(str):
-    """What somebody types or looks for: an id, a path, a command. It is shown as code."""
+    """A text to type or search for (an id, a path, a command), shown as code."""
 
     __slots__ = ()
 
@@ -27,9 +27,9 @@ class Entry(NamedTuple):
     """One entry of a list.
 
     Attributes:
-        words: what it says.
-        commands: what is to be typed for it, below.
-        below: what belongs to it.
+        words: its text.
+        commands: the commands below it.
+        below: the blocks below it.
     """
 
     words: Words
@@ -53,7 +53,7 @@ class Table(NamedTuple):
     """A table.
 
     Attributes:
-        head: what its columns are called.
+        head: the titles of its columns.
         rows: its rows.
     """
 
@@ -66,8 +66,8 @@ class Lines(NamedTuple):
 
     Attributes:
         lines: text of any kind.
-        language: which language it is; ``""`` for none.
-        summary: what is shown in its place until somebody opens it; ``""`` where it is open.
+        language: its language; ``""`` for none.
+        summary: the text of the collapsed block; ``""`` if it is not collapsed.
     """
 
     lines: tuple[str, ...]
@@ -79,8 +79,8 @@ class Drawing(NamedTuple):
     """A picture of the chain.
 
     Attributes:
-        picture: what it shows.
-        larger: the command that draws the same with room for all of it.
+        picture: the picture.
+        larger: the command that draws it in full size.
     """
 
     picture: Picture
@@ -94,9 +94,9 @@ class Chapter(NamedTuple):
     """A part of a document.
 
     Attributes:
-        title: its heading; ``""`` for what comes first.
-        aside: what stands beside that.
-        blocks: what it holds.
+        title: its heading; ``""`` for the first chapter.
+        aside: the text beside the heading.
+        blocks: its contents.
     """
 
     title: str
@@ -108,8 +108,8 @@ class Document(NamedTuple):
     """A whole document.
 
     Attributes:
-        title: what it comes to, in one sentence.
-        chapters: its parts; one that holds nothing is left out.
+        title: the verdict, in one sentence.
+        chapters: its chapters; empty ones are left out.
     """
 
     title: str

@@ -1,4 +1,4 @@
-"""The page of the command ``graph``: one file that needs nothing else, and asks nobody."""
+"""The page of the command ``graph``: one self-contained file."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _WIDTH = 860  # pixels of the pictures for those who run no scripts
 
 
 def to_html(result: Result, style: Style) -> str:
-    """The chain before and after, to be searched and clicked, in ASCII; with an analysis below."""
+    """The chain before and after, searchable and clickable, in ASCII; with any analysis below."""
     chapters: tuple[Chapter, ...] = ()
     if isinstance(result, Analysed):
         from flask_chainfix.report.documents.analysis import analysis
@@ -87,7 +87,7 @@ def to_html(result: Result, style: Style) -> str:
 
 
 def _block(block: Block) -> tuple[str, Any]:
-    """A block of an analysis, with its kind for the template; a picture is painted."""
+    """A block of an analysis, with its kind for the template; pictures are rendered."""
     if isinstance(block, Drawing):
         return "drawing", (block.picture.title, *painted(block.picture, _WIDTH))
     return type(block).__name__.lower(), block
@@ -113,7 +113,7 @@ def _templates() -> Environment:
 
 
 def _policy(css: str, script: str) -> str:
-    """Nothing is loaded or sent; these two texts alone are obeyed."""
+    """The Content-Security-Policy: nothing is loaded or sent; only these two texts apply."""
     allowed = (
         f"{kind}-src '{_digest(text)}'" for kind, text in (("style", css), ("script", script))
     )
@@ -147,7 +147,7 @@ def _finding(finding: Finding, result: Drawn) -> dict[str, Any]:
     }
 
 
-# --- What the script draws -----------------------------------------------------------------------
+# --- Data for the script -------------------------------------------------------------------------
 
 
 def _data(

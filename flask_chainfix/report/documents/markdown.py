@@ -1,6 +1,6 @@
 """Markdown for comments on pull requests, summaries of jobs and documents.
 
-What comes from files is text or code there: it makes no link, image, mention or HTML. All of it
+Text from files stays text or code: it cannot create a link, image, mention or HTML. The document
 fits into a comment; what is left out is counted.
 """
 
@@ -33,16 +33,16 @@ from flask_chainfix.report.results import Analysed, Result
 LIMIT = 65_000
 """Characters; a comment on GitHub takes 65,536."""
 
-_UNLIMITED = 10_000_000  # nobody reads more
+_UNLIMITED = 10_000_000  # in effect
 _ROOM = 12_000  # characters of one list, table or piece of code
 _LONGEST = 600  # of one sentence, and of one line of code
-_MOST_NODES = 60  # in a picture that somebody can look at in a comment
-_REST = 200  # kept for what is said of what is left out
+_MOST_NODES = 60  # in a picture that is still readable in a comment
+_REST = 200  # reserved for the count of what is left out
 
 
 def to_markdown(result: Result, style: Style) -> str:
-    """The document of a result, behind a mark by which its comment is found again."""
-    if isinstance(result, Analysed):  # it is a file of its own
+    """The document of a result, after a mark by which bots find its comment."""
+    if isinstance(result, Analysed):  # a file, not a comment
         text = written(analysis(result), result.command, limit=_UNLIMITED, level="#")
     else:
         text = written(document(result), result.command)
@@ -57,8 +57,8 @@ def written(found: Document, command: str, *, limit: int = LIMIT, level: str = "
     Args:
         found: the document.
         command: the command that it comes from.
-        limit: how many characters there is room for.
-        level: what its title begins with.
+        limit: the maximum number of characters.
+        level: the prefix of its title.
     """
     parts = [f"<!-- fixchain {command} -->", f"{level} {_said(found.title)}"]
     room = limit - _REST - sum(map(len, parts))
@@ -82,7 +82,7 @@ def written(found: Document, command: str, *, limit: int = LIMIT, level: str = "
 
 @singledispatch
 def _lines(block: Block, room: int) -> list[str]:
-    """The lines of a block, as many as there is room for, and how many more there are."""
+    """The lines of a block, as many as fit, and the number of the rest."""
     raise TypeError(block)
 
 
@@ -139,7 +139,7 @@ def _row(cells: Iterable[str]) -> str:
 
 
 def _said(words: Words) -> str:
-    """A sentence on one line; what is typed in it is code."""
+    """A sentence on one line, with ``Typed`` parts as code."""
     parts = (words,) if isinstance(words, str) else words
     return "".join(
         markdown_code(part) if isinstance(part, Typed) else _sentence(part, begins=not at)
@@ -152,13 +152,13 @@ def _sentence(text: str, *, begins: bool) -> str:
     inner = shown.strip(" ")
     if not inner:
         return shown
-    # Blanks at the ends are between parts.
+    # Keep spaces at the ends, which separate parts.
     before, after = shown.split(inner, 1)
     return f"{before}{markdown(inner, begins=begins)}{after}"
 
 
 def _cut(items: Sequence[list[str]], room: int, rest: str) -> list[str]:
-    """The lines of as many items as there is room for, and how many more there are."""
+    """The lines of as many items as fit, and the number of the rest."""
     lines: list[str] = []
     for number, item in enumerate(items):
         room -= sum(len(line) + 1 for line in item)

@@ -1,1 +1,1 @@
-"""The chain as a picture: what it shows, how it is laid out, and in which language."""
+"""The chain as a picture: its contents, layout and formats."""

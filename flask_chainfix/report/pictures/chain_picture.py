@@ -1,4 +1,4 @@
-"""What a picture of the chain shows: its revisions, and what is remarked on each of them."""
+"""The contents of a picture of the chain: its revisions with their badges."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _NAMED = 2  # databases at one revision; more are counted
 _LONGEST_NAME = 30  # characters
-_COMMON = 50  # what more revisions are warned of tells none from the others, and keeps all unfolded
+_COMMON = 50  # a warning on more revisions distinguishes none, and would keep all unfolded
 _PLACES = ("base", "head")
 
 
@@ -30,10 +30,10 @@ class Badge(NamedTuple):
     """A short remark on a revision.
 
     Attributes:
-        kind: ``head``, ``base``, ``fault`` or ``change`` (of its place), ``label``, ``needs`` (what
-            it depends on), ``error`` or ``warning`` (the code of a finding), ``database``, ``mine``
-            or ``theirs``.
-        text: what it says.
+        kind: ``head``, ``base``, ``fault`` or ``change`` (of its place), ``label``, ``needs`` (a
+            dependency), ``error`` or ``warning`` (the code of a finding), ``database``, ``mine`` or
+            ``theirs``.
+        text: its text.
     """
 
     kind: str
@@ -41,14 +41,14 @@ class Badge(NamedTuple):
 
 
 class Picture(NamedTuple):
-    """One state of a chain, to be painted in whatever format.
+    """One state of a chain, to be drawn in any format.
 
     Attributes:
-        title: what it is.
-        aside: what is said less loudly beside it.
+        title: its title.
+        aside: a dimmed text beside the title.
         nodes: as ``draw`` takes them; their marks are the texts of the badges.
         badges: for each node, by its key.
-        needs: the revisions that a node depends on, by its key; only where there are any.
+        needs: the revisions that a node depends on, by its key; only if there are any.
     """
 
     title: str
@@ -59,7 +59,7 @@ class Picture(NamedTuple):
 
 
 def pictures(result: Drawn) -> Iterator[Picture]:
-    """The chain as it is, and, where there is a plan, as that leaves it."""
+    """The current chain and, if there is a plan, the planned one."""
     proposal, theirs = result.checked.proposal, result.theirs
     broken = bool(errors_of(proposal.diagnosis.findings))
     title = "Current state" if broken or proposal.planned is not None else "The chain"
@@ -93,8 +93,8 @@ class _Remarks:
 
     Args:
         snapshot: the files of that state.
-        theirs: what they are compared with.
-        kind: that of a mark that is neither ``base`` nor ``head``.
+        theirs: the migrations to compare with.
+        kind: the kind of any mark other than ``base`` and ``head``.
     """
 
     def __init__(self, snapshot: Facts, theirs: Published | None, kind: str) -> None:
@@ -121,7 +121,7 @@ class _Remarks:
         for node in nodes:
             own = [Badge(m if m in _PLACES else self._kind, m) for m in node.marks]
             known = self._badges.get(node.key, [])
-            if node.tone == "plain":  # an error may name what is all right, and stays
+            if node.tone == "plain":  # an error can also name a healthy one
                 known = [each for each in known if each.kind != "error"]
             badges[node.key] = (*own, *known)
             marked.append(node._replace(marks=tuple(each.text for each in badges[node.key])))
@@ -129,7 +129,7 @@ class _Remarks:
 
 
 def _compared(snapshot: Facts, theirs: Published | None) -> Iterator[tuple[str, Badge]]:
-    """Whose each revision is, where the chain is compared with that of a Git revision."""
+    """Whether each revision is mine or theirs, compared with a Git revision."""
     if theirs is None:
         return
     there = {
@@ -169,11 +169,11 @@ def _databases(places: Iterable[tuple[str, tuple[str, ...]]]) -> Iterator[tuple[
         yield from ((row, Badge("database", name)) for name in shown)
 
 
-# --- Which revisions a picture shows, and what is marked in it -----------------------------------
+# --- The revisions of a picture, and their marks -------------------------------------------------
 
 
 def current_state(proposal: Proposal) -> list[PictureNode]:
-    """The chain as it is: bases, heads and what is broken marked."""
+    """The current chain, with bases, heads and faults marked."""
     snapshot = proposal.snapshot
     graph = snapshot.graph
     broken = _broken(proposal)
@@ -207,7 +207,7 @@ def current_state(proposal: Proposal) -> list[PictureNode]:
 
 
 def _unknown(file: MigrationFile, name: str) -> str:
-    """Why a part of a header is not known."""
+    """Why a part of a header is unknown."""
     if file.is_compiled:
         return "not read"
     problems = file.reading.problems if isinstance(file.reading, Header) else ()
@@ -216,7 +216,7 @@ def _unknown(file: MigrationFile, name: str) -> str:
 
 
 def expected_state(after: Facts, plan: Plan) -> list[PictureNode]:
-    """The chain as the plan leaves it: what changes marked."""
+    """The planned chain, with changes marked."""
     graph = after.graph
     before = {relink.revision: relink.before for relink in plan.relinks}
     new = {revision.revision for revision in plan.new_revisions}
@@ -257,7 +257,7 @@ def _missing(snapshot: Facts) -> Iterator[PictureNode]:
 
 
 def _broken(proposal: Proposal) -> set[str]:
-    """The revisions that errors are about; of several bases not the one that stays."""
+    """The revisions that errors are about, except the base to keep."""
     broken: set[str] = set()
     for finding in proposal.diagnosis.findings:
         if finding.severity is Severity.ERROR:

@@ -1,4 +1,4 @@
-"""Pictures in the languages of other programs: Mermaid, and Graphviz's DOT."""
+"""Pictures in other languages: Mermaid, and Graphviz's DOT."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ _COLORS = {"broken": "#c62f2f", "changed": "#b25e00", "elsewhere": "#3257d6"}
 
 
 def to_mermaid(result: Result, style: Style) -> str:
-    """A flowchart for what renders Mermaid, such as GitHub and GitLab; children at the top."""
+    """A Mermaid flowchart, for GitHub and GitLab for example; children at the top."""
     if not isinstance(result, Drawn):
         return ""
     return "".join(f"{line}\n" for line in _flowchart(pictures(result)))
 
 
 def mermaid(picture: Picture, most: int) -> list[str]:
-    """The lines of a flowchart with long runs folded; none where more nodes than ``most`` stay."""
+    """The lines of a flowchart with long runs folded; none if more than ``most`` nodes remain."""
     folded = _folded(picture)
     return list(_flowchart([folded])) if len(folded.nodes) <= most else []
 
 
 def _folded(picture: Picture) -> Picture:
-    """The picture with one node for each run in which nothing stands out."""
+    """The picture with one node for each run of unmarked revisions."""
     layout = lay_out(picture.nodes, OVERFLOW)
     stands_for: dict[str, str] = {}
     folds: dict[str, PictureNode] = {}
@@ -103,7 +103,7 @@ def _lines_of(node: PictureNode) -> Iterator[str]:
 
 
 def _edges(picture: Picture) -> Iterator[tuple[str, str, int, int]]:
-    """How each line looks and what it says, and the positions of child and parent."""
+    """The style and text of each edge, and the positions of child and parent."""
     position = {node.key: index for index, node in enumerate(picture.nodes)}
     for index, node in enumerate(picture.nodes):
         for key in dict.fromkeys(node.parents):

@@ -1,7 +1,7 @@
-"""A chain laid out in lanes, as ``git log --graph`` has them, for whoever paints it.
+"""Lay out a chain in lanes, like ``git log --graph``, for all picture formats.
 
-Three steps, none of which recurses: ``_Graph`` puts the nodes into rows, ``_laid`` gives each row
-its lanes, ``_folds`` picks the stretches that one row can stand for.
+There are three steps, all without recursion: ``_Graph`` puts the nodes into rows, ``_laid`` gives
+each row its lanes, ``_folds`` finds the runs that one row can replace.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ class PictureNode(NamedTuple):
 
     Attributes:
         key: unique; usually the revision id.
-        parents: keys; one that is no node's key is ignored.
-        text: for example the message of the migration; cut to what the line has room for.
+        parents: keys; unknown keys are ignored.
+        text: for example the message of the migration; cut to fit the line.
         marks: shown in brackets after the key, for example ``("head",)``.
-        tone: ``broken`` and ``changed`` nodes get a glyph and a colour of their own.
+        tone: ``broken`` and ``changed`` nodes get their own glyph and colour.
     """
 
     key: str
@@ -34,7 +34,7 @@ class PictureNode(NamedTuple):
 class Bend(NamedTuple):
     """A row without a node: a line from one lane sideways to others.
 
-    Sets of lanes, here and below, are bit masks with the leftmost lane as bit 0.
+    Here and below, sets of lanes are bit masks with the leftmost lane as bit 0.
 
     Attributes:
         source: the lane that the line leaves.
@@ -54,12 +54,12 @@ class Row(NamedTuple):
 
     Attributes:
         node: its position in the sequence.
-        lane: where it stands.
-        rails: the lanes in use, that of the node included.
+        lane: the lane of the node.
+        rails: the lanes in use, including that of the node.
         above: the lanes that come in from above.
         below: the lanes that go on below the bends.
-        bends: what follows.
-        opens_piece: whether no line leads to what is above.
+        bends: the bends below it.
+        opens_piece: whether no line leads to the rows above.
         entry: ``_Lanes.passage`` of the line that comes into the node from above. ``None`` for
             a head and for a plain fork, which is to stay visible where its branches do.
         exit: ``_Lanes.passage`` of the line that leaves it, if there is just one.
@@ -77,11 +77,11 @@ class Row(NamedTuple):
 
 
 class Fold(NamedTuple):
-    """Rows that one row can stand for: all between ``start`` and ``stop``.
+    """Rows that one row can replace: ``start`` up to, but not including, ``stop``.
 
     Attributes:
-        start: the first of them.
-        stop: the first one behind them.
+        start: the first row.
+        stop: the row after the last one.
         merges: how many merge points are among them.
     """
 
@@ -91,13 +91,13 @@ class Fold(NamedTuple):
 
     @property
     def words(self) -> str:
-        """What it stands for."""
+        """The text of the fold."""
         points = f", {self.merges} merge point{'s' * (self.merges > 1)}" if self.merges else ""
         return f"{self.stop - self.start} revisions{points}"
 
 
 class Layout(NamedTuple):
-    """The rows from the top to the bottom, and the stretches that can be folded."""
+    """The rows from top to bottom, and the runs that can be folded."""
 
     rows: list[Row]
     folds: list[Fold]
@@ -107,8 +107,8 @@ def lay_out(nodes: Sequence[PictureNode], overflow: int) -> Layout:
     """Give each node a row and a lane, children above their parents.
 
     Args:
-        nodes: bases first; where the parents leave a choice, earlier ones are drawn lower.
-        overflow: the lane that stands for all lanes from there on.
+        nodes: bases first; if the parents leave a choice, earlier nodes are drawn lower.
+        overflow: the lane that also stands for all lanes to its right.
     """
     graph = _Graph(nodes)
     rows = _laid(graph, overflow)
@@ -144,7 +144,7 @@ class _Graph:
         self.children = self._inverted()
 
     def kept(self, nodes: Sequence[PictureNode]) -> set[int]:
-        """The nodes never to be folded: those that stand out, and what is next to them."""
+        """The nodes that are never folded: marked nodes and their neighbours."""
         kept: set[int] = set()
         for index, node in enumerate(nodes):
             parents, children = self.parents[index], self.children[index]
@@ -169,7 +169,7 @@ class _Graph:
         return order
 
     def _unplaced_above(self, root: int, placed: set[int]) -> Iterator[int]:
-        """Walk depth first and yield a node after its children: so branches stay together."""
+        """Walk depth first, children before their parents, so that branches stay together."""
         stack = [(root, False)]
         while stack:
             node, is_walked = stack.pop()
@@ -216,13 +216,13 @@ class _Lanes:
         return start + (~taken & (taken + 1)).bit_length() - 1
 
     def lead(self, lane: int, node: int) -> None:
-        """Let the lane run to the node, which may have had another lane."""
+        """Make the lane lead to the node, which may have had a different lane."""
         self.lane_to[node] = lane
         self.used |= 1 << lane
         self.join(lane)
 
     def join(self, lane: int) -> None:
-        """Take note that one more line runs in the lane."""
+        """Record that another line joins the lane."""
         self._changes += 1
         version = hash((lane, self._changes))
         self._fingerprint ^= self._versions.get(lane, 0) ^ version
@@ -291,7 +291,7 @@ def _lead_to_parents(lanes: _Lanes, lane: int, parents: list[int]) -> Iterator[B
 
 
 def _folds(rows: Sequence[Row], kept: set[int]) -> Iterator[tuple[int, int]]:
-    """The ranges of rows that one row can stand for without hiding a line to elsewhere."""
+    """The ranges of rows that one row can replace without hiding a line to other rows."""
     start = 0
     for end in range(len(rows) + 1):
         if end < len(rows) and rows[end].node not in kept:

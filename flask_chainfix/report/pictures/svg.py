@@ -1,4 +1,4 @@
-"""Pictures as SVG, laid out by us: the same on every machine, legible in light and dark."""
+"""Pictures as SVG with our own layout: the same on every machine, legible in light and dark."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from flask_chainfix.report.results import Drawn, Result
 
 WIDTH = 880
 _TITLE = 44
-_ALIGNED = 6 * 18  # pixels; text beside fewer lanes begins in one column
+_ALIGNED = 6 * 18  # pixels; with fewer lanes, texts are aligned in one column
 _KEY, _TEXT, _BADGE = 7.9, 6.9, 6.7  # pixels of a character
 _LONGEST_KEY, _LONGEST_BADGE = 40, 32
-_FEWEST = 6  # characters of a message that is worth showing
+_FEWEST = 6  # characters; a shorter part of a message is not shown
 
 
 def to_svg(result: Result, style: Style) -> str:
@@ -46,12 +46,12 @@ def to_svg(result: Result, style: Style) -> str:
 
 
 def asset(name: str) -> str:
-    """The text of a file that comes with the package."""
+    """The text of a file in the package."""
     return (files("flask_chainfix.report") / "assets" / name).read_text("ascii")
 
 
 def description(result: Drawn) -> str:
-    """A picture in words, for those who cannot see it."""
+    """A description of the picture for screen readers."""
     graph = result.snapshot.graph
     said = [f"bases: {_listed(graph.bases)}", f"heads: {_listed(graph.heads)}"]
     planned = result.checked.proposal.planned
@@ -66,7 +66,7 @@ def _listed(names: Iterable[str]) -> str:
 
 
 def painted(picture: Picture, width: int) -> tuple[str, int]:
-    """The rows of a picture, and how many pixels they are high; long runs are folded."""
+    """The rows of a picture and their height in pixels; long runs are folded."""
     layout = lay_out(picture.nodes, OVERFLOW)
     beside = tracks(layout)
     drawn: list[str] = []
@@ -139,7 +139,7 @@ def _row(
 
 
 def _dot(node: PictureNode, x: int, y: int) -> str:
-    """A circle; with a cross in it, or as a diamond, so that colour is not all that tells."""
+    """A circle, with a cross in it, or a diamond, so that colour is not the only difference."""
     if node.tone == "changed":
         return f'<path class="dot" d="M{x} {y - 6}L{x + 6} {y}L{x} {y + 6}L{x - 6} {y}Z"/>'
     circle = f'<circle class="dot" cx="{x}" cy="{y}" r="{6 if node.tone == "broken" else 5}"/>'
@@ -166,19 +166,19 @@ def _cut(text: str, most: int) -> str:
 
 LANE, HEIGHT, BEND, GAP = 18, 30, 16, 14  # pixels
 _MARGIN = 12
-OVERFLOW = 24  # the lane that stands for all from there on
+OVERFLOW = 24  # the lane that also stands for all lanes to its right
 
 
 class Track(NamedTuple):
-    """What is drawn beside one row.
+    """The lines beside one row; all sizes in pixels.
 
     Attributes:
-        gap: pixels above it that stay empty, where a new piece begins.
-        height: pixels of the row and the bends below it.
+        gap: the empty space above it, where a new piece begins.
+        height: the height of the row and the bends below it.
         lines: the path of its lines, from the top of the row.
-        faint: that of lines that stand for more than one.
-        x: where its node stands.
-        width: pixels that the lines take.
+        faint: the path of lines that stand for several.
+        x: the position of its node.
+        width: the width of the lines.
     """
 
     gap: int
@@ -195,7 +195,7 @@ def tracks(layout: Layout) -> list[Track]:
 
 
 def fold_track(row: Row) -> Track:
-    """The lines beside a row that stands for several."""
+    """The lines beside a folded row."""
     lanes = [_x(lane) for lane in _lanes(row.rails) if lane not in (row.lane, OVERFLOW)]
     own = f"M{_x(row.lane)} 0V{HEIGHT}"
     dashed = own if not row.rails >> OVERFLOW & 1 else f"{own}M{_x(OVERFLOW)} 0V{HEIGHT}"

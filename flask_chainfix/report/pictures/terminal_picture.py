@@ -1,4 +1,4 @@
-"""The migration chain as a picture for the terminal: lines of text with rails of characters."""
+"""The migration chain as a picture for the terminal, drawn with characters."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def draw(nodes: Sequence[PictureNode], *, width: int, ascii_only: bool) -> list[
     """Draw the nodes, children above their parents.
 
     Args:
-        nodes: bases first; where the parents leave a choice, earlier ones are drawn lower.
-        width: cells that no line exceeds, at least 20.
+        nodes: bases first; if the parents leave a choice, earlier nodes are drawn lower.
+        width: the maximum width of a line in cells, at least 20.
         ascii_only: draw with ASCII characters and show ``?`` for all others.
 
     Returns:
@@ -53,10 +53,10 @@ def draw(nodes: Sequence[PictureNode], *, width: int, ascii_only: bool) -> list[
 
 
 class _Painter:
-    """Makes lines of rows, none wider than ``width``; lanes get at most half of that.
+    """Draws rows as lines, none wider than ``width``; lanes get at most half of that.
 
     Attributes:
-        overflow: the lane whose column stands for all lanes from there on.
+        overflow: the lane whose column also stands for all lanes to its right.
     """
 
     def __init__(self, nodes: Sequence[PictureNode], width: int, ascii_only: bool) -> None:

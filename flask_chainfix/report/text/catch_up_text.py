@@ -22,7 +22,7 @@ _STAYS = "which stays as it is"
 
 
 def verdict(result: CatchUpPlan) -> str:
-    """The one line that says it all."""
+    """The verdict on one line."""
     total = len(result.databases)
     number = sum(bool(each.missing) for each in result.databases)
     if not number:
@@ -34,7 +34,7 @@ def verdict(result: CatchUpPlan) -> str:
 
 
 def proof(result: CatchUpPlan) -> str:
-    """What the new migration was run on."""
+    """The sentence about where the new migration was run."""
     states = f"{result.states} different states" if result.states > 1 else "the state"
     return (
         f"It was run on scratch databases, from nothing and from {states} of the databases: each"
@@ -43,7 +43,7 @@ def proof(result: CatchUpPlan) -> str:
 
 
 def sections(result: CatchUpPlan) -> Iterator[Section]:
-    """What each database lacks, and what is not made for it."""
+    """What each database lacks, and what the migration does not add."""
     for each in result.databases:
         if each.missing or each.others:
             stamped = f"stamped at {listing(each.status.rows)}"
@@ -93,9 +93,9 @@ def as_json(result: CatchUpPlan) -> list[dict[str, Any]]:
     ]
 
 
-# --- What is left of a revision ------------------------------------------------------------------
+# --- Unfinished revisions ------------------------------------------------------------------------
 def verdict_on_finish(result: FinishPlan) -> str:
-    """The one line that says it all."""
+    """The verdict on one line."""
     if not result.databases:
         return "Nothing is left to run."
     revision = result.databases[0].revision
@@ -105,7 +105,7 @@ def verdict_on_finish(result: FinishPlan) -> str:
 
 
 def finish_sections(result: FinishPlan) -> Iterator[Section]:
-    """The statements that are left to run in each database."""
+    """The remaining statements for each database."""
     for each in result.databases:
         total, left = len(each.statements), len(each.left)
         stamped = f"stamped at {listing(each.status.rows) or 'nothing'}"

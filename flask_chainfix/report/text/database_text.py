@@ -1,4 +1,4 @@
-"""Databases for people: where each stands, which rows it gets, and what came of that."""
+"""Databases as text: their stamps, and the moves of their rows."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ _WORDS = {
 
 @dataclass(frozen=True)
 class Table:
-    """What is to be told of databases.
+    """The contents of the section about databases.
 
     Attributes:
         snapshot: the chain, and where the databases stand.
-        moves: what is to become, or has become, of their rows; all that is told where there is any.
+        moves: the moves of their rows, planned or made; if there are any, only these are shown.
         tools: how to spell out commands.
-        told: the remedy that is told elsewhere, and not again here.
-        distances: whether to say how far each is from the heads beside its move.
+        told: a remedy that is shown elsewhere, and not repeated here.
+        distances: whether to add how far each database is from the heads.
     """
 
     snapshot: Facts
@@ -59,7 +59,7 @@ class Table:
 
 
 def verdict(moves: Sequence[MoveResult]) -> str:
-    """The one line that says what is to become of the rows, or has."""
+    """The moves, planned or made, on one line."""
     numbers = {state: sum(result.state is state for result in moves) for state in MoveState}
     words = {
         MoveState.MOVED: "moved",
@@ -77,7 +77,7 @@ def verdict(moves: Sequence[MoveResult]) -> str:
 
 
 def sections(table: Table) -> Iterator[Section]:
-    """The table of databases, folded where nothing is to be told."""
+    """The table of databases; unremarkable ones are folded."""
     rows = tuple(_rows(table))
     if rows:
         yield Section("Databases", "", rows)
@@ -86,7 +86,7 @@ def sections(table: Table) -> Iterator[Section]:
 def script(
     table: Table, notices: Iterable[str], scripts: Iterable[tuple[str, tuple[str, ...]]]
 ) -> Iterator[str]:
-    """The lines of the SQL that was asked for; all else is in comments, so that it can be run."""
+    """The lines of an executable SQL script; everything else is in comments."""
     yield "-- Where the rows are others, nothing is changed: psql stops with an error; mariadb and"
     yield "-- sqlite3 end with 0 all the same, and say so in the last result."
     yield from (sql_comment(f"note: {notice}") for notice in notices)
@@ -156,7 +156,7 @@ def _stands(status: DatabaseStatus) -> str:
 
 
 def _distance(snapshot: Facts, status: DatabaseStatus) -> str:
-    """How far a database is from the heads, behind where it stands."""
+    """How far a database is from the heads, shown after its stamp."""
     found = distance(snapshot, status)
     if found is None or not status.rows:
         return ""
@@ -202,14 +202,14 @@ def _moved(result: MoveResult) -> dict[str, Any]:
     }
 
 
-# --- Databases that go down with the old chain and up again with the new one ---------------------
+# --- Databases that are downgraded with the old chain and upgraded with the new one --------------
 
 
 _SHOWN = 12
 
 
 def downgrade_sections(downgrades: Sequence[Downgrade], *, done: bool = False) -> Iterator[Section]:
-    """What is downgraded in each database, what that deletes, and what runs afterwards."""
+    """The downgrades of each database, the data they delete, and the later upgrades."""
     for each in downgrades:
         rows = (each.before, each.below, each.after)
         way = " → ".join(listing(ids) or "nothing" for ids in rows)

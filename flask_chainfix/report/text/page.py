@@ -1,4 +1,4 @@
-"""A page of text for people, and what several commands write onto it."""
+"""A page of text, and the parts that several commands share."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ if TYPE_CHECKING:
     from flask_chainfix.planning.proposal import Proposal
 
 INDENT = 2
-_MOST_LINES, _SHORT_LINES = 2_000, 100  # of a picture, where all is told and where not
+_MOST_LINES, _SHORT_LINES = 2_000, 100  # of a picture, in full and otherwise
 
 
 class Page:
-    """Collects lines, wrapped and coloured for one place of output."""
+    """Collects lines, wrapped and coloured for one output."""
 
     def __init__(self, style: Style) -> None:
         self.style = style
@@ -57,23 +57,23 @@ class Page:
 
     @property
     def in_full(self) -> bool:
-        """Whether all is told."""
+        """Whether to show everything."""
         return self.style.detail is Detail.FULL
 
     def text(self) -> str:
-        """Everything so far, or the verdict where that is all that is wanted."""
+        """Everything so far; with ``--quiet`` only the verdict."""
         only = self.style.detail is Detail.VERDICT
         text = self._verdict if only else self._lines.getvalue()
         return plain_ascii(text) if self.style.ascii_only else text
 
     def heading(self, title: str, aside: str = "") -> None:
-        """A title behind an empty line, with what is said less loudly beside it."""
+        """Add a title after an empty line, with a dimmed text beside it."""
         line = Line().append(printable(title), "bold underline")
         self._print(Line())
         self._print(line.append(f"  {printable(aside)}" if aside else "", "dim"))
 
     def line(self, text: str | Line, indent: int = 0, style: str = "", *, hanging: int = 0) -> None:
-        """A paragraph, wrapped to the width; all lines but the first are ``hanging`` further in."""
+        """Add a paragraph, wrapped to the width; later lines are indented by ``hanging`` more."""
         body = Line(text, style) if isinstance(text, str) else text
         body.parts = [(printable(part), styles) for part, styles in body.parts]
         for part in body.wrapped(self.style.width - indent - hanging):
@@ -82,26 +82,26 @@ class Page:
         self._verdict = self._verdict or self._lines.getvalue().lstrip("\n")
 
     def verbatim(self, text: str, style: str = "") -> None:
-        """A line that must not be wrapped, such as a command or a part of a diff."""
+        """Add a line that must not be wrapped, such as a command or a part of a diff."""
         self._print(Line(printable(text), style))
 
     def path(
         self, path: Path | None, shown: str = "", more: str = "", *, indent: int = INDENT
     ) -> None:
-        """A link to a file, where links can be shown.
+        """Add a path, as a link to the file if links can be shown.
 
         Args:
-            path: the file; ``None`` for one that is not on the disk.
-            shown: what stands for its path.
-            more: what follows.
-            indent: how far in it begins.
+            path: the file; ``None`` if it is not on disk.
+            shown: the text to show for the path.
+            more: the text after it.
+            indent: its indentation, in columns.
         """
         text = shown or (shown_path(path) if path else "")
         line = Line().append(printable(text), f"cyan {link_to(path) if path else ''}")
         self._print(line.append(printable(more)), indent)
 
     def picture(self, nodes: list[PictureNode], *, whole: bool = False) -> None:
-        """A drawing of a chain; ``whole`` where that is what was asked for."""
+        """Add a drawing of a chain; ``whole`` if the user asked for the drawing itself."""
         width = self.style.width - INDENT
         lines = draw(nodes, width=width, ascii_only=self.style.ascii_only)
         most = _MOST_LINES if whole or self.in_full else _SHORT_LINES
@@ -115,14 +115,14 @@ class Page:
         self._lines.write(f"{' ' * indent if text else ''}{text}\n")
 
 
-# --- What several commands show ------------------------------------------------------------------
+# --- Parts that several commands share -----------------------------------------------------------
 _COLORS = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
-_SHOWN_FINDINGS = 1_000  # of one code; nobody reads more, and wrapping them takes minutes
-_SHOWN_FIRST, _SHOWN_PLACES = 10, 2  # of them unless all is told
+_SHOWN_FINDINGS = 1_000  # of one code; wrapping more would take minutes
+_SHOWN_FIRST, _SHOWN_PLACES = 10, 2  # unless in full
 
 
 def write_verdict(page: Page, result: Proposed) -> None:
-    """The verdict; for the quiet, of a chain that works, what a plan would change."""
+    """Write the verdict; with ``--quiet`` and a healthy chain, what a plan would change."""
     broken, said = bool(errors_of(result.diagnosis.findings)), verdict(result.diagnosis)
     planned = result.proposal.planned if isinstance(result, Planning) else None
     if planned is not None and not broken and page.style.detail is Detail.VERDICT:
@@ -132,19 +132,19 @@ def write_verdict(page: Page, result: Proposed) -> None:
 
 
 def write_surroundings(page: Page, result: Proposed, *, apart: bool) -> None:
-    """What is to be known beside the findings: the notices, and the databases."""
+    """Write the notices and the databases."""
     notices = (*result.diagnosis.notices, *result.notices)
     if notices and apart:
         page.line("")
     write_notices(page, notices)
     snapshot = result.proposal.snapshot
     states = {status.state for status in snapshot.databases.statuses}
-    if page.in_full or states != {DatabaseState.MISSING}:  # of which a notice tells
+    if page.in_full or states != {DatabaseState.MISSING}:  # a notice reports missing ones
         write_sections(page, databases.sections(table_of(result, snapshot)))
 
 
 def write_diagnosis(page: Page, result: Proposed) -> None:
-    """The verdict, the findings, what is beside them, and the chain as it is."""
+    """Write the verdict, the findings, notices, databases, and the current chain."""
     findings = result.diagnosis.findings
     write_verdict(page, result)
     write_findings(page, result, findings)
@@ -154,7 +154,7 @@ def write_diagnosis(page: Page, result: Proposed) -> None:
 
 
 def write_outcome(page: Page, proposal: Proposal, error: ChainFixError | None) -> None:
-    """The chain as it will be, or what keeps a repair from being planned."""
+    """Write the planned chain, or the obstacle."""
     planned, obstacle = proposal.planned, proposal.obstacle
     if planned is not None:
         page.heading("Expected state", size(planned.plan))
@@ -167,7 +167,7 @@ def write_outcome(page: Page, proposal: Proposal, error: ChainFixError | None) -
 
 
 def table_of(result: Proposed | RestampPlan, snapshot: Facts) -> databases.Table:
-    """Where the databases stand, and what becomes of them."""
+    """The table of databases for a result."""
     moves = result.moves if isinstance(result, RestampPlan) else result.proposal.moves
     told = result.error.remedy if result.error else None
     distances = isinstance(result, Checked)
@@ -175,10 +175,10 @@ def table_of(result: Proposed | RestampPlan, snapshot: Facts) -> databases.Table
 
 
 def write_findings(page: Page, result: Proposed | Rehearsed, findings: Sequence[Finding]) -> None:
-    """The findings, of each code as many as somebody may read.
+    """Write the findings, up to a limit for each code.
 
-    Unless all is told, those that do not count are only named beside those that do, and what a
-    planned repair mends bears no remedy of its own: that is the next step for all of them.
+    Unless in full, findings that do not count are only named, and findings that a planned repair
+    fixes have no remedy of their own: the repair is the next step for all of them.
     """
     most = _SHOWN_FINDINGS if page.in_full else _SHOWN_FIRST
     shown: Counter[str] = Counter()
@@ -199,7 +199,7 @@ def write_findings(page: Page, result: Proposed | Rehearsed, findings: Sequence[
 
 
 def _left_out(beside: Sequence[Finding]) -> str:
-    """What a text leaves out of findings, among it some of them."""
+    """The line about what is left out, including other findings."""
     if not beside:
         return "what each breaks, all its places, and all ways out"
     severities = [each.severity.value for each in beside]
@@ -210,14 +210,14 @@ def _left_out(beside: Sequence[Finding]) -> str:
 
 
 def write_changes(page: Page, edits: Sequence[Edit], *, around: bool = False) -> None:
-    """The diff of the files; without the lines around those that change unless all is told."""
+    """Write the diff of the files; without context lines unless in full."""
     page.heading("Changes")
     for line in unified_diff(edits, around=around or page.in_full):
         page.verbatim(line, line_style(line))
 
 
 def write_notices(page: Page, notices: Iterable[str]) -> None:
-    """What the user should know besides."""
+    """Write the notices."""
     for notice in notices:
         page.line(f"note: {notice}", style="yellow")
 
@@ -230,12 +230,12 @@ def _finding(page: Page, result: Proposed | Rehearsed, finding: Finding) -> None
     is_next_step = planned and finding.repairable and not page.in_full
     if not is_next_step or len(finding.locations) <= _SHOWN_PLACES:
         _places(page, finding.locations, 1 if is_next_step else _SHOWN_PLACES)
-    if result.error is None and not is_next_step:  # an error says what to do
+    if result.error is None and not is_next_step:  # the error has the remedy
         write_rows(page, remedy_rows(finding.hint, result.tools), 2 * INDENT)
 
 
 def _places(page: Page, places: Sequence[Location], most: int) -> None:
-    """Where to look; of more places than ``most`` the first, unless all is told."""
+    """Write the places; unless in full, at most ``most``."""
     shown = places if page.in_full or len(places) <= most else places[:1]
     left_out = len(places) - len(shown)
     more = f" and {count(left_out, 'more place')}" if left_out else ""
@@ -247,13 +247,13 @@ def _places(page: Page, places: Sequence[Location], most: int) -> None:
 
 
 def title_of(kind: Finding | Explanation, text: str) -> Line:
-    """A severity, a code and a name in front of a text."""
+    """A severity, a code and a name before a text."""
     title = Line(kind.severity.value, _COLORS[kind.severity])
     return title.append(f"  {kind.code} {kind.name}  ", "bold").append(printable(text))
 
 
 def write_steps(page: Page, title: str, steps: list[Step]) -> None:
-    """Steps with their numbers, and commands to type."""
+    """Write numbered steps with their commands."""
     if steps:
         page.heading(title)
     for number, step in enumerate(steps, 1):
@@ -263,20 +263,20 @@ def write_steps(page: Page, title: str, steps: list[Step]) -> None:
 
 
 def write_undo_command(page: Page, tools: Tools) -> None:
-    """The command that takes a change back."""
+    """Write the command that undoes a change."""
     page.line("To undo it:")
     page.verbatim(f"{' ' * INDENT}{tools.fixchain} undo{tools.databases}", "bold")
 
 
 def write_sections(page: Page, sections: Iterable[Section], indent: int = INDENT) -> None:
-    """Sections under their headings."""
+    """Write sections with their headings."""
     for section in sections:
         page.heading(section.title, section.aside)
         write_rows(page, section.rows, indent)
 
 
 def write_rows(page: Page, rows: Iterable[Row], indent: int) -> None:
-    """Rows, wrapped or as they are."""
+    """Write rows, wrapped if allowed."""
     for row in rows:
         if row.wrapped:
             page.line(row.text, indent + row.indent, row.style, hanging=row.hanging)
@@ -292,7 +292,7 @@ def write_rehearsal(
     of_plan: bool,
     notices: Sequence[str] = (),
 ) -> None:
-    """What came of a rehearsal."""
+    """Write the result of a rehearsal."""
     page.line(rehearsal.verdict(done, of_plan=of_plan), style=rehearsal.color(done))
     write_notices(page, notices)
     width = page.style.width - INDENT
@@ -300,13 +300,13 @@ def write_rehearsal(
 
 
 def write_next_steps(page: Page, done: Rehearsal, tools: Tools, *, of_plan: bool) -> None:
-    """What to do after a rehearsal."""
+    """Write the steps after a rehearsal."""
     steps = advice.steps_after_rehearsal(done, tools, of_plan=of_plan)
     write_steps(page, "What to do now", steps)
 
 
 def write_copies(page: Page, backups: Iterable[Backup]) -> None:
-    """The copies of databases, and how to restore them."""
+    """Write the backups, and how to restore them."""
     for each in backups:
         page.heading("Backup", printable(each.name))
         page.path(each.path)

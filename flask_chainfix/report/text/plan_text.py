@@ -1,4 +1,4 @@
-"""What single commands have to say as text: plans, hooks, explanations, a queue, SQL."""
+"""Text sections of single commands: plans, hooks, explanations, a queue, SQL."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from flask_chainfix.report.text.page import INDENT, Page
 
 
 def queue_section(queue: Queue) -> Section:
-    """How branches go together, two and two, and an order in which they can land."""
+    """The verdict on each pair of branches, and an order in which they can land."""
     pairs = [pair for pair in queue.pairs if pair.fit is not Fit.WELL]
     width = max((cells(printable(f"{pair.one} + {pair.other}")) for pair in pairs), default=0)
     rows = []
@@ -43,7 +43,7 @@ def queue_section(queue: Queue) -> Section:
 
 
 def sql_sections(scripts: Sequence[RevisionSql] | None) -> Iterator[Section]:
-    """What new revisions would send to a database; nothing where nobody has asked."""
+    """The SQL of new revisions; nothing if it was not asked for."""
     if scripts is None:
         return
     rows = [Row(about_sql(scripts))]
@@ -59,7 +59,7 @@ def sql_sections(scripts: Sequence[RevisionSql] | None) -> Iterator[Section]:
 
 
 def write_plan(page: Page, plan: Plan) -> None:
-    """What changes, file by file, and why; the deciding reason alone unless all is told."""
+    """Write each changed file and its reasons; only the deciding one unless in full."""
     page.heading("Plan", size(plan))
     _why(page, plan.why, INDENT, in_full=True)
     for revision, change, why in changes_of(plan):
@@ -67,14 +67,14 @@ def write_plan(page: Page, plan: Plan) -> None:
         _why(page, why)
 
 
-# What is as true of any other order, and so decides nothing where there is another reason.
+# Reasons that hold for any order, so they are left out if there is another reason.
 _COMMON_REASONS = frozenset(("base", "branch"))
 
 
 def _why(
     page: Page, reasons: tuple[Reason, ...], indent: int = 2 * INDENT, *, in_full: bool = False
 ) -> None:
-    # A choice stands below the plan, with its commands.
+    # Choices are shown below the plan, with their commands.
     told = [reason for reason in reasons if reason.kind != "choice"]
     certain = [reason for reason in told if reason.kind != GUESS]
     deciding = next((each for each in certain if each.kind not in _COMMON_REASONS), None)
@@ -85,11 +85,11 @@ def _why(
             page.line(f"{reason.kind}: {reason.detail}", indent, style)
 
 
-# --- What Alembic made of it ---------------------------------------------------------------------
+# --- Alembic's confirmation ----------------------------------------------------------------------
 
 
 def write_confirmation(page: Page, confirmation: Confirmation, tools: Tools) -> None:
-    """What Alembic makes of it; if all is told, the heads and the history as it prints them."""
+    """Write Alembic's confirmation; in full with the heads and the history as it prints them."""
     if not page.in_full:
         heads = "the head is" if len(confirmation.heads) == 1 else "the heads are"
         page.line(f"{confirmation.by} agrees: {heads} {listing(confirmation.heads, 3)}.")
@@ -104,11 +104,11 @@ def write_confirmation(page: Page, confirmation: Confirmation, tools: Tools) -> 
             page.verbatim(f"{' ' * INDENT}{line}")
 
 
-# --- Hooks, jobs and checklists: what belongs where, and what was done ----------------------------
+# --- Hooks, jobs and checklists -------------------------------------------------------------------
 
 
 def hook_verdict(plan: HookPlan) -> str:
-    """The one line that says it all."""
+    """The verdict on one line."""
     states = [file.state for file in plan.files]
     if plan.is_done:
         return f"Written: {count(states.count(HookState.WRITTEN), 'file')}."
@@ -124,7 +124,7 @@ def hook_verdict(plan: HookPlan) -> str:
 
 
 def hook_sections(plan: HookPlan) -> list[Section]:
-    """A part for each file: a diff, lines to copy, or what became of it."""
+    """A section for each file: a diff, lines to copy, or its state."""
     return [
         Section(file.name, shown_path(file.path), tuple(_hook_rows(file, again=plan.is_done)))
         for file in plan.files
@@ -150,7 +150,7 @@ def _hook_rows(file: HookFile, *, again: bool) -> Iterator[Row]:
 
 
 def hook_steps(plan: HookPlan) -> list[Step]:
-    """What is left to do when the files are written."""
+    """The remaining steps after the files are written."""
     if not plan.is_done:
         return []
     uses_pre_commit = plan.files[0].path.name == ".pre-commit-config.yaml"
@@ -181,7 +181,7 @@ def hook_steps(plan: HookPlan) -> list[Step]:
 
 
 def explanation_sections(explanation: Explanation, tools: Tools) -> Iterator[Section]:
-    """All that there is to say of one kind of finding, below what it is."""
+    """The explanation of one kind of finding, below its title."""
     breaks = f"{explanation.breaks[:1].upper()}{explanation.breaks[1:]}."
     for title, text in (
         ("What it means", explanation.meaning),
@@ -207,11 +207,11 @@ def _example_style(line: str) -> str:
     return {"#": "cyan", "$": "bold"}.get(line[:1], "")
 
 
-# --- A squash: what it replaces, the proof, and what is left to the user -------------------------
+# --- Squash --------------------------------------------------------------------------------------
 
 
 def squash_verdict(plan: SquashPlan, *, done: bool = False) -> str:
-    """The one line that says it all."""
+    """The verdict on one line."""
     number = count(len(plan.replaced), "revision")
     if done:
         return f"Squashed: {number} into one, which makes the same schema."
@@ -219,7 +219,7 @@ def squash_verdict(plan: SquashPlan, *, done: bool = False) -> str:
 
 
 def squash_sections(plan: SquashPlan) -> Iterator[Section]:
-    """What is replaced, where that was proved, and what no schema shows."""
+    """The replaced revisions, the proofs, and what no schema shows."""
     top = plan.replaced[-1]
     gone = ", ".join(plan.replaced)
     yield Section(
@@ -251,7 +251,7 @@ def _carried(plan: SquashPlan) -> Iterator[Row]:
 
 
 def _lost_rows(proofs: Iterable[Proof]) -> Iterator[Row]:
-    """The rows that a new database has no longer."""
+    """The rows that a new database will no longer have."""
     rows = {table: number for proof in proofs for table, number in proof.rows.items()}
     if rows:
         told = ", ".join(f"{table} ({number:,})" for table, number in sorted(rows.items()))

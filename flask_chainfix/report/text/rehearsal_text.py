@@ -1,4 +1,4 @@
-"""A rehearsal for people: the verdict, a table of what ran, and what ended it."""
+"""A rehearsal as text: the verdict, a table of what ran, and the failure."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _SHOWN_SLOWEST = 5
 _AROUND = 3
 _NARROWEST = 12
 
-# The passes over the chain that a rehearsal can make, in this order.
+# The possible passes of a rehearsal over the chain, in order.
 _PASSES = ((0, "up", "old chain"), (1, "up", "up"), (1, "down", "down"), (2, "up", "up"))
 
 
 def verdict(rehearsal: Rehearsal, *, of_plan: bool) -> str:
-    """The one line that says it all.
+    """The verdict on one line.
 
     Args:
-        rehearsal: what ran.
-        of_plan: whether that was the chain as a plan will leave it.
+        rehearsal: the rehearsal.
+        of_plan: whether the planned chain ran, not the current one.
     """
     chain = "planned chain" if of_plan else "chain"
     if rehearsal.way_of:
@@ -58,7 +58,7 @@ def verdict(rehearsal: Rehearsal, *, of_plan: bool) -> str:
 
 
 def _ways(rehearsal: Rehearsal) -> str:
-    """Which way the revisions ran."""
+    """The directions in which the revisions ran, in words."""
     from_ = ", ".join(rehearsal.start)
     if rehearsal.gaps is not None:
         return f"each up, down and up again{f', above {from_}' if from_ else ''}"
@@ -77,13 +77,13 @@ def color(rehearsal: Rehearsal) -> str:
 def sections(
     rehearsal: Rehearsal, ways: Sequence[Rehearsal], width: int, *, in_full: bool
 ) -> Iterator[Section]:
-    """The parts that have something to say.
+    """The non-empty sections of a rehearsal.
 
     Args:
-        rehearsal: what ran.
-        ways: the same for known databases.
+        rehearsal: the rehearsal.
+        ways: the rehearsals from the stamps of known databases.
         width: columns for a row.
-        in_full: whether to tell also what ran as it should, revision by revision.
+        in_full: whether to also list revisions that ran without problems.
     """
     failure = rehearsal.failure
     for copy in rehearsal.copies:
@@ -108,7 +108,7 @@ def sections(
 
 
 def _rows(rehearsal: Rehearsal, *, in_full: bool) -> Iterator[Row]:
-    """What downgrades have deleted, and the tables that had no rows."""
+    """The rows that downgrades deleted, and the tables that had no rows."""
     lost = rehearsal.lost or ()
     lines = [
         f"the downgrade of {each.revision} deletes {count(each.rows, 'row')} of {each.table}"
@@ -187,7 +187,7 @@ def _in_pass(step: RehearsalStep, each: _Pass) -> bool:
 
 
 def _cells(steps: Sequence[RehearsalStep], passes: Sequence[_Pass]) -> list[str]:
-    """What a row says of one revision."""
+    """The cells of one revision's row."""
     cells = []
     for each in passes:
         ran = [step for step in steps if _in_pass(step, each)]
@@ -196,7 +196,7 @@ def _cells(steps: Sequence[RehearsalStep], passes: Sequence[_Pass]) -> list[str]
 
 
 def _shown(rehearsal: Rehearsal, revisions: Sequence[str]) -> set[str]:
-    """The rows that are worth a line: the ends, the slowest, and all around a failure."""
+    """The rows to show: the first, the last, the slowest, and those around a failure."""
     if len(revisions) <= _SHOWN_ROWS:
         return set(revisions)
     seconds = dict.fromkeys(revisions, 0.0)
@@ -225,7 +225,7 @@ def _failure_rows(failure: RehearsalFailure) -> Iterator[Row]:
 
 
 def where_and_why(failure: RehearsalFailure) -> str:
-    """The end of a sentence that says what has stopped."""
+    """The end of a sentence about a failure: its place and cause."""
     at = f" at {failure.revision}" if failure.revision else ""
     place = f" ({_place(failure.path, failure.line)})" if failure.path is not None else ""
     return f"{at}: {failure.message}{place}"
@@ -242,7 +242,7 @@ def _way(failure: RehearsalFailure) -> str:
 
 
 def as_json(rehearsal: Rehearsal, tools: Tools) -> dict[str, Any]:
-    """The keys of the JSON document that are about a rehearsal."""
+    """The JSON value of a rehearsal."""
     step_keys = ("revision", "direction", "round", "bind", "seconds")
     differences = rehearsal.differences
     return {

@@ -72,13 +72,13 @@ from flask_chainfix.report.text.plan_text import (
     write_plan,
 )
 
-# What a command has done to the files; the others have repaired them.
+# What a command did to the files; all others repaired them.
 _DONE = {"catch-up": "Written", "move": "Moved"}
 
 
 def to_text(result: Result, style: Style) -> str:
-    """The parts of a result that have something to say."""
-    if isinstance(result, RestampScript):  # to be run, and so as it is
+    """A result as text."""
+    if isinstance(result, RestampScript):  # meant to be run, so left unchanged
         table = table_of(result, result.diagnosis.snapshot)
         notices = (*result.diagnosis.notices, *result.notices)
         lines = databases.script(table, notices, result.scripts)
@@ -93,7 +93,7 @@ def to_text(result: Result, style: Style) -> str:
 
 @singledispatch
 def _write(result: Result, page: Page) -> None:
-    """Write what a result has to say onto a page."""
+    """Write a result onto a page."""
 
 
 @_write.register
@@ -108,7 +108,7 @@ def _(result: Checked, page: Page) -> None:
 
 @_write.register
 def _(result: Drawn, page: Page) -> None:
-    from flask_chainfix.report.pictures.chain_picture import pictures  # other commands go without
+    from flask_chainfix.report.pictures.chain_picture import pictures  # only for graph
 
     proposal = result.checked.proposal
     write_verdict(page, result.checked)
@@ -315,7 +315,7 @@ def _(result: Explained, page: Page) -> None:
 def _(result: HookPlan, page: Page) -> None:
     page.line(hook_verdict(result), style="bold")
     write_notices(page, result.notices)
-    write_sections(page, hook_sections(result), 0)  # what is to be copied is not indented
+    write_sections(page, hook_sections(result), 0)  # lines to copy are not indented
     write_steps(page, "What to do now", hook_steps(result))
 
 

@@ -37,7 +37,7 @@ _WORDS = {
 
 
 def verdict(result: Traced) -> str:
-    """The one line that says it all."""
+    """The verdict on one line."""
     total = len(result.databases)
     number = sum(each.differs for each in result.databases)
     differing = sum(len(_differences(each, result)) for each in result.databases)
@@ -56,7 +56,7 @@ def verdict(result: Traced) -> str:
 
 
 def _differences(found: TracedDatabase, result: Traced) -> tuple[Any, ...]:
-    """In what a database differs: as the chain itself shows it, where it has been run."""
+    """The differences of a database: the exact ones if the chain was run."""
     exact = result.exact.get(found.status.identity)
     if exact is not None and not exact.problem:
         return exact.differences
@@ -64,12 +64,12 @@ def _differences(found: TracedDatabase, result: Traced) -> tuple[Any, ...]:
 
 
 def drifted(result: Traced) -> bool:
-    """Whether a database is otherwise than the chain makes it, or was not compared."""
+    """Whether a database differs from what the chain makes, or was not compared."""
     return any(each.problem or each.differences for each in result.exact.values())
 
 
 def summary(found: TracedDatabase) -> str:
-    """What one database shows, in one sentence."""
+    """The trace of one database in one sentence."""
     rows, trace = found.status.rows, found.trace
     stamped = f"stamped at {listing(rows)}" if rows else "not stamped"
     if trace is None:
@@ -94,7 +94,7 @@ def summary(found: TracedDatabase) -> str:
 
 
 def picture(found: TracedDatabase, snapshot: Facts) -> list[PictureNode]:
-    """The chain with what the schema says of each revision; what has run bears no mark."""
+    """The chain with the verdict on each revision; applied ones have no mark."""
     if found.trace is None:
         return []
     nodes = []
@@ -116,7 +116,7 @@ def picture(found: TracedDatabase, snapshot: Facts) -> list[PictureNode]:
 
 
 class _Shown(NamedTuple):
-    """How many of each are shown; ``None`` for all."""
+    """How many items of each kind to show; ``None`` for all."""
 
     signs: int | None = 4
     revisions: int | None = 12
@@ -126,13 +126,13 @@ class _Shown(NamedTuple):
 def sections(
     found: TracedDatabase, result: Traced, width: int, *, in_full: bool
 ) -> Iterator[Section]:
-    """The evidence, and what is otherwise than the migrations leave it.
+    """The evidence and the differences of a database.
 
     Args:
         found: the database.
-        result: what came of the command.
+        result: the result of the command.
         width: columns for a row.
-        in_full: whether to show all of it, however long it is.
+        in_full: whether to show everything, however long.
     """
     most = _Shown(None, None, None) if in_full else _Shown()
     if found.trace is not None:
@@ -191,7 +191,7 @@ def _first_alike(found: TracedDatabase, exact: ExactComparison, result: Traced) 
 
 
 def _exact_rows(exact: ExactComparison, alike: str, width: int, most: _Shown) -> Iterator[Row]:
-    """What is otherwise than the chain makes it on a scratch database."""
+    """The differences from what the chain makes on a scratch database."""
     if exact.problem:
         yield Row(f"not compared: {exact.problem}", "bold red")
         return
@@ -212,7 +212,7 @@ def _exact_rows(exact: ExactComparison, alike: str, width: int, most: _Shown) ->
 
 
 def _table(differences: Sequence[PropertyDifference], width: int) -> Iterator[Row]:
-    """A line for each difference; where one does not fit, all are stacked."""
+    """A line for each difference; if one does not fit, all are stacked."""
     cells = [("", "", "the chain makes", "the database has")]
     for each in differences:
         name = f"{each.object.kind.value} {each.object.spelled}"
@@ -245,7 +245,7 @@ def _evidence(sign: Sign, snapshot: Facts) -> str:
 
 
 def steps(found: TracedDatabase, result: Traced) -> Remedy:
-    """What makes the database and its stamp match, and what lets it be compared."""
+    """The remedies that make the database and its stamp match, or allow a comparison."""
     exact = result.exact.get(found.status.identity)
     comparing = Remedy.of(exact.remedy) if exact is not None else Remedy()
     return _matching(found, result.snapshot) | comparing

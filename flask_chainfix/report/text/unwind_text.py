@@ -1,4 +1,4 @@
-"""What is taken back in databases, for people and for scripts."""
+"""The downgrades of unwind, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _NOTHING = "nothing"
 
 
 def verdict(result: UnwindPlan) -> str:
-    """The one line that says it all."""
+    """The verdict on one line."""
     if not result.databases:
         statuses = result.diagnosis.snapshot.databases.statuses
         reached = " that is reached from here" if any(each.by_user for each in statuses) else ""
@@ -38,7 +38,7 @@ def verdict(result: UnwindPlan) -> str:
 
 
 def sections(result: UnwindPlan) -> Iterator[Section]:
-    """What is taken back in each database, and how to read it."""
+    """The downgrades of each database, and the commands that show their files."""
     now = result.diagnosis.snapshot
     shown: dict[str, None] = {}
     for each in result.databases:
@@ -55,9 +55,9 @@ def sections(result: UnwindPlan) -> Iterator[Section]:
 
 
 def offer(result: UnwindOffer) -> Iterator[str]:
-    """One line where a database is ahead, and none where there is not.
+    """One line if a database is ahead, otherwise none.
 
-    Where the main branch has what databases have run, a merge loses nothing, and comes first.
+    If the main branch has the lost revisions, a merge loses no data, and is suggested first.
     """
     if not result.ahead:
         return
@@ -71,7 +71,7 @@ def offer(result: UnwindOffer) -> Iterator[str]:
 
 
 def _origin(lost: LostRevision) -> str:
-    """Where the file of a revision comes from."""
+    """The source of a revision's file."""
     if lost.kept:
         where = f"of {lost.branch}" if lost.branch else "in Git"
         commit = "" if lost.commit == lost.branch else f", commit {lost.commit}"
