@@ -72,9 +72,10 @@ def refuse_connections() -> Callable[[], None]:
     (PEP 578) cover sockets and SQLite; drivers that connect in C are intercepted at their calls.
 
     Returns:
-        A function that allows sockets and SQLite files again.
+        A function that allows them again.
     """
     is_lifted = False
+    intercepted: list[tuple[Any, str, Any]] = []
 
     def hear(event: str, arguments: tuple[Any, ...]) -> None:
         if is_lifted:
@@ -91,12 +92,16 @@ def refuse_connections() -> Callable[[], None]:
     def lift() -> None:
         nonlocal is_lifted
         is_lifted = True
+        for place in intercepted:
+            setattr(*place)
 
     sys.addaudithook(hear)
     for module, *owner, name in _IN_C:
         if find_spec(module) is not None:
             with suppress(Exception):  # a driver without its library cannot connect
-                setattr(reduce(getattr, owner, import_module(module)), name, _refuse)
+                place = reduce(getattr, owner, import_module(module))
+                intercepted.append((place, name, getattr(place, name)))
+                setattr(place, name, _refuse)
     return lift
 
 
