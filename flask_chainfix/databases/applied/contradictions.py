@@ -371,8 +371,7 @@ def misread_id(snapshot: Facts, status: DatabaseStatus, run: Collection[str]) ->
     """
     if snapshot.databases.anew:
         return None
-    rows = tuple(sorted({*status.rows, *run}))
-    never = stood_for(snapshot.graph, rows).difference(run)
+    never = stood_for(snapshot.graph, tuple(sorted({*status.rows, *run}))).difference(run)
     for name, names in snapshot.databases.shared.items():
         if not (never.isdisjoint(names) or set(names).isdisjoint(run)):
             return name
