@@ -32,7 +32,7 @@ def main() -> None:
         description=about,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--sizes", type=int, nargs="+", default=[1_000, 10_000, 30_000])
+    parser.add_argument("--sizes", type=int, nargs="+", default=[1_000, 10_000, 25_000])
     parser.add_argument("--schemas", type=int, nargs="+", default=[1_000, 10_000])
     parser.add_argument("--pages", type=int, nargs="*", default=[1_000, 5_000])
     parser.add_argument("--labels", type=int, default=1_000, help="chained branch labels")
