@@ -21,7 +21,7 @@ from flask_chainfix.report.lines import Line, link_to
 from sample_app.demo import STEPS
 from tests.commands import fixchain, flask, on_terminal
 from tests.disk import environment
-from tests.support import chain
+from tests.support import chain, rev
 
 SCREEN = 50  # lines
 LINK = re.compile(r"\x1b]8;;([^\x1b]*)\x1b\\(.*?)\x1b]8;;\x1b\\")
@@ -64,6 +64,20 @@ def test_a_repair_does_not_repeat_what_check_has_said(sample: Path) -> None:
     )
     twice = {line for line in set(checked) & set(planned) if line}
     assert {line for line in twice if not line.startswith("note: ")} == {checked[0]}
+
+
+def test_a_remedy_for_several_faults_is_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    make = ("op.create_table('t', sa.Column('id', sa.Integer()))",)
+    both = (rev(spec).doing(*make) for spec in ("b <- a", "c <- a +c"))
+    environment(tmp_path / "migrations", "a", *both)
+    told = fixchain("check").stdout
+    assert ("FC102" in told, "FC105" in told) == (True, True), told
+    assert told.count("fixchain repair --accept FC203") == 1
+    assert "remedies: those above\n    or: correct down_revision" in told
+    assert fixchain("check", "--verbose").stdout.count("fixchain repair --accept FC203") > 1
 
 
 def test_what_does_not_count_is_only_named_beside_what_does(sample: Path) -> None:

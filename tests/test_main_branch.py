@@ -433,3 +433,19 @@ def test_an_id_that_stands_twice_stays_with_what_main_has(project: Project) -> N
     renamed = [mend["path"] for mend in plan["mends"] if mend["part"] == "revision"]
     assert [Path(path).name for path in renamed] == ["mine_2.py"]
     assert "main has theirs_2.py" in str(plan["mends"])
+
+
+def test_what_main_has_is_not_tied_to_what_it_has_not(tmp_path: Path) -> None:
+    """What is guessed of a name must not have main's databases claim a revision of mine."""
+    made = Project(tmp_path / "project")
+    plain(made.top, "a")
+    made.commit(1)
+    made.branch("feature")
+    made.write("mine")
+    first = made.top / "migrations/versions/a_add.py"
+    first.write_text(first.read_text().replace("depends_on = None", "depends_on = 'mi'"))
+    made.commit(2)
+    done = made.run("repair", "--yes", "--accept-guesses")
+    assert done.exit_code == 3
+    assert "has a, and not mine" in done.stderr
+    assert "depends_on of a by hand" in done.stderr

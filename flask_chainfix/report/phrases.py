@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from flask_chainfix.common.quoting import printable
 from flask_chainfix.common.wording import count, listing
 from flask_chainfix.diagnosis.diagnosis import Diagnosis, errors_of
 from flask_chainfix.diagnosis.rules import Family, codes_of
 from flask_chainfix.model.findings import Severity
-from flask_chainfix.model.plans import Mend, Part, Plan, Reason
+from flask_chainfix.model.plans import Mend, Part, Plan
 from flask_chainfix.model.rehearsal import RevisionSql
 
 
@@ -58,20 +58,6 @@ def about_sql(scripts: Sequence[RevisionSql]) -> str:
         return "No revision is new."
     ran = f"{count(len(scripts), 'new revision')} ran in Alembic's offline mode, without a database"
     return f"{ran}; what would be sent to one:"
-
-
-def changes_of(plan: Plan) -> Iterator[tuple[str, str, tuple[Reason, ...]]]:
-    """The changes of a plan: the revision, its change, and the reasons."""
-    for mend in plan.mends:
-        yield mend.revision, mended(mend), mend.why
-    for relink in plan.relinks:
-        yield (
-            relink.revision,
-            f"{parents_of(relink.before)} → {parents_of(relink.after)}",
-            relink.why,
-        )
-    for new in plan.new_revisions:
-        yield new.revision, f"new, on {parents_of(new.down_revision)}", new.why
 
 
 def mended(mend: Mend) -> str:

@@ -17,7 +17,13 @@ from flask_chainfix.common.remedies import MERGE, REPAIR, Remedy, way
 from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.applied.contents import absent, contradicts, proves
 from flask_chainfix.databases.applied.contradictions import leaving_out
-from flask_chainfix.databases.applied.has_run import Applied, applied_in, claims, possibilities
+from flask_chainfix.databases.applied.has_run import (
+    Applied,
+    applied_in,
+    claims,
+    possibilities,
+    published_in,
+)
 from flask_chainfix.databases.applied.rows import gaps, tops
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.databases import DatabaseState
@@ -188,6 +194,10 @@ def refuse_unproven(before: Facts, after: Facts, mends: Sequence[Mend]) -> None:
                 _refuse_unproven(after, applied, mend, have)
             if mend.code == "FC105" and GUESS in {reason.kind for reason in mend.why}:
                 _refuse_repeated(before, after, applied, mend)
+    for landed in published_in(after):
+        for mend in links:
+            if mend.revision in landed.revisions and not _is_decided(mend):
+                _refuse_unlanded(landed, mend)
 
 
 def _run_by_rows(snapshot: Facts) -> Iterator[Applied]:
@@ -257,9 +267,7 @@ def _refuse_unproven(after: Facts, applied: Applied, mend: Mend, have: set[str])
             "say with repair --attach where that revision belongs, or with repair --bring-back what"
             " it was on" | leaving_out(after, status),
         )
-    reasons = {reason.kind for reason in mend.why}
-    same_revision = mend.code != "FC105" and reasons == {"git"}  # under another id
-    if "pin" in reasons or reasons == {"published"} or same_revision:
+    if _is_decided(mend):
         return
     if mend.after:
         new = [name for name in mend.after if name not in mend.before and name not in have]
@@ -275,6 +283,24 @@ def _refuse_unproven(after: Facts, applied: Applied, mend: Mend, have: set[str])
         " there, too: if it has not, Alembic would never run it",
         _way_to_confirm(mend, unproven) | leaving_out(after, status),
     )
+
+
+def _refuse_unlanded(landed: Applied, mend: Mend) -> None:
+    new = set(mend.after).difference(mend.before, landed.revisions)
+    if new:
+        what = listing(sorted(new))
+        raise UnsafeForDatabases(
+            f"{landed.name} has {mend.revision}, and not {what}: a database that stands there would"
+            f" never run {what}",
+            f"correct down_revision or depends_on of {mend.revision} by hand",
+        )
+
+
+def _is_decided(mend: Mend) -> bool:
+    """Whether the user or the main branch decides a link, or it is the same under another id."""
+    reasons = {reason.kind for reason in mend.why}
+    same_revision = mend.code != "FC105" and reasons == {"git"}
+    return "pin" in reasons or reasons == {"published"} or same_revision
 
 
 def _refuse_repeated(before: Facts, after: Facts, applied: Applied, mend: Mend) -> None:

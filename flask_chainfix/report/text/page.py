@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from flask_chainfix.common.errors import ChainFixError
 from flask_chainfix.common.quoting import plain_ascii, printable
-from flask_chainfix.common.remedies import Tools
+from flask_chainfix.common.remedies import Remedy, Tools, Way
 from flask_chainfix.common.wording import bytes_in_words, count, listing
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.diagnosis import errors_of
@@ -19,7 +19,7 @@ from flask_chainfix.model.files import Edit
 from flask_chainfix.model.findings import Explanation, Finding, Location, Severity
 from flask_chainfix.model.rehearsal import Rehearsal
 from flask_chainfix.report import advice
-from flask_chainfix.report.advice import Step, remedy_rows
+from flask_chainfix.report.advice import Step, choice_rows, remedy_rows
 from flask_chainfix.report.database_results import RestampPlan
 from flask_chainfix.report.display import (
     Detail,
@@ -187,10 +187,11 @@ def write_findings(page: Page, result: Proposed | Rehearsed, findings: Sequence[
     if not page.in_full and counting:
         beside = [each for each in findings if id(each) not in counting]
         findings = [each for each in findings if id(each) in counting]
+    told: dict[Way, None] = {}
     for finding in findings:
         shown[finding.code] += 1
         if shown[finding.code] <= most:
-            _finding(page, result, finding)
+            _finding(page, result, finding, told)
     for code, number in shown.items():
         if number > most:
             page.line(f"and {number - most:,} more of {code}; --format json lists all", INDENT)
@@ -222,7 +223,10 @@ def write_notices(page: Page, notices: Iterable[str]) -> None:
         page.line(f"note: {notice}", style="yellow")
 
 
-def _finding(page: Page, result: Proposed | Rehearsed, finding: Finding) -> None:
+def _finding(
+    page: Page, result: Proposed | Rehearsed, finding: Finding, told: dict[Way, None]
+) -> None:
+    """Write a finding; unless in full, ways out that have been ``told`` are not repeated."""
     page.line(title_of(finding, finding.message), INDENT)
     if page.in_full:
         page.line(f"breaks: {result.tools.spell_out(finding.breaks)}", 2 * INDENT)
@@ -231,7 +235,14 @@ def _finding(page: Page, result: Proposed | Rehearsed, finding: Finding) -> None
     if not is_next_step or len(finding.locations) <= _SHOWN_PLACES:
         _places(page, finding.locations, 1 if is_next_step else _SHOWN_PLACES)
     if result.error is None and not is_next_step:  # the error has the remedy
-        write_rows(page, remedy_rows(finding.hint, result.tools), 2 * INDENT)
+        ways = Remedy.of(finding.hint).ways
+        new = tuple(way for way in ways if page.in_full or way not in told)
+        told.update(dict.fromkeys(ways))
+        if len(ways) - len(new) > 1:
+            page.line("remedies: those above", 2 * INDENT)
+            write_rows(page, choice_rows(Remedy(new), result.tools), 2 * INDENT)
+        else:
+            write_rows(page, remedy_rows(finding.hint, result.tools), 2 * INDENT)
 
 
 def _places(page: Page, places: Sequence[Location], most: int) -> None:

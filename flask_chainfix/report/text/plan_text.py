@@ -15,7 +15,7 @@ from flask_chainfix.model.rehearsal import SERVERS, RevisionSql
 from flask_chainfix.report.advice import Step
 from flask_chainfix.report.display import Row, Section, line_style, shown_path, unified_diff
 from flask_chainfix.report.lines import Line, cells
-from flask_chainfix.report.phrases import about_sql, changes_of, size
+from flask_chainfix.report.phrases import about_sql, mended, parents_of, size
 from flask_chainfix.report.results import HookPlan, SquashPlan
 from flask_chainfix.report.text.page import INDENT, Page
 
@@ -62,7 +62,7 @@ def write_plan(page: Page, plan: Plan) -> None:
     """Write each changed file and its reasons; only the deciding one unless in full."""
     page.heading("Plan", size(plan))
     _why(page, plan.why, INDENT, in_full=True)
-    for revision, change, why in changes_of(plan):
+    for revision, change, why in _changes(plan):
         page.line(Line(printable(revision), "bold").append(f"  {change}"), INDENT)
         _why(page, why)
 
@@ -256,3 +256,17 @@ def _lost_rows(proofs: Iterable[Proof]) -> Iterator[Row]:
     if rows:
         told = ", ".join(f"{table} ({number:,})" for table, number in sorted(rows.items()))
         yield Row(f"rows that a new database had, and will not have: {told}")
+
+
+def _changes(plan: Plan) -> Iterator[tuple[str, str, tuple[Reason, ...]]]:
+    """The changes of a plan: the revision, its change, and the reasons."""
+    for mend in plan.mends:
+        yield mend.revision, mended(mend), mend.why
+    for relink in plan.relinks:
+        yield (
+            relink.revision,
+            f"{parents_of(relink.before)} → {parents_of(relink.after)}",
+            relink.why,
+        )
+    for new in plan.new_revisions:
+        yield new.revision, f"new, on {parents_of(new.down_revision)}", new.why
