@@ -256,9 +256,9 @@ def _fingerprints(findings: Sequence[Finding], directory: Path) -> list[str]:
     Findings of one rule about the same revisions are numbered in the order of their texts.
     """
 
-    def text(index: int) -> tuple[str, list[tuple[str, int]]]:
-        finding = findings[index]
-        return finding.message, [(str(place.path), place.line or 0) for place in finding.locations]
+    def text(index: int) -> tuple[str, list[tuple[str, int, str, str]]]:
+        message, places = findings[index].message, findings[index].locations
+        return message, [(str(path), line or 0, ref, commit) for path, line, ref, commit in places]
 
     numbers: Counter[str] = Counter()
     fingerprints = [""] * len(findings)
