@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flask_chainfix.common.errors import CannotRead
+from flask_chainfix.common.remedies import Remedy
 from flask_chainfix.diagnosis.rules import all_rules, explanations
 from flask_chainfix.model.findings import Finding, Location, Severity
 from flask_chainfix.report import Style, render
@@ -295,14 +296,25 @@ _FINDINGS = st.builds(
 def test_the_order_of_findings_changes_no_fingerprint(
     data: st.DataObject, findings: list[Finding]
 ) -> None:
-    def told(findings: list[Finding]) -> dict[Finding, str]:
-        report = checked(chain("a"), findings)
-        run = json.loads(render("sarif", report, Style()))["runs"][0]
-        return dict(zip(findings, fingerprints(run), strict=True))
-
-    before = told(findings)
-    assert told(data.draw(st.permutations(findings))) == before
+    before = by_finding(findings)
+    assert by_finding(data.draw(st.permutations(findings))) == before
     assert len(set(before.values())) == len(findings)
+
+
+def test_neither_does_the_order_where_only_the_git_revision_differs() -> None:
+    def finding(ref: str) -> Finding:
+        places = (Location(Path("/project/a.py"), 1, ref),)
+        severity, hint = Severity.ERROR, Remedy()
+        return Finding("FC503", "name", "noun", 1, severity, "m", "b", hint, ("a",), places, False)
+
+    findings = [finding("main"), finding("other")]
+    assert by_finding(findings) == by_finding(findings[::-1])
+
+
+def by_finding(findings: list[Finding]) -> dict[Finding, str]:
+    report = checked(chain("a"), findings)
+    run = json.loads(render("sarif", report, Style()))["runs"][0]
+    return dict(zip(findings, fingerprints(run), strict=True))
 
 
 # --- Errors --------------------------------------------------------------------------------------

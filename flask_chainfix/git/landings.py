@@ -20,7 +20,7 @@ from flask_chainfix.git.program import Unknown
 from flask_chainfix.git.repositories import Repository, literal, real_directory, repositories_of
 from flask_chainfix.model.history import Arrival, History, Landing
 
-REFS = ("refs/heads/", "refs/remotes/", "refs/tags/")
+LOCAL, REMOTES, TAGS = REFS = ("refs/heads/", "refs/remotes/", "refs/tags/")
 _LATEST = 2**37  # seconds since 1970
 
 # ``--sparse`` avoids comparing each commit twice, and ``-l`` avoids minutes of comparing each file

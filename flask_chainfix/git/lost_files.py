@@ -295,7 +295,7 @@ class _Archive:
 
     def _removed_above(self, id_: str, trace: _Trace) -> Iterator[str]:
         """The ids of a revision's children that were removed or changed in the same commit."""
-        for commit, changes in () if trace.kept else chain(self._here, self._elsewhere):
+        for commit, changes in () if trace.kept else self._entries:
             if commit.name == trace.commit.name:
                 versions = (version for change in changes for version in change.before)
                 for header in filter(None, map(self._header, versions)):
@@ -352,7 +352,7 @@ class _Archive:
         """A branch, a tag or a commit that has the file of a trace; ``""`` if none is known."""
         if trace.kept:  # a stash has the untracked files in one commit, and the others in another
             return trace.commit.name if trace.branch == "refs/stash" else trace.branch
-        known = {commit.name for commit, _ in chain(self._here, self._elsewhere)}
+        known = {commit.name for commit, _ in self._entries}
         parents = trace.commit.parents
         for parent in parents:
             has_it = len(parents) == 1 or f"{parent}:{trace.version.name}" in (

@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from datetime import datetime, timezone
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -22,19 +22,17 @@ from flask_chainfix.common.errors import CannotReadGit
 from flask_chainfix.common.regular_files import LARGEST, LARGEST_CODE, read_regular
 from flask_chainfix.common.remedies import way
 from flask_chainfix.common.wording import count
-from flask_chainfix.git.partings import Additions, Partings, parents_of, sums
-from flask_chainfix.git.past import location_name, no_revision, trees_of
+from flask_chainfix.git.landings import REMOTES
+from flask_chainfix.git.merge_bases import MergeBases, Pair, additions, parents_of
+from flask_chainfix.git.past import no_revision, trees_of
 from flask_chainfix.git.program import Ended, Unknown, batch, quoted, run
-from flask_chainfix.git.repositories import Repository
+from flask_chainfix.git.repositories import ABBREVIATED, Repository, real_directory
 from flask_chainfix.git.tree import Objects, Tree
 from flask_chainfix.model.history import ChainLock, Change, Conflict
 
 DISK = ""
 """The name of the files on the disk, in place of a commit."""
 
-Pair = tuple[str, str]
-_ABBREVIATED = 12
-_REMOTES = "refs/remotes/"
 _MOST_COMMITS = 10_000  # the number of commits to walk
 _AUTHOR = re.compile(rb"^author (.*?) <[^>\n]*> (\d+)", re.MULTILINE)
 
@@ -69,7 +67,7 @@ class MergePlace:
         self._batch = stack.enter_context(batch(start, store))
         self.repository = repository._replace(batch=self._ask)
         self._now = now
-        self._real_names: dict[Path, str] = {}
+        self._real_directory = cache(real_directory)
         lock = now.environment.lock_path
         self._lock_name = self.name_of(lock.parent, lock.name)
         self._trees: dict[str, Tree] = {}
@@ -84,10 +82,7 @@ class MergePlace:
 
     def name_of(self, directory: Path, name: str) -> str | None:
         """The name of a file in Git; ``None`` if it is outside."""
-        if directory not in self._real_names:
-            self._real_names[directory] = os.path.join(os.path.realpath(directory), "")
-        real = self._real_names[directory] + name
-        return self.repository.name(real) if real.startswith(self.repository.top) else None
+        return self.repository.name_of(self._real_directory(directory) + name)
 
     def _ask(self, sent: bytes) -> bytes:
         """The answer of ``git cat-file --batch``; a partial clone answers with what it has."""
@@ -137,8 +132,8 @@ class MergePlace:
             CannotReadGit: a name is not a commit.
             Unknown: Git cannot find them.
         """
-        remote = names[0].removeprefix("remotes/").removeprefix(_REMOTES)
-        asked = [*names, "HEAD", "MERGE_HEAD", f"{_REMOTES}{remote}"]
+        remote = names[0].removeprefix("remotes/").removeprefix(REMOTES)
+        asked = [*names, "HEAD", "MERGE_HEAD", f"{REMOTES}{remote}"]
         found = self.repository.objects(asked, "commit")
         for name in names:
             if name not in found:
@@ -159,7 +154,7 @@ class MergePlace:
         self.base = self.commits[ref]
         if self.repository.shallow:
             self._refuse_too_shallow(ref, [name for name in self.commits if name != ref])
-        if len(ours) == 1 and (base := self._partings.of(self.base, *ours)) is not None:
+        if len(ours) == 1 and (base := self._merge_bases.of(self.base, *ours)) is not None:
             self.base = base
         elif ours and self.base not in ours:
             try:
@@ -171,9 +166,9 @@ class MergePlace:
                 self.unrelated = True
 
     @cached_property
-    def _partings(self) -> Partings:
+    def _merge_bases(self) -> MergeBases:
         """The merge bases of the commits that were found."""
-        return Partings(self.repository, self._tips)
+        return MergeBases(self.repository, self._tips)
 
     def _refuse_too_shallow(self, ref: str, others: Iterable[str]) -> None:
         """Stop if a shallow clone does not reach back far enough.
@@ -184,7 +179,7 @@ class MergePlace:
         theirs = set(self._ancestors(self.commits[ref]))
         for name in others:
             known = set(self._ancestors(self.commits[name]))
-            if not known.isdisjoint(theirs) or name.startswith(_REMOTES):
+            if not known.isdisjoint(theirs) or name.startswith(REMOTES):
                 continue
             what = "the checked-out commit" if name in ("HEAD", "MERGE_HEAD") else repr(name)
             raise CannotReadGit(
@@ -241,7 +236,7 @@ class MergePlace:
         tree, environment = self.tree(head), self._now.environment
         found: dict[str, bytes] = {}
         for root in self.roots:
-            location = location_name(self.repository, root)
+            location = self.repository.folder(root)
             for folder in tree.folders(location, recursive=environment.recursive):
                 files = tree.files(folder)
                 found |= {target: tree.contents[blob] for _, target, blob in files if blob}
@@ -276,9 +271,10 @@ class MergePlace:
         stream += [
             (b"merge " if number else b"from ") + each + b"\n" for number, each in enumerate(above)
         ]
-        stream += [b"D " + _path(name) + b"\n" for name in gone]
+        stream += [b"D %s\n" % quoted(name).encode() for name in gone]
         for name, data in put.items():
-            stream += [b"M 100644 inline %s\ndata %d\n" % (_path(name), len(data)), data, b"\n"]
+            path = quoted(name).encode()
+            stream += [b"M 100644 inline %s\ndata %d\n" % (path, len(data)), data, b"\n"]
         return self._git("fast-import", "--quiet", sent=b"".join([*stream, b"\nget-mark :1\n"]))
 
     def merge(self, pairs: Sequence[Pair]) -> None:
@@ -301,18 +297,29 @@ class MergePlace:
             self.merged[pair] = _Merged(tree, tuple(ours), len(conflicts) - len(ours))
 
     def sums(self, pairs: Iterable[Pair], gate: Pair) -> frozenset[Pair]:
-        """The merges that need no call of Git, see ``partings.sums``.
+        """The merges of two commits that have both only added migrations: their result is obvious.
+
+        Nothing was deleted or renamed on either side, so Git would detect no renames.
 
         Args:
             pairs: the merges.
-            gate: the merge for which other files count as well.
+            gate: the merge for which other files count as well: no file was changed on both sides.
 
         Raises:
             Unknown: Git cannot read them.
         """
-        commits = {pair: (self.commits[pair[0]], self.commits[pair[1]]) for pair in pairs}
-        additions = Additions(self._objects, location_name(self.repository, self.roots[0]))
-        return sums(self._partings, additions, commits, gate)
+        sides = {pair: [self.commits[name] for name in pair] for pair in pairs}
+        bases = {pair: self._merge_bases.of(*each) for pair, each in sides.items()}
+        asked = ((base, side) for pair, base in bases.items() if base for side in sides[pair])
+        added = additions(self._objects, self.repository.folder(self.roots[0]), asked)
+        found = set()
+        for pair, base in bases.items():
+            one, other = (added.get((base or "", side)) for side in sides[pair])
+            if one is None or other is None or not one.agrees(other):
+                continue
+            if pair != gate or one.touched.isdisjoint(other.touched):
+                found.add(pair)
+        return frozenset(found)
 
     def _is_migration(self, name: str) -> bool:
         path = f"{self.repository.top}{name}"
@@ -366,14 +373,9 @@ class MergePlace:
                 if author is None:
                     return None
                 day = datetime.fromtimestamp(int(author[2]), timezone.utc).date().isoformat()
-                return Change(commit[:_ABBREVIATED], author[1].decode(errors="replace"), day)
+                return Change(commit[:ABBREVIATED], author[1].decode(errors="replace"), day)
             commit = following
         return None
-
-
-def _path(name: str) -> bytes:
-    """A path in the syntax of ``git fast-import``, with any characters."""
-    return quoted(name).encode()
 
 
 def _results(answer: str) -> Iterator[tuple[str, dict[str, str]]]:

@@ -21,7 +21,6 @@ OUTSIDE = Unreadable(
     "name another Git revision, at which it is a file",
 )
 _RECENT = 50  # commits
-Past = Mapping[str, tuple[Repository, Tree]]  # by the real path of the version location
 
 
 def read_at(ref: str, environment: Environment) -> Snapshot:
@@ -70,11 +69,10 @@ def read_chains(repository: Repository, refs: Sequence[str], now: Snapshot) -> d
     roots = version_roots(now)
     chains = {}
     with without_garbage_collection():
-        known = Known(now.files)
+        reader = TreeReader(now)
         objects = Objects(repository, sourceless=now.environment.sourceless)
         for ref, tree in trees_of(objects, refs, roots, now).items():
-            past = dict.fromkeys(roots, (repository, tree))
-            chains[ref], _ = collected(now.environment, past, known)
+            chains[ref], _ = reader.snapshot(dict.fromkeys(roots, tree))
     return chains
 
 
@@ -90,7 +88,7 @@ def read_recent(now: Snapshot) -> dict[str, Snapshot]:
     if len(repositories) != 1:
         return {}
     (repository,) = repositories
-    paths = (literal(location_name(repository, root)) for root in roots)
+    paths = (literal(repository.folder(root)) for root in roots)
     try:
         asked = ("log", f"--max-count={_RECENT}", "--format=%h", "HEAD", "--", *paths)
         return read_chains(repository, repository.git(*asked).decode().split(), now)
@@ -108,19 +106,21 @@ def _read(ref: str, now: Snapshot) -> tuple[Snapshot, tuple[Path, ...]]:
     repositories, unknown = repositories_of(version_roots(now))
     for reason, without in unknown.items():
         raise cannot_read(ref, without, reason)
-    past: dict[str, tuple[Repository, Tree]] = {}
+    trees: dict[str, Tree] = {}
     with without_garbage_collection():
         for repository, roots in repositories.items():
             try:
-                commit = _find_commit(repository, ref, several=len(repositories) > 1)
+                found = repository.objects([ref], "commit")
+                if ref not in found:
+                    raise no_revision(ref, repository, several=len(repositories) > 1)
                 objects = Objects(repository, sourceless=now.environment.sourceless)
-                for tree in trees_of(objects, [commit], roots, now).values():
-                    past.update(dict.fromkeys(roots, (repository, tree)))
+                for tree in trees_of(objects, [found[ref].hash], roots, now).values():
+                    trees.update(dict.fromkeys(roots, tree))
             except Unknown as reason:
                 raise cannot_read(ref, roots, str(reason)) from reason
-            if roots[0] not in past:
+            if roots[0] not in trees:
                 raise cannot_read(ref, roots, "some of its files are not in the repository")
-        return collected(now.environment, past, Known(now.files))
+        return TreeReader(now).snapshot(trees)
 
 
 def trees_of(
@@ -137,45 +137,55 @@ def trees_of(
     Raises:
         Unknown: Git cannot read them.
     """
-    names = [location_name(objects.repository, root) for root in roots]
+    names = [objects.repository.folder(root) for root in roots]
     return read_trees(objects, commits, names, [file.data for file in now.files])
 
 
-class Known:
-    """Migrations that were read; commits with the same content share them.
+class TreeReader:
+    """Reads migrations from trees; commits with the same content share them.
 
     Args:
-        files: the files on the disk.
+        now: the files on the disk.
     """
 
-    def __init__(self, files: Iterable[MigrationFile]) -> None:
-        self._on_disk = {(str(file.directory), file.name): file for file in files}
+    def __init__(self, now: Snapshot) -> None:
+        self._environment = now.environment
+        self._on_disk = {(str(file.directory), file.name): file for file in now.files}
         self._read: dict[str, dict[tuple[str, str, str | None], MigrationFile]] = {}
 
-    def files(
-        self, repository: Repository, tree: Tree, folder: str, directory: Path
-    ) -> Iterator[tuple[str, MigrationFile]]:
-        """The files of a folder, each with the real path that it would have.
+    def snapshot(self, trees: Mapping[str, Tree]) -> tuple[Snapshot, tuple[Path, ...]]:
+        """The files of all version locations, and the locations that did not exist.
 
         Args:
-            repository: the repository.
-            tree: the tree of a commit.
-            folder: the folder's name in Git.
-            directory: the folder's path.
+            trees: the trees, by the real paths of the version locations.
         """
+        files: dict[str, MigrationFile] = {}
+        absent = []
+        for place in self._environment.version_locations:
+            root = real_directory(place)
+            tree = trees[root]
+            location = tree.repository.folder(root)
+            if next(tree.folders(location, recursive=True), None) is None:
+                absent.append(place)
+            for folder in tree.folders(location, recursive=self._environment.recursive):
+                directory = place / folder[len(location) :].lstrip("/")
+                for target, file in self._files(tree, folder, directory):
+                    files.setdefault(target, file)
+        return Snapshot(self._environment, tuple(files.values())), tuple(absent)
+
+    def _files(
+        self, tree: Tree, folder: str, directory: Path
+    ) -> Iterator[tuple[str, MigrationFile]]:
+        """The files of a folder, each with the real path that it would have."""
         here = self._read.setdefault(str(directory), {})
         for found in tree.files(folder):
             file = here.get(found)
             if file is None:
-                file = here[found] = self._file(repository, tree, found, directory)
-            yield f"{repository.top}{found[1]}", file
+                file = here[found] = self._file(tree, found, directory)
+            yield f"{tree.repository.top}{found[1]}", file
 
     def _file(
-        self,
-        repository: Repository,
-        tree: Tree,
-        found: tuple[str, str, str | None],
-        directory: Path,
+        self, tree: Tree, found: tuple[str, str, str | None], directory: Path
     ) -> MigrationFile:
         path, target, blob = found
         name = path.rpartition("/")[2]
@@ -183,42 +193,12 @@ class Known:
             return MigrationFile(directory, name, b"", OUTSIDE)
         data = tree.contents[blob]
         if path != target:  # a link counts as its target
-            place = Path(f"{repository.top}{target}")
+            place = Path(f"{tree.repository.top}{target}")
             directory, name = place.parent, place.name
         same = self._on_disk.get((str(directory), name))
         if same is not None and same.data == data:
             return same
         return MigrationFile(directory, name, data, source.read(data, name))
-
-
-def collected(
-    environment: Environment, past: Past, known: Known
-) -> tuple[Snapshot, tuple[Path, ...]]:
-    """The files of all version locations, and the locations that did not exist."""
-    files: dict[str, MigrationFile] = {}
-    absent = []
-    for place in environment.version_locations:
-        repository, tree = past[real_directory(place)]
-        location = location_name(repository, real_directory(place))
-        if next(tree.folders(location, recursive=True), None) is None:
-            absent.append(place)
-        for folder in tree.folders(location, recursive=environment.recursive):
-            directory = place / folder[len(location) :].lstrip("/")
-            for target, file in known.files(repository, tree, folder, directory):
-                files.setdefault(target, file)
-    return Snapshot(environment, tuple(files.values())), tuple(absent)
-
-
-def _find_commit(repository: Repository, ref: str, *, several: bool) -> str:
-    found = repository.objects([ref], "commit")
-    if ref not in found:
-        raise no_revision(ref, repository, several=several)
-    return found[ref].hash
-
-
-def location_name(repository: Repository, root: str) -> str:
-    """The name of a version location in Git, without a trailing slash."""
-    return repository.name(root).rstrip("/")
 
 
 def no_revision(ref: str, repository: Repository, *, several: bool) -> CannotReadGit:

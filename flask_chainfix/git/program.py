@@ -162,7 +162,7 @@ def batch(
 
 
 def quoted(path: str) -> str:
-    """A path in the syntax of a list of object directories, with any characters."""
+    """A path with any characters, in the syntax of object directories and ``git fast-import``."""
     return '"{}"'.format("".join(f"\\{byte:03o}" for byte in os.fsencode(path)))
 
 

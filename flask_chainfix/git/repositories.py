@@ -28,7 +28,7 @@ _NO_REPOSITORY = "no Git repository was found"
 _HOST = re.compile(
     r"^\S+\t(?:\w+://(?:[^@/\s]*@)?|(?:[^@/\s]+@)?(?=[^/\s]+:))([^/:\s]+)", re.MULTILINE
 )
-_ABBREVIATED = 12
+ABBREVIATED = 12  # the length of a hash for users
 # A file system monitor is a program that the repository's configuration names.
 LIST = ("-c", "core.fsmonitor=false", "ls-files")
 
@@ -71,6 +71,14 @@ class Repository(NamedTuple):
     def name(self, path: str) -> str:
         """The name in Git of a real path in the repository."""
         return path[len(self.top) :].replace(os.sep, "/")
+
+    def folder(self, root: str) -> str:
+        """The name in Git of a real directory, without the slash in which its path ends."""
+        return self.name(root).rstrip("/")
+
+    def name_of(self, path: str) -> str | None:
+        """The name in Git of a real path; ``None`` if it is outside."""
+        return self.name(path) if path.startswith(self.top) else None
 
     def contents(self, blobs: Iterable[str]) -> dict[str, bytes]:
         """The bytes of blobs, by the names given; missing ones are left out.
@@ -257,7 +265,7 @@ def checked_out(directory: Path, edits: Sequence[Edit]) -> str | None:
             if "HEAD" in there:
                 datas = {name: there[name].data if name in there else None for name in names}
                 changed = any(datas[name] != edit.after for name, edit in names.items())
-                return there["HEAD"].hash[:_ABBREVIATED] if changed or not edits else None
+                return there["HEAD"].hash[:ABBREVIATED] if changed or not edits else None
         return ""
     return None
 

@@ -14,20 +14,15 @@ from typing import NamedTuple
 
 from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.signals import without_garbage_collection
-from flask_chainfix.git.merge_places import DISK, MergePlace, Pair
-from flask_chainfix.git.past import (
-    Known,
-    cannot_read,
-    collected,
-    version_roots,
-)
+from flask_chainfix.git.merge_bases import Pair
+from flask_chainfix.git.merge_places import DISK, MergePlace
+from flask_chainfix.git.past import TreeReader, cannot_read, version_roots
 from flask_chainfix.git.program import Unknown
-from flask_chainfix.git.repositories import Repository, repositories_of
+from flask_chainfix.git.repositories import ABBREVIATED, repositories_of
 from flask_chainfix.git.tree import Tree
 from flask_chainfix.model.files import MigrationFile
 from flask_chainfix.model.history import ChainLock, Change, Merge, Side, shared_by
 
-_ABBREVIATED = 12
 _SINCE = (2, 39)  # the version of Git that can merge several pairs without a work tree
 
 
@@ -58,7 +53,7 @@ class Merging:
     def __init__(self, places: Sequence[MergePlace], now: Snapshot) -> None:
         self._places = places
         self._now = now
-        self._known = Known(now.files)
+        self._reader = TreeReader(now)
 
     def read(self, ref: str, others: Sequence[str]) -> Merges:
         """Read the results of merging REF and others with the files on the disk.
@@ -84,7 +79,7 @@ class Merging:
         sides = {DISK: Side(DISK, self._now.files, self._now.lock)}
         for name in names:
             there, _, lock = self._snapshot([place.commits[name] for place in self._places])
-            commit = self._places[0].commits[name][:_ABBREVIATED]
+            commit = self._places[0].commits[name][:ABBREVIATED]
             sides[name] = Side(name, there.files, lock, commit)
         shared = shared_by(sides.values())
         sides = {name: replace(side, shared=shared) for name, side in sides.items()}
@@ -174,13 +169,12 @@ class Merging:
         self, commits: Sequence[str]
     ) -> tuple[Snapshot, tuple[Path, ...], ChainLock | None]:
         """The migrations in a commit or tree of each repository, and the chain lock."""
-        past: dict[str, tuple[Repository, Tree]] = {}
+        trees: dict[str, Tree] = {}
         lock = None
         for place, commit in zip(self._places, commits, strict=True):
-            tree = place.tree(commit)
-            past.update(dict.fromkeys(place.roots, (place.repository, tree)))
+            trees.update(dict.fromkeys(place.roots, place.tree(commit)))
             lock = lock or place.locks.get(commit)
-        there, absent = collected(self._now.environment, past, self._known)
+        there, absent = self._reader.snapshot(trees)
         return there, absent, lock
 
     def _too_old(self) -> str:

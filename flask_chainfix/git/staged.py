@@ -14,15 +14,15 @@ from flask_chainfix.common.errors import CannotReadGit
 from flask_chainfix.common.quoting import path_word
 from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.common.signals import without_garbage_collection
-from flask_chainfix.git.past import (
-    OUTSIDE,
-    Known,
-    collected,
-    location_name,
-    version_roots,
-)
+from flask_chainfix.git.past import OUTSIDE, TreeReader, version_roots
 from flask_chainfix.git.program import Unknown
-from flask_chainfix.git.repositories import LIST, Repository, literal, repositories_of
+from flask_chainfix.git.repositories import (
+    LIST,
+    Repository,
+    literal,
+    real_directory,
+    repositories_of,
+)
 from flask_chainfix.git.tree import LINK, SUBMODULE, Entry, Folder, Objects, Tree, filled
 from flask_chainfix.model.history import ChainLock
 
@@ -58,7 +58,7 @@ def read_staged(now: Snapshot) -> Staged:
     repositories, unknown = repositories_of(version_roots(now))
     for reason in unknown:
         raise _cannot_read(reason, "run the command in a Git work tree, or leave --staged out")
-    past: dict[str, tuple[Repository, Tree]] = {}
+    trees: dict[str, Tree] = {}
     lock = None
     with without_garbage_collection():
         for repository, roots in repositories.items():
@@ -68,9 +68,9 @@ def read_staged(now: Snapshot) -> Staged:
                 raise _cannot_read(
                     str(reason), way("see what Git says there", "git fsck")
                 ) from None
-            past.update(dict.fromkeys(roots, (repository, tree)))
+            trees.update(dict.fromkeys(roots, tree))
             lock = lock or here
-        there, absent = collected(now.environment, past, Known(now.files))
+        there, absent = TreeReader(now).snapshot(trees)
     # The target of a link to the outside is in no version location; it counts as on the disk.
     on_disk = {str(file.path): file for file in now.files}
     files = tuple(
@@ -91,9 +91,8 @@ def _read(
         Unknown: Git fails.
     """
     path = now.environment.lock_path
-    real = os.path.join(os.path.realpath(path.parent), path.name)
-    lock_name = repository.name(real) if real.startswith(repository.top) else None
-    places = [location_name(repository, root) for root in roots]
+    lock_name = repository.name_of(real_directory(path.parent) + path.name)
+    places = [repository.folder(root) for root in roots]
     entries = dict(_entries(repository, [*places, *([lock_name] if lock_name else [])]))
     lock = entries.pop(lock_name, None) if lock_name else None
     folders: dict[str, dict[str, Entry]] = {}
@@ -101,12 +100,12 @@ def _read(
         folder, _, last = name.rpartition("/")
         folders.setdefault(folder, {})[last] = entry
     sourceless = now.environment.sourceless
+    objects = Objects(repository, sourceless=sourceless)
     tree = Tree(
+        objects,
         {path: Folder(each, sourceless=sourceless) for path, each in folders.items()},
-        sourceless=sourceless,
         also=[lock.blob] if lock is not None else [],
     )
-    objects = Objects(repository, sourceless=sourceless)
     if not filled(objects, {"": tree}, [file.data for file in now.files]):
         raise Unknown("some of its files are not in the repository")
     if lock is None:
@@ -147,7 +146,7 @@ def _index(repository: Repository) -> str | None:
     index = os.path.realpath(named)
     if repository.inherited or os.path.dirname(index) == os.path.realpath(repository.directory):
         return index
-    around, _ = repositories_of([os.path.join(os.path.realpath(os.curdir), "")])
+    around, _ = repositories_of([real_directory(os.curdir)])
     mine = repository.directory in (other.directory for other in around)
     return index if mine and not _is_of_another(index) else None
 

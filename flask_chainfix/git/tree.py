@@ -74,21 +74,23 @@ class Tree:
     """Some version locations in a commit.
 
     Args:
+        objects: the objects of its repository that were read.
         folders: the folders, by their paths in Git.
-        sourceless: whether compiled migrations count.
         also: further contents that are needed.
 
     Attributes:
-        blobs: the contents that are needed.
-        contents: those that were read, by their hash.
+        repository: its repository.
+        contents: the contents that were read, by their hash.
+        blobs: those that are needed.
     """
 
     def __init__(
-        self, folders: Mapping[str, Folder], *, sourceless: bool, also: Iterable[str] = ()
+        self, objects: Objects, folders: Mapping[str, Folder], also: Iterable[str] = ()
     ) -> None:
         self._folders = {path: folder for path, folder in folders.items() if folder.files}
-        self._nothing = Folder({}, sourceless=sourceless)
-        self.contents: Mapping[str, bytes] = {}
+        self._nothing = Folder({}, sourceless=objects.sourceless)
+        self.repository = objects.repository
+        self.contents = objects.contents
         self.blobs = {
             *also,
             *(entry.blob for folder in self._folders.values() for _, entry in folder.loaded),
@@ -226,7 +228,7 @@ def read_trees(
             for ref, path, hash_, is_inside in children
             if ref in folders
         ]
-    trees = {ref: Tree(each, sourceless=objects.sourceless) for ref, each in folders.items()}
+    trees = {ref: Tree(objects, each) for ref, each in folders.items()}
     return filled(objects, trees, held)
 
 
@@ -248,8 +250,6 @@ def filled(objects: Objects, trees: Mapping[str, Tree], held: Iterable[bytes]) -
     contents = objects.contents
     contents |= _named(held, wanted.difference(contents))
     contents |= objects.repository.contents(wanted.difference(contents))
-    for each in trees.values():
-        each.contents = contents
     return {name: each for name, each in trees.items() if each.blobs.issubset(contents)}
 
 

@@ -11,14 +11,13 @@ from fnmatch import fnmatchcase
 from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.errors import CannotReadGit
 from flask_chainfix.common.remedies import way
-from flask_chainfix.git.landings import short_ref
+from flask_chainfix.git.landings import LOCAL, REFS, REMOTES, TAGS, short_ref
 from flask_chainfix.git.past import read_branch, read_chains, version_roots
 from flask_chainfix.git.program import Unknown
 from flask_chainfix.git.repositories import Repository, repositories_of
 from flask_chainfix.model.environment import Settings
 from flask_chainfix.model.history import PublishedChain, Upstream
 
-_REMOTES, _LOCAL, _TAGS = "refs/remotes/", "refs/heads/", "refs/tags/"
 _NAMES = ("main", "master")
 _MOST = 24  # the number of releases to read
 
@@ -139,7 +138,7 @@ def _published(settings: Settings, refs: Mapping[str, str]) -> Iterator[Publishe
         what = f"the main branch ({name})" if is_main else f"the branch {name}"
         yield PublishedChain(what, ref, name, (), is_main=is_main, is_line=True)
     for ref in _latest(_releases(settings, refs, main))[:_MOST]:
-        what = "release" if ref.startswith(_TAGS) else "branch"
+        what = "release" if ref.startswith(TAGS) else "branch"
         yield PublishedChain(f"the {what} {short_ref(ref)}", ref, short_ref(ref), ())
 
 
@@ -153,7 +152,7 @@ def main_lines(settings: Settings, refs: Mapping[str, str]) -> tuple[str, ...]:
     main = _main_branch(settings, refs)
     if main is None:
         return ()
-    local = _LOCAL + _plain(main)
+    local = LOCAL + _plain(main)
     return (main, local) if local != main and local in refs else (main,)
 
 
@@ -163,23 +162,22 @@ def _main_branch(settings: Settings, refs: Mapping[str, str]) -> str | None:
     if named is None:
         likely = _likely(refs)
         return likely[0] if len(likely) == 1 else None
-    if not named or named.startswith(
-        "-"
-    ):  # an empty name turns it off; one with a dash would be an option
+    # An empty name turns it off; one with a dash would be an option.
+    if not named or named.startswith("-"):
         return None
-    full = (prefix + named for prefix in ("", "refs/", _TAGS, _LOCAL, _REMOTES))
+    full = (prefix + named for prefix in ("", "refs/", TAGS, LOCAL, REMOTES))
     return next((name for name in full if name in refs), named)
 
 
 def _releases(settings: Settings, refs: Mapping[str, str], main: str | None) -> Iterator[str]:
     """The branches and tags of releases: by the setting, or by their names."""
     patterns = settings.published
-    on_remotes = {_plain(name) for name in refs if name.startswith(_REMOTES)}
+    on_remotes = {_plain(name) for name in refs if name.startswith(REMOTES)}
     for ref, leads_to in refs.items():
         name = _plain(ref)
-        if leads_to or (main is not None and ref in (main, _LOCAL + _plain(main))):
+        if leads_to or (main is not None and ref in (main, LOCAL + _plain(main))):
             continue
-        if ref.startswith(_LOCAL) and name in on_remotes:
+        if ref.startswith(LOCAL) and name in on_remotes:
             continue
         if patterns is None:
             # A branch called main that is not the main branch is what production runs.
@@ -194,7 +192,7 @@ def _releases(settings: Settings, refs: Mapping[str, str], main: str | None) -> 
 def _is_release(ref: str, name: str) -> bool:
     if _RELEASE.fullmatch(name) or _VERSION.fullmatch(name):
         return True
-    if not ref.startswith(_TAGS):
+    if not ref.startswith(TAGS):
         return False
     described = _TAGGED.match(name)
     return described is not None and bool(_VERSION.fullmatch(name[described.end() :]))
@@ -215,9 +213,9 @@ def _numbers(ref: str) -> list[int]:
 
 def _plain(ref: str) -> str:
     """The name of a branch or tag, without the name of its remote."""
-    if ref.startswith(_REMOTES):
-        return ref[len(_REMOTES) :].partition("/")[2]
-    return ref.removeprefix(_LOCAL).removeprefix(_TAGS)
+    if ref.startswith(REMOTES):
+        return ref[len(REMOTES) :].partition("/")[2]
+    return ref.removeprefix(LOCAL).removeprefix(TAGS)
 
 
 def operation(now: Snapshot) -> str:
@@ -257,30 +255,29 @@ def _all_refs(repository: Repository) -> dict[str, str]:
     Raises:
         Unknown: Git fails.
     """
-    places = (place.rstrip("/") for place in (_LOCAL, _REMOTES, _TAGS))
-    answer = repository.git("for-each-ref", "--format=%(refname) %(symref)", *places)
+    answer = repository.git("for-each-ref", "--format=%(refname) %(symref)", *REFS)
     return dict(line.split(" ") for line in os.fsdecode(answer).split("\n")[:-1])
 
 
 def _likely(refs: Mapping[str, str]) -> Sequence[str]:
     """The most likely branches, all equally likely."""
     remotes = dict.fromkeys(
-        ref[len(_REMOTES) :].partition("/")[0] for ref in refs if ref.startswith(_REMOTES)
+        ref[len(REMOTES) :].partition("/")[0] for ref in refs if ref.startswith(REMOTES)
     )
-    origin, local = f"{_REMOTES}origin/", [ref for ref in refs if ref.startswith(_LOCAL)]
+    origin, local = f"{REMOTES}origin/", [ref for ref in refs if ref.startswith(LOCAL)]
     defaults = {
         ref: name or ref
         for ref, name in refs.items()
-        if ref.startswith(_REMOTES) and _plain(ref) == "HEAD"
+        if ref.startswith(REMOTES) and _plain(ref) == "HEAD"
     }
-    named = [f"{_REMOTES}{remote}/{name}" for remote in remotes for name in _NAMES]
+    named = [f"{REMOTES}{remote}/{name}" for remote in remotes for name in _NAMES]
     there = [ref for ref in named if ref in refs]
     candidates = (
         [name for ref, name in defaults.items() if ref == f"{origin}HEAD"],
         list(defaults.values()),
         [ref for ref in there if ref.startswith(origin)],
         there,
-        [ref for ref in local if ref.removeprefix(_LOCAL) in _NAMES],
+        [ref for ref in local if ref.removeprefix(LOCAL) in _NAMES],
         local if len(local) == 1 and not remotes else [],
     )
     return next(filter(None, candidates), [])

@@ -6,7 +6,7 @@ from importlib import import_module
 
 from flask_chainfix.report.advice import about_masks, remedy_lines
 from flask_chainfix.report.display import Detail, Style
-from flask_chainfix.report.results import Result
+from flask_chainfix.report.results import Analysed, Drawn, Result
 
 __all__ = [
     "Detail",
@@ -26,7 +26,7 @@ _MODULES = {
     "markdown": "documents.markdown",
     "github": "ci",
     "junit": "ci",
-    "sarif": "sarif",
+    "sarif": "ci",
 }
 
 # The picture formats, which only one command has.
@@ -55,6 +55,8 @@ def report_names() -> tuple[str, ...]:
 
 def render(name: str, result: Result, style: Style) -> str:
     """Render a result in a named format; it ends with a newline unless it is empty."""
+    if name in _PICTURES and not isinstance(result, Drawn | Analysed):
+        return ""  # what stopped the command has no picture
     module = import_module(f"flask_chainfix.report.{(_MODULES | _PICTURES)[name]}")
     written: str = getattr(module, f"to_{name}")(result, style)
     return written

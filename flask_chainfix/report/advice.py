@@ -36,7 +36,7 @@ _STYLE = "bold"
 
 def remedy_rows(advice: str | Remedy, tools: Tools) -> Iterator[Row]:
     """The lines of a remedy; several ways form a numbered list, the best first."""
-    remedy = _spelled(advice, tools)
+    remedy = spelled(advice, tools)
     if len(remedy.ways) == 1:
         (way,) = remedy.ways
         yield from _rows("remedy: ", way, _STEP)
@@ -49,7 +49,7 @@ def remedy_rows(advice: str | Remedy, tools: Tools) -> Iterator[Row]:
 
 def choice_rows(choices: Remedy, tools: Tools) -> Iterator[Row]:
     """The lines of the alternatives to a plan."""
-    for way in _spelled(choices, tools).ways:
+    for way in spelled(choices, tools).ways:
         yield from _rows("or: ", way, _STEP)
 
 
@@ -76,22 +76,18 @@ def about_masks(printed: str) -> str:
 
 def remedy_text(advice: str | Remedy, tools: Tools) -> str:
     """A remedy on one line, with commands in backticks."""
-    return str(_spelled(advice, tools))
+    return str(spelled(advice, tools))
 
 
 def remedies_as_json(advice: str | Remedy, tools: Tools) -> list[dict[str, Any]]:
     """The ways of a remedy with their commands, as JSON."""
     return [
-        {"text": way.whole, "commands": list(way.commands)} for way in _spelled(advice, tools).ways
+        {"text": way.whole, "commands": list(way.commands)} for way in spelled(advice, tools).ways
     ]
 
 
-def remedies_of(advice: str | Remedy, tools: Tools) -> tuple[Way, ...]:
-    """The ways of a remedy with this project's commands, the best first."""
-    return _spelled(advice, tools).ways
-
-
-def _spelled(advice: str | Remedy, tools: Tools) -> Remedy:
+def spelled(advice: str | Remedy, tools: Tools) -> Remedy:
+    """A remedy with this project's commands."""
     return Remedy.of(advice).spelled(tools.spell_out)
 
 

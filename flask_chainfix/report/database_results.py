@@ -7,12 +7,11 @@ from dataclasses import field
 from typing import TYPE_CHECKING, ClassVar
 
 from flask_chainfix.common.dataclass import dataclass
-from flask_chainfix.report.results import BackedUp, Result
+from flask_chainfix.report.results import BackedUp, Judged, Result
 
 if TYPE_CHECKING:
     from flask_chainfix.databases.applied.by_schema import TracedDatabase
     from flask_chainfix.databases.facts import Facts
-    from flask_chainfix.diagnosis.diagnosis import Diagnosis
     from flask_chainfix.model.databases import MoveResult
     from flask_chainfix.rehearsal.schemas.drift import ExactComparison
     from flask_chainfix.rehearsal.schemas.unfinished import Unfinished
@@ -20,16 +19,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FinishPlan(Result):
+class FinishPlan(Judged):
     """The plan of catch-up --finish; nothing has changed yet.
 
     Attributes:
-        diagnosis: the chain, and where the databases stand.
         databases: the databases in which to finish the revision, and how far it has run there.
     """
 
     command: str = "catch-up"
-    diagnosis: Diagnosis
     databases: tuple[Unfinished, ...]
 
 
@@ -49,18 +46,16 @@ class Finished(FinishPlan):
 
 
 @dataclass(frozen=True, kw_only=True)
-class UnwindPlan(Result):
+class UnwindPlan(Judged):
     """The plan of unwind; nothing has changed yet.
 
     Attributes:
-        diagnosis: the chain, and where the databases stand.
         databases: the databases that are ahead, and what to downgrade there.
         whole: the chain with the files of the lost revisions.
         moves: the moves of their version rows, planned or made.
     """
 
     command: str = "unwind"
-    diagnosis: Diagnosis
     databases: tuple[Unwinding, ...]
     whole: Facts
     moves: tuple[MoveResult, ...] = ()
@@ -94,16 +89,14 @@ class Unwound(UnwindPlan):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RestampPlan(Result):
+class RestampPlan(Judged):
     """The plan of restamp; nothing has changed yet.
 
     Attributes:
-        diagnosis: the chain, and where the databases stand.
         moves: the rows that each database is to have.
     """
 
     command: str = "restamp"
-    diagnosis: Diagnosis
     moves: tuple[MoveResult, ...]
 
 

@@ -10,41 +10,15 @@ from flask_chainfix.common.errors import ChainFixError
 from flask_chainfix.common.quoting import json_document
 from flask_chainfix.common.remedies import Tools
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.diagnosis.diagnosis import Diagnosis
-from flask_chainfix.model.databases import Backup
 from flask_chainfix.model.files import Edit
 from flask_chainfix.model.findings import Finding, Location
 from flask_chainfix.model.history import Queue
 from flask_chainfix.model.plans import Plan
 from flask_chainfix.model.rehearsal import Rehearsal
-from flask_chainfix.planning.proposal import Proposal
+from flask_chainfix.report import database_results, results
 from flask_chainfix.report.advice import remedies_as_json, remedy_text
-from flask_chainfix.report.database_results import (
-    Finished,
-    FinishPlan,
-    RestampPlan,
-    RestampScript,
-    Traced,
-    UnwindOffer,
-    UnwindPlan,
-    Unwound,
-)
 from flask_chainfix.report.display import Style, said, shown_path
-from flask_chainfix.report.results import (
-    BackedUp,
-    CatchUpPlan,
-    Checked,
-    Explained,
-    HookPlan,
-    LockPlan,
-    Planning,
-    Rehearsed,
-    Repaired,
-    Result,
-    SquashPlan,
-    Undone,
-    UndoPlan,
-)
+from flask_chainfix.report.results import BackedUp, Judged, Planning, Proposed, Result, notices_of
 from flask_chainfix.report.text.database_text import as_json as databases_as_json
 from flask_chainfix.report.text.database_text import downgrades_as_json
 from flask_chainfix.report.text.rehearsal_text import as_json as rehearsal_as_json
@@ -92,8 +66,8 @@ def _parts(result: Result) -> dict[str, Any]:
 
 
 @_parts.register
-def _(result: Checked) -> dict[str, Any]:
-    parts = _proposal(result, result.proposal)
+def _(result: results.Checked) -> dict[str, Any]:
+    parts = _proposal(result)
     if result.sql is not None:
         parts["sql"] = [
             {"name": name, "statements": list(statements), "problem": problem or None}
@@ -113,7 +87,7 @@ def _queue(queue: Queue) -> dict[str, Any]:
 
 
 @_parts.register
-def _(result: Traced) -> dict[str, Any]:
+def _(result: database_results.Traced) -> dict[str, Any]:
     from flask_chainfix.report.text.trace_text import as_json
 
     return {
@@ -126,20 +100,19 @@ def _(result: Traced) -> dict[str, Any]:
 def _(result: Planning) -> dict[str, Any]:
     planned = result.proposal.planned
     return {
-        **_proposal(result, result.proposal),
+        **_proposal(result),
         "verified": said(result.confirmation, *_VERIFIED) if result.confirmation else None,
-        **_proof(result),
+        **(rehearsal_as_json(result.rehearsal, result.tools) if result.rehearsal else {}),
+        "rehearsal_ways": [_way(way, result.tools) for way in result.ways] or None,
+        "backups": _backups(result.backup),
         "downgrades": downgrades_as_json(planned.downgrades) if planned else None,
     }
 
 
 @_parts.register
-def _(result: SquashPlan) -> dict[str, Any]:
-    return {**_parts.dispatch(Planning)(result), **_squash(result)}
-
-
-def _squash(result: SquashPlan) -> dict[str, Any]:
+def _(result: results.SquashPlan) -> dict[str, Any]:
     return {
+        **_parts.dispatch(Planning)(result),
         "replaced": list(result.replaced),
         "proofs": [said(each, *each._fields) for each in result.proofs],
         "carry_over": [said(each, *each._fields) for each in result.carry_over],
@@ -147,80 +120,77 @@ def _squash(result: SquashPlan) -> dict[str, Any]:
 
 
 @_parts.register
-def _(result: CatchUpPlan) -> dict[str, Any]:
+def _(result: results.CatchUpPlan) -> dict[str, Any]:
     from flask_chainfix.report.text.catch_up_text import as_json
 
     return {**_parts.dispatch(Planning)(result), "lacking": as_json(result)}
 
 
 @_parts.register
-def _(result: FinishPlan) -> dict[str, Any]:
+def _(result: database_results.FinishPlan) -> dict[str, Any]:
     from flask_chainfix.report.text.catch_up_text import unfinished_as_json
 
-    moves = result.moves if isinstance(result, Finished) else ()
-    copies = result.backup if isinstance(result, Finished) else None
+    moves = result.moves if isinstance(result, database_results.Finished) else ()
+    copies = result.backup if isinstance(result, database_results.Finished) else None
     return {
-        **_diagnosis(result, result.diagnosis),
+        **_diagnosis(result),
         "databases": databases_as_json(result.diagnosis.snapshot, moves),
         "unfinished": unfinished_as_json(result),
-        "backups": _backups(copies.backups) if copies else None,
+        "backups": _backups(copies),
     }
 
 
 @_parts.register
-def _(result: UnwindPlan) -> dict[str, Any]:
+def _(result: database_results.UnwindPlan) -> dict[str, Any]:
     from flask_chainfix.report.text.unwind_text import as_json
 
-    copies = result.backup if isinstance(result, Unwound) else None
+    copies = result.backup if isinstance(result, database_results.Unwound) else None
     order = result.diagnosis.snapshot.graph.order
     return {
-        **_diagnosis(result, result.diagnosis),
+        **_diagnosis(result),
         "plan": _plan(Plan("unwind", (), (), order), result.tools) if result.databases else None,
         "databases": databases_as_json(result.diagnosis.snapshot, result.moves),
         "unwinding": as_json(result),
-        "backups": _backups(copies.backups) if copies else None,
+        "backups": _backups(copies),
     }
 
 
 @_parts.register
-def _(result: UnwindOffer) -> dict[str, Any]:
+def _(result: database_results.UnwindOffer) -> dict[str, Any]:
     ahead = [{"name": name, "ahead": number} for name, number in result.ahead.items()]
     return {"unwinding": ahead or None}
 
 
 @_parts.register
-def _(result: Repaired) -> dict[str, Any]:
+def _(result: results.Repaired) -> dict[str, Any]:
     planning = result.planning
     copied = planning.backup.notices if planning.backup else ()
     return {
         **_parts(planning),
-        "notices": [*_notices(planning, planning.diagnosis), *copied, *result.notices],
+        "notices": [*notices_of(planning), *copied, *result.notices],
         "verified": said(result.confirmation, *_VERIFIED),
         "journal": shown_path(result.journal),
-        **_proof(planning),
-        **(_squash(planning) if isinstance(planning, SquashPlan) else {}),
         "databases": databases_as_json(result.snapshot, result.moves),
     }
 
 
 @_parts.register
-def _(result: RestampPlan) -> dict[str, Any]:
-    diagnosis = result.diagnosis
+def _(result: database_results.RestampPlan) -> dict[str, Any]:
     return {
-        **_diagnosis(result, diagnosis),
-        "databases": databases_as_json(diagnosis.snapshot, result.moves),
+        **_diagnosis(result),
+        "databases": databases_as_json(result.diagnosis.snapshot, result.moves),
     }
 
 
 @_parts.register
-def _(result: RestampScript) -> dict[str, Any]:
+def _(result: database_results.RestampScript) -> dict[str, Any]:
     scripts = [{"name": name, "statements": list(each)} for name, each in result.scripts]
-    return {**_parts.dispatch(RestampPlan)(result), "sql": scripts}
+    return {**_parts.dispatch(database_results.RestampPlan)(result), "sql": scripts}
 
 
 @_parts.register
-def _(result: UndoPlan) -> dict[str, Any]:
-    findings = result.findings if isinstance(result, Undone) else ()
+def _(result: results.UndoPlan) -> dict[str, Any]:
+    findings = result.findings if isinstance(result, results.Undone) else ()
     return {
         **_chain(result.snapshot, findings, result.tools),
         "restored": [shown_path(path) for path in result.restored] or None,
@@ -231,23 +201,23 @@ def _(result: UndoPlan) -> dict[str, Any]:
 
 
 @_parts.register
-def _(result: LockPlan) -> dict[str, Any]:
-    return {**_diagnosis(result, result.diagnosis), "edits": _edits(result.edits)}
+def _(result: results.LockPlan) -> dict[str, Any]:
+    return {**_diagnosis(result), "edits": _edits(result.edits)}
 
 
 @_parts.register
-def _(result: Rehearsed) -> dict[str, Any]:
+def _(result: results.Rehearsed) -> dict[str, Any]:
     parts = rehearsal_as_json(result.rehearsal, result.tools)
-    return {**_diagnosis(result, result.diagnosis), **parts}
+    return {**_diagnosis(result), **parts}
 
 
 @_parts.register
 def _(result: BackedUp) -> dict[str, Any]:
-    return {"backups": _backups(result.backups)}
+    return {"backups": _backups(result)}
 
 
 @_parts.register
-def _(result: Explained) -> dict[str, Any]:
+def _(result: results.Explained) -> dict[str, Any]:
     texts = ("meaning", "breaks", "origin", "repair", "example")
     rules = [
         {
@@ -260,7 +230,7 @@ def _(result: Explained) -> dict[str, Any]:
 
 
 @_parts.register
-def _(result: HookPlan) -> dict[str, Any]:
+def _(result: results.HookPlan) -> dict[str, Any]:
     names = ("name", "path", "state", "detail", "text")
     files = [said(file, *names) | {"detail": file.detail or None} for file in result.files]
     return {"pieces": files or None}
@@ -277,22 +247,19 @@ def _chain(snapshot: Facts, findings: Iterable[Finding], tools: Tools) -> dict[s
     }
 
 
-def _notices(result: Result, diagnosis: Diagnosis) -> list[str]:
-    return [*diagnosis.notices, *result.notices]
-
-
-def _diagnosis(result: Result, diagnosis: Diagnosis) -> dict[str, Any]:
+def _diagnosis(result: Judged | Proposed) -> dict[str, Any]:
+    diagnosis = result.diagnosis
     return {
         **_chain(diagnosis.snapshot, diagnosis.findings, result.tools),
-        "notices": _notices(result, diagnosis),
+        "notices": list(notices_of(result)),
         "databases": databases_as_json(diagnosis.snapshot, ()),
     }
 
 
-def _proposal(result: Result, proposal: Proposal) -> dict[str, Any]:
-    planned = proposal.planned
+def _proposal(result: Proposed) -> dict[str, Any]:
+    proposal, planned = result.proposal, result.proposal.planned
     return {
-        **_diagnosis(result, proposal.diagnosis),
+        **_diagnosis(result),
         "plan": _plan(planned.plan, result.tools) if planned else None,
         "edits": _edits(planned.edits) if planned else None,
         "databases": databases_as_json(proposal.snapshot, proposal.moves),
@@ -301,16 +268,6 @@ def _proposal(result: Result, proposal: Proposal) -> dict[str, Any]:
 
 def _edits(edits: Iterable[Edit]) -> list[str] | None:
     return [shown_path(edit.path) for edit in edits] or None
-
-
-def _proof(planning: Planning) -> dict[str, Any]:
-    """The proof and the backup that preceded any change."""
-    tools, rehearsal = planning.tools, planning.rehearsal
-    return {
-        **(rehearsal_as_json(rehearsal, tools) if rehearsal else {}),
-        "rehearsal_ways": [_way(way, tools) for way in planning.ways] or None,
-        "backups": _backups(planning.backup.backups) if planning.backup else None,
-    }
 
 
 def _way(way: Rehearsal, tools: Tools) -> dict[str, Any]:
@@ -350,8 +307,9 @@ def _plan(plan: Plan, tools: Tools) -> dict[str, Any]:
     }
 
 
-def _backups(backups: Iterable[Backup]) -> list[dict[str, Any]] | None:
+def _backups(made: BackedUp | None) -> list[dict[str, Any]] | None:
     names = ("path", "size", "sha256", "tables", "seconds", "restore")
+    backups = made.backups if made else ()
     return [{"database": each.name, **said(each, *names)} for each in backups] or None
 
 

@@ -65,6 +65,17 @@ class Failed(Result):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Judged(Result):
+    """The result of a command that first judges the chain.
+
+    Attributes:
+        diagnosis: the chain, and where the databases stand.
+    """
+
+    diagnosis: Diagnosis
+
+
+@dataclass(frozen=True, kw_only=True)
 class Proposed(Result):
     """The findings, and what to do about them.
 
@@ -81,6 +92,12 @@ class Proposed(Result):
     def diagnosis(self) -> Diagnosis:
         """What is wrong with the chain."""
         return self.proposal.diagnosis
+
+
+def notices_of(result: Result) -> tuple[str, ...]:
+    """All notices of a result, including those of its diagnosis."""
+    known = result.diagnosis.notices if isinstance(result, Judged | Proposed) else ()
+    return (*known, *result.notices)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,12 +137,6 @@ class Drawn(Result):
     def snapshot(self) -> Facts:
         """The chain as it is."""
         return self.checked.proposal.snapshot
-
-
-def notices_of(result: Result) -> tuple[str, ...]:
-    """All notices of a result, including those of its diagnosis."""
-    known = result.diagnosis.notices if isinstance(result, Checked) else ()
-    return (*known, *result.notices)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -260,16 +271,14 @@ class Undone(UndoPlan):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LockPlan(Result):
+class LockPlan(Judged):
     """The plan of lock; nothing has changed yet.
 
     Attributes:
-        diagnosis: the chain.
         edits: the files to write; none if everything is up to date.
     """
 
     command: str = "lock"
-    diagnosis: Diagnosis
     edits: tuple[Edit, ...]
 
 
@@ -281,16 +290,14 @@ class Locked(LockPlan):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rehearsed(Result):
+class Rehearsed(Judged):
     """rehearse.
 
     Attributes:
-        diagnosis: the chain that ran.
-        rehearsal: its rehearsal.
+        rehearsal: the rehearsal of the chain.
     """
 
     command: str = "rehearse"
-    diagnosis: Diagnosis
     rehearsal: Rehearsal
 
 

@@ -11,12 +11,12 @@ from flask_chainfix.report import advice
 from flask_chainfix.report.display import shown_path
 from flask_chainfix.report.documents.chapters import (
     changes_block,
+    databases_of,
     drawings,
     ids_of,
     notes,
     places_of,
     plan_chapter,
-    sections_of,
     steps_block,
     ways_block,
 )
@@ -34,7 +34,6 @@ from flask_chainfix.report.documents.document import (
 )
 from flask_chainfix.report.phrases import verdict
 from flask_chainfix.report.results import Analysed, LastChange, notices_of
-from flask_chainfix.report.text import database_text as databases
 
 _SHOWN_ORDER = 200
 _HERE = {HookState.THERE: "in place", HookState.REFUSED: "missing; add it by hand"}
@@ -43,9 +42,8 @@ _HERE = {HookState.THERE: "in place", HookState.REFUSED: "missing; add it by han
 def analysis(result: Analysed) -> Document:
     """The whole analysis, from the findings to the prevention of the next fault."""
     checked = result.drawn.checked
-    proposal, tools = checked.proposal, result.tools
+    proposal = checked.proposal
     now, *then = drawings(result, proposal, result.drawn.theirs)
-    table = databases.Table(proposal.snapshot, proposal.moves, tools, None, distances=True)
     return Document(
         verdict(proposal.diagnosis),
         (
@@ -54,7 +52,7 @@ def analysis(result: Analysed) -> Document:
             Chapter("What it breaks", tuple(_impact(result))),
             Chapter("Files", (_files(result),)),
             *_repair(result, then),
-            *sections_of(databases.sections(table)),
+            *databases_of(checked),
             Chapter("Workflow", (steps_block(advice.steps(checked), "- [ ]"),)),
             *_done(result, result.change),
             Chapter("Prevention", (_prevention(result), *_to_prevent(result))),

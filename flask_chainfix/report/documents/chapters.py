@@ -13,7 +13,7 @@ from flask_chainfix.model.files import Edit
 from flask_chainfix.model.findings import Finding
 from flask_chainfix.model.rehearsal import RevisionSql
 from flask_chainfix.report import advice
-from flask_chainfix.report.advice import Step, remedies_of
+from flask_chainfix.report.advice import Step, spelled
 from flask_chainfix.report.database_results import Traced, Unwound
 from flask_chainfix.report.display import Section, Style, shown_path, shown_place, unified_diff
 from flask_chainfix.report.documents.document import (
@@ -35,19 +35,19 @@ from flask_chainfix.report.results import (
     Checked,
     Drawn,
     Failed,
+    Judged,
     Planning,
     Proposed,
     Rehearsed,
     Repaired,
     Result,
+    notices_of,
 )
 from flask_chainfix.report.text import database_text as databases
 from flask_chainfix.report.text import rehearsal_text as rehearsal
-from flask_chainfix.report.text.page import table_of
 from flask_chainfix.report.text.plan_text import queue_section
 
 if TYPE_CHECKING:
-    from flask_chainfix.diagnosis.diagnosis import Diagnosis
     from flask_chainfix.model.history import Published
     from flask_chainfix.model.plans import Plan, Reason
     from flask_chainfix.planning.proposal import Planned, Proposal
@@ -81,11 +81,11 @@ def _(result: Checked) -> Document:
     return Document(
         verdict(result.diagnosis),
         (
-            _about(result.diagnosis, result.notices),
+            _about(result),
             *drawings(result, proposal),
             findings_chapter(result.diagnosis.findings, result.tools),
             *(sections_of([queue_section(result.queue)]) if result.queue is not None else ()),
-            *_databases(result),
+            *databases_of(result),
             *_obstacle(proposal, result.error),
             Chapter("What to do", (steps_block(advice.steps(result)),)),
             *sql_chapters(result.sql),
@@ -99,9 +99,9 @@ def _(result: Drawn) -> Document:
     return Document(
         verdict(checked.diagnosis),
         (
-            _about(checked.diagnosis, (*checked.notices, *result.notices)),
+            _about(checked, result.notices),
             *drawings(result, checked.proposal, result.theirs),
-            *_databases(checked),
+            *databases_of(checked),
             *_obstacle(checked.proposal, None),
         ),
     )
@@ -114,17 +114,16 @@ def _(result: Planning) -> Document:
     if planned is not None:
         turns = sections_of(databases.downgrade_sections(planned.downgrades))
         plan = (*turns, plan_chapter(planned, result.tools))
-    ran = () if result.rehearsal is None else tuple(_ran(result))
     return Document(
         verdict(result.diagnosis),
         (
-            _about(result.diagnosis, result.notices),
+            _about(result),
             *drawings(result, proposal),
             findings_chapter(result.diagnosis.findings, result.tools),
             *plan,
-            *_databases(result),
+            *databases_of(result),
             *_obstacle(proposal, result.error),
-            *ran,
+            *_ran(result),
             *_stopped(result),
         ),
     )
@@ -157,7 +156,7 @@ def _(result: Rehearsed) -> Document:
     return Document(
         rehearsal.verdict(done, of_plan=False),
         (
-            _about(result.diagnosis, result.notices),
+            _about(result),
             *_chain_that_ran(result),
             *sections_of(rehearsal.sections(done, (), _WIDTH, in_full=False)),
             findings_chapter(shown, result.tools),
@@ -195,9 +194,10 @@ def _(result: Unwound) -> Document:
 
 
 # --- The parts -----------------------------------------------------------------------------------
-def _about(diagnosis: Diagnosis, notices: Sequence[str]) -> Chapter:
-    place = Paragraph((Typed(shown_path(diagnosis.snapshot.environment.directory)),))
-    return Chapter("", (place, *notes((*diagnosis.notices, *notices))))
+def _about(result: Judged | Proposed, more: Sequence[str] = ()) -> Chapter:
+    environment = result.diagnosis.snapshot.environment
+    place = Paragraph((Typed(shown_path(environment.directory)),))
+    return Chapter("", (place, *notes((*notices_of(result), *more))))
 
 
 def notes(notices: Iterable[str]) -> tuple[Block, ...]:
@@ -210,9 +210,7 @@ def drawings(
     result: Result, proposal: Proposal, theirs: Published | None = None
 ) -> Iterator[Chapter]:
     """The current and the planned chain; revisions that others do not have are marked."""
-    theirs = theirs or proposal.snapshot.published
-    drawn = Drawn(checked=Checked(proposal=proposal), theirs=theirs)
-    for picture in pictures(drawn):
+    for picture in pictures(proposal, theirs or proposal.snapshot.published):
         yield Chapter(picture.title, (Drawing(picture, _larger(result.tools)),), picture.aside)
 
 
@@ -224,8 +222,7 @@ def _chain_that_ran(result: Rehearsed) -> Iterator[Chapter]:
     from flask_chainfix.planning.proposal import Proposal
 
     failure = result.rehearsal.failure
-    drawn = Drawn(checked=Checked(proposal=Proposal(result.diagnosis)))
-    for picture in pictures(drawn):
+    for picture in pictures(Proposal(result.diagnosis)):
         nodes = [
             node._replace(tone="broken", marks=(*node.marks, "failed"))
             if failure is not None and node.key == failure.revision
@@ -264,15 +261,13 @@ def places_of(finding: Finding) -> tuple[str, ...]:
 
 
 def _way_entries(remedy: str | Remedy, tools: Tools) -> tuple[Entry, ...]:
-    ways = remedies_of(remedy, tools)
-    label = "remedy" if len(ways) == 1 else "or"
     return tuple(
         Entry(
-            f"{'remedy' if not at else label}: {way.text}{':' if way.commands else ''}",
+            f"{'or' if at else 'remedy'}: {way.text}{':' if way.commands else ''}",
             way.commands,
             tuple(Entry((Typed(line),)) for line in way.lines),
         )
-        for at, way in enumerate(ways)
+        for at, way in enumerate(spelled(remedy, tools).ways)
     )
 
 
@@ -300,8 +295,9 @@ def _rows(section: Section) -> Lines:
     return Lines(tuple(f"{' ' * row.indent}{row.text}" for row in section.rows))
 
 
-def _databases(result: Proposed) -> Iterator[Chapter]:
-    return sections_of(databases.sections(table_of(result, result.proposal.snapshot)))
+def databases_of(result: Proposed) -> Iterator[Chapter]:
+    """The table of databases."""
+    return sections_of(databases.sections_of(result))
 
 
 def _obstacle(proposal: Proposal, error: ChainFixError | None) -> Iterator[Chapter]:
@@ -326,14 +322,12 @@ def _ran(result: Planning) -> Iterator[Chapter]:
 def plan_chapter(planned: Planned, tools: Tools) -> Chapter:
     """The changed files with reasons, the alternatives, and the diff."""
     plan = planned.plan
-    rows = tuple(_changes(plan))
-    choices = Remedy(plan.choices.ways)
     return Chapter(
         "Plan",
         (
             *([Paragraph(_reasons(plan.why))] if _reasons(plan.why) else ()),
-            Table(("Revision", "Change", "Why"), rows),
-            *ways_block(choices, tools),
+            Table(("Revision", "Change", "Why"), tuple(_changes(plan))),
+            *ways_block(plan.choices, tools),
             changes_block(planned.edits),
         ),
         size(plan),

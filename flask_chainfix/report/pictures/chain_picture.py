@@ -9,12 +9,11 @@ from flask_chainfix.common.wording import count, end_of
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.diagnosis import errors_of
 from flask_chainfix.model.files import Header, MigrationFile, ProblemKind
-from flask_chainfix.model.findings import Severity
+from flask_chainfix.model.findings import Finding, Severity
 from flask_chainfix.model.history import Published
 from flask_chainfix.model.plans import Plan
 from flask_chainfix.report.phrases import size
-from flask_chainfix.report.pictures.layout import PictureNode
-from flask_chainfix.report.results import Drawn
+from flask_chainfix.report.pictures.layout import PictureNode, Tone
 
 if TYPE_CHECKING:
     from flask_chainfix.planning.proposal import Proposal
@@ -58,15 +57,19 @@ class Picture(NamedTuple):
     needs: Mapping[str, tuple[str, ...]]
 
 
-def pictures(result: Drawn) -> Iterator[Picture]:
-    """The current chain and, if there is a plan, the planned one."""
-    proposal, theirs = result.checked.proposal, result.theirs
+def pictures(proposal: Proposal, theirs: Published | None = None) -> Iterator[Picture]:
+    """The current chain and, if there is a plan, the planned one.
+
+    Args:
+        proposal: the chain, its findings and the plan.
+        theirs: the migrations of a Git revision to compare with.
+    """
     broken = bool(errors_of(proposal.diagnosis.findings))
     title = "Current state" if broken or proposal.planned is not None else "The chain"
     nodes = [*current_state(proposal), *_only_there(proposal.snapshot, theirs)]
     size_ = f"{count(len(proposal.snapshot.graph), 'revision')}"
     now = _Remarks(proposal.snapshot, theirs, "fault")
-    now.add(_findings(result))
+    now.add(_findings(proposal.diagnosis.findings))
     now.add(_databases((each.name, each.rows) for each in proposal.snapshot.databases.statuses))
     yield now.picture(title, size_, nodes)
     if proposal.planned is not None:
@@ -147,10 +150,10 @@ def _compared(snapshot: Facts, theirs: Published | None) -> Iterator[tuple[str, 
             yield name, Badge("theirs", f"only on {theirs.ref}")
 
 
-def _findings(result: Drawn) -> Iterator[tuple[str, Badge]]:
+def _findings(findings: Iterable[Finding]) -> Iterator[tuple[str, Badge]]:
     """The codes of errors and warnings, each once at each revision."""
     named: dict[Badge, dict[str, None]] = {}
-    for finding in result.checked.diagnosis.findings:
+    for finding in findings:
         badge = Badge(finding.severity.value, finding.code)
         named.setdefault(badge, {}).update(dict.fromkeys(finding.revisions))
     for badge, revisions in named.items():
@@ -180,22 +183,14 @@ def current_state(proposal: Proposal) -> list[PictureNode]:
     in_cycles = {member for members in graph.cycles for member in members}
     nodes = list(_missing(snapshot))
     for revision in graph.order:
-        marks = list(_place_marks(snapshot, revision))
+        marks = []
         if revision in graph.duplicates:
             marks.append(f"{graph.duplicates[revision]} files")
         if revision in in_cycles:
             marks.append("in a cycle")
         if revision in graph.floating:
             marks.append(f"parent {_unknown(snapshot.file(revision), 'down_revision')}")
-        nodes.append(
-            PictureNode(
-                revision,
-                graph.parents[revision] + graph.missing_parents.get(revision, ()),
-                snapshot.header(revision).message,
-                tuple(marks),
-                "broken" if revision in broken else "plain",
-            )
-        )
+        nodes.append(_node(snapshot, revision, marks, "broken" if revision in broken else "plain"))
     unreadable = [
         PictureNode(file.name, (), "", ("unreadable",), "broken") for file, _ in snapshot.unreadable
     ]
@@ -222,24 +217,23 @@ def expected_state(after: Facts, plan: Plan) -> list[PictureNode]:
     new = {revision.revision for revision in plan.new_revisions}
     nodes = []
     for revision in graph.order:
-        marks = list(_place_marks(after, revision))
+        marks = []
         if revision in before:
             marks.append(
                 f"was on {', '.join(before[revision])}" if before[revision] else "was a base"
             )
         if revision in new:
             marks.append("new")
-        changed = revision in before or revision in new
-        nodes.append(
-            PictureNode(
-                revision,
-                graph.parents[revision],
-                after.header(revision).message,
-                tuple(marks),
-                "changed" if changed else "plain",
-            )
-        )
+        nodes.append(_node(after, revision, marks, "changed" if marks else "plain"))
     return nodes
+
+
+def _node(snapshot: Facts, revision: str, marks: list[str], tone: Tone) -> PictureNode:
+    """A revision with its marks, after those of its place in the chain."""
+    graph = snapshot.graph
+    parents = graph.parents[revision] + graph.missing_parents.get(revision, ())
+    shown = (*_place_marks(snapshot, revision), *marks)
+    return PictureNode(revision, parents, snapshot.header(revision).message, shown, tone)
 
 
 def _place_marks(snapshot: Facts, revision: str) -> Iterator[str]:

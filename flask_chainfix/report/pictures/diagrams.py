@@ -10,17 +10,16 @@ from flask_chainfix.report.display import Style
 from flask_chainfix.report.pictures.chain_picture import Picture, pictures
 from flask_chainfix.report.pictures.layout import PictureNode, lay_out
 from flask_chainfix.report.pictures.svg import OVERFLOW
-from flask_chainfix.report.results import Drawn, Result
+from flask_chainfix.report.results import Drawn
 
 _LONGEST = 60  # characters of a message
 _COLORS = {"broken": "#c62f2f", "changed": "#b25e00", "elsewhere": "#3257d6"}
 
 
-def to_mermaid(result: Result, style: Style) -> str:
+def to_mermaid(result: Drawn, style: Style) -> str:
     """A Mermaid flowchart, for GitHub and GitLab for example; children at the top."""
-    if not isinstance(result, Drawn):
-        return ""
-    return "".join(f"{line}\n" for line in _flowchart(pictures(result)))
+    lines = _flowchart(pictures(result.checked.proposal, result.theirs))
+    return "".join(f"{line}\n" for line in lines)
 
 
 def mermaid(picture: Picture, most: int) -> list[str]:
@@ -67,12 +66,10 @@ def _flowchart(pictures: Iterable[Picture]) -> Iterator[str]:
         yield f"    classDef {name} stroke:{color},stroke-width:3px"
 
 
-def to_dot(result: Result, style: Style) -> str:
+def to_dot(result: Drawn, style: Style) -> str:
     """A digraph; an arrow leads from a revision to what runs after it."""
-    if not isinstance(result, Drawn):
-        return ""
     lines = ["digraph migrations {", "  rankdir=BT;", '  node [shape=box, style="rounded"];']
-    for number, picture in enumerate(pictures(result)):
+    for number, picture in enumerate(pictures(result.checked.proposal, result.theirs)):
         lines.append(f"  subgraph cluster_{number} {{")
         lines.append(f"    label={dot_string([_title(picture)])};")
         for index, node in enumerate(picture.nodes):

@@ -13,6 +13,9 @@ from typing import Literal, NamedTuple
 _FEWEST_FOLDED = 3
 
 
+Tone = Literal["plain", "broken", "changed", "elsewhere"]
+
+
 class PictureNode(NamedTuple):
     """One revision of the picture.
 
@@ -28,7 +31,7 @@ class PictureNode(NamedTuple):
     parents: tuple[str, ...]
     text: str
     marks: tuple[str, ...] = ()
-    tone: Literal["plain", "broken", "changed", "elsewhere"] = "plain"
+    tone: Tone = "plain"
 
 
 class Bend(NamedTuple):

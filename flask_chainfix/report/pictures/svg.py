@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from importlib.resources import files
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from flask_chainfix.common.quoting import markup, printable
 from flask_chainfix.common.wording import listing
@@ -13,7 +13,10 @@ from flask_chainfix.report.lines import Line, cells
 from flask_chainfix.report.phrases import verdict
 from flask_chainfix.report.pictures.chain_picture import Badge, Picture, pictures
 from flask_chainfix.report.pictures.layout import Bend, Fold, Layout, PictureNode, Row, lay_out
-from flask_chainfix.report.results import Drawn, Result
+from flask_chainfix.report.results import Drawn
+
+if TYPE_CHECKING:
+    from flask_chainfix.planning.proposal import Proposal
 
 WIDTH = 880
 _TITLE = 44
@@ -23,12 +26,11 @@ _LONGEST_KEY, _LONGEST_BADGE = 40, 32
 _FEWEST = 6  # characters; a shorter part of a message is not shown
 
 
-def to_svg(result: Result, style: Style) -> str:
+def to_svg(result: Drawn, style: Style) -> str:
     """The chain as it is, and below it as a repair would leave it, as one document."""
-    if not isinstance(result, Drawn):
-        return ""
+    proposal = result.checked.proposal
     parts, top = [], 16
-    for picture in pictures(result):
+    for picture in pictures(proposal, result.theirs):
         body, height = painted(picture, WIDTH - 32)
         parts.append(f'<g transform="translate(16 {top})">{_heading(picture)}')
         parts.append(f'<g transform="translate(0 {_TITLE})">{body}</g></g>')
@@ -38,8 +40,8 @@ def to_svg(result: Result, style: Style) -> str:
         f' viewBox="0 0 {WIDTH} {top}" role="img" aria-labelledby="title description">'
     )
     return (
-        f'{head}\n<title id="title">{markup(verdict(result.checked.diagnosis))}</title>\n'
-        f'<desc id="description">{markup(description(result))}</desc>\n'
+        f'{head}\n<title id="title">{markup(verdict(proposal.diagnosis))}</title>\n'
+        f'<desc id="description">{markup(description(proposal))}</desc>\n'
         f"<style>\n{asset('picture.css')}</style>\n"
         f'<rect class="paper" width="{WIDTH}" height="{top}" rx="10"/>\n{"".join(parts)}</svg>\n'
     )
@@ -50,13 +52,12 @@ def asset(name: str) -> str:
     return (files("flask_chainfix.report") / "assets" / name).read_text("ascii")
 
 
-def description(result: Drawn) -> str:
+def description(proposal: Proposal) -> str:
     """A description of the picture for screen readers."""
-    graph = result.snapshot.graph
+    graph = proposal.snapshot.graph
     said = [f"bases: {_listed(graph.bases)}", f"heads: {_listed(graph.heads)}"]
-    planned = result.checked.proposal.planned
-    if planned is not None:
-        moved = [each.revision for each in planned.plan.relinks]
+    if proposal.planned is not None:
+        moved = [each.revision for each in proposal.planned.plan.relinks]
         said.append(f"a repair moves: {_listed(moved)}")
     return f"The migration chain, newest revisions at the top; {'; '.join(said)}."
 

@@ -10,6 +10,8 @@ from flask_chainfix.common.wording import count, listing
 from flask_chainfix.report.database_results import Finished, FinishPlan
 from flask_chainfix.report.display import Row, Section
 from flask_chainfix.report.results import CatchUpPlan
+from flask_chainfix.report.text.page import Page, write, write_databases
+from flask_chainfix.report.text.plan_text import write_plan
 from flask_chainfix.report.text.trace_text import differences_as_json
 
 if TYPE_CHECKING:
@@ -21,7 +23,19 @@ _SHOWN = 20
 _STAYS = "which stays as it is"
 
 
-def verdict(result: CatchUpPlan) -> str:
+@write.register
+def _(result: CatchUpPlan, page: Page) -> None:
+    planned = result.proposal.planned
+    page.beginning(_verdict(result), result, "bold green")
+    page.sections(_sections(result))
+    if planned is not None:
+        write_plan(page, planned.plan)
+        page.changes(planned.edits)
+        page.line("")
+        page.line(_proof(result), style="green")
+
+
+def _verdict(result: CatchUpPlan) -> str:
     """The verdict on one line."""
     total = len(result.databases)
     number = sum(bool(each.missing) for each in result.databases)
@@ -33,7 +47,7 @@ def verdict(result: CatchUpPlan) -> str:
     return f"{number:,} of {total:,} databases {verb} something that the chain makes."
 
 
-def proof(result: CatchUpPlan) -> str:
+def _proof(result: CatchUpPlan) -> str:
     """The sentence about where the new migration was run."""
     states = f"{result.states} different states" if result.states > 1 else "the state"
     return (
@@ -42,7 +56,7 @@ def proof(result: CatchUpPlan) -> str:
     )
 
 
-def sections(result: CatchUpPlan) -> Iterator[Section]:
+def _sections(result: CatchUpPlan) -> Iterator[Section]:
     """What each database lacks, and what the migration does not add."""
     for each in result.databases:
         if each.missing or each.others:
@@ -94,7 +108,21 @@ def as_json(result: CatchUpPlan) -> list[dict[str, Any]]:
 
 
 # --- Unfinished revisions ------------------------------------------------------------------------
-def verdict_on_finish(result: FinishPlan) -> str:
+@write.register
+def _(result: FinishPlan, page: Page) -> None:
+    page.beginning(_verdict_on_finish(result), result, "bold green")
+    page.sections(_finish_sections(result))
+    if result.databases:
+        page.line("")
+
+
+@write.register
+def _(result: Finished, page: Page) -> None:
+    page.line(_verdict_on_finish(result), style="bold green")
+    write_databases(page, result)
+
+
+def _verdict_on_finish(result: FinishPlan) -> str:
     """The verdict on one line."""
     if not result.databases:
         return "Nothing is left to run."
@@ -104,7 +132,7 @@ def verdict_on_finish(result: FinishPlan) -> str:
     return f"{revision} is not finished in {count(len(result.databases), 'database')}."
 
 
-def finish_sections(result: FinishPlan) -> Iterator[Section]:
+def _finish_sections(result: FinishPlan) -> Iterator[Section]:
     """The remaining statements for each database."""
     for each in result.databases:
         total, left = len(each.statements), len(each.left)

@@ -19,7 +19,9 @@ from flask_chainfix.model.databases import (
     MoveState,
 )
 from flask_chainfix.report.advice import remedy_rows
+from flask_chainfix.report.database_results import RestampPlan, RestampScript
 from flask_chainfix.report.display import Row, Section, said
+from flask_chainfix.report.results import Checked, Proposed, notices_of
 
 _SHOWN_ROWS = 20
 _LONGEST_NAME = 44
@@ -76,6 +78,19 @@ def verdict(moves: Sequence[MoveResult]) -> str:
     return f"{count(len(moves), 'database')}: {', '.join(parts)}."
 
 
+def table_of(result: Proposed | RestampPlan) -> Table:
+    """The table of databases for a result."""
+    moves = result.moves if isinstance(result, RestampPlan) else result.proposal.moves
+    told = result.error.remedy if result.error else None
+    distances = isinstance(result, Checked)
+    return Table(result.diagnosis.snapshot, moves, result.tools, told, distances)
+
+
+def sections_of(result: Proposed | RestampPlan) -> Iterator[Section]:
+    """The table of databases for a result, as ``sections`` has it."""
+    return sections(table_of(result))
+
+
 def sections(table: Table) -> Iterator[Section]:
     """The table of databases; unremarkable ones are folded."""
     rows = tuple(_rows(table))
@@ -83,15 +98,13 @@ def sections(table: Table) -> Iterator[Section]:
         yield Section("Databases", "", rows)
 
 
-def script(
-    table: Table, notices: Iterable[str], scripts: Iterable[tuple[str, tuple[str, ...]]]
-) -> Iterator[str]:
+def script(result: RestampScript) -> Iterator[str]:
     """The lines of an executable SQL script; everything else is in comments."""
     yield "-- Where the rows are others, nothing is changed: psql stops with an error; mariadb and"
     yield "-- sqlite3 end with 0 all the same, and say so in the last result."
-    yield from (sql_comment(f"note: {notice}") for notice in notices)
-    yield from (sql_comment(" ".join(row.text.split())) for row in _rows(table))
-    for name, statements in scripts:
+    yield from (sql_comment(f"note: {notice}") for notice in notices_of(result))
+    yield from (sql_comment(" ".join(row.text.split())) for row in _rows(table_of(result)))
+    for name, statements in result.scripts:
         yield ""
         yield sql_comment(name)
         yield from (line for statement in statements for line in statement.split("\n"))

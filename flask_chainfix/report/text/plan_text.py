@@ -16,8 +16,9 @@ from flask_chainfix.report.advice import Step
 from flask_chainfix.report.display import Row, Section, line_style, shown_path, unified_diff
 from flask_chainfix.report.lines import Line, cells
 from flask_chainfix.report.phrases import about_sql, mended, parents_of, size
-from flask_chainfix.report.results import HookPlan, SquashPlan
-from flask_chainfix.report.text.page import INDENT, Page
+from flask_chainfix.report.results import Explained, HookPlan, SquashPlan
+from flask_chainfix.report.text import database_text as databases
+from flask_chainfix.report.text.page import INDENT, Page, title_of, write
 
 
 def queue_section(queue: Queue) -> Section:
@@ -63,7 +64,7 @@ def write_plan(page: Page, plan: Plan) -> None:
     page.heading("Plan", size(plan))
     _why(page, plan.why, INDENT, in_full=True)
     for revision, change, why in _changes(plan):
-        page.line(Line(printable(revision), "bold").append(f"  {change}"), INDENT)
+        page.line(Line(revision, "bold").append(f"  {change}"), INDENT)
         _why(page, why)
 
 
@@ -99,15 +100,26 @@ def write_confirmation(page: Page, confirmation: Confirmation, tools: Tools) -> 
         ("heads", confirmation.heads_output),
         ("history", confirmation.history_output),
     ):
-        page.verbatim(f"{' ' * INDENT}$ {tools.alembic} {command}", "bold")
+        page.command(f"$ {tools.alembic} {command}")
         for line in output.splitlines():
-            page.verbatim(f"{' ' * INDENT}{line}")
+            page.verbatim(line, indent=INDENT)
 
 
 # --- Hooks, jobs and checklists -------------------------------------------------------------------
 
 
-def hook_verdict(plan: HookPlan) -> str:
+@write.register
+def _(plan: HookPlan, page: Page) -> None:
+    page.beginning(_hook_verdict(plan), plan, "bold")
+    sections = (
+        Section(file.name, shown_path(file.path), tuple(_hook_rows(file, again=plan.is_done)))
+        for file in plan.files
+    )
+    page.sections(sections, 0)  # lines to copy are not indented
+    page.steps("What to do now", _hook_steps(plan))
+
+
+def _hook_verdict(plan: HookPlan) -> str:
     """The verdict on one line."""
     states = [file.state for file in plan.files]
     if plan.is_done:
@@ -121,14 +133,6 @@ def hook_verdict(plan: HookPlan) -> str:
     if any(file.detail for file in plan.files):
         return "Nothing is written: check whether the files that are there do the same."
     return "Nothing to do: everything is in place."
-
-
-def hook_sections(plan: HookPlan) -> list[Section]:
-    """A section for each file: a diff, lines to copy, or its state."""
-    return [
-        Section(file.name, shown_path(file.path), tuple(_hook_rows(file, again=plan.is_done)))
-        for file in plan.files
-    ]
 
 
 def _hook_rows(file: HookFile, *, again: bool) -> Iterator[Row]:
@@ -149,7 +153,7 @@ def _hook_rows(file: HookFile, *, again: bool) -> Iterator[Row]:
             yield Row(line, wrapped=False)
 
 
-def hook_steps(plan: HookPlan) -> list[Step]:
+def _hook_steps(plan: HookPlan) -> list[Step]:
     """The remaining steps after the files are written."""
     if not plan.is_done:
         return []
@@ -174,13 +178,23 @@ def hook_steps(plan: HookPlan) -> list[Step]:
     return [commit, again] if committed else [again]
 
 
-# --- Copies of databases -------------------------------------------------------------------------
-
-
 # --- Kinds of findings ---------------------------------------------------------------------------
 
 
-def explanation_sections(explanation: Explanation, tools: Tools) -> Iterator[Section]:
+@write.register
+def _(result: Explained, page: Page) -> None:
+    several = len(result.explanations) > 1
+    for each in result.explanations:
+        page.line(title_of(each, each.summary), hanging=INDENT if several else 0)
+    if several:
+        page.line("")
+        page.line("To read what breaks, how it happens and how to repair it, type")
+        page.command(f"{result.tools.fixchain} explain CODE")
+    elif result.explanations:
+        page.sections(_explanation_sections(result.explanations[0], result.tools))
+
+
+def _explanation_sections(explanation: Explanation, tools: Tools) -> Iterator[Section]:
     """The explanation of one kind of finding, below its title."""
     breaks = f"{explanation.breaks[:1].upper()}{explanation.breaks[1:]}."
     for title, text in (
@@ -210,6 +224,16 @@ def _example_style(line: str) -> str:
 # --- Squash --------------------------------------------------------------------------------------
 
 
+@write.register
+def _(result: SquashPlan, page: Page) -> None:
+    planned = result.proposal.planned
+    page.beginning(squash_verdict(result), result)
+    page.sections(_squash_sections(result))
+    page.sections(databases.sections_of(result))
+    if planned is not None:
+        page.changes([edit for edit in planned.edits if edit.after is not None])
+
+
 def squash_verdict(plan: SquashPlan, *, done: bool = False) -> str:
     """The verdict on one line."""
     number = count(len(plan.replaced), "revision")
@@ -218,7 +242,7 @@ def squash_verdict(plan: SquashPlan, *, done: bool = False) -> str:
     return f"{number} can become one, which makes the same schema."
 
 
-def squash_sections(plan: SquashPlan) -> Iterator[Section]:
+def _squash_sections(plan: SquashPlan) -> Iterator[Section]:
     """The replaced revisions, the proofs, and what no schema shows."""
     top = plan.replaced[-1]
     gone = ", ".join(plan.replaced)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from flask_chainfix.common.quoting import printable
 from flask_chainfix.common.remedies import Tools
 from flask_chainfix.common.wording import beginning_of, bytes_in_words, count, listing
+from flask_chainfix.model.findings import Location
 from flask_chainfix.model.rehearsal import SERVERS, Rehearsal, RehearsalFailure, RehearsalStep
 from flask_chainfix.report.advice import remedies_as_json, remedy_text
-from flask_chainfix.report.display import Row, Section, said, shown_path
+from flask_chainfix.report.display import Row, Section, said, shown_place
 
 _SHOWN_ROWS = 20
 _SHOWN_SLOWEST = 5
@@ -217,7 +217,8 @@ def _failure_rows(failure: RehearsalFailure) -> Iterator[Row]:
         bind = f", database {failure.bind}" if failure.bind else ""
         yield Row(f"{failure.revision}  {_way(failure)}{bind}", "bold")
     if failure.path is not None:
-        yield Row(_place(failure.path, failure.line), "cyan", wrapped=False)
+        place = shown_place(Location(failure.path, failure.line))
+        yield Row(place, "cyan", wrapped=False)
     if failure.operation:
         yield Row(f"operation: {failure.operation}")
     if failure.cause:
@@ -227,12 +228,10 @@ def _failure_rows(failure: RehearsalFailure) -> Iterator[Row]:
 def where_and_why(failure: RehearsalFailure) -> str:
     """The end of a sentence about a failure: its place and cause."""
     at = f" at {failure.revision}" if failure.revision else ""
-    place = f" ({_place(failure.path, failure.line)})" if failure.path is not None else ""
+    place = ""
+    if failure.path is not None:
+        place = f" ({shown_place(Location(failure.path, failure.line))})"
     return f"{at}: {failure.message}{place}"
-
-
-def _place(path: Path, line: int | None) -> str:
-    return shown_path(path) if line is None else f"{shown_path(path)}:{line}"
 
 
 def _way(failure: RehearsalFailure) -> str:

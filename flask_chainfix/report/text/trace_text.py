@@ -21,10 +21,12 @@ from flask_chainfix.databases.applied.rows import restamping
 from flask_chainfix.databases.applied.verdicts import Difference, Trace, Verdict
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.rehearsal.schemas.drift import ExactComparison
+from flask_chainfix.report.advice import remedy_rows
 from flask_chainfix.report.database_results import Traced
 from flask_chainfix.report.display import Row, Section, shown_path
 from flask_chainfix.report.lines import cells as columns_of
 from flask_chainfix.report.pictures.layout import PictureNode
+from flask_chainfix.report.text.page import INDENT, Page, write
 from flask_chainfix.schema.live import Sign, deciding
 from flask_chainfix.schema.reflected import PropertyDifference
 
@@ -34,6 +36,20 @@ _WORDS = {
     Verdict.HALF_RUN: "half run",
     Verdict.UNKNOWN: "not known",
 }
+
+
+@write.register
+def _(result: Traced, page: Page) -> None:
+    drifted = any(each.problem or each.differences for each in result.exact.values())
+    differs = drifted or any(each.differs for each in result.databases)
+    page.beginning(verdict(result), result, "bold red" if differs else "bold green")
+    for found in result.databases:
+        page.heading(found.status.name)
+        page.line(summary(found), INDENT)
+        if found.differs or found.unknown:
+            page.picture(picture(found, result.snapshot))
+        page.sections(sections(found, result, page.width, in_full=page.in_full))
+        page.rows(remedy_rows(steps(found, result), result.tools))
 
 
 def verdict(result: Traced) -> str:
@@ -61,11 +77,6 @@ def _differences(found: TracedDatabase, result: Traced) -> tuple[Any, ...]:
     if exact is not None and not exact.problem:
         return exact.differences
     return () if found.trace is None else found.trace.differences
-
-
-def drifted(result: Traced) -> bool:
-    """Whether a database differs from what the chain makes, or was not compared."""
-    return any(each.problem or each.differences for each in result.exact.values())
 
 
 def summary(found: TracedDatabase) -> str:
@@ -285,31 +296,29 @@ def _database(
     found: TracedDatabase, snapshot: Facts, exact: ExactComparison | None
 ) -> dict[str, Any]:
     trace = found.trace
+    revisions = [
+        {
+            "revision": name,
+            "verdict": each.verdict.value,
+            "because": each.because or None,
+            "evidence": [_sign(sign, snapshot) for sign in each.signs],
+        }
+        for name, each in (trace.revisions.items() if trace else ())
+    ]
+    differences = [
+        {
+            "kind": each.kind,
+            "object": named(each.object),
+            "detail": difference_in_words(each, snapshot),
+        }
+        for each in (trace.differences if trace else ())
+    ]
     return {
         "name": found.status.name,
         "stamp": list(found.status.rows),
         "fits": None if trace is None or trace.fits is None else list(trace.fits),
-        "revisions": []
-        if trace is None
-        else [
-            {
-                "revision": name,
-                "verdict": each.verdict.value,
-                "because": each.because or None,
-                "evidence": [_sign(sign, snapshot) for sign in each.signs],
-            }
-            for name, each in trace.revisions.items()
-        ],
-        "differences": []
-        if trace is None
-        else [
-            {
-                "kind": each.kind,
-                "object": named(each.object),
-                "detail": difference_in_words(each, snapshot),
-            }
-            for each in trace.differences
-        ],
+        "revisions": revisions,
+        "differences": differences,
         "exact": None if exact is None else _exact(exact),
         "problem": found.problem or None,
     }

@@ -14,6 +14,7 @@ from flask_chainfix.diagnosis.lost_revisions import losses
 from flask_chainfix.model.databases import LostRevision, MoveState
 from flask_chainfix.report.database_results import UnwindOffer, UnwindPlan, Unwound
 from flask_chainfix.report.display import Row, Section, shown_path
+from flask_chainfix.report.text.page import Page, write, write_databases
 
 if TYPE_CHECKING:
     from flask_chainfix.rehearsal.unwinding import Unwinding
@@ -21,7 +22,21 @@ if TYPE_CHECKING:
 _NOTHING = "nothing"
 
 
-def verdict(result: UnwindPlan) -> str:
+@write.register
+def _(result: UnwindPlan, page: Page) -> None:
+    page.beginning(_verdict(result), result)
+    page.sections(sections(result))
+    if result.databases:
+        page.line("")
+
+
+@write.register
+def _(result: Unwound, page: Page) -> None:
+    page.line(_verdict(result), style="bold green" if result.error is None else "bold red")
+    write_databases(page, result)
+
+
+def _verdict(result: UnwindPlan) -> str:
     """The verdict on one line."""
     if not result.databases:
         statuses = result.diagnosis.snapshot.databases.statuses
@@ -54,7 +69,8 @@ def sections(result: UnwindPlan) -> Iterator[Section]:
         yield Section("To read first", "", tuple(Row(line, wrapped=False) for line in shown))
 
 
-def offer(result: UnwindOffer) -> Iterator[str]:
+@write.register
+def _(result: UnwindOffer, page: Page) -> None:
     """One line if a database is ahead, otherwise none.
 
     If the main branch has the lost revisions, a merge loses no data, and is suggested first.
@@ -67,7 +83,7 @@ def offer(result: UnwindOffer) -> Iterator[str]:
     tools = result.tools
     merge = f"git merge {ref_word(result.main)}, or " if result.main else ""
     unwind = f"{tools.fixchain} unwind{tools.databases}"
-    yield f"fixchain: {who} {how_far}ahead of this code: {merge}{unwind}"
+    page.verbatim(f"fixchain: {who} {how_far}ahead of this code: {merge}{unwind}")
 
 
 def _origin(lost: LostRevision) -> str:

@@ -7,10 +7,10 @@ is obvious, and one running process is enough to find that out.
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from heapq import heappop, heappush
 from math import inf
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from flask_chainfix.git.repositories import Repository
 from flask_chainfix.git.tree import Entry, Folder, Objects
@@ -21,7 +21,6 @@ _DATE = re.compile(rb"^committer .*> (\d+)", re.MULTILINE)
 _PARENT = re.compile(rb"^parent ([0-9a-f]+)$", re.MULTILINE)
 
 Pair = tuple[str, str]
-_M = TypeVar("_M", bound=Hashable)
 
 
 def parents_of(commit: bytes) -> list[str]:
@@ -29,7 +28,7 @@ def parents_of(commit: bytes) -> list[str]:
     return [each.decode() for each in _PARENT.findall(commit.partition(b"\n\n")[0])]
 
 
-class Partings:
+class MergeBases:
     """The merge bases of commits.
 
     Args:
@@ -106,85 +105,49 @@ class Added(NamedTuple):
         return all(other.entries.get(name, entry) == entry for name, entry in self.entries.items())
 
 
-class Additions:
-    """The files that commits have added to a folder since others, if they have only added.
+def additions(objects: Objects, folder: str, pairs: Iterable[Pair]) -> Mapping[Pair, Added]:
+    """What commits have added since others, by pair of the older and the newer one.
+
+    Pairs are left out if a file was deleted or renamed anywhere, or changed in the folder that
+    counts, and if there are links in it.
 
     Args:
         objects: the objects of their repository that were read.
-        folder: the folder's name in Git.
-    """
-
-    def __init__(self, objects: Objects, folder: str) -> None:
-        self._objects = objects
-        self._folder = f"{folder}/" if folder else ""
-
-    def of(self, pairs: Iterable[Pair]) -> Mapping[Pair, Added]:
-        """The additions, by pair of the older and the newer commit.
-
-        Pairs are left out if a file was deleted or renamed anywhere, or changed in the folder, and
-        if there are links in it.
-
-        Raises:
-            Unknown: Git cannot read them.
-        """
-        pairs = tuple(dict.fromkeys(pairs))
-        found = {pair: Added({}, frozenset()) for pair in pairs}
-        level = [(pair, "", f"{pair[0]}:", f"{pair[1]}:") for pair in pairs]
-        while level:
-            trees = self._objects.folders(tree for *_, old, new in level for tree in (old, new))
-            below = []
-            for pair, path, older, newer in level:
-                before, after = trees.get(older), trees.get(newer)
-                if before is None or after is None or not self._only_adds(before, after, path):
-                    found.pop(pair, None)
-                    continue
-                new = dict(after.entries.items() - before.entries.items())
-                if pair in found:
-                    entries = new if path == self._folder else found[pair].entries
-                    touched = (f"{path}{name}" for name in new if name not in before.folders)
-                    found[pair] = Added(entries, found[pair].touched.union(touched))
-                for name in new.keys() & before.folders.keys():
-                    old_tree, new_tree = before.folders[name].blob, new[name].blob
-                    below.append((pair, f"{path}{name}/", old_tree, new_tree))
-            level = [each for each in below if each[0] in found]
-        return found
-
-    def _only_adds(self, before: Folder, after: Folder, path: str) -> bool:
-        """Whether nothing was removed from a folder, nor changed in the one that counts."""
-        if not before.folders.keys() <= after.folders.keys():
-            return False
-        if not before.others.keys() <= after.others.keys():
-            return False
-        if path == self._folder:
-            return not after.links and before.others.items() <= after.others.items()
-        leads_there = self._folder.startswith(path)
-        return not leads_there or self._folder[len(path) :].partition("/")[0] in before.entries
-
-
-def sums(
-    partings: Partings, additions: Additions, merges: Mapping[_M, Pair], gate: _M
-) -> frozenset[_M]:
-    """The merges of two commits that have both only added migrations: their result is obvious.
-
-    Nothing was deleted or renamed on either side, so Git would detect no renames.
-
-    Args:
-        partings: the merge bases of the commits.
-        additions: what they have added.
-        merges: the commits of each merge, by any names.
-        gate: the merge for which other files count as well: no file was changed on both sides.
+        folder: the name in Git of the folder that counts.
+        pairs: the commits.
 
     Raises:
         Unknown: Git cannot read them.
     """
-    bases = {name: partings.of(*commits) for name, commits in merges.items()}
-    asked = ((base, side) for name, base in bases.items() if base for side in merges[name])
-    added = additions.of(asked)
-    found = set()
-    for name, base in bases.items():
-        one, other = (added.get((base or "", side)) for side in merges[name])
-        if one is None or other is None or not one.agrees(other):
-            continue
-        if name != gate or one.touched.isdisjoint(other.touched):
-            found.add(name)
-    return frozenset(found)
+    counts = f"{folder}/" if folder else ""
+    found = {pair: Added({}, frozenset()) for pair in pairs}
+    level = [(pair, "", f"{pair[0]}:", f"{pair[1]}:") for pair in found]
+    while level:
+        trees = objects.folders(tree for *_, old, new in level for tree in (old, new))
+        below = []
+        for pair, path, older, newer in level:
+            before, after = trees.get(older), trees.get(newer)
+            if before is None or after is None or not _only_adds(before, after, path, counts):
+                found.pop(pair, None)
+                continue
+            new = dict(after.entries.items() - before.entries.items())
+            if pair in found:
+                entries = new if path == counts else found[pair].entries
+                touched = (f"{path}{name}" for name in new if name not in before.folders)
+                found[pair] = Added(entries, found[pair].touched.union(touched))
+            for name in new.keys() & before.folders.keys():
+                old_tree, new_tree = before.folders[name].blob, new[name].blob
+                below.append((pair, f"{path}{name}/", old_tree, new_tree))
+        level = [each for each in below if each[0] in found]
+    return found
+
+
+def _only_adds(before: Folder, after: Folder, path: str, counts: str) -> bool:
+    """Whether nothing was removed from a folder, nor changed in the one that counts."""
+    if not before.folders.keys() <= after.folders.keys():
+        return False
+    if not before.others.keys() <= after.others.keys():
+        return False
+    if path == counts:
+        return not after.links and before.others.items() <= after.others.items()
+    return not counts.startswith(path) or counts[len(path) :].partition("/")[0] in before.entries
