@@ -539,15 +539,20 @@ def test_what_changes_no_schema_is_no_doubt(name: str) -> None:
 def test_every_bind_of_a_multi_database_migration_is_read() -> None:
     source = b"""
 from alembic import op
+import sqlalchemy as sa
+B = sa.table('b')
 def upgrade(engine_name):
     globals()["upgrade_%s" % engine_name]()
 def upgrade_():
     op.drop_table('a')
+    op.execute(B.delete())
 def upgrade_logs():
     op.drop_table('a')
+    op.execute(B.delete())
 """
     found = read_footprint(source)
-    assert [line(effect) for effect in found.effects] == ["- table a", "- table logs:a"]
+    of_default, of_logs = ["- table a", "· table b"], ["- table logs:a", "· table logs:b"]
+    assert [line(effect) for effect in found.effects] == [*of_default, *of_logs]
     assert not found.opaque
 
 

@@ -90,7 +90,7 @@ _BUILTINS = frozenset(dir(builtins))
 
 
 class Module:
-    """The names of a module, evaluated on demand.
+    """The names of a module, evaluated on demand, for each run by itself.
 
     Args:
         tree: the module.
@@ -98,6 +98,7 @@ class Module:
 
     Attributes:
         budget: the steps that are left for the file.
+        known: the values that do not depend on a run.
         functions: the functions at module level.
         shared: the names that functions set for others; their values are known only at runtime.
         may_yield: whether a function may be a generator.
@@ -105,7 +106,7 @@ class Module:
 
     def __init__(self, tree: ast.Module, data: bytes) -> None:
         self.budget = Budget()
-        self._values: dict[str, object] = {}
+        self.known: dict[str, object] = {}
         self._assignments: dict[str, ast.Assign | ast.AnnAssign] = {}
         self._classes: dict[str, ast.ClassDef] = {}
         self.functions: dict[str, ast.FunctionDef | ast.AsyncFunctionDef] = {}
@@ -125,16 +126,16 @@ class Module:
 
     def _bind(self, statement: ast.stmt) -> None:
         if isinstance(statement, (ast.Import, ast.ImportFrom)):
-            self._values.update(imports(statement))
+            self.known.update(imports(statement))
         elif isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef)):
             self.functions[statement.name] = statement
             # What a decorator returns is known only at runtime.
-            self._values[statement.name] = UNKNOWN if statement.decorator_list else Local(statement)
+            self.known[statement.name] = UNKNOWN if statement.decorator_list else Local(statement)
         elif isinstance(statement, ast.ClassDef):
             self._classes[statement.name] = statement
         elif isinstance(statement, (ast.Assign, ast.AnnAssign)):
             for name in names_bound(statement):
-                self._values.pop(name, None)
+                self.known.pop(name, None)
                 self._assignments[name] = statement
             if not isinstance(statement.value, ast.Constant):
                 self._doubt(_changed_in_place(statement))
@@ -144,15 +145,15 @@ class Module:
             self._doubt(names_bound(statement))
 
     def _doubt(self, names: Iterator[str]) -> None:
-        self._values.update(dict.fromkeys(names, UNKNOWN))
+        self.known.update(dict.fromkeys(names, UNKNOWN))
 
     def value(self, run: Run, name: str) -> object:
         """The value of a name; built-in functions are in ``builtins``."""
-        if name not in self._values:
+        if name not in run.globals:
             # Until it is known, because a name may depend on itself.
-            self._values[name] = UNKNOWN
-            self._values[name] = self._work_out(run, name)
-        return self._values[name]
+            run.globals[name] = UNKNOWN
+            run.globals[name] = self._work_out(run, name)
+        return run.globals[name]
 
     def _work_out(self, run: Run, name: str) -> object:
         assignment = self._assignments.get(name)

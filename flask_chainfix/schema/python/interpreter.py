@@ -53,6 +53,7 @@ class Run:
     Attributes:
         budget: the steps that are left for the file.
         names: the values of local names.
+        globals: the values of module-level names, as far as they were needed.
         certain: whether the current place is reached whenever the migration runs.
         defining: whether the arguments of a column or table are being read: calls in them make
             types and defaults, whatever module they come from.
@@ -71,6 +72,8 @@ class Run:
         self._module = module
         self.budget = module.budget
         self.names: dict[str, object] = {}
+        self.globals = dict(module.known)
+        self.budget.copy(self.globals)
         # A generator's body runs when it is iterated over, if ever.
         self.certain = not module.may_yield
         self.defining = False
