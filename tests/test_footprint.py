@@ -60,6 +60,7 @@ OPERATIONS = {
         "+ constraint t.uq",
     ],
     "op.create_table(table_name='t')": ["+ table t"],
+    "op.create_table('t', prefixes=['UNLOGGED'])": ["+ table t"],
     "op.create_table('t', sa.Column('s', sa.Enum('a', name='st')))": [
         "+ table t",
         "+ column t.s",
@@ -295,9 +296,16 @@ def test_what_may_not_happen_is_uncertain(name: str) -> None:
     assert effects(CONDITIONAL[name], _N) == ["- table a?"]
 
 
-def test_what_a_context_manager_lets_fail_is_uncertain() -> None:
-    body = "import contextlib\nwith contextlib.suppress(Exception):\n    op.drop_table('a')"
-    assert effects(body) == ["- table a?"]
+@pytest.mark.parametrize("manager", ["contextlib.suppress(Exception)", "careful()"])
+def test_what_a_context_manager_lets_fail_is_uncertain(manager: str) -> None:
+    module = "import contextlib\n@contextlib.contextmanager\ndef careful(): ..."
+    body = f"with {manager}:\n    op.drop_table('a')"
+    assert [line(effect) for effect in footprint(body, module).effects] == ["- table a?"]
+
+
+def test_what_runs_in_a_transaction_is_certain() -> None:
+    for manager in ("op.get_bind().begin()", "sa.orm.Session(op.get_bind()) as s"):
+        assert effects(f"with {manager}:\n    op.drop_table('a')") == ["- table a"]
 
 
 def test_a_generator_runs_only_if_somebody_iterates() -> None:
@@ -440,6 +448,7 @@ OPAQUE = {
         ["-"],
     ),
     "a name from a star import": ("helper()", ["+·-"]),
+    "a temporary table": ("op.create_table('t', prefixes=['TEMPORARY'])", ["+·-"]),
     "a computed foreign key": ("op.create_table('t', sa.Column('c', sa.ForeignKey(n)))", ["·"]),
 }
 

@@ -124,7 +124,8 @@ def _create_table(operation: Operation) -> object:
     table = operation.table
     if table is None:
         return None
-    if "prefixes" in operation.values:
+    prefixes = elements(operation.values.get("prefixes", ()))
+    if prefixes is None or any("TEMP" in str(prefix).upper() for prefix in prefixes):
         operation.run.names_move = True
         operation.doubt("a table that may be temporary, and hide another one of its name")
         return None
