@@ -210,16 +210,16 @@ def _column(node: exp.ColumnDef, table: SchemaObject, script: Script) -> Iterato
 
 
 def _constraint(
-    node: exp.Expr, table: SchemaObject, script: Script, *, alone: bool = False, name: str = ""
+    node: exp.Expr, table: SchemaObject, script: Script, *, alone: bool = False
 ) -> Iterator[Effect]:
     """The objects that a constraint or key of a table creates and uses.
 
     ``alone`` if it is added to an existing table, and needs its columns.
     """
+    name = ""
     if isinstance(node, exp.Constraint):
-        (inner,) = node.expressions
-        yield from _constraint(inner, table, script, alone=alone, name=_text(node.this))
-        return
+        name = _text(node.this)
+        (node,) = node.expressions
     own, columns, kind = _own_name(node)
     if isinstance(node, exp.ForeignKey):
         yield from _reference(node.args["reference"], script)
