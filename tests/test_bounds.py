@@ -18,9 +18,9 @@ from flask_chainfix.environment.locate import open_config
 from flask_chainfix.model.files import Header, ProblemKind, Unreadable
 from flask_chainfix.model.findings import Finding, Severity
 from flask_chainfix.report import Style, render
-from flask_chainfix.schema.python import interpreter
+from flask_chainfix.schema.python import values
 from flask_chainfix.schema.python.footprint_reader import read_footprint
-from flask_chainfix.schema.python.interpreter import MOST_STEPS
+from flask_chainfix.schema.python.values import MOST_STEPS
 from flask_chainfix.source import bindings as scopes
 from flask_chainfix.source.bindings import names_in
 from flask_chainfix.source.body import same_body
@@ -66,7 +66,7 @@ def test_a_value_does_not_grow_beyond_what_it_costs(kind: str) -> None:
 @pytest.fixture
 def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """A tenth of them is spent in a tenth of the time."""
-    monkeypatch.setattr(interpreter, "MOST_STEPS", MOST_STEPS // 10)
+    monkeypatch.setattr(values, "MOST_STEPS", MOST_STEPS // 10)
 
 
 # A list that holds another twice has two elements, and holds millions of values.

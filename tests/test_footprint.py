@@ -60,6 +60,7 @@ OPERATIONS = {
         "+ constraint t.uq",
     ],
     "op.create_table(table_name='t')": ["+ table t"],
+    "op.create_table('t', prefixes=['UNLOGGED'])": ["+ table t"],
     "op.create_table('t', sa.Column('s', sa.Enum('a', name='st')))": [
         "+ table t",
         "+ column t.s",
@@ -295,9 +296,16 @@ def test_what_may_not_happen_is_uncertain(name: str) -> None:
     assert effects(CONDITIONAL[name], _N) == ["- table a?"]
 
 
-def test_what_a_context_manager_lets_fail_is_uncertain() -> None:
-    body = "import contextlib\nwith contextlib.suppress(Exception):\n    op.drop_table('a')"
-    assert effects(body) == ["- table a?"]
+@pytest.mark.parametrize("manager", ["contextlib.suppress(Exception)", "careful()"])
+def test_what_a_context_manager_lets_fail_is_uncertain(manager: str) -> None:
+    module = "import contextlib\n@contextlib.contextmanager\ndef careful(): ..."
+    body = f"with {manager}:\n    op.drop_table('a')"
+    assert [line(effect) for effect in footprint(body, module).effects] == ["- table a?"]
+
+
+def test_what_runs_in_a_transaction_is_certain() -> None:
+    for manager in ("op.get_bind().begin()", "sa.orm.Session(op.get_bind()) as s"):
+        assert effects(f"with {manager}:\n    op.drop_table('a')") == ["- table a"]
 
 
 def test_a_generator_runs_only_if_somebody_iterates() -> None:
@@ -315,7 +323,7 @@ def test_a_migration_that_raises_has_not_run() -> None:
 
 def test_a_name_that_depends_on_a_condition_is_not_known() -> None:
     assert doubts("if n:\n    t = 'a'\nelse:\n    t = 'b'\nop.drop_table(t)", _N) == ["-"]
-    assert effects("if n:\n    t = 'a'\nelse:\n    t = 'a'\nop.drop_table(t)", _N) == ["- table a"]
+    assert effects("t = 'a'\nif n:\n    u = 'b'\nop.drop_table(t)", _N) == ["- table a"]
 
 
 # --- Data migrations and SQL ---------------------------------------------------------------------
@@ -337,11 +345,6 @@ DATA = {
         "· table r",
         "· table r",
     ],
-    "t = sa.Table('r', sa.MetaData(), sa.Column('a'))\nt.create(op.get_bind())": [
-        "+ table r",
-        "+ column r.a",
-    ],
-    "t = sa.Table('r', sa.MetaData())\nt.drop(op.get_bind(), checkfirst=True)": ["- table r?"],
     "postgresql.ENUM('a', name='st').create(op.get_bind(), checkfirst=True)": ["+ type st?"],
     "sa.Enum(name='st').drop(op.get_bind())": ["- type st?"],
     "op.execute('UPDATE users SET name = 1')": ["· table users", "· column users.name"],
@@ -413,6 +416,8 @@ OPAQUE = {
     "an object from elsewhere": ("Job().run()", ["+·-"]),
     "exec": ("exec('x = 1')", ["+·-"]),
     "globals": ("globals()['f']()", ["+·-", "+·-"]),
+    "create": ("sa.Table('r', sa.MetaData()).create(op.get_bind())", ["+"]),
+    "drop": ("sa.Table('r', sa.MetaData()).drop(op.get_bind(), checkfirst=True)", ["-"]),
     "create_all": ("sa.MetaData().create_all(op.get_bind())", ["+"]),
     "drop_all": ("sa.MetaData().drop_all(op.get_bind())", ["-"]),
     "a decorated function": (
@@ -443,6 +448,7 @@ OPAQUE = {
         ["-"],
     ),
     "a name from a star import": ("helper()", ["+·-"]),
+    "a temporary table": ("op.create_table('t', prefixes=['TEMPORARY'])", ["+·-"]),
     "a computed foreign key": ("op.create_table('t', sa.Column('c', sa.ForeignKey(n)))", ["·"]),
 }
 
@@ -542,15 +548,20 @@ def test_what_changes_no_schema_is_no_doubt(name: str) -> None:
 def test_every_bind_of_a_multi_database_migration_is_read() -> None:
     source = b"""
 from alembic import op
+import sqlalchemy as sa
+B = sa.table('b')
 def upgrade(engine_name):
     globals()["upgrade_%s" % engine_name]()
 def upgrade_():
     op.drop_table('a')
+    op.execute(B.delete())
 def upgrade_logs():
     op.drop_table('a')
+    op.execute(B.delete())
 """
     found = read_footprint(source)
-    assert [line(effect) for effect in found.effects] == ["- table a", "- table logs:a"]
+    of_default, of_logs = ["- table a", "· table b"], ["- table logs:a", "· table logs:b"]
+    assert [line(effect) for effect in found.effects] == [*of_default, *of_logs]
     assert not found.opaque
 
 

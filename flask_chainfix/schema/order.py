@@ -1,12 +1,22 @@
-"""Which revisions must run before which, and where the chain does not ensure it."""
+"""What the evidence proves: which revisions must run before which, and what no order can fix.
+
+No order helps if objects are never created, or created or dropped twice.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from typing import NamedTuple
 
 from flask_chainfix.schema.evidence import Evidence
-from flask_chainfix.schema.footprint import Action, Key, Kind, Touch, key_of, table_of
+from flask_chainfix.schema.footprint import Action, Key, Kind, SchemaObject, Touch, key_of, table_of
+
+# If an object is created this often, not every pair is compared.
+_MOST_COMPARED = 20
+# Databases in which index names are unique per schema; in the others, per table.
+_INDEXES_OF_SCHEMA = frozenset({"postgresql", "sqlite"})
 
 
 class Precedence(NamedTuple):
@@ -118,3 +128,240 @@ def _is_reported_for_table(evidence: Evidence, precedence: Precedence) -> bool:
     touch = before if ending == "use" else after
     touches = evidence.creators if ending == "use" else evidence.droppers
     return any(other.revision == touch.revision for other in touches.get(table, ()))
+
+
+# --- What no order can fix ------------------------------------------------------------------------
+def never_made(evidence: Evidence) -> Iterator[tuple[Touch, ...]]:
+    """Tables and columns that a revision needs before any revision has created them.
+
+    Columns are judged only for tables whose columns are all known. Nothing is yielded if unreadable
+    code may have created the object before.
+
+    Yields:
+        The touches of one object, in the order of the chain.
+    """
+    frontiers = {kind: _frontier(evidence, kind) for kind in (Kind.TABLE, Kind.COLUMN)}
+    for key in {**evidence.users, **evidence.droppers}:
+        if key.kind not in (Kind.TABLE, Kind.COLUMN):
+            continue
+        touches = [*evidence.users.get(key, ()), *evidence.droppers.get(key, ())]
+        if _is_missing_at_first(evidence, key, touches[0].object):
+            told = [
+                touch
+                for touch in touches
+                if touch.certain and not _may_be_made_before(evidence, touch, frontiers[key.kind])
+            ]
+            if told:
+                yield tuple(sorted(told, key=lambda touch: evidence.rank[touch.revision]))
+
+
+def _is_missing_at_first(evidence: Evidence, key: Key, object_: SchemaObject) -> bool:
+    """Whether a revision needs an object before any creates it."""
+    if evidence.is_made_under_older_name(key):
+        return False
+    if (key in evidence.creators or key in evidence.renames) and not evidence.is_there_first(key):
+        return False
+    schemas = evidence.schemas_of.get(key._replace(schema=""), frozenset())
+    if not schemas <= {key.schema}:  # a search path may lead to the others
+        return False
+    return key.kind is Kind.TABLE or evidence.knows_columns_of(key_of(table_of(object_)))
+
+
+def _frontier(evidence: Evidence, kind: Kind) -> list[_Event]:
+    """The first events that may create any object of a kind, by the order of the chain."""
+    frontier: list[_Event] = []
+    events = (_before(*each) for each in evidence.unlimited.get((Action.CREATE, kind), ()))
+    for event in sorted(events, key=lambda event: (evidence.rank[event.revision], event.place)):
+        if not any(_precedes(evidence, first, event) for first in frontier):
+            frontier.append(event)
+    return frontier
+
+
+def _may_be_made_before(evidence: Evidence, touch: Touch, frontier: list[_Event]) -> bool:
+    """Whether an object may have been created before a revision needs it."""
+    object_ = touch.object
+    objects = [object_]
+    if object_.kind is Kind.COLUMN:
+        objects = [
+            object_._replace(table=table.name, schema=table.schema)
+            for table in evidence.origins(key_of(table_of(object_)))
+        ]
+    key = key_of(object_)
+    makers = [
+        _at(maker)
+        for maker in (
+            *evidence.creators.get(key, ()),
+            *evidence.table_changes.get((Action.CREATE, key), ()),
+        )
+    ]
+    limited = (
+        _before(*doubt) for each in objects for doubt in evidence.limited(Action.CREATE, each)
+    )
+    return any(
+        not _precedes(evidence, _at(touch), event) for event in chain(frontier, makers, limited)
+    ) or any(evidence.may_happen_elsewhere(Action.CREATE, each) for each in objects)
+
+
+def made_twice(evidence: Evidence) -> Iterator[tuple[Touch, Touch]]:
+    """The pairs of touches that create one object, without a possible drop between them."""
+    return _twice(evidence, Action.CREATE, evidence.creators, evidence.made_again)
+
+
+def dropped_twice(evidence: Evidence) -> Iterator[tuple[Touch, Touch]]:
+    """The pairs of touches that drop one object, without a possible creation between them."""
+    return _twice(evidence, Action.DROP, evidence.droppers, evidence.ended_again)
+
+
+def _twice(
+    evidence: Evidence,
+    action: Action,
+    touched: Mapping[Key, list[Touch]],
+    again: Iterable[tuple[Touch, Touch]],
+) -> Iterator[tuple[Touch, Touch]]:
+    """Each touch with the next one that conflicts with it."""
+    for touches in _groups(evidence, touched, again):
+        between = _Between(evidence, touches, action)
+        for index, first in enumerate(touches):
+            for second in touches[index + 1 : index + _MOST_COMPARED]:
+                if (
+                    _is_one(evidence, first.object, second.object)
+                    and not between(first, second)
+                    and (action is Action.DROP or _fails(evidence, first, second))
+                ):
+                    yield first, second
+                    break
+
+
+def _fails(evidence: Evidence, first: Touch, second: Touch) -> bool:
+    """Whether the second of two creations certainly fails, if there is nothing between them."""
+    if first.object.kind is Kind.TYPE:
+        return not (first.tolerant and second.tolerant)
+    if second.tolerant or (first.tolerant and not _precedes(evidence, _at(first), _at(second))):
+        return False
+    if first.object.kind is Kind.TABLE:
+        return True
+    # If both create the table, that conflict is reported instead.
+    made = [
+        evidence.times_made.get((key_of(table_of(touch.object)), touch.revision), 0)
+        for touch in (first, second)
+    ]
+    return not all(made) or (first.revision == second.revision and made[0] == 1)
+
+
+def _unnamed_changes(evidence: Evidence, object_: SchemaObject, action: Action) -> list[_Event]:
+    """Events that may create or drop a part of a table without naming it."""
+    if object_.kind in (Kind.TABLE, Kind.TYPE):
+        return []
+    table = key_of(table_of(object_))
+    found = [_at(change) for change in evidence.table_changes.get((action, table), ())]
+    if object_.kind is Kind.COLUMN:
+        return found
+    if action is Action.DROP:
+        return found + [_at(drop) for drop in evidence.column_drops.get(table, ())]
+    return found + [_before(*unnamed) for unnamed in evidence.unnamed.get(table, ())]
+
+
+def _groups(
+    evidence: Evidence, touched: Mapping[Key, list[Touch]], again: Iterable[tuple[Touch, Touch]]
+) -> Iterator[list[Touch]]:
+    """The certain touches of each object that is touched several times."""
+    groups = [list(pair) for pair in again]
+    groups += [
+        touched[key]
+        for key in sorted((key for key in touched if len(touched[key]) > 1), key=str)
+        if key not in evidence.twins
+    ]
+    for group in groups:
+        certain = [touch for touch in group if touch.certain]
+        if len(certain) > 1:
+            yield certain
+
+
+def _is_one(evidence: Evidence, one: SchemaObject, other: SchemaObject) -> bool:
+    """Whether two objects are the same on every database: only if they are spelled alike."""
+    if not one.table and one.kind in (Kind.COLUMN, Kind.CONSTRAINT):
+        return False
+    if one.kind is Kind.INDEX and one.table != other.table:
+        anywhere = evidence.dialect in _INDEXES_OF_SCHEMA or not (one.table and other.table)
+        return anywhere and one._replace(table="") == other._replace(table="")
+    return one == other
+
+
+class _Event(NamedTuple):
+    """A point within the run of a revision.
+
+    Attributes:
+        revision: its id.
+        place: the number of the effect that happens there; between two effects, their mean.
+    """
+
+    revision: str
+    place: float
+
+
+def _at(touch: Touch) -> _Event:
+    return _Event(touch.revision, touch.place)
+
+
+def _before(revision: str, place: int) -> _Event:
+    """The point just before the effect of this number."""
+    return _Event(revision, place - 0.5)
+
+
+def _precedes(evidence: Evidence, one: _Event, other: _Event) -> bool:
+    """Whether one event certainly comes before another."""
+    if one.revision == other.revision:
+        return one.place < other.place
+    return evidence.runs_before(one.revision, other.revision)
+
+
+class _Between:
+    """Whether something between two touches of an object may explain that both run.
+
+    If the two are on parallel branches, either may come first.
+
+    Args:
+        evidence: what is known.
+        touches: the touches of the object.
+        action: what the touches do; an operation that may do the opposite explains it.
+    """
+
+    def __init__(self, evidence: Evidence, touches: list[Touch], action: Action) -> None:
+        self._evidence = evidence
+        made = action is Action.CREATE
+        undoing, undone = (
+            (Action.DROP, evidence.droppers) if made else (Action.CREATE, evidence.creators)
+        )
+        objects = {touch.object for touch in touches}
+        doubts = [doubt for each in objects for doubt in evidence.limited(undoing, each)]
+        doubts += evidence.unlimited.get((undoing, touches[0].object.kind), ())
+        every = {_at(touch) for touch in undone.get(key_of(touches[0].object), ())}
+        every.update(_before(*doubt) for doubt in doubts)
+        for each in objects:
+            every.update(_unnamed_changes(evidence, each, undoing))
+        self._events = sorted(every, key=self._position)
+        self._positions = [self._position(event) for event in self._events]
+        self._elsewhere = any(evidence.may_happen_elsewhere(undoing, each) for each in objects)
+
+    def _position(self, event: _Event) -> tuple[int, float]:
+        return self._evidence.rank[event.revision], event.place
+
+    def __call__(self, first: Touch, second: Touch) -> bool:
+        if self._elsewhere:
+            return True
+        start, end = _at(first), _at(second)
+        low, high = sorted((self._position(start), self._position(end)))
+        after = bisect_right(self._positions, low)
+        if after < len(self._positions) and self._positions[after] < high:
+            return True
+        return any(
+            event not in (start, end) and not self._is_outside(event, start, end)
+            for event in self._events
+        )
+
+    def _is_outside(self, event: _Event, start: _Event, end: _Event) -> bool:
+        """Whether an event certainly comes before both of two others, or after both."""
+        evidence = self._evidence
+        return (_precedes(evidence, event, start) and _precedes(evidence, event, end)) or (
+            _precedes(evidence, start, event) and _precedes(evidence, end, event)
+        )

@@ -1,6 +1,6 @@
 """What a migration does to tables, read from its Python code without running it.
 
-``footprint_reader`` is the entry point, and ``interpreter`` keeps the results. ``statements``
-follows statements, ``expressions`` evaluates what is in them, and ``calls``, ``operations`` and
+``footprint_reader`` is the entry point and follows statements, and ``interpreter`` keeps the
+results. ``expressions`` evaluates what is in statements, and ``calls``, ``operations`` and
 ``definitions`` handle what is called.
 """

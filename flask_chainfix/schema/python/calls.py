@@ -11,7 +11,6 @@ from flask_chainfix.schema.python.definitions import DEFINITIONS, data_type
 from flask_chainfix.schema.python.interpreter import Run
 from flask_chainfix.schema.python.operations import perform, run_statement
 from flask_chainfix.schema.python.values import (
-    SUPPRESS,
     UNKNOWN,
     Arguments,
     Clause,
@@ -22,7 +21,6 @@ from flask_chainfix.schema.python.values import (
     Local,
     Method,
     Operations,
-    TableValue,
     Text,
     TypeValue,
     elements,
@@ -36,10 +34,11 @@ _QUERIES = frozenset(
     | {"bulk_insert_mappings", "bulk_save_objects", "bulk_update_mappings"}
 )
 _GIVES_HANDLE = frozenset(
-    {"begin", "begin_nested", "connect", "connection", "execution_options", "get_bind"}
+    {"autocommit_block", "begin", "begin_nested", "connect", "connection"}
+    | {"execution_options", "get_bind"}
 )
 _HARMLESS = frozenset(
-    {"autocommit_block", "close", "commit", "expire_all", "expunge_all", "flush", "rollback"}
+    {"close", "commit", "expire_all", "expunge_all", "flush", "rollback"}
     | {"get_transaction", "in_transaction", "detach", "invalidate", "refresh", "remove"}
 )
 _SESSIONS = frozenset({"Connection", "Session", "scoped_session", "sessionmaker", "get_bind"})
@@ -53,7 +52,12 @@ _WAYS_ROUND = frozenset({"importlib", "os.popen", "os.system", "runpy", "sqlite3
 _LIBRARIES = frozenset(
     {"bcrypt", "dateutil", "passlib", "pytz", "slugify", "unidecode", "werkzeug"}
 )
-_OF_METADATA = {"create_all": (Action.CREATE,), "drop_all": (Action.DROP,), "reflect": ()}
+# Methods of tables and of metadata.
+_ON_TABLES = {
+    **dict.fromkeys(("create", "create_all"), (Action.CREATE,)),
+    **dict.fromkeys(("drop", "drop_all"), (Action.DROP,)),
+    "reflect": (),
+}
 _SEQUENCES = frozenset({"frozenset", "list", "reversed", "set", "tuple"})
 
 
@@ -86,9 +90,9 @@ def _other_method(run: Run, method: Method, arguments: Arguments) -> object:
         root = root.owner
     if isinstance(root, Foreign):
         return _elsewhere(run, f"{root.name}().{method.name}()", arguments)
-    if isinstance(root, Clause) and method.name in _OF_METADATA:
-        for action in _OF_METADATA[method.name]:
-            run.doubt(f"metadata.{method.name}()", arguments.line, action)
+    if isinstance(root, Clause) and method.name in _ON_TABLES:
+        for action in _ON_TABLES[method.name]:
+            run.doubt(f"SQLAlchemy's {method.name}()", arguments.line, action)
     elif _hands_over(run, f"{method.name}()", arguments):
         return UNKNOWN
     used = uses([method.owner, *arguments.values])
@@ -130,25 +134,6 @@ def _handle(run: Run, owner: Handle, name: str, arguments: Arguments) -> object:
     if name not in _HARMLESS:
         run.doubt(f"the connection's {name}()", arguments.line)
     return UNKNOWN
-
-
-def _table(run: Run, owner: TableValue, name: str, arguments: Arguments) -> object:
-    if name not in ("create", "drop"):
-        return _other_method(run, Method(owner, name), arguments)
-    if owner.table is None:
-        run.doubt(f"{name}() of a table whose name is computed", arguments.line)
-    elif name == "create":
-        operands = [owner.table.name, *owner.columns]
-        named = {"schema": owner.table.schema or None, "if_not_exists": _checkfirst(arguments)}
-        perform(run, Operations(), "create_table", Arguments(operands, named, arguments.line))
-    else:
-        certain = not _checkfirst(arguments)
-        run.note(Action.DROP, owner.table, arguments.line, certain=certain)
-    return UNKNOWN
-
-
-def _checkfirst(arguments: Arguments) -> bool:
-    return arguments.get(1, "checkfirst") not in (None, False)
 
 
 def _type(run: Run, owner: TypeValue, name: str, arguments: Arguments) -> object:
@@ -202,7 +187,7 @@ def _standard(run: Run, name: str, arguments: Arguments) -> object:
         return arguments.get(0, "text", "doc")
     if name in _WAYS_ROUND or name.partition(".")[0] in _WAYS_ROUND:
         run.doubt(f"{name}()", arguments.line)
-    return SUPPRESS if name == SUPPRESS.name else UNKNOWN
+    return UNKNOWN
 
 
 def _builtin(run: Run, name: str, arguments: Arguments) -> object:
@@ -232,7 +217,6 @@ _BY_TYPE: dict[type, Callable[[Run, Any, Arguments], object]] = {
 _BY_OWNER: dict[type, Callable[[Run, Any, str, Arguments], object]] = {
     Operations: perform,
     Handle: _handle,
-    TableValue: _table,
     TypeValue: _type,
     Text: _itself,
 }

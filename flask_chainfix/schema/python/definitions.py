@@ -13,6 +13,7 @@ from flask_chainfix.schema.footprint import (
     Action,
     ColumnProperties,
     Kind,
+    SchemaObject,
 )
 from flask_chainfix.schema.python.interpreter import Run
 from flask_chainfix.schema.python.values import (
@@ -24,13 +25,10 @@ from flask_chainfix.schema.python.values import (
     DataType,
     Imported,
     Partial,
-    Reference,
-    TableValue,
     Text,
     TypeValue,
     elements,
     is_constant,
-    uses,
 )
 
 # SQLAlchemy's own types, with their equivalent in every database.
@@ -156,21 +154,21 @@ def default(value: object) -> str | None:
 @_definition("ForeignKey")
 def _foreign_key(run: Run, arguments: Arguments) -> object:
     name = arguments.get(3, "name") if "name" in arguments.named else None
-    return _foreign([arguments.get(0, "column")], name, arguments)
+    return _foreign(run, [arguments.get(0, "column")], name, arguments)
 
 
 @_definition("ForeignKeyConstraint")
 def _foreign_key_constraint(run: Run, arguments: Arguments) -> object:
     targets = elements(arguments.get(1, "refcolumns"))
-    return _foreign(targets, arguments.get(2, "name"), arguments)
+    return _foreign(run, targets, arguments.get(2, "name"), arguments)
 
 
 def _foreign(
-    targets: Sequence[object] | None, name: object, arguments: Arguments
+    run: Run, targets: Sequence[object] | None, name: object, arguments: Arguments
 ) -> ConstraintValue:
     if arguments.named.get("use_alter"):
         return ConstraintValue(None)  # not a part of CREATE TABLE
-    references = _references(targets)
+    references = _references(run, targets)
     return ConstraintValue(_name(name), references or (), references is not None)
 
 
@@ -194,36 +192,28 @@ def _name(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _references(targets: Sequence[object] | None) -> tuple[Reference, ...] | None:
+def _references(run: Run, targets: Sequence[object] | None) -> tuple[SchemaObject, ...] | None:
     """The tables and columns that foreign keys name; ``None`` if unknown."""
-    found: dict[tuple[str, str], list[str]] = {}
+    found: list[SchemaObject] = []
     for target in targets or (None,):
-        if isinstance(target, str):
-            table, _, column = target.rpartition(".")
-            schema, _, table = table.rpartition(".")
-        else:
-            columns = [used for used in uses([target]) if used.kind is Kind.COLUMN]
-            if not columns:
-                return None
-            schema, table, column = columns[0].schema, columns[0].table, columns[0].name
-        if not table:
+        *_, schema, name, column = ("", "", *str(target).split("."))
+        if not isinstance(target, str) or not name:
             return None
-        found.setdefault((table, schema), []).append(column)
-    return tuple(
-        Reference(table, schema, tuple(columns)) for (table, schema), columns in found.items()
-    )
+        table = run.table(name, schema)
+        found += (table, table.part(Kind.COLUMN, column))
+    return tuple(found)
 
 
 @_definition("Table", "table")
 def _table(run: Run, arguments: Arguments) -> object:
     name, schema = arguments.get(0, "name"), arguments.named.get("schema")
     known = isinstance(name, str) and (schema is None or isinstance(schema, str))
-    table = run.table(str(name), str(schema or "")) if known else None
-    reflected = arguments.named.get("autoload_with") or arguments.named.get("autoload")
-    if reflected and table is not None:
+    if not known:
+        return UNKNOWN
+    table = run.table(str(name), str(schema or ""))
+    if arguments.named.get("autoload_with") or arguments.named.get("autoload"):
         run.note(Action.USE, table, arguments.line)
-    parts = (ColumnValue, ConstraintValue)
-    return TableValue(table, tuple(value for value in arguments.values if isinstance(value, parts)))
+    return Clause((table,), is_table=True)
 
 
 @_definition("text", "DDL")

@@ -14,7 +14,6 @@ from flask_chainfix.schema.python.values import (
     UNKNOWN,
     Arguments,
     Clause,
-    DataType,
     Foreign,
     Handle,
     Imported,
@@ -22,7 +21,6 @@ from flask_chainfix.schema.python.values import (
     Method,
     Operations,
     Partial,
-    TableValue,
     elements,
     held_by,
     is_constant,
@@ -30,8 +28,6 @@ from flask_chainfix.schema.python.values import (
 )
 from flask_chainfix.source import names_bound
 
-# Values without contents to examine.
-_SMALL = frozenset({DataType, Handle, Imported, Operations, bool, int, type(None), type(UNKNOWN)})
 _IN_PLACE = frozenset({"clear", "pop", "popitem", "setdefault", "update"})
 _LOOKING = frozenset({"copy", "count", "index"})
 _OTHER_HANDLES = frozenset({"bind", "connection", "engine", "session"})
@@ -44,10 +40,7 @@ def evaluate(run: Run, node: ast.expr) -> object:
         TooMuch: the steps for the file have been spent.
     """
     value = _EVALUATORS.get(type(node), _combined)(run, node)
-    if type(value) in _SMALL:
-        run.budget.spend()
-    else:
-        run.budget.look_into((value,))
+    run.budget.look_into((value,))
     return value
 
 
@@ -57,8 +50,6 @@ def _attribute(run: Run, node: ast.Attribute) -> object:
         return _imported(f"{owner.name}.{name}")
     if isinstance(owner, Handle) and name in _OTHER_HANDLES:
         return owner
-    if isinstance(owner, TableValue) and name == "columns":
-        return Method(owner, "c")
     if isinstance(owner, Clause) and name == "query":
         run.doubt("a query of a model", node.lineno, Action.USE)
     return _column(owner, name) or Method(owner, name)
@@ -66,10 +57,12 @@ def _attribute(run: Run, node: ast.Attribute) -> object:
 
 def _column(owner: object, name: str) -> Clause | None:
     """The column of a table, if ``owner`` is its ``c``."""
-    if not isinstance(owner, Method) or owner.name != "c":
+    if not isinstance(owner, Method) or owner.name not in ("c", "columns"):
         return None
-    table = owner.owner.table if isinstance(owner.owner, TableValue) else None
-    return Clause((table.part(Kind.COLUMN, name),)) if table is not None else None
+    table = owner.owner
+    if not isinstance(table, Clause) or not table.is_table:
+        return None
+    return Clause((table.uses[0].part(Kind.COLUMN, name),))
 
 
 @lru_cache(maxsize=4096)

@@ -1,13 +1,16 @@
-"""One static run through a migration: the values of its names, and the effects found so far."""
+"""One static run through a migration: the values of its names, and the effects found so far.
+
+``Run`` is the state of the run, and ``Operation`` one operation of Alembic's in it.
+"""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sized
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.schema.footprint import (
     Action,
     ColumnProperties,
@@ -18,71 +21,23 @@ from flask_chainfix.schema.footprint import (
     SchemaObject,
     table_of,
 )
-from flask_chainfix.schema.python.values import UNKNOWN, Arguments, Local, Partial, held_by
+from flask_chainfix.schema.python.values import (
+    UNKNOWN,
+    Arguments,
+    ColumnValue,
+    ConstraintValue,
+    Local,
+    Partial,
+    TooMuch,
+    elements,
+)
 
 if TYPE_CHECKING:
     from flask_chainfix.schema.python.footprint_reader import Module
-    from flask_chainfix.schema.sql.parsing import Allowance
 
-# A step takes a microsecond or two. Ordinary migrations take a thousand; loops multiply them.
-MOST_STEPS = 1_000_000
-_CALL = 20
-_AT_ONCE = 16  # characters or elements that are copied in the time of a step
 _DEPTH = 20
 # No database has names nearly this long, and no message should show one.
 _LONGEST_NAME = 1_000
-
-
-class TooMuch(Exception):
-    """The migration does more than can be followed in reasonable time and memory."""
-
-
-class Budget:
-    """The steps that are left for one file.
-
-    Every expression is a step. An operation that builds a value pays for its size before it is
-    built, and one that looks into values pays for everything in them. So both the time and the
-    memory are bounded.
-    """
-
-    def __init__(self) -> None:
-        self._left = MOST_STEPS
-
-    @cached_property
-    def sql(self) -> Allowance:
-        """How much of its SQL may still be read."""
-        from flask_chainfix.schema.sql.parsing import Allowance  # most migrations have none
-
-        return Allowance()
-
-    def spend(self, steps: int = 1) -> None:
-        """Pay for steps.
-
-        Raises:
-            TooMuch: there are not enough left.
-        """
-        self._left -= steps
-        if self._left < 0:
-            raise TooMuch
-
-    def call(self) -> None:
-        """Pay for a call, or for a round of a loop."""
-        self.spend(_CALL)
-
-    def copy(self, *values: Sized) -> None:
-        """Pay for one value as long as these together."""
-        self.spend(len(values) + sum(map(len, values)) // _AT_ONCE)
-
-    def look_into(self, values: Iterable[object]) -> None:
-        """Pay for a look at everything in some values, each occurrence counted."""
-        pending = [*values]
-        while pending:
-            value = pending.pop()
-            if isinstance(value, (str, bytes)):
-                self.copy(value)
-            else:
-                self.spend()
-                pending.extend(held_by(value))
 
 
 class Run:
@@ -98,12 +53,12 @@ class Run:
     Attributes:
         budget: the steps that are left for the file.
         names: the values of local names.
+        globals: the values of module-level names, as far as they were needed.
         certain: whether the current place is reached whenever the migration runs.
         defining: whether the arguments of a column or table are being read: calls in them make
             types and defaults, whatever module they come from.
         copied: whether the current batch may copy its table.
-        temporary: the tables that are dropped with the session.
-        names_move: whether names may already mean objects of another schema.
+        names_move: whether names without a schema may mean other objects by now.
     """
 
     def __init__(
@@ -117,12 +72,13 @@ class Run:
         self._module = module
         self.budget = module.budget
         self.names: dict[str, object] = {}
+        self.globals = dict(module.known)
+        self.budget.copy(self.globals)
         # A generator's body runs when it is iterated over, if ever.
         self.certain = not module.may_yield
         self.defining = False
         self.copied = False
         self.names_move = False
-        self.temporary: set[SchemaObject] = set()
         self.dialect = dialect
         self.local = local
         self._follow = follow
@@ -169,33 +125,17 @@ class Run:
         """A table of the database that is being migrated."""
         return SchemaObject(Kind.TABLE, name, "", schema, self._database)
 
-    def note(  # noqa: PLR0913  (the attributes of an effect; all but the first three by name)
-        self,
-        action: Action,
-        object_: SchemaObject,
-        line: int,
-        *,
-        certain: bool = True,
-        renamed: SchemaObject | None = None,
-        tolerant: bool = False,
-        properties: ColumnProperties = (),
-        default: str | None = None,
-    ) -> None:
-        """Note an effect."""
-        if max(map(len, object_[1:4])) > _LONGEST_NAME:
+    def note(self, action: Action, thing: SchemaObject, line: int, **details: Any) -> None:
+        """Note an effect; ``details`` are further attributes of it."""
+        if max(map(len, thing[1:4])) > _LONGEST_NAME:
             self.doubt("a name that no database could have", line, action)
             return
-        certain = certain and self.certain
-        self._add(Effect(action, object_, line, certain, renamed, tolerant, properties, default))
+        effect = Effect(action, thing, line, **details)
+        self._add(effect._replace(certain=effect.certain and self.certain))
 
     def _add(self, effect: Effect) -> None:
         """Add an effect, unless it repeats a use or the change just before."""
-        thing = effect.object
-        if table_of(thing) in self.temporary:
-            if thing.kind is not Kind.TABLE or effect.action is Action.USE:
-                return
-            effect = effect._replace(certain=False)  # of another table of that name
-        if self.names_move and not thing.schema:
+        if self.names_move and not effect.object.schema:
             effect = effect._replace(certain=False)
         if effect in self._used or effect in self._effects[-1:]:
             return
@@ -321,3 +261,94 @@ class Run:
 
 def _same(one: object, other: object) -> bool:
     return one is other or (type(one) is type(other) and one == other)
+
+
+# --- Operations of Alembic's ---------------------------------------------------------------------
+CREATE, USE, DROP = Action.CREATE, Action.USE, Action.DROP
+# The parameters that name the table of an operation.
+OF_A_TABLE = ("table_name", "source_table")
+
+
+@dataclass()
+class Operation:
+    """One operation that is being followed.
+
+    Attributes:
+        run: the current run.
+        name: its name, for example ``add_column``.
+        values: its arguments by Alembic's names of the parameters.
+        rest: further positional arguments.
+        line: 1-based line of the call.
+        complete: whether all arguments are known.
+        table: the table that it is about; ``None`` if unknown or if there is none.
+        copies: whether SQLite may run it by copying the table, which silently replaces existing
+            objects.
+    """
+
+    run: Run
+    name: str
+    values: Mapping[str, object]
+    rest: list[object]
+    line: int
+    complete: bool
+    table: SchemaObject | None = None
+    copies: bool = False
+
+    @property
+    def certain(self) -> bool:
+        """Whether it always happens: it has no ``if_exists`` or ``if_not_exists``."""
+        return not (self.values.get("if_exists") or self.values.get("if_not_exists"))
+
+    def text(self, parameter: str) -> str:
+        """An argument that is a name; ``""`` if unknown or not given."""
+        value = self.values.get(parameter)
+        return value if isinstance(value, str) else ""
+
+    def note(
+        self, action: Action, thing: SchemaObject, *, certain: bool = True, **details: Any
+    ) -> None:
+        """Note an effect; ``details`` are further attributes of it."""
+        certain = certain and (self.certain or action is USE)
+        self.run.note(action, thing, self.line, certain=certain, **details)
+
+    def rename(
+        self, old: SchemaObject, new: SchemaObject, properties: ColumnProperties = ()
+    ) -> None:
+        """Note that an object is renamed."""
+        self.note(DROP, old, renamed=new)
+        self.note(CREATE, new, renamed=old, properties=properties)
+
+    def doubt(self, detail: str, *actions: Action, table: SchemaObject | None = None) -> None:
+        """Note that something is unknown."""
+        self.run.doubt(f"{self.name}: {detail}", self.line, *actions, table=table)
+
+    def act_on_part(self, action: Action, kind: Kind, parameter: str) -> None:
+        """Note that a part of the table, named by an argument, is created or dropped."""
+        name, table = self.text(parameter), self.table
+        if table is None and (kind is not Kind.INDEX or self.names_table):
+            return  # the unknown table has been noted already
+        if name:
+            self.note(action, (table or self.run.table("")).part(kind, name))
+        elif self.values.get(parameter) is None:
+            self.run.unnamed(table)
+        else:
+            self.doubt("the name is computed", action, table=table)
+
+    @property
+    def names_table(self) -> bool:
+        """Whether a table is named, known or not."""
+        return any(self.values.get(name) is not None for name in OF_A_TABLE)
+
+    def use_columns(self, columns: object, table: SchemaObject | None, **details: Any) -> None:
+        """Note that columns of a table are used, if they are given by name."""
+        for name in elements(columns) or ():
+            if isinstance(name, str) and table is not None:
+                self.note(USE, table.part(Kind.COLUMN, name), **details)
+
+    def refer(self, column: ColumnValue | ConstraintValue, *, but: SchemaObject | None) -> None:
+        """Note the targets of foreign keys, except for the table itself."""
+        for target in column.references:
+            if table_of(target) != but:
+                self.note(USE, target, certain=self.run.checks_references)
+        if not column.complete:
+            self.doubt("the target of a foreign key is computed", USE)

@@ -14,8 +14,14 @@ from flask_chainfix.schema.footprint import (
     SchemaObject,
 )
 from flask_chainfix.schema.python.definitions import data_type, default, nullability
-from flask_chainfix.schema.python.interpreter import Run
-from flask_chainfix.schema.python.operation_call import CREATE, DROP, OF_A_TABLE, USE, Operation
+from flask_chainfix.schema.python.interpreter import (
+    CREATE,
+    DROP,
+    OF_A_TABLE,
+    USE,
+    Operation,
+    Run,
+)
 from flask_chainfix.schema.python.values import (
     UNKNOWN,
     Arguments,
@@ -25,7 +31,6 @@ from flask_chainfix.schema.python.values import (
     Handle,
     Operations,
     Partial,
-    TableValue,
     Text,
     TypeValue,
     elements,
@@ -48,7 +53,6 @@ _NO_USE = frozenset({"batch_alter_table", "create_table", "drop_table"})
 # What SQLite does in a batch without copying the table; it also adds some columns like this.
 _WITHOUT_COPY = frozenset({"add_column", "create_index", "drop_index", "f"})
 _LONGEST_NAME = 60  # databases truncate longer names that SQLAlchemy generates
-
 
 _Handler = Callable[[Operation], object]
 
@@ -120,8 +124,11 @@ def _create_table(operation: Operation) -> object:
     table = operation.table
     if table is None:
         return None
-    if _is_temporary(operation):
-        operation.run.temporary.add(table)
+    prefixes = elements(operation.values.get("prefixes", ()))
+    if prefixes is None or any("TEMP" in str(prefix).upper() for prefix in prefixes):
+        operation.run.names_move = True
+        operation.doubt("a table that may be temporary, and hide another one of its name")
+        return None
     columns = [value for value in operation.rest if isinstance(value, ColumnValue)]
     constraints = [value for value in operation.rest if isinstance(value, ConstraintValue)]
     known = len(columns) + len(constraints) == len(operation.rest) and operation.complete
@@ -144,13 +151,7 @@ def _create_table(operation: Operation) -> object:
             operation.note(CREATE, table.part(constraint.kind, constraint.name))
     if not known or any(column.name is None for column in columns):
         operation.doubt("some columns are computed", CREATE, table=table)
-    return TableValue(table, tuple(columns))
-
-
-def _is_temporary(operation: Operation) -> bool:
-    """Whether a table may be dropped with the session."""
-    prefixes = elements(operation.values.get("prefixes", ()))
-    return prefixes is None or any("TEMP" in str(prefix).upper() for prefix in prefixes)
+    return Clause((table,), is_table=True)
 
 
 def _make_types(operation: Operation, types: tuple[TypeValue, ...]) -> None:
@@ -329,13 +330,13 @@ def _nothing_more(operation: Operation) -> None:
 def _bulk_insert(operation: Operation) -> None:
     operation.run.changes_rows("bulk_insert", operation.line)
     table = operation.values.get("table")
-    if not isinstance(table, TableValue) or table.table is None:
+    if not isinstance(table, Clause) or not table.is_table:
         operation.doubt("the table is computed", USE)
         return
-    operation.note(USE, table.table)
+    operation.note(USE, *table.uses)
     rows = elements(operation.values.get("rows")) or ()
     names = {name for row in rows if isinstance(row, dict) for name in row}
-    operation.use_columns(tuple(sorted(names, key=str)), table.table)
+    operation.use_columns(tuple(sorted(names, key=str)), *table.uses)
 
 
 @_operation("execute", "sqltext")
@@ -347,7 +348,7 @@ def run_statement(run: Run, statement: object, line: int) -> None:
     """Note what executing a statement does."""
     if isinstance(statement, Text):
         statement = statement.sql
-    if isinstance(statement, (Clause, TableValue)):
+    if isinstance(statement, Clause):
         run.changes_rows("a statement of SQLAlchemy's", line)
         for used in uses([statement]):
             run.note(USE, used, line)

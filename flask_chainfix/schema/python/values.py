@@ -6,10 +6,15 @@ Besides these, plain Python constants, tuples and dictionaries represent themsel
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Sized
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.schema.footprint import ColumnProperties, Kind, SchemaObject
+
+if TYPE_CHECKING:
+    from flask_chainfix.schema.sql.parsing import Allowance
 
 
 @dataclass(frozen=True)
@@ -69,10 +74,6 @@ class Foreign:
     name: str
 
 
-SUPPRESS = Foreign("contextlib.suppress")
-"""The context manager that lets operations fail."""
-
-
 @dataclass(frozen=True)
 class Local:
     """A function of the same file, with its enclosing names; ``None`` at module level."""
@@ -82,18 +83,16 @@ class Local:
 
 
 @dataclass(frozen=True)
-class TableValue:
-    """A ``Table``: its name, ``None`` if unknown, and its definition."""
-
-    table: SchemaObject | None
-    columns: tuple[object, ...] = ()
-
-
-@dataclass(frozen=True)
 class Clause:
-    """A SQL expression made of Python objects, or a mapped class, with the objects it uses."""
+    """A SQL expression made of Python objects, a table or a mapped class.
+
+    Attributes:
+        uses: the objects that it uses.
+        is_table: whether it is a ``Table``, the only object that it uses.
+    """
 
     uses: tuple[SchemaObject, ...]
+    is_table: bool = False
 
 
 @dataclass(frozen=True)
@@ -104,21 +103,12 @@ class Text:
 
 
 @dataclass(frozen=True)
-class Reference:
-    """A foreign key's target: a table, and its known columns."""
-
-    table: str
-    schema: str
-    columns: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class ColumnValue:
     """A ``Column`` that is being defined.
 
     Attributes:
         name: ``None`` if unknown.
-        references: the targets of its foreign keys.
+        references: the tables and columns that its foreign keys name.
         types: its enumerated types.
         complete: whether every target is known.
         indexed: whether an index is created with it, named after the table and the column.
@@ -129,7 +119,7 @@ class ColumnValue:
     """
 
     name: str | None
-    references: tuple[Reference, ...] = ()
+    references: tuple[SchemaObject, ...] = ()
     types: tuple[TypeValue, ...] = ()
     complete: bool = True
     indexed: bool = False
@@ -144,14 +134,14 @@ class ConstraintValue:
 
     Attributes:
         name: ``None`` if it has none, or if it is unknown.
-        references: the targets of a foreign key.
+        references: the tables and columns that a foreign key names.
         complete: whether every target is known.
         kind: whether it is a constraint or an index.
         primary: the columns of a primary key; an unknown one is not a string.
     """
 
     name: str | None
-    references: tuple[Reference, ...] = ()
+    references: tuple[SchemaObject, ...] = ()
     complete: bool = True
     kind: Kind = Kind.CONSTRAINT
     primary: tuple[object, ...] = ()
@@ -253,10 +243,67 @@ def uses(values: Iterable[object]) -> tuple[SchemaObject, ...]:
     for value in values:
         if isinstance(value, Clause):
             found.update(dict.fromkeys(value.uses))
-        elif isinstance(value, TableValue) and value.table is not None:
-            found[value.table] = None
         elif isinstance(value, Method):
             found.update(dict.fromkeys(uses([value.owner])))
         elif type(value) is tuple or isinstance(value, dict):
             found.update(dict.fromkeys(uses(held_by(value))))
     return tuple(found)
+
+
+# --- What it costs to follow a migration ----------------------------------------------------------
+# A step takes a microsecond or two. Ordinary migrations take a thousand; loops multiply them.
+MOST_STEPS = 1_000_000
+_CALL = 20
+_AT_ONCE = 16  # characters or elements that are copied in the time of a step
+
+
+class TooMuch(Exception):
+    """The migration does more than can be followed in reasonable time and memory."""
+
+
+class Budget:
+    """The steps that are left for one file.
+
+    Every expression is a step. An operation that builds a value pays for its size before it is
+    built, and one that looks into values pays for everything in them. So both the time and the
+    memory are bounded.
+    """
+
+    def __init__(self) -> None:
+        self._left = MOST_STEPS
+
+    @cached_property
+    def sql(self) -> Allowance:
+        """How much of its SQL may still be read."""
+        from flask_chainfix.schema.sql.parsing import Allowance  # most migrations have none
+
+        return Allowance()
+
+    def spend(self, steps: int = 1) -> None:
+        """Pay for steps.
+
+        Raises:
+            TooMuch: there are not enough left.
+        """
+        self._left -= steps
+        if self._left < 0:
+            raise TooMuch
+
+    def call(self) -> None:
+        """Pay for a call, or for a round of a loop."""
+        self.spend(_CALL)
+
+    def copy(self, *values: Sized) -> None:
+        """Pay for one value as long as these together."""
+        self.spend(len(values) + sum(map(len, values)) // _AT_ONCE)
+
+    def look_into(self, values: Iterable[object]) -> None:
+        """Pay for a look at everything in some values, each occurrence counted."""
+        pending = [*values]
+        while pending:
+            value = pending.pop()
+            if isinstance(value, (str, bytes)):
+                self.copy(value)
+            else:
+                self.spend()
+                pending.extend(held_by(value))

@@ -56,11 +56,6 @@ def doubtful(effects: Iterable[Effect | Opaque]) -> Effects:
         yield effect if isinstance(effect, Opaque) else effect._replace(certain=False)
 
 
-def on_a_table(kind: str) -> Opaque:
-    """A trigger, a policy or a rule, which uses its table."""
-    return Opaque(f"a {kind.lower()}", 0, frozenset({Action.USE}))
-
-
 def dropped_by_cascade(what: str, *kinds: Kind) -> Opaque:
     """What CASCADE drops besides an object and its parts."""
     detail = f"what is dropped together with the {what} that it needs"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import field
 from functools import cache, lru_cache
@@ -64,33 +64,37 @@ class Unread(Exception):
     """A statement cannot be read with certainty."""
 
 
-class Words:
-    """The words and signs of a statement, read from left to right.
+class Statement:
+    """A statement of a script, whose words are read from left to right.
 
     Args:
         tokens: sqlglot's tokens.
 
     Attributes:
+        tokens: the same.
+        words: its words in capitals, and signs; ``""`` for strings and quoted names.
         at: how many have been read.
     """
 
     def __init__(self, tokens: Sequence[Any]) -> None:
-        self._tokens = tokens
+        self.tokens = tokens
+        self.words = [_word_of(token) for token in tokens]
         self.at = 0
 
     def peek(self, ahead: int = 0) -> str:
-        """A word in capitals, or a sign; ``""`` for strings and quoted names, and at the end."""
+        """A word that comes next; ``""`` at the end, too."""
         at = self.at + ahead
-        return _word_of(self._tokens[at]) if at < len(self._tokens) else ""
+        return self.words[at] if at < len(self.words) else ""
 
     @property
     def ended(self) -> bool:
         """Whether nothing is left."""
-        return self.at >= len(self._tokens)
+        return self.at >= len(self.words)
 
-    def behind(self, start: int) -> Iterator[str]:
-        """All words from a position on."""
-        return map(_word_of, self._tokens[start:])
+    @property
+    def rest(self) -> Sequence[str]:
+        """The words that are left."""
+        return self.words[self.at :]
 
     def takes(self, *words: str) -> bool:
         """Skip these words if they come next; otherwise stay."""
@@ -99,28 +103,16 @@ class Words:
         self.at += len(words)
         return True
 
-    def skips(self, words: Container[str]) -> None:
-        """Skip any of these words."""
-        while not self.ended and self.peek() in words:
-            self.at += 1
-
     def name(self) -> str:
         """Read a name of one part; in lower case if it has no quotes.
 
         Raises:
             Unread: no name comes next.
         """
-        if self.ended:
-            raise Unread
-        token = self._tokens[self.at]
-        self.at += 1
+        token = self._next()
         if token.token_type.name == "IDENTIFIER":
             return str(token.text)
-        if (
-            not token.text
-            or not (token.text[0].isalpha() or token.text[0] == "_")
-            or is_text(token)
-        ):
+        if is_text(token) or not (token.text[:1].isalpha() or token.text[:1] == "_"):
             raise Unread
         return str(token.text).lower()
 
@@ -130,22 +122,68 @@ class Words:
         Raises:
             Unread: no string comes next.
         """
-        if self.ended or not is_text(self._tokens[self.at]):
+        token = self._next()
+        if not is_text(token):
+            raise Unread
+        return str(token.text)
+
+    def _next(self) -> Any:
+        if self.ended:
             raise Unread
         self.at += 1
-        return str(self._tokens[self.at - 1].text)
-
-    def parts(self) -> list[str]:
-        """Read a qualified name: ``schema.table.column``."""
-        parts = [self.name()]
-        while self.takes("."):
-            parts.append(self.name())
-        return parts
+        return self.tokens[self.at - 1]
 
     def qualified(self, kind: Kind = Kind.TABLE) -> SchemaObject:
-        """Read the name of a table, type or index; a catalog is ignored."""
-        *_, schema, name = ["", *self.parts()]
-        return named(name, schema, kind)
+        """Read the name of a table, type or index; a catalog is ignored.
+
+        Raises:
+            Unread: no name comes next.
+        """
+        parts = ["", self.name()]
+        while self.takes("."):
+            parts.append(self.name())
+        return named(parts[-1], parts[-2], kind)
+
+    @property
+    def is_block(self) -> bool:
+        """Whether it is a block BEGIN … END, not the start of a transaction."""
+        return self.words[:1] == ["BEGIN"] and (*self.words, "")[1] not in _IN_TRANSACTION
+
+    def holds_statements(self, dialect: str) -> bool:
+        """Whether it is a block, or a routine that holds statements."""
+        routine = self.words[:1] == ["CREATE"] and not _ROUTINES.isdisjoint(self.words[:12])
+        return self.is_block or (routine and ("BEGIN" in self.words or dialect in _ENDLESS))
+
+    @property
+    def is_one_routine(self) -> bool:
+        """Whether what takes the rest of a script is certainly one routine."""
+        text = " ".join(self.words)
+        ends = text.count("; END")
+        return ";" not in text or (ends == text.count("BEGIN") == 1 and text.endswith("; END"))
+
+    @property
+    def is_temporary(self) -> bool:
+        """Whether it creates or drops a table that is dropped with the session."""
+        return any(
+            word == "#"
+            or (word in _BEFORE_TEMPORARY and after in ("TEMP", "TEMPORARY"))
+            or (word in ("TEMP", "PG_TEMP") and after == ".")
+            for word, after in pairwise((*self.words, ""))
+        )
+
+    @property
+    def runs_on(self) -> bool:
+        """Whether a second statement seems to follow: a verb begins a line, or has a table."""
+        rights = self.words[0] in ("GRANT", "REVOKE")
+        return any(
+            word in _STARTS_LINE
+            and (
+                self.tokens[at].line > self.tokens[at - 1].line
+                or (self.words[at + 1 : at + 2] == ["TABLE"] and not rights)
+            )
+            for at, word in enumerate(self.words)
+            if at
+        )
 
 
 @cache
@@ -161,21 +199,10 @@ def is_text(token: Any) -> bool:
 
 
 def _word_of(token: Any) -> str:
-    """A token's word in capitals, or its sign; ``""`` for strings and quoted names."""
     return "" if _quotes(token.token_type)[1] else token.text.upper()
 
 
-def is_literal(token: Any) -> bool:
-    """Whether a token is a number or a string."""
-    return is_text(token) or token.token_type.name == "NUMBER"
-
-
-def is_block(words: Words) -> bool:
-    """Whether a statement is a block BEGIN … END, not the start of a transaction."""
-    return words.peek() == "BEGIN" and words.peek(1) not in _IN_TRANSACTION
-
-
-def split(tokens: Iterable[Any], dialect: str) -> Iterator[list[Any]]:
+def split(tokens: Iterable[Any], dialect: str) -> Iterator[Statement]:
     """The statements of a script, without the semicolons between them; none is empty.
 
     A block, or a routine that holds statements, takes the rest of the script: only the database
@@ -186,10 +213,10 @@ def split(tokens: Iterable[Any], dialect: str) -> Iterator[list[Any]]:
     endless = False
     for token in tokens:
         word = _word_of(token)
-        endless = endless or (word == ";" and _holds_statements(statement, dialect))
+        endless = endless or (word == ";" and Statement(statement).holds_statements(dialect))
         if word == ";" and not (brackets or endless):
             if statement:
-                yield statement
+                yield Statement(statement)
             statement = []
         else:
             brackets = max(0, brackets + (word == "(") - (word == ")"))
@@ -197,44 +224,10 @@ def split(tokens: Iterable[Any], dialect: str) -> Iterator[list[Any]]:
     if endless and _word_of(statement[-1]) == ";":
         statement.pop()
     if statement:
-        yield statement
+        yield Statement(statement)
 
 
-def _holds_statements(statement: Sequence[Any], dialect: str) -> bool:
-    words = list(map(_word_of, statement))
-    routine = words[:1] == ["CREATE"] and not _ROUTINES.isdisjoint(words[:12])
-    return is_block(Words(statement)) or (routine and ("BEGIN" in words or dialect in _ENDLESS))
-
-
-def is_one_routine(words: Words) -> bool:
-    """Whether a statement that takes the rest of a script is certainly one routine."""
-    text = " ".join(words.behind(0))
-    ends = text.count("; END")
-    return ";" not in text or (ends == text.count("BEGIN") == 1 and text.endswith("; END"))
-
-
-def is_temporary(tokens: Sequence[Any]) -> bool:
-    """Whether a statement creates or drops a table that is dropped with the session."""
-    words = [*map(_word_of, tokens), ""]
-    return any(
-        word == "#"
-        or (word in _BEFORE_TEMPORARY and after in ("TEMP", "TEMPORARY"))
-        or (word in ("TEMP", "PG_TEMP") and after == ".")
-        for word, after in pairwise(words)
-    )
-
-
-def runs_on(tokens: Sequence[Any]) -> bool:
-    """Whether a second statement seems to follow: a verb begins a line, or has a table."""
-    rights = _word_of(tokens[0]) in ("GRANT", "REVOKE")
-    return any(
-        _word_of(token) in _STARTS_LINE
-        and (token.line > before.line or (_word_of(after) == "TABLE" and not rights))
-        for before, token, after in zip(tokens, tokens[1:], [*tokens[2:], tokens[-1]], strict=False)
-    )
-
-
-def _effort(tokens: Sequence[Any]) -> int:
+def _effort(statement: Statement) -> int:
     """A bound for the time that parsing takes, in characters of a plain statement.
 
     sqlglot tries several ways to read parentheses, and joins without ON; each deeper level may
@@ -242,8 +235,7 @@ def _effort(tokens: Sequence[Any]) -> int:
     """
     length = depth = deepest = prefixes = joins = 0
     before = ""
-    for token in tokens:
-        word = _word_of(token)
+    for token, word in zip(statement.tokens, statement.words, strict=True):
         length += 1 + (_SHORT if is_text(token) else len(token.text))
         prefixes = prefixes + 1 if word in _PREFIXES else 0
         if word in _OPENING or (word == "<" and before in _TYPES):
@@ -291,7 +283,7 @@ class Script:
     failures: int = 0
     _read: dict[tuple[str, ...], list[Effect | Opaque]] = field(default_factory=dict)
 
-    def tree(self, tokens: Sequence[Any]) -> exp.Expr:
+    def tree(self, statement: Statement) -> exp.Expr:
         """The tree that sqlglot makes of a statement.
 
         Raises:
@@ -300,19 +292,19 @@ class Script:
         from sqlglot.dialects.dialect import Dialect
         from sqlglot.errors import ErrorLevel
 
-        needed = _effort(tokens)
+        needed = _effort(statement)
         if needed > min(self.left, self.allowance.effort):
             raise Unread
         self.left -= needed
         self.allowance.effort -= needed
         parser = Dialect.get_or_raise(self.dialect).parser(error_level=ErrorLevel.RAISE)
         with _quiet():
-            trees = parser.parse(list(tokens), self.text)
+            trees = parser.parse(list(statement.tokens), self.text)
         if len(trees) != 1 or trees[0] is None:
             raise Unread
         return trees[0]
 
-    def rows(self, tokens: Sequence[Any]) -> Sequence[Effect | Opaque]:
+    def rows(self, statement: Statement) -> Sequence[Effect | Opaque]:
         """The effects of a query or a change of rows.
 
         Raises:
@@ -321,9 +313,12 @@ class Script:
         from flask_chainfix.schema.sql.queries import read_rows
 
         # Many scripts repeat one statement with other values.
-        shape = tuple("'" if is_literal(token) else token.text for token in tokens)
+        shape = tuple(
+            "'" if is_text(token) or token.token_type.name == "NUMBER" else token.text
+            for token in statement.tokens
+        )
         if shape not in self._read:
-            self._read[shape] = [*read_rows(self.tree(tokens), self)]
+            self._read[shape] = [*read_rows(self.tree(statement), self)]
         return self._read[shape]
 
     def tokens(self) -> list[Any]:
@@ -333,8 +328,9 @@ class Script:
         dialect = Dialect.get_or_raise(self.dialect)
         return list(_tokenizer(self.dialect)(dialect=dialect).tokenize(self.text))
 
-    def shown(self, tokens: Sequence[Any]) -> str:
+    def shown(self, statement: Statement) -> str:
         """The beginning of a statement, for a message."""
+        tokens = statement.tokens
         return beginning(self.text[tokens[0].start : tokens[-1].end + 1])
 
 

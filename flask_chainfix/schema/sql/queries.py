@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 
 from sqlglot import exp
 
-from flask_chainfix.schema.footprint import Action, Effect, Kind, Opaque, SchemaObject
+from flask_chainfix.schema.footprint import Action, Kind, Opaque, SchemaObject
 from flask_chainfix.schema.sql.effects import Effects, create, named, use
 from flask_chainfix.schema.sql.parsing import Script, Unread, word_set
 
@@ -58,8 +58,6 @@ def read_rows(root: exp.Expr, script: Script) -> Effects:
                 yield use(table_name(insert.this.this).part(Kind.COLUMN, name_of(name)))
     alone = len(nodes) == len(tables) == 1 and not root.find(*_OTHER_SOURCES)
     yield from _columns(root, tables[0] if alone else None, aliases, script)
-    if script.dialect in ("", "postgres"):
-        yield from types_used(root)
     yield from _functions_run(root)
     for into in root.find_all(exp.Into):
         if not isinstance(into.this, exp.Table):
@@ -145,17 +143,6 @@ def columns_named(nodes: Iterable[object]) -> Iterator[str]:
             for column in node.find_all(exp.Column, bfs=False):
                 if not column.args.get("table") and not _is_no_column(column):
                     yield name_of(column.this)
-
-
-def types_used(root: exp.Expr) -> Iterator[Effect]:
-    """The types in a statement that are not built in."""
-    for type_ in root.find_all(exp.DataType):
-        if type_.this == exp.DataType.Type.USERDEFINED:
-            kind = type_.args.get("kind")
-            text = kind if isinstance(kind, str) else kind.sql() if kind is not None else ""
-            schema, _, name = text.rpartition(".")
-            if all(part.isidentifier() for part in (schema or "_", name)):
-                yield use(named(name.lower(), schema.lower(), Kind.TYPE))
 
 
 def _is_no_column(column: exp.Column) -> bool:

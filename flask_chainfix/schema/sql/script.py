@@ -7,8 +7,7 @@ trees differ between versions: a tree of an unknown shape is opaque.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
 
 from flask_chainfix.schema.footprint import Action, Effect, Kind, Opaque, SchemaObject
 from flask_chainfix.schema.sql.effects import (
@@ -18,7 +17,6 @@ from flask_chainfix.schema.sql.effects import (
     drop,
     dropped_by_cascade,
     is_system,
-    on_a_table,
     rename,
     use,
 )
@@ -26,13 +24,9 @@ from flask_chainfix.schema.sql.parsing import (
     MOST_CHARACTERS,
     Allowance,
     Script,
+    Statement,
     Unread,
-    Words,
     beginning,
-    is_block,
-    is_one_routine,
-    is_temporary,
-    runs_on,
     split,
     word_set,
 )
@@ -61,15 +55,14 @@ _PARAMETER = re.compile(r"%\(\w+\)s|%s\b|(?<![:\w\\]):[A-Za-z_]\w*")
 
 _TABLES = frozenset({"TABLE", "VIEW"})
 _TYPES = frozenset({"DOMAIN", "TYPE"})
-_ON_TABLE = frozenset({"POLICY", "RULE", "TRIGGER"})
 # These create and drop no table, column, index or type.
 _OTHER_KINDS = word_set(
     """
-    AGGREGATE CAST COLLATION DATABASE EVENT EXTENSION FUNCTION OPERATOR OWNED PROCEDURE PUBLICATION
-    ROLE SCHEMA SEQUENCE SERVER STATISTICS SUBSCRIPTION USER
+    AGGREGATE CAST COLLATION DATABASE EVENT EXTENSION FUNCTION OPERATOR OWNED POLICY PROCEDURE
+    PUBLICATION ROLE RULE SCHEMA SEQUENCE SERVER STATISTICS SUBSCRIPTION TRIGGER USER
     """
 )
-_KINDS = _TABLES | _TYPES | _ON_TABLE | _OTHER_KINDS | {"INDEX"}
+_KINDS = _TABLES | _TYPES | _OTHER_KINDS | {"INDEX"}
 # Statements without an effect on the schema, whatever follows.
 _INERT = word_set(
     """
@@ -90,7 +83,7 @@ _MAY_DO = {
 # The kinds of objects that are created and dropped with one of these.
 _KINDS_WITH = {
     **dict.fromkeys(_TYPES, frozenset({Kind.TYPE})),
-    **dict.fromkeys((_ON_TABLE | _OTHER_KINDS) - {"DATABASE", "SCHEMA"}, frozenset[Kind]()),
+    **dict.fromkeys(_OTHER_KINDS - {"DATABASE", "SCHEMA"}, frozenset[Kind]()),
     "INDEX": frozenset({Kind.INDEX}),
 }
 _KIND_OF = {"DOMAIN": Kind.TYPE, "INDEX": Kind.INDEX, "TYPE": Kind.TYPE}
@@ -200,194 +193,184 @@ def _statements(script: Script) -> Effects:
     if len(statements) > MOST_STATEMENTS:
         yield Opaque(f"a SQL script of {len(statements):,} statements", 0)
         return
-    for tokens in statements:
-        if is_temporary(tokens):  # and other tables have its name afterwards, or it has theirs
-            yield Opaque(f"a temporary table: {script.shown(tokens)}", 0)
+    for statement in statements:
+        if statement.is_temporary:  # and other tables have its name afterwards, or it has theirs
+            yield Opaque(f"a temporary table: {script.shown(statement)}", 0)
             return
-        yield from dict.fromkeys(read_statement(tokens, script))
+        yield from dict.fromkeys(read_statement(statement, script))
 
 
-def read_statement(tokens: Sequence[Any], script: Script) -> Effects:
+def read_statement(statement: Statement, script: Script) -> Effects:
     """What one statement does."""
-    words = Words(tokens)
-    verb = words.peek()
+    verb = statement.words[0]
     try:
         if verb in _ROWS:
-            yield from script.rows(tokens)
+            yield from script.rows(statement)
         elif verb in _READERS:
-            words.at = 1
-            yield from list(_READERS[verb](words, tokens, script))
-        elif verb not in _INERT or runs_on(tokens) or is_block(words):
+            yield from list(_READERS[verb](statement, script))
+        elif verb not in _INERT or statement.runs_on or statement.is_block:
             raise Unread
     except (
         Exception
     ):  # sqlglot also raises other errors than its own, and trees have unknown shapes
-        yield _unread(tokens, script)
+        yield _unread(statement, script)
 
 
-def _kind(words: Words) -> str:
+def _kind(statement: Statement) -> str:
     """The kind of object that a statement is about; ``""`` if it is unknown.
 
-    The words go on behind it.
+    The statement goes on behind it.
     """
-    words.at = 1
-    while not words.ended and words.peek() not in ("(", ","):
-        words.at += 1
-        if words.peek(-1) in _KINDS:
-            return words.peek(-1)
+    statement.at = 1
+    while not statement.ended and statement.peek() not in ("(", ","):
+        statement.at += 1
+        if statement.peek(-1) in _KINDS:
+            return statement.peek(-1)
     return ""
 
 
-def _create(words: Words, tokens: Sequence[Any], script: Script) -> Effects:
-    kind = _kind(words)
+def _create(statement: Statement, script: Script) -> Effects:
+    kind = _kind(statement)
     if kind in _TYPES:
-        words.takes("IF", "NOT", "EXISTS")
-        type_ = words.qualified(Kind.TYPE)
-        if runs_on(tokens) or type_.name == "body":
+        statement.takes("IF", "NOT", "EXISTS")
+        type_ = statement.qualified(Kind.TYPE)
+        if statement.runs_on or type_.name == "body":
             raise Unread
         yield create(type_)
     elif kind in _TABLES or kind == "INDEX":
-        if kind == "INDEX" and words.peek(1) == ".":
+        if kind == "INDEX" and statement.peek(1) == ".":
             raise Unread  # it would be read as a name and its table
         from flask_chainfix.schema.sql.trees import created
 
         for options in (["WITH", "NO", "DATA"], ["WITH", "DATA"]):
-            if [*words.behind(len(tokens) - len(options))] == options:
-                tokens = tokens[: -len(options)]
-        yield from created(script.tree(tokens), script)
-    elif not kind or not is_one_routine(words):
-        raise Unread
-    elif kind in _ON_TABLE:
-        yield on_a_table(kind)
-    elif kind == "SCHEMA" and "CREATE" in words.behind(words.at):
+            if statement.words[-len(options) :] == options:
+                statement = Statement(statement.tokens[: -len(options)])
+        yield from created(script.tree(statement), script)
+    elif not kind or not statement.is_one_routine or _is_of_schema(statement, kind, "CREATE"):
         raise Unread
 
 
-def _drop(words: Words, tokens: Sequence[Any], script: Script) -> Effects:
-    kind = _kind(words)
-    words.takes("CONCURRENTLY")
-    certain = not words.takes("IF", "EXISTS")
-    if not kind or (kind in _ON_TABLE | _OTHER_KINDS and runs_on(tokens)):
+def _is_of_schema(statement: Statement, kind: str, word: str) -> bool:
+    """Whether a statement creates what is in a schema, or renames it with the schema."""
+    return kind == "SCHEMA" and word in statement.rest
+
+
+def _drop(statement: Statement, script: Script) -> Effects:
+    kind = _kind(statement)
+    statement.takes("CONCURRENTLY")
+    certain = not statement.takes("IF", "EXISTS")
+    if not kind or (kind in _OTHER_KINDS and statement.runs_on):
         raise Unread
-    if kind in _ON_TABLE:
-        yield on_a_table(kind)
-        return
     if kind in _OTHER_KINDS:
-        takes_along = "CASCADE" in words.behind(words.at) or script.dialect in ("mysql", "")
+        takes_along = "CASCADE" in statement.rest or script.dialect in ("mysql", "")
         if kind in ("DATABASE", "OWNED") or (takes_along and kind in ("EXTENSION", "SCHEMA")):
             yield Opaque(f"dropping a whole {kind.lower()}", 0, frozenset({Action.DROP}))
         return
     if kind == "INDEX" and script.dialect == "tsql":
         raise Unread  # DROP INDEX table.name, or name ON table, name ON table
-    yield from _dropped(kind, words, certain=certain)
-    if "CASCADE" in words.behind(words.at):
-        of_type = (Kind.COLUMN, Kind.INDEX, Kind.CONSTRAINT)
-        yield dropped_by_cascade(kind.lower(), *(of_type if kind in _TYPES else of_type[2:]))
-    words.skips(_DROP_ENDS)
-    if not words.ended and words.peek() not in ("ALGORITHM", "LOCK"):
-        raise Unread
-
-
-def _dropped(kind: str, words: Words, *, certain: bool) -> Effects:
     more = True
     while more:
-        thing = words.qualified(_KIND_OF.get(kind, Kind.TABLE))
-        if thing.kind is Kind.INDEX and words.takes("ON"):
-            table = words.qualified()
+        thing = statement.qualified(_KIND_OF.get(kind, Kind.TABLE))
+        if thing.kind is Kind.INDEX and statement.takes("ON"):
+            table = statement.qualified()
             yield use(table, certain=certain)
             thing = table.part(Kind.INDEX, thing.name)
         yield drop(thing, certain=certain)
-        more = words.takes(",")
+        more = statement.takes(",")
+    if "CASCADE" in statement.rest:
+        of_type = (Kind.COLUMN, Kind.INDEX, Kind.CONSTRAINT)
+        yield dropped_by_cascade(kind.lower(), *(of_type if kind in _TYPES else of_type[2:]))
+    while statement.peek() in _DROP_ENDS:
+        statement.at += 1
+    if not statement.ended and statement.peek() not in ("ALGORITHM", "LOCK"):
+        raise Unread
 
 
-def _alter(words: Words, tokens: Sequence[Any], script: Script) -> Effects:
-    kind = _kind(words)
-    certain = not words.takes("IF", "EXISTS")
-    words.takes("ONLY")
+def _alter(statement: Statement, script: Script) -> Effects:
+    kind = _kind(statement)
+    certain = not statement.takes("IF", "EXISTS")
+    statement.takes("ONLY")
     if kind in _TABLES:
-        table = words.qualified()
-        words.takes("*")
-        effects = list(_alter_table(table, words, tokens, script))
+        table = statement.qualified()
+        statement.takes("*")
+        effects = _alter_table(table, statement, script)
         first = effects[0] if effects else None
         if not (isinstance(first, Effect) and first.renamed and first.object == table):
-            effects.insert(0, use(table))
+            effects = [use(table), *effects]
         yield from effects if certain else doubtful(effects)
     elif kind in _TYPES or kind == "INDEX":
-        thing = words.qualified(_KIND_OF[kind])
-        if words.takes("ON") or runs_on(tokens):
+        thing = statement.qualified(_KIND_OF[kind])
+        if statement.takes("ON") or statement.runs_on:
             raise Unread
-        yield from _value(thing, words) or _renamed(thing, words) or [use(thing)]
-    elif not kind or runs_on(tokens) or (kind == "SCHEMA" and "RENAME" in words.behind(words.at)):
-        raise Unread  # whatever is in a schema changes its name with it
-    elif kind in _ON_TABLE:
-        yield on_a_table(kind)
+        yield from _value(thing, statement) or _renamed(thing, statement) or [use(thing)]
+    elif not kind or statement.runs_on or _is_of_schema(statement, kind, "RENAME"):
+        raise Unread
 
 
 def _alter_table(
-    table: SchemaObject, words: Words, tokens: Sequence[Any], script: Script
-) -> Effects:
+    table: SchemaObject, statement: Statement, script: Script
+) -> list[Effect | Opaque]:
     """The effects of the actions after ALTER TABLE and the name."""
     from flask_chainfix.schema.sql.trees import altered
 
     try:
-        if effects := _renamed(table, words):
-            return iter(effects)
-        first, *rest = words.behind(words.at)
+        if effects := _renamed(table, statement):
+            return effects
+        first, *rest = statement.rest
         if first in _ABOUT_TABLE and _ACTIONS.isdisjoint(rest):
-            return iter(())
-        read: list[Effect | Opaque] = list(altered(script.tree(tokens), table, script))
+            return []
+        read: list[Effect | Opaque] = list(altered(script.tree(statement), table, script))
         if "CASCADE" in rest and any(
             getattr(effect, "action", None) is Action.DROP for effect in read
         ):
             read.append(dropped_by_cascade("part of a table", Kind.CONSTRAINT))
-        return iter(read)
+        return read
     except Exception:
-        reaches_out = not _REACHES_OUT.isdisjoint(words.behind(0)) or runs_on(tokens)
-        return iter([_unread(tokens, script, None if reaches_out else table)])
+        reaches_out = not _REACHES_OUT.isdisjoint(statement.words) or statement.runs_on
+        return [_unread(statement, script, None if reaches_out else table)]
 
 
-def _value(type_: SchemaObject, words: Words) -> list[Effect | Opaque]:
+def _value(type_: SchemaObject, statement: Statement) -> list[Effect | Opaque]:
     """The effects of ALTER TYPE on a value of an enumerated type."""
-    if words.takes("ADD", "VALUE"):
-        certain = not words.takes("IF", "NOT", "EXISTS")
-        value = type_.part(Kind.VALUE, words.text())
+    if statement.takes("ADD", "VALUE"):
+        certain = not statement.takes("IF", "NOT", "EXISTS")
+        value = type_.part(Kind.VALUE, statement.text())
         return [use(type_), create(value, certain=certain)]
-    if words.takes("RENAME", "VALUE"):
-        old = type_.part(Kind.VALUE, words.text())
-        if not words.takes("TO"):
+    if statement.takes("RENAME", "VALUE"):
+        old = type_.part(Kind.VALUE, statement.text())
+        if not statement.takes("TO"):
             raise Unread
-        return [use(type_), *rename(old, type_.part(Kind.VALUE, words.text()))]
+        return [use(type_), *rename(old, type_.part(Kind.VALUE, statement.text()))]
     return []
 
 
-def _renamed(thing: SchemaObject, words: Words) -> list[Effect | Opaque]:
+def _renamed(thing: SchemaObject, statement: Statement) -> list[Effect | Opaque]:
     """The effects of a rename or a move to another schema, if nothing else follows."""
-    if words.takes("RENAME", "TO"):
-        new = words.qualified()
+    if statement.takes("RENAME", "TO"):
+        new = statement.qualified()
         after = thing._replace(name=new.name, schema=new.schema or thing.schema)
-    elif words.takes("SET", "SCHEMA"):
-        after = thing._replace(schema=words.name())
+    elif statement.takes("SET", "SCHEMA"):
+        after = thing._replace(schema=statement.name())
     else:
         return []
-    if not words.ended:
+    if not statement.ended:
         raise Unread
     return list(rename(thing, after))
 
 
-def _unread(tokens: Sequence[Any], script: Script, table: SchemaObject | None = None) -> Opaque:
+def _unread(statement: Statement, script: Script, table: SchemaObject | None = None) -> Opaque:
     """A statement that cannot be read, shown by its beginning."""
     script.failures += 1
-    words = Words(tokens)
-    verb = words.peek()
+    verb, *rest = statement.words
     actions, kinds = frozenset(Action), frozenset(Kind)
-    if not runs_on(tokens) and _DEFINING.isdisjoint(words.behind(1)):
+    if not statement.runs_on and _DEFINING.isdisjoint(rest):
         actions = frozenset(_MAY_DO.get(verb, Action))
-        kinds = _KINDS_WITH.get(_kind(words), kinds) if verb in ("CREATE", "DROP") else kinds
-    detail = f"a statement that cannot be read: {script.shown(tokens)}"
+        kinds = _KINDS_WITH.get(_kind(statement), kinds) if verb in ("CREATE", "DROP") else kinds
+    detail = f"a statement that cannot be read: {script.shown(statement)}"
     return Opaque(detail, 0, actions, table, kinds)
 
 
-_READERS: dict[str, Callable[[Words, Sequence[Any], Script], Effects]] = {
+_READERS: dict[str, Callable[[Statement, Script], Effects]] = {
     "ALTER": _alter,
     "CREATE": _create,
     "DROP": _drop,

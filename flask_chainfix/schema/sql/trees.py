@@ -16,7 +16,6 @@ from flask_chainfix.schema.sql.queries import (
     name_of,
     read_rows,
     table_name,
-    types_used,
 )
 
 _PARTS = {
@@ -33,6 +32,7 @@ _BEGIN_KEYS = word_set(
     unique
     """
 )
+_OF_USERS = exp.DataType.Type.USERDEFINED
 _ARGUMENTS_OF_CREATE = frozenset(
     {"concurrently", "exists", "expression", "kind", "properties", "replace", "this", "unique"}
 )
@@ -155,7 +155,6 @@ def _renamed_column(action: Any, table: SchemaObject, script: Script) -> Iterato
 def _altered_column(action: Any, table: SchemaObject, script: Script) -> Iterator[Effect]:
     _only(action, {"allow_null", "comment", "default", "drop", "dtype", "this", "using"})
     yield alter(table.part(Kind.COLUMN, _text(action.this)))
-    yield from types_used(action)
     using = action.args.get("using")
     yield from (use(table.part(Kind.COLUMN, name)) for name in columns_named([using]))
 
@@ -195,13 +194,10 @@ def _column(node: exp.ColumnDef, table: SchemaObject, script: Script) -> Iterato
     """What the definition of a column creates and uses."""
     name = _text(node.this)
     quoted = isinstance(node.this, exp.Identifier) and node.this.args.get("quoted")
-    plain = (
-        isinstance(node.kind, exp.DataType) and not next(types_used(node.kind), None) is not None
-    )
-    if name in _BEGIN_KEYS and not quoted and not plain:
+    built_in = isinstance(node.kind, exp.DataType) and node.kind.this != _OF_USERS
+    if name in _BEGIN_KEYS and not quoted and not built_in:
         raise Unread
     _only(node, {"constraints", "exists", "kind", "this"})
-    yield from types_used(node)
     made: list[Effect] = []
     for constraint in node.args.get("constraints") or ():
         kind = constraint.args.get("kind")
@@ -214,16 +210,16 @@ def _column(node: exp.ColumnDef, table: SchemaObject, script: Script) -> Iterato
 
 
 def _constraint(
-    node: exp.Expr, table: SchemaObject, script: Script, *, alone: bool = False, name: str = ""
+    node: exp.Expr, table: SchemaObject, script: Script, *, alone: bool = False
 ) -> Iterator[Effect]:
     """The objects that a constraint or key of a table creates and uses.
 
     ``alone`` if it is added to an existing table, and needs its columns.
     """
+    name = ""
     if isinstance(node, exp.Constraint):
-        (inner,) = node.expressions
-        yield from _constraint(inner, table, script, alone=alone, name=_text(node.this))
-        return
+        name = _text(node.this)
+        (node,) = node.expressions
     own, columns, kind = _own_name(node)
     if isinstance(node, exp.ForeignKey):
         yield from _reference(node.args["reference"], script)
