@@ -11,7 +11,6 @@ from flask_chainfix.commands.beginning import noticed_interruption, read_and_jud
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.remedies import Tools
 from flask_chainfix.common.wording import Progress, count, listing, unseen
-from flask_chainfix.databases.applied.lost import distance
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.diagnosis import UNKNOWN_STAMP, Diagnosis, in_doubt
 from flask_chainfix.diagnosis.narrowing import idle_comments
@@ -22,7 +21,6 @@ from flask_chainfix.model.databases import DatabaseState, DatabaseWishes
 from flask_chainfix.model.files import Header
 from flask_chainfix.model.history import Published, Queue
 from flask_chainfix.model.plans import Wishes
-from flask_chainfix.model.rehearsal import RevisionSql
 from flask_chainfix.planning.proposal import (
     Proposal,
     needs_plan,
@@ -33,6 +31,7 @@ from flask_chainfix.report.results import Checked
 
 if TYPE_CHECKING:
     from flask_chainfix.git.staged import Staged
+    from flask_chainfix.model.rehearsal import RevisionSql
 
 NO_DATABASES = DatabaseWishes()
 
@@ -236,6 +235,8 @@ def _notices(snapshot: Facts, against: Against, absent: str) -> Iterator[str]:
 
 def _behind(snapshot: Facts, tools: Tools) -> tuple[str, ...]:
     """Notices about stamped databases that are behind."""
+    from flask_chainfix.databases.applied.lost import distance
+
     found = {
         status.name: distance(snapshot, status)
         for status in snapshot.databases.statuses

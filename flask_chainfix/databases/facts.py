@@ -17,12 +17,12 @@ from flask_chainfix.model.environment import Surroundings
 from flask_chainfix.model.files import Edit, MigrationFile
 from flask_chainfix.model.history import ChainLock, Merge, Published, PublishedChain
 from flask_chainfix.model.history import History as Landings
-from flask_chainfix.model.rehearsal import DowngradeGap
 from flask_chainfix.schema.evidence import Evidence
 from flask_chainfix.schema.footprint import Footprint, Key
 from flask_chainfix.schema.object_history import History, histories_of
 
 if TYPE_CHECKING:
+    from flask_chainfix.model.rehearsal import DowngradeGap
     from flask_chainfix.schema.live import Live
 
 _Footprints = dict[tuple[Path, str], Footprint]  # by directory and name
