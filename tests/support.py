@@ -30,7 +30,7 @@ from textwrap import indent
 
 from alembic.script.revision import Revision, RevisionMap
 
-from flask_chainfix import source
+from flask_chainfix.chain import source
 from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.databases.facts import Facts

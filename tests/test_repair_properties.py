@@ -21,7 +21,8 @@ from alembic.script import ScriptDirectory
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from flask_chainfix import disk, source
+from flask_chainfix import disk
+from flask_chainfix.chain import source
 from flask_chainfix.chain.lineages import find_lineages
 from flask_chainfix.commands.repair import plan_repair
 from flask_chainfix.commands.session import Session

@@ -9,7 +9,7 @@ from itertools import pairwise, starmap
 from pathlib import Path
 from typing import Any, TypeVar
 
-from flask_chainfix import source
+from flask_chainfix.chain import source
 from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.model.environment import Environment

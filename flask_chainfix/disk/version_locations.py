@@ -12,7 +12,7 @@ from pathlib import Path
 from struct import Struct
 from typing import NoReturn
 
-from flask_chainfix import source
+from flask_chainfix.chain import source
 from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.errors import CannotRead
 from flask_chainfix.common.regular_files import read_beginning, read_regular, read_with_status

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import PurePath
 from typing import Any
 
-from flask_chainfix import source
+from flask_chainfix.chain import source
 from flask_chainfix.common.quoting import printable
 from flask_chainfix.common.wording import beginning_of, count
 from flask_chainfix.model.files import Header, MigrationFile

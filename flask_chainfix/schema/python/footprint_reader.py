@@ -6,12 +6,12 @@ import ast
 import builtins
 from collections.abc import Collection, Iterator
 
+from flask_chainfix.chain.source import CANNOT_COMPILE, excess, names_bound, parse
 from flask_chainfix.schema.footprint import Footprint, Opaque
 from flask_chainfix.schema.python.expressions import assign, evaluate, imports, table_of_class
 from flask_chainfix.schema.python.interpreter import Budget, Run, TooMuch
 from flask_chainfix.schema.python.statements import follow
 from flask_chainfix.schema.python.values import UNKNOWN, Arguments, Imported, Local
-from flask_chainfix.source import CANNOT_COMPILE, excess, names_bound, parse
 
 
 def read_footprint(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from typing import Any
 
+from flask_chainfix.chain.source import names_bound
 from flask_chainfix.schema.python.expressions import assign, evaluate, imports, table_of_class
 from flask_chainfix.schema.python.interpreter import Run
 from flask_chainfix.schema.python.values import (
@@ -19,7 +20,6 @@ from flask_chainfix.schema.python.values import (
     elements,
     is_constant,
 )
-from flask_chainfix.source import names_bound
 
 _RETURNED = "return"  # not a Python name, so no name of the migration
 
