@@ -23,7 +23,7 @@ from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.git.merge_driver import Versions, being_merged, merge_lines
 from flask_chainfix.git.past import read_branch
 from flask_chainfix.git.upstream import read_upstream
-from flask_chainfix.model.history import ChainLock
+from flask_chainfix.model.files import ChainLock
 
 
 class Settled(NamedTuple):

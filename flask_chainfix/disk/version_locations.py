@@ -19,8 +19,7 @@ from flask_chainfix.common.regular_files import read_beginning, read_regular, re
 from flask_chainfix.common.signals import without_garbage_collection
 from flask_chainfix.common.wording import count, listing
 from flask_chainfix.model.environment import Environment
-from flask_chainfix.model.files import Header, MigrationFile, Unreadable
-from flask_chainfix.model.history import ChainLock
+from flask_chainfix.model.files import ChainLock, Header, MigrationFile, Unreadable
 
 _MOST_FILES = 30_000  # files of an environment; the largest real projects have a few thousand
 

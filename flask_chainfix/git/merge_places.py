@@ -27,7 +27,8 @@ from flask_chainfix.git.past import location_name, no_revision, trees_of
 from flask_chainfix.git.program import Ended, Unknown, batch, quoted, run
 from flask_chainfix.git.repositories import Repository
 from flask_chainfix.git.tree import Objects, Tree
-from flask_chainfix.model.history import ChainLock, Change, Conflict
+from flask_chainfix.model.files import ChainLock
+from flask_chainfix.model.history import Change, Conflict
 
 DISK = ""
 """The name of the files on the disk, in place of a commit."""

@@ -24,8 +24,8 @@ from flask_chainfix.git.past import (
 from flask_chainfix.git.program import Unknown
 from flask_chainfix.git.repositories import Repository, repositories_of
 from flask_chainfix.git.tree import Tree
-from flask_chainfix.model.files import MigrationFile
-from flask_chainfix.model.history import ChainLock, Change, Merge, Side, shared_by
+from flask_chainfix.model.files import ChainLock, MigrationFile
+from flask_chainfix.model.history import Change, Merge, Side, shared_by
 
 _ABBREVIATED = 12
 _SINCE = (2, 39)  # the version of Git that can merge several pairs without a work tree
