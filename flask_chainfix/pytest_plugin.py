@@ -107,6 +107,7 @@ def _decided(session: pytest.Session, items: list[ChainItem]) -> list[ChainItem]
     """The tests with their outcomes; or a single test that fails with what stops a check."""
     from flask_chainfix.cli.opening import open_from_files
     from flask_chainfix.commands.check import check
+    from flask_chainfix.commands.session import Session
     from flask_chainfix.common.errors import ChainFixError
     from flask_chainfix.common.remedies import Tools
     from flask_chainfix.diagnosis.rules import Family
@@ -118,7 +119,7 @@ def _decided(session: pytest.Session, items: list[ChainItem]) -> list[ChainItem]
     try:
         opened = open_from_files(None, named) if place.is_file() else open_from_files(named, None)
         tools = opened[1]
-        result = check(*opened, strict=False, schema=schema)
+        result = check(Session(*opened), strict=False, schema=schema)
     except (ChainFixError, OSError) as error:
         from flask_chainfix.cli.running import unreadable
         from flask_chainfix.cli.streams import error_text

@@ -22,14 +22,14 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from flask_chainfix.chain.source.header import judge, read
+from flask_chainfix.chain.source.scan import scan
 from flask_chainfix.common.errors import ChainFixError
 from flask_chainfix.environment.locate import open_config
 from flask_chainfix.environment.surroundings import script_locations
 from flask_chainfix.model.files import Header, Unreadable
 from flask_chainfix.schema.python.footprint_reader import read_footprint
 from flask_chainfix.schema.sql.script import read_sql
-from flask_chainfix.source.header import judge, read
-from flask_chainfix.source.scan import scan
 
 _HANGS = 60  # seconds for a hundred examples; they take one or two
 _GROWS = 2 * 1024**3

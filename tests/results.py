@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from flask_chainfix.commands.repair import carry_out
+from flask_chainfix.commands.session import Session
 from flask_chainfix.common.errors import ChainFixError
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.diagnosis import Diagnosis
@@ -30,7 +31,8 @@ def carried_out(
     runtime: Runtime, planning: Planning, databases: DatabaseWishes | None = None
 ) -> Repaired:
     """Do what was planned."""
-    return carry_out(runtime, planning, plan_of(planning), databases or DatabaseWishes())
+    session = Session(runtime, databases=databases or DatabaseWishes())
+    return carry_out(session, planning, plan_of(planning))
 
 
 def checked(snapshot: Facts, findings: Iterable[Finding] = (), **more: Any) -> Checked:

@@ -44,9 +44,9 @@ from flask_chainfix.commands.rebase import plan_rebase
 from flask_chainfix.commands.rehearse import rehearse
 from flask_chainfix.commands.repair import plan_repair
 from flask_chainfix.commands.restamp import RestampWishes, plan_restamp
+from flask_chainfix.commands.session import Session
 from flask_chainfix.commands.undo import carry_out_undo, plan_undo
 from flask_chainfix.common.errors import ChainFixError
-from flask_chainfix.common.remedies import Tools
 from flask_chainfix.environment.locate import Runtime, open_directory
 from flask_chainfix.model.databases import DatabaseWishes, MoveState
 from flask_chainfix.model.plans import Wishes
@@ -132,15 +132,20 @@ class Project:
     runtime: Runtime
     databases: DatabaseWishes
 
+    @property
+    def session(self) -> Session:
+        """The environment with its databases."""
+        return Session(self.runtime, databases=self.databases)
+
     def checked(self) -> Checked | Rehearsed:
         """What check says of it, or a rehearsal."""
         expected = self.specimen.expected
         if "rehearsed" in expected:
-            return rehearse(self.runtime, Tools(), RehearsalRequest(stairway=True), _unseen)
+            return rehearse(self.session, RehearsalRequest(stairway=True))
         against = None
         if "against" in expected:
             against = Against(expected["against"], frozenset(expected.get("allow", ())))
-        return check(self.runtime, Tools(), strict=False, databases=self.databases, against=against)
+        return check(self.session, strict=False, against=against)
 
     def does(self, command: str) -> Outcome:
         """What a command, asked as ``expected.json`` says, plans or does."""
@@ -167,7 +172,7 @@ def project(specimen: Specimen, top: Path) -> Project:
     (place / "script.py.mako").write_text(SCRIPT_MAKO)
     runtime = open_directory("m")
     if "carried_out" in specimen.expected:
-        report = plan_repair(runtime, Tools(), Wishes(**specimen.expected["carried_out"]))
+        report = plan_repair(Session(runtime), Wishes(**specimen.expected["carried_out"]))
         carried_out(runtime, report)
     return Project(specimen, runtime, _databases(specimen.expected))
 
@@ -203,32 +208,32 @@ def _unseen(done: int, total: int, what: str) -> None:
 def _repair(project: Project, asked: dict[str, Any]) -> Outcome:
     relabel = {name: tuple(labels) for name, labels in asked.get("relabel", {}).items()}
     wishes = Wishes(**{**asked, "relabel": relabel})
-    return Outcome.of(plan_repair(project.runtime, Tools(), wishes, project.databases))
+    return Outcome.of(plan_repair(project.session, wishes))
 
 
 def _rebase(project: Project, asked: dict[str, Any]) -> Outcome:
     onto = asked["onto"]
-    return Outcome.of(plan_rebase(project.runtime, Tools(), onto, project.databases, _unseen))
+    return Outcome.of(plan_rebase(project.session, onto))
 
 
 def _move(project: Project, asked: dict[str, Any]) -> Outcome:
     wishes = MoveWishes(**asked)
-    return Outcome.of(plan_move(project.runtime, Tools(), wishes, project.databases, _unseen))
+    return Outcome.of(plan_move(project.session, wishes))
 
 
 def _lock(project: Project, asked: dict[str, Any]) -> Outcome:
-    return Outcome(edits=plan_lock(project.runtime, Tools(), **asked).edits)
+    return Outcome(edits=plan_lock(project.session, **asked).edits)
 
 
 def _restamp(project: Project, asked: dict[str, Any]) -> Outcome:
-    wishes = RestampWishes(project.databases, **asked)
-    plan = plan_restamp(project.runtime, Tools(), wishes, _unseen)
+    wishes = RestampWishes(**asked)
+    plan = plan_restamp(project.session, wishes)
     return Outcome(error=plan.error, moves=plan.moves)
 
 
 def _undo(project: Project, asked: dict[str, Any]) -> Outcome:
-    planned = plan_undo(project.runtime, Tools(), project.databases)
-    done = carry_out_undo(project.runtime, planned, project.databases)
+    planned = plan_undo(project.session)
+    done = carry_out_undo(project.session, planned)
     edits = edits_between(planned.snapshot, done.snapshot)
     return Outcome(edits=edits, moves=done.moves, after=done.snapshot)
 

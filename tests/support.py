@@ -30,15 +30,15 @@ from textwrap import indent
 
 from alembic.script.revision import Revision, RevisionMap
 
-from flask_chainfix import source
+from flask_chainfix.chain import source
 from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.numbering import NewIds
 from flask_chainfix.model.databases import Databases, DatabaseState, DatabaseStatus
 from flask_chainfix.model.environment import Environment, Settings
-from flask_chainfix.model.files import Edit, Header, MigrationFile, Unreadable
-from flask_chainfix.model.history import ChainLock, History
+from flask_chainfix.model.files import ChainLock, Edit, Header, MigrationFile, Unreadable
+from flask_chainfix.model.history import History
 from flask_chainfix.model.plans import Mend, Plan, Wishes
 from flask_chainfix.planning.edits import edits_for
 from flask_chainfix.planning.linking.strategies import make_plan

@@ -31,9 +31,9 @@ from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.commands.check import check
 from flask_chainfix.commands.repair import plan_repair
 from flask_chainfix.commands.restamp import judged, move_rows, outstanding
+from flask_chainfix.commands.session import Session
 from flask_chainfix.commands.undo import carry_out_undo, plan_undo
 from flask_chainfix.common.errors import ChainFixError
-from flask_chainfix.common.remedies import Tools
 from flask_chainfix.databases.applied.rows import tops
 from flask_chainfix.diagnosis.rules import diagnose
 from flask_chainfix.environment.locate import open_directory
@@ -350,13 +350,13 @@ def outcome(place: Path, wishes: Wishes, told: DatabaseWishes) -> Outcome:
     """What ``repair --yes --accept-guesses`` comes to, stamps included."""
     runtime = open_directory(str(place))
     try:
-        report = plan_repair(runtime, Tools(), wishes, told)
+        report = plan_repair(Session(runtime, databases=told), wishes)
         if report.proposal.planned is None or report.error is not None:
             return Outcome.of(report)
         done = carried_out(runtime, report, told)
         after, moves = done.planned.after, done.moves
         if outstanding(done.snapshot, moves):
-            moves = move_rows(runtime, after, moves, told, lambda *_: None, follows=True)
+            moves = move_rows(Session(runtime, databases=told), after, moves, follows=True)
         return Outcome.of(report, moves=moves, error=judged(done, moves).error)
     except ChainFixError as error:
         return Outcome(error=error)
@@ -392,7 +392,7 @@ def assert_loads(place: Path, wishes: Wishes, before: Snapshot) -> None:
     """Alembic loads it, and nothing that counts is left to repair."""
     scripts, parents = alembics_view(place)
     assert scripts.get_heads()
-    again = check(open_directory(str(place)), Tools(), strict=wishes.strict)
+    again = check(Session(open_directory(str(place))), strict=wishes.strict)
     now = again.diagnosis.snapshot
     repairable = [each for each in again.diagnosis.counting if each.repairable]
     assert not repairable
@@ -406,7 +406,8 @@ def assert_loads(place: Path, wishes: Wishes, before: Snapshot) -> None:
 def assert_undone(place: Path, before: object, told: DatabaseWishes) -> None:
     runtime = open_directory(str(place))
     seen = DatabaseWishes(urls=told.urls)
-    carry_out_undo(runtime, plan_undo(runtime, Tools(), seen), seen)
+    session = Session(runtime, databases=seen)
+    carry_out_undo(session, plan_undo(session))
     assert contents(tree(place.parent)) == contents(before)
 
 

@@ -746,7 +746,7 @@ def test_the_apps_own_database_is_the_default(sample: Path) -> None:
 def test_every_database_of_the_app_is_backed_up_once(tmp_path: Path) -> None:
     (tmp_path / "panel.py").write_text(
         "from flask import Flask\nfrom flask_migrate import Migrate\n"
-        "from flask_sqlalchemy import SQLAlchemy\nfrom flask_chainfix.extension import ChainFix\n"
+        "from flask_sqlalchemy import SQLAlchemy\nfrom flask_chainfix import ChainFix\n"
         f"place = 'sqlite:///{tmp_path}/'\n"
         "def create_app():\n    app = Flask(__name__)\n    app.config.update(\n"
         "        SQLALCHEMY_DATABASE_URI=place + 'main.db', SQLALCHEMY_BINDS={\n"
@@ -779,7 +779,7 @@ def test_every_database_of_the_app_is_backed_up_once(tmp_path: Path) -> None:
 
 def test_an_app_without_flask_migrate(tmp_path: Path) -> None:
     (tmp_path / "panel.py").write_text(
-        "from flask import Flask\nfrom flask_chainfix.extension import ChainFix\n"
+        "from flask import Flask\nfrom flask_chainfix import ChainFix\n"
         "app = Flask(__name__)\nChainFix(app)\n"
     )
     done = flask("db", "fixchain", "backup", cwd=tmp_path, env={"FLASK_APP": "panel"})

@@ -10,6 +10,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from flask_chainfix.chain.source import bindings as scopes
+from flask_chainfix.chain.source.bindings import names_in
+from flask_chainfix.chain.source.body import same_body
+from flask_chainfix.chain.source.header import MOST_IDS, read
 from flask_chainfix.cli.groups import main
 from flask_chainfix.common.errors import BadConfiguration
 from flask_chainfix.diagnosis.rules import diagnose
@@ -21,10 +25,6 @@ from flask_chainfix.report import Style, render
 from flask_chainfix.schema.python import values
 from flask_chainfix.schema.python.footprint_reader import read_footprint
 from flask_chainfix.schema.python.values import MOST_STEPS
-from flask_chainfix.source import bindings as scopes
-from flask_chainfix.source.bindings import names_in
-from flask_chainfix.source.body import same_body
-from flask_chainfix.source.header import MOST_IDS, read
 from tests.commands import fixchain
 from tests.disk import environment
 from tests.results import checked

@@ -18,8 +18,7 @@ from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.rules import Family, diagnose
 from flask_chainfix.disk import writing
 from flask_chainfix.model.environment import Settings
-from flask_chainfix.model.files import Edit
-from flask_chainfix.model.history import ChainLock
+from flask_chainfix.model.files import ChainLock, Edit
 from tests.commands import Done, fixchain, flask, on_terminal
 from tests.disk import environment, tree
 from tests.repositories import Repository, needs_git

@@ -15,8 +15,8 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy.engine import make_url
 
+from flask_chainfix.commands.session import Session
 from flask_chainfix.commands.trace import Exactly, trace
-from flask_chainfix.common.remedies import Tools
 from flask_chainfix.databases import connecting
 from flask_chainfix.environment.locate import open_directory
 from flask_chainfix.model.databases import DatabaseWishes
@@ -374,10 +374,11 @@ def _compare_here(project: Path, *urls: str, **wishes: Any) -> tuple[list[tuple[
     steps: list[tuple[int, int]] = []
     databases = DatabaseWishes(urls=urls, own=False, **wishes)
     result = trace(
-        open_directory(str(project / "migrations")),
-        Tools(),
-        databases,
-        lambda done, total, _: steps.append((done, total)),
+        Session(
+            open_directory(str(project / "migrations")),
+            databases=databases,
+            progress=lambda done, total, _: steps.append((done, total)),
+        ),
         Exactly(app_databases.OWN_SERVER),
     )
     return steps, result

@@ -291,7 +291,11 @@ assert "rich" not in sys.modules
 """
     done = run(sys.executable, "-c", script, cwd=tmp_path)
     assert done.exit_code == 0, done.stderr
-    assert done.stdout.split() == ["flask_chainfix", "flask_chainfix.extension"]
+    assert done.stdout.split() == [
+        "flask_chainfix",
+        "flask_chainfix.cli",
+        "flask_chainfix.cli.in_app",
+    ]
 
 
 def test_importing_the_extension_does_not_import_alembic(tmp_path: Path) -> None:

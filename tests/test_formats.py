@@ -19,6 +19,7 @@ from rich.cells import cell_len
 
 from flask_chainfix.commands.check import check as check_chain
 from flask_chainfix.commands.repair import plan_repair
+from flask_chainfix.commands.session import Session
 from flask_chainfix.common.errors import CannotPlan
 from flask_chainfix.common.remedies import Remedy, Tools
 from flask_chainfix.diagnosis.rules import Family, all_rules
@@ -79,17 +80,17 @@ def project(sample: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def check(directory: str, *, strict: bool = False) -> Checked:
-    return check_chain(open_directory(directory), Tools(), strict=strict)
+    return check_chain(Session(open_directory(directory)), strict=strict)
 
 
 def dry_run(directory: str, **wishes: Any) -> Planning:
-    return plan_repair(open_directory(directory), Tools(), Wishes(**wishes))
+    return plan_repair(Session(open_directory(directory)), Wishes(**wishes))
 
 
 def repaired(directory: str) -> Repaired:
     """A repair, without what differs from run to run."""
     runtime = open_directory(directory)
-    report = carried_out(runtime, plan_repair(runtime, Tools(), Wishes()))
+    report = carried_out(runtime, plan_repair(Session(runtime), Wishes()))
     return replace(
         report,
         confirmation=replace(report.confirmation, by="alembic 1.2.3"),
@@ -186,7 +187,7 @@ def test_only_what_is_to_be_copied_is_wider_than_the_terminal(
     path = place.relative_to(project).as_posix()
     tools = Tools("program --with-options 'and values' " * 3, f"fixchain -d {path}")
     runtime = open_directory(str(place))
-    dry = plan_repair(runtime, tools, Wishes())
+    dry = plan_repair(Session(runtime, tools), Wishes())
     done = replace(repaired(str(place)), tools=tools)
     done = replace(done, planning=replace(done.planning, commit="0123abc"))
     checked = replace(check("faults", strict=True), tools=tools)

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from flask_chainfix.chain.source import ignores
 from flask_chainfix.diagnosis.rules import diagnose
 from flask_chainfix.model.files import Ignore
 from flask_chainfix.model.findings import Severity
-from flask_chainfix.source import ignores
 from tests.commands import Done, fixchain
 from tests.rehearsals import add, plain
 from tests.repositories import Repository, needs_git

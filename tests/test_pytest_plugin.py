@@ -51,6 +51,22 @@ def test_without_the_option_there_is_no_test_and_nothing_is_imported(
     assert outcomes(result) == {"passed": 1}
 
 
+def test_a_chain_alone_needs_nothing_about_databases_and_git(project: pytest.Pytester) -> None:
+    environment(project.path / "migrations", "a", "b <- a")
+    project.makepyfile(
+        """
+        import sys
+
+        def test_what_is_imported():
+            parts = ("flask_chainfix.databases.applied", "flask_chainfix.git")
+            assert "flask_chainfix.commands.check" in sys.modules
+            assert not [name for name in sys.modules if name.startswith(parts)]
+        """
+    )
+    result = project.runpytest_subprocess("--fixchain")
+    assert "failed" not in outcomes(result)
+
+
 def test_it_can_be_switched_off(project: pytest.Pytester) -> None:
     result = project.runpytest_subprocess("-p", "no:fixchain", "--fixchain")
     assert result.ret is pytest.ExitCode.USAGE_ERROR

@@ -21,11 +21,12 @@ from alembic.script import ScriptDirectory
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from flask_chainfix import disk, source
+from flask_chainfix import disk
+from flask_chainfix.chain import source
 from flask_chainfix.chain.lineages import find_lineages
 from flask_chainfix.commands.repair import plan_repair
+from flask_chainfix.commands.session import Session
 from flask_chainfix.common.errors import CannotPlan, CannotRewrite, ChainFixError
-from flask_chainfix.common.remedies import Tools
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.environment.locate import Runtime, open_directory
 from flask_chainfix.model.files import Header
@@ -156,7 +157,7 @@ def repair(place: Path, **wishes: str) -> Result:
     """Do what ``repair --strict --yes`` does."""
     runtime = open_directory(str(place))
     wanted = Wishes(strict=True, **wishes)  # type: ignore[arg-type]
-    report = plan_repair(runtime, Tools(), wanted)
+    report = plan_repair(Session(runtime), wanted)
     if report.error is not None:
         raise report.error
     return carried_out(runtime, report) if report.proposal.planned is not None else report

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flask_chainfix.source.body import does_nothing, same_body, words_in
+from flask_chainfix.chain.source.body import does_nothing, same_body, words_in
 from tests.support import Rev, migration
 
 PLAIN = b'''\

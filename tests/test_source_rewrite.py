@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flask_chainfix import source
+from flask_chainfix.chain import source
 from flask_chainfix.common.errors import CannotRewrite
 from flask_chainfix.model.files import Header, Unreadable
 from tests.shapes import (

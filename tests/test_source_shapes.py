@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flask_chainfix import source
+from flask_chainfix.chain import source
 from flask_chainfix.model.files import Header, ProblemKind, Span, Unreadable
 from tests.nightly import examples
 from tests.shapes import (

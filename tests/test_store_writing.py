@@ -18,9 +18,9 @@ import pytest
 
 from flask_chainfix import disk
 from flask_chainfix.commands.repair import plan_repair
+from flask_chainfix.commands.session import Session
 from flask_chainfix.commands.undo import carry_out_undo, plan_undo
 from flask_chainfix.common.errors import CannotRead, CannotWrite, ChainFixError, StaleSnapshot
-from flask_chainfix.common.remedies import Tools
 from flask_chainfix.environment.locate import Runtime, open_directory
 from flask_chainfix.model.databases import Move
 from flask_chainfix.model.files import Edit
@@ -59,7 +59,7 @@ def place(tmp_path: Path) -> Path:
 
 def planned(place: Path) -> tuple[Runtime, Planning]:
     runtime = open_directory(str(place))
-    report = plan_repair(runtime, Tools(), Wishes())
+    report = plan_repair(Session(runtime), Wishes())
     plan_of(report)
     return runtime, report
 
@@ -260,19 +260,19 @@ def test_undo_refuses_to_delete_what_others_build_on(
     place: Path, spec: str, planned_before: bool
 ) -> None:
     runtime = open_directory(str(place))
-    repair = plan_repair(runtime, Tools(), Wishes(strategy="merge"))
+    repair = plan_repair(Session(runtime), Wishes(strategy="merge"))
     carried_out(runtime, repair)
-    undo = plan_undo(runtime, Tools()) if planned_before else None
+    undo = plan_undo(Session(runtime)) if planned_before else None
     (new,) = plan_of(repair).plan.new_revisions
     late = place / "versions" / "late.py"
     late.write_bytes(migration(rev(spec.format(new.revision))))
     before = migrations(place)
     with pytest.raises(StaleSnapshot) as refusal:
-        carry_out_undo(runtime, undo or plan_undo(runtime, Tools()))
+        carry_out_undo(Session(runtime), undo or plan_undo(Session(runtime)))
     assert f"{late} builds on {new.revision}, and undo would delete" in refusal.value.message
     assert migrations(place) == before
     late.unlink()
-    carry_out_undo(runtime, plan_undo(runtime, Tools()))
+    carry_out_undo(Session(runtime), plan_undo(Session(runtime)))
 
 
 def test_undo_may_delete_what_only_its_own_files_build_on(place: Path) -> None:
@@ -287,7 +287,7 @@ def test_undo_may_delete_what_only_its_own_files_build_on(place: Path) -> None:
     with disk.locked(place), disk.changed_files(place, edits):
         pass
     runtime = open_directory(str(place))
-    carry_out_undo(runtime, plan_undo(runtime, Tools()))
+    carry_out_undo(Session(runtime), plan_undo(Session(runtime)))
     assert migrations(place) == before
 
 
@@ -434,7 +434,7 @@ def test_a_directory_at_a_name_beside_a_file(place: Path, kind: str) -> None:
     (place / "versions" / name).mkdir()
     repaired = tree(place / "versions")
     with pytest.raises(CannotWrite, match="is a directory"):
-        carry_out_undo(runtime, plan_undo(runtime, Tools()))
+        carry_out_undo(Session(runtime), plan_undo(Session(runtime)))
     assert tree(place / "versions") == repaired
 
 

@@ -22,6 +22,7 @@ from sqlalchemy import create_engine
 
 from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.commands.repair import plan_repair
+from flask_chainfix.commands.session import Session
 from flask_chainfix.commands.undo import carry_out_undo, plan_undo
 from flask_chainfix.common.errors import CannotPlan, Declined, RowsNotPutBack, StaleSnapshot
 from flask_chainfix.common.remedies import Tools
@@ -293,7 +294,7 @@ def two_moved(project: Path, tmp_path: Path) -> tuple[Runtime, DatabaseWishes]:
 def refused_undo(runtime: Runtime, report: UndoPlan, wishes: DatabaseWishes) -> RowsNotPutBack:
     files = migrations(runtime.environment.directory)
     with pytest.raises(RowsNotPutBack) as caught:
-        carry_out_undo(runtime, report, wishes)
+        carry_out_undo(Session(runtime, databases=wishes), report)
     assert migrations(runtime.environment.directory) == files
     return caught.value
 
@@ -302,10 +303,10 @@ def test_a_database_that_moves_while_it_is_asked_keeps_the_repair(
     repaired_project: Path, tmp_path: Path
 ) -> None:
     runtime, wishes = two_moved(repaired_project, tmp_path)
-    report = plan_undo(runtime, TOOLS, wishes)
+    report = plan_undo(Session(runtime, TOOLS, wishes))
     sql(wishes.urls[1], "UPDATE alembic_version SET version_num = 'd'")
     with pytest.raises(StaleSnapshot, match=r"two\.db has moved"):
-        carry_out_undo(runtime, report, wishes)
+        carry_out_undo(Session(runtime, databases=wishes), report)
     assert [rows_of(url) for url in wishes.urls] == [["c"], ["d"]]
 
 
@@ -313,7 +314,7 @@ def test_an_undo_that_fails_for_one_database_leaves_all_as_they_were(
     repaired_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runtime, wishes = two_moved(repaired_project, tmp_path)
-    report = plan_undo(runtime, TOOLS, wishes)
+    report = plan_undo(Session(runtime, TOOLS, wishes))
 
     def interfering(*args: Any) -> Any:
         sql(wishes.urls[1], "UPDATE alembic_version SET version_num = 'd'")
@@ -347,7 +348,7 @@ def test_what_cannot_go_forward_again_is_named(
     repaired_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runtime, wishes = two_moved(repaired_project, tmp_path)
-    report = plan_undo(runtime, TOOLS, wishes)
+    report = plan_undo(Session(runtime, TOOLS, wishes))
 
     def interfering(*args: Any) -> Any:
         sql(wishes.urls[1], "UPDATE alembic_version SET version_num = 'd'")
@@ -378,7 +379,7 @@ def test_a_plan_that_a_database_has_left_behind_changes_nothing(
     runtime = open_directory(str(plain(project, *FORK) / "migrations"))
     build(url, "b")
     files, wishes = migrations(project / "migrations"), DatabaseWishes(urls=(url,))
-    report = plan_repair(runtime, TOOLS, Wishes(), wishes)
+    report = plan_repair(Session(runtime, TOOLS, wishes), Wishes())
 
     def confirm(*_: object) -> Confirmation:
         assert migrations(project / "migrations") != files
@@ -399,7 +400,7 @@ def test_a_database_that_cannot_be_asked_any_more_changes_nothing(
 ) -> None:
     runtime = open_directory(str(plain(project, *FORK) / "migrations"))
     files, wishes = migrations(project / "migrations"), DatabaseWishes(urls=(sqlite_url(tmp_path),))
-    report = plan_repair(runtime, TOOLS, Wishes(), wishes)
+    report = plan_repair(Session(runtime, TOOLS, wishes), Wishes())
     (tmp_path / "app.db").write_text("no database at all" * 100)  # which was not there before
     with pytest.raises(StaleSnapshot, match="can no longer be read"):
         carried_out(runtime, report, wishes)

@@ -22,6 +22,7 @@ from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.commands.check import check
 from flask_chainfix.commands.repair import plan_repair
 from flask_chainfix.commands.restamp import RestampWishes, plan_restamp
+from flask_chainfix.commands.session import Session
 from flask_chainfix.commands.undo import plan_undo
 from flask_chainfix.common.errors import NothingToUndo
 from flask_chainfix.common.remedies import Remedy, Tools
@@ -57,6 +58,11 @@ class Project:
         return open_directory(str(self.top / "migrations"))
 
     @property
+    def session(self) -> Session:
+        """The environment with its database."""
+        return Session(self.runtime, TOOLS, self.wishes)
+
+    @property
     def tables(self) -> set[str]:
         return {str(name) for (name,) in sql(self.url, TABLES)}
 
@@ -73,7 +79,7 @@ class Project:
 
     def findings(self) -> list[Finding]:
         """What the tables prove."""
-        report = check(self.runtime, TOOLS, strict=False, databases=self.wishes)
+        report = check(self.session, strict=False)
         return [finding for finding in report.diagnosis.findings if finding.code in PROVING]
 
     def follow(self, commands: Sequence[str]) -> None:
@@ -126,7 +132,7 @@ def test_a_stamp_that_lies_is_found_and_put_right_as_advised(
         findings = project.findings()
         assert bool(findings) == (ran != said)
         if findings:
-            report = plan_repair(project.runtime, TOOLS, Wishes(), project.wishes)
+            report = plan_repair(project.session, Wishes())
             assert report.proposal.planned is None
             assert report.error is not None
             project.follow(advised(findings))
@@ -152,9 +158,7 @@ def test_what_was_spliced_below_a_stamp_is_run_as_advised(
         project.hold(said - skipped, tops(chain, said))
         findings = project.findings()
         assert [finding.code for finding in findings] == (["FC302"] if skipped else [])
-        moves = plan_restamp(
-            project.runtime, TOOLS, RestampWishes(project.wishes), lambda *_: None
-        ).moves
+        moves = plan_restamp(project.session, RestampWishes()).moves
         assert all(each.move.after == each.move.before for each in moves)
         if skipped:
             assert set(findings[0].revisions) == skipped
@@ -270,7 +274,7 @@ def test_back_on_main_there_is_nothing_to_undo(project: InGit) -> None:
     with pytest.raises(
         NothingToUndo, match="these files hold none of the repairs in the journal"
     ) as caught:
-        plan_undo(project.runtime, TOOLS, project.wishes)
+        plan_undo(project.session)
     assert "check out the branch" in caught.value.remedy
     project.repository.switch("feature")
     assert tree(project.top / "migrations/versions").keys() == after.keys()
@@ -289,7 +293,7 @@ def test_a_journal_that_came_along_judges_nothing(project: InGit, way: str, tmp_
     else:
         project.repository.git("stash", "-q")
     assert list((project.top / "migrations/.fixchain").glob("*.json"))
-    report = plan_restamp(project.runtime, TOOLS, RestampWishes(project.wishes), lambda *_: None)
+    report = plan_restamp(project.session, RestampWishes())
     assert report.diagnosis.snapshot.old == ()
 
 
@@ -298,7 +302,7 @@ def test_a_repair_with_an_edit_on_top_still_speaks(project: InGit) -> None:
     repaired_on_the_branch(project)
     for path in (project.top / "migrations/versions").glob("*.py"):
         path.write_bytes(path.read_bytes() + b"# a remark\n")
-    report = plan_restamp(project.runtime, TOOLS, RestampWishes(project.wishes), lambda *_: None)
+    report = plan_restamp(project.session, RestampWishes())
     assert [set(chain.heads) for chain in report.diagnosis.snapshot.old] == [{"b", "c"}]
 
 
@@ -320,7 +324,7 @@ def test_what_has_the_code_takes_only_its_own_branch_back(project: InGit, row: s
     (unwind,) = lost["remedies"][0]["commands"]
     assert lost["remedies"][0]["text"].endswith("with the data in it")
     # Where the code of the branch is needed, Alembic's own command takes back as much.
-    known = check(project.runtime, TOOLS, strict=False, databases=project.wishes).diagnosis
+    known = check(project.session, strict=False).diagnosis
     (there,) = taking_down_there(known.snapshot, row).ways
     assert there.commands == ("git checkout feature", "{alembic} downgrade g@b", "git checkout -")
     assert unwind == f"fixchain -d {project.top / 'migrations'} unwind --database {project.url}"

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from sqlalchemy.engine import make_url
 
 from flask_chainfix.commands import unwind
+from flask_chainfix.commands.session import Session
 from flask_chainfix.commands.unwind import UnwindWishes, carry_out_unwind, plan_unwind
 from flask_chainfix.common.errors import StaleSnapshot
-from flask_chainfix.common.remedies import Tools
 from flask_chainfix.databases.applied.rows import tops
 from flask_chainfix.environment.locate import open_directory
 from flask_chainfix.model.databases import DatabaseWishes
@@ -542,13 +542,14 @@ def test_a_database_that_moves_meanwhile(
 ) -> None:
     """It is seen before anything runs, and once more where it runs."""
     runtime = open_directory("migrations")
-    wishes = UnwindWishes(DatabaseWishes(urls=(ahead,)), backup=False)
-    plan = plan_unwind(runtime, Tools(), wishes, lambda *_: None)
+    session = Session(runtime, databases=DatabaseWishes(urls=(ahead,)))
+    wishes = UnwindWishes(backup=False)
+    plan = plan_unwind(session, wishes)
     sql(ahead, "UPDATE alembic_version SET version_num = 'elsewhere'")
     if not second_look:
         monkeypatch.setattr(unwind, "refuse_moved", lambda *_: None)
     with pytest.raises(StaleSnapshot, match="elsewhere"):
-        carry_out_unwind(runtime, plan, wishes, lambda *_: None)
+        carry_out_unwind(session, plan, wishes)
     assert "'b'" in str(schema_of(ahead))
 
 
@@ -576,11 +577,12 @@ def test_one_that_moves_once_another_was_taken_back(
 
 def test_migrations_that_change_meanwhile(project: Path, ahead: str) -> None:
     runtime = open_directory("migrations")
-    wishes = UnwindWishes(DatabaseWishes(urls=(ahead,)), backup=False)
-    plan = plan_unwind(runtime, Tools(), wishes, lambda *_: None)
+    session = Session(runtime, databases=DatabaseWishes(urls=(ahead,)))
+    wishes = UnwindWishes(backup=False)
+    plan = plan_unwind(session, wishes)
     add(project, "b <- a")
     with pytest.raises(StaleSnapshot, match="migrations have changed"):
-        carry_out_unwind(runtime, plan, wishes, lambda *_: None)
+        carry_out_unwind(session, plan, wishes)
     assert rows_of(ahead) == ["b"]
 
 

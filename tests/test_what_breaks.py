@@ -27,8 +27,7 @@ from sqlalchemy.pool import NullPool
 
 from flask_chainfix.commands.check import Against, check
 from flask_chainfix.commands.rehearse import rehearse
-from flask_chainfix.common.remedies import Tools
-from flask_chainfix.common.wording import unseen
+from flask_chainfix.commands.session import Session
 from flask_chainfix.diagnosis.rules import all_rules
 from flask_chainfix.environment.locate import open_directory
 from flask_chainfix.model.databases import DatabaseWishes
@@ -754,18 +753,17 @@ def project(claim: Claim, top: Path, again: Again, monkeypatch: pytest.MonkeyPat
 
 def finding(claim: Claim, project: Project) -> Finding:
     """The finding of ``check`` that the claim is about."""
-    runtime = open_directory(str(project.directory))
+    databases = DatabaseWishes(urls=(project.url,) if claim.database else ())
+    session = Session(open_directory(str(project.directory)), databases=databases)
     report: Checked | Rehearsed = check(
-        runtime,
-        Tools(),
+        session,
         strict=False,
         schema=True,
-        databases=DatabaseWishes(urls=(project.url,) if claim.database else ()),
         against=Against(claim.against) if claim.against else None,
     )
     if claim.rehearsed:
         assert claim.code not in {each.code for each in report.diagnosis.findings}
-        report = rehearse(runtime, Tools(), RehearsalRequest(stairway=True), unseen)
+        report = rehearse(session, RehearsalRequest(stairway=True))
     found = [each for each in report.diagnosis.findings if each.code == claim.code]
     assert found, report.diagnosis.findings
     return found[0]

@@ -15,6 +15,7 @@ from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.commands.check import check
 from flask_chainfix.commands.repair import plan_repair
+from flask_chainfix.commands.session import Session
 from flask_chainfix.commands.undo import carry_out_undo, plan_undo
 from flask_chainfix.common.errors import (
     CannotPlan,
@@ -60,7 +61,7 @@ def _confirmed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def planned(runtime: Runtime, **wishes: Any) -> Planning:
-    return plan_repair(runtime, TOOLS, Wishes(**wishes))
+    return plan_repair(Session(runtime, TOOLS), Wishes(**wishes))
 
 
 def test_check_builds_three_graphs_and_runs_each_rule_three_times(
@@ -84,14 +85,16 @@ def test_check_builds_three_graphs_and_runs_each_rule_three_times(
     all_rules = {rule.code: counted(rule) for rule in rules.all_rules()}
     monkeypatch.setattr(rules, "_RULES", all_rules)
     monkeypatch.setattr(Graph, "__init__", build)
-    checked = check(open_directory(str(sample / "sample_app/migrations")), TOOLS, strict=False)
+    checked = check(
+        Session(open_directory(str(sample / "sample_app/migrations")), TOOLS), strict=False
+    )
     assert checked.proposal.planned is not None
     assert count["FC101"] == 3
     assert max(count.values()) == 3
 
 
 def healthy(runtime: Runtime) -> bool:
-    return not check(runtime, TOOLS, strict=True).diagnosis.findings
+    return not check(Session(runtime, TOOLS), strict=True).diagnosis.findings
 
 
 def refused(error: type[ChainFixError], work: Any, *args: Any) -> ChainFixError:
@@ -102,7 +105,7 @@ def refused(error: type[ChainFixError], work: Any, *args: Any) -> ChainFixError:
 
 def test_a_check_shows_the_repair_and_writes_nothing(runtime: Runtime) -> None:
     before = tree(runtime.environment.directory)
-    report = check(runtime, TOOLS, strict=False)
+    report = check(Session(runtime, TOOLS), strict=False)
     assert report.exit_code == 1
     assert plan_of(report).plan == plan_of(planned(runtime)).plan
     assert tree(runtime.environment.directory) == before
@@ -154,19 +157,19 @@ def test_what_is_not_confirmed_is_put_back(
     monkeypatch.setattr("flask_chainfix.commands.repair.confirm", confirm)
     refused(NotConfirmed, carried_out, runtime, planned(runtime))
     assert migrations(runtime.environment.directory) == before
-    refused(NothingToUndo, plan_undo, runtime, TOOLS)
+    refused(NothingToUndo, plan_undo, Session(runtime, TOOLS))
 
 
 def test_undo_gives_back_every_byte(runtime: Runtime) -> None:
     before = migrations(runtime.environment.directory)
     carried_out(runtime, planned(runtime, strategy="merge"))
-    report = plan_undo(runtime, TOOLS)
+    report = plan_undo(Session(runtime, TOOLS))
     assert migrations(runtime.environment.directory) != before
-    done = carry_out_undo(runtime, report)
+    done = carry_out_undo(Session(runtime), report)
     assert migrations(runtime.environment.directory) == before
     assert len(done.snapshot.graph.bases) == 3
     assert done.findings
-    refused(NothingToUndo, carry_out_undo, runtime, report)
+    refused(NothingToUndo, carry_out_undo, Session(runtime), report)
 
 
 def test_undo_refuses_a_file_that_was_changed_since(runtime: Runtime) -> None:
@@ -175,7 +178,9 @@ def test_undo_refuses_a_file_that_was_changed_since(runtime: Runtime) -> None:
     path = plan_of(report).edits[0].path
     path.write_bytes(path.read_bytes() + b"# by hand\n")
     changed = migrations(runtime.environment.directory)
-    error = refused(StaleSnapshot, carry_out_undo, runtime, plan_undo(runtime, TOOLS))
+    error = refused(
+        StaleSnapshot, carry_out_undo, Session(runtime), plan_undo(Session(runtime, TOOLS))
+    )
     assert path.name in error.message
     assert migrations(runtime.environment.directory) == changed
 
@@ -201,16 +206,16 @@ def test_an_interrupted_repair_is_noticed_and_undone(runtime: Runtime) -> None:
     interrupt(runtime)
     half_way = tree(runtime.environment.directory)
 
-    notice, *_ = check(runtime, TOOLS, strict=False).diagnosis.notices
+    notice, *_ = check(Session(runtime, TOOLS), strict=False).diagnosis.notices
     assert "killed half-way" in notice
     assert "program db fixchain undo" in notice
     error = refused(RepairInterrupted, planned, runtime)
     assert "program db fixchain undo" in error.remedy
     assert tree(runtime.environment.directory) == half_way
 
-    carry_out_undo(runtime, plan_undo(runtime, TOOLS))
+    carry_out_undo(Session(runtime), plan_undo(Session(runtime, TOOLS)))
     assert migrations(runtime.environment.directory) == before
-    notices = check(runtime, TOOLS, strict=False).diagnosis.notices
+    notices = check(Session(runtime, TOOLS), strict=False).diagnosis.notices
     assert not any("killed half-way" in notice for notice in notices)
     plan_of(planned(runtime))
 
@@ -224,7 +229,7 @@ def test_one_repair_at_a_time(runtime: Runtime) -> None:
 
     interrupt(runtime)
     with disk.locked(runtime.environment.directory):
-        (notice,) = check(runtime, TOOLS, strict=False).diagnosis.notices
+        (notice,) = check(Session(runtime, TOOLS), strict=False).diagnosis.notices
         assert "running" in notice
         refused(RepairRunning, planned, runtime)
 
@@ -232,7 +237,7 @@ def test_one_repair_at_a_time(runtime: Runtime) -> None:
 @pytest.mark.parametrize(("strict", "code"), [(False, 0), (True, 1)])
 def test_strict_counts_warnings(tmp_path: Path, strict: bool, code: int) -> None:
     place = environment(tmp_path / "migrations", "a", "b <- a", "c", "d <- b, c")
-    report = check(open_directory(str(place)), TOOLS, strict=strict)
+    report = check(Session(open_directory(str(place)), TOOLS), strict=strict)
     assert report.exit_code == code
     assert [finding.code for finding in report.diagnosis.findings] == ["FC101"]
     assert (report.proposal.planned is not None) == strict
@@ -249,7 +254,7 @@ COMPUTED = {
 
 
 def remarks(place: Path) -> list[str]:
-    notices = check(open_directory(str(place)), TOOLS, strict=False).diagnosis.notices
+    notices = check(Session(open_directory(str(place)), TOOLS), strict=False).diagnosis.notices
     return [notice for notice in notices if "heads" in notice]
 
 
@@ -274,7 +279,7 @@ def test_heads_that_cannot_be_judged_for_computed_headers(
         return
     (remark,) = remarks(place)
     assert "cannot be judged, because the place of x.py in the chain is not known" in remark
-    assert check(runtime, TOOLS, strict=False).exit_code == 0
+    assert check(Session(runtime, TOOLS), strict=False).exit_code == 0
     assert report.error is not None
     assert report.exit_code == 3
     assert "the header of x.py is computed" in report.error.message
@@ -323,12 +328,12 @@ def test_a_healthy_chain_with_a_computed_header_is_healthy(tmp_path: Path) -> No
 def test_a_refusal_says_why_and_keeps_the_diagnosis(tmp_path: Path) -> None:
     place = environment(tmp_path / "migrations", "a", "b <- a +gone", "c")
     runtime = open_directory(str(place))
-    report = plan_repair(runtime, TOOLS, Wishes())
+    report = plan_repair(Session(runtime, TOOLS), Wishes())
     assert report.error is not None
     assert report.exit_code == report.error.exit_code == 3
     assert "FC107" in report.error.message
     assert "correct depends_on by hand" in report.error.remedy
     assert {finding.code for finding in report.diagnosis.findings} >= {"FC101", "FC107"}
-    checked = check(runtime, TOOLS, strict=False)
+    checked = check(Session(runtime, TOOLS), strict=False)
     assert (checked.exit_code, checked.error) == (1, None)
     assert checked.proposal.obstacle is not None

@@ -9,13 +9,12 @@ from itertools import pairwise, starmap
 from pathlib import Path
 from typing import Any, TypeVar
 
-from flask_chainfix import source
+from flask_chainfix.chain import source
 from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.model.environment import Environment
-from flask_chainfix.model.files import Edit, Header, Ignore, MigrationFile, Unreadable
+from flask_chainfix.model.files import ChainLock, Edit, Header, Ignore, MigrationFile, Unreadable
 from flask_chainfix.model.findings import Location
-from flask_chainfix.model.history import ChainLock
 
 _COMPILED = Unreadable("is compiled, and so is not read", "put its source beside it")
 _S = TypeVar("_S", bound="Snapshot")

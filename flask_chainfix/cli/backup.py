@@ -11,7 +11,7 @@ import click
 
 from flask_chainfix.cli.opening import IN_APP, OPENER
 from flask_chainfix.cli.options import database_options, format_option
-from flask_chainfix.cli.running import answer
+from flask_chainfix.cli.running import Call
 from flask_chainfix.cli.streams import progress_bar
 from flask_chainfix.cli.usage import Command
 from flask_chainfix.commands import backup as backups
@@ -20,7 +20,6 @@ from flask_chainfix.common.remedies import Tools
 from flask_chainfix.databases.backup import sources
 from flask_chainfix.databases.targets import configured_urls, listed_urls
 from flask_chainfix.environment.locate import Runtime
-from flask_chainfix.model.databases import DatabaseWishes
 from flask_chainfix.report.results import BackedUp
 
 
@@ -36,14 +35,7 @@ from flask_chainfix.report.results import BackedUp
     help="Directory for the backup files.",
 )
 @format_option()
-def backup(
-    context: click.Context,
-    /,
-    *,
-    databases: DatabaseWishes,
-    directory: Path,
-    output_format: str,
-) -> None:
+def backup(call: Call, *, directory: Path) -> None:
     """Copy databases to files before anything is changed.
 
     Copies the databases that you name, otherwise the app's own or those of alembic.ini. If you name
@@ -54,23 +46,26 @@ def backup(
     """
 
     def work() -> BackedUp:
-        in_app = context.meta[IN_APP]
-        named = [*databases.urls, *(listed_urls(databases.file) if databases.file else ())]
-        if databases.own and not in_app:
-            named += _configured(context.meta[OPENER])
-        if not named and not databases.own:
+        in_app = call.context.meta[IN_APP]
+        named = [
+            *call.databases.urls,
+            *(listed_urls(call.databases.file) if call.databases.file else ()),
+        ]
+        if call.databases.own and not in_app:
+            named += _configured(call.context.meta[OPENER])
+        if not named and not call.databases.own:
             raise CannotBackUp(
                 "there is no database to back up: --no-database leaves out the project's"
                 " own, and no other is named",
                 "drop --no-database, or name a database with --database URL",
             )
-        copied = sources(named, of_app=databases.own and in_app)
+        copied = sources(named, of_app=call.databases.own and in_app)
         left = backups.left_behind(directory)
         with progress_bar(sys.stderr, in_bytes=True) as progress:
             made = backups.back_up(copied, directory, progress)
         return BackedUp(backups=made, notices=left)
 
-    answer(context, output_format, work)
+    call.answer(work)
 
 
 def _configured(open_environment: Callable[[], tuple[Runtime, Tools]]) -> tuple[str, ...]:

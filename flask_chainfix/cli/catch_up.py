@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
 from flask_chainfix.cli.options import database_options, detail_options, format_option
-from flask_chainfix.cli.running import after_asking, run
-from flask_chainfix.cli.streams import progress_bar
+from flask_chainfix.cli.running import Call
 from flask_chainfix.cli.usage import Command
 from flask_chainfix.commands.catch_up import plan_catch_up
 from flask_chainfix.commands.catch_up_finish import FinishWishes, carry_out_finish, plan_finish
 from flask_chainfix.commands.repair import carry_out
-from flask_chainfix.common.remedies import Tools
-from flask_chainfix.environment.locate import Runtime
+from flask_chainfix.commands.session import Session
 from flask_chainfix.environment.messages import from_variable
-from flask_chainfix.model.databases import DatabaseWishes
 from flask_chainfix.rehearsal.app_databases import OWN_SERVER
-from flask_chainfix.report.database_results import Finished, FinishPlan
-from flask_chainfix.report.results import CatchUpPlan, Repaired, Result
+from flask_chainfix.report.results import CatchUpPlan, Result
 
 
 @click.command("catch-up", cls=Command, example="--database")
@@ -47,18 +41,7 @@ from flask_chainfix.report.results import CatchUpPlan, Repaired, Result
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @format_option()
 @detail_options
-def catch_up(  # noqa: PLR0913  (an option each)
-    context: click.Context,
-    /,
-    *,
-    databases: DatabaseWishes,
-    server: str | None,
-    finish: str | None,
-    no_backup: bool,
-    dry_run: bool,
-    yes: bool,
-    output_format: str,
-) -> None:
+def catch_up(call: Call, *, server: str | None, finish: str | None, no_backup: bool) -> None:
     """Write a migration that adds what some databases lack.
 
     Compares each database with what the chain makes on a scratch database of the same kind, and
@@ -68,32 +51,22 @@ def catch_up(  # noqa: PLR0913  (an option each)
     """
     server = server and from_variable(server)
     if no_backup and finish is None:
-        raise click.UsageError("--no-backup needs --finish.", context)
+        raise click.UsageError("--no-backup needs --finish.", call.context)
 
-    def finish_it(runtime: Runtime, tools: Tools) -> Result:
-        wishes = FinishWishes(finish or "", databases, server, backup=not no_backup)
-        with progress_bar(sys.stderr) as progress:
-            plan = plan_finish(runtime, tools, wishes, progress)
-        if not plan.databases or dry_run:
-            return plan
+    if finish is not None:
+        wishes = FinishWishes(finish, server, backup=not no_backup)
+        call.change(
+            lambda session: plan_finish(session, wishes),
+            lambda plan: "Run these statements?" if plan.databases else "",
+            lambda session, plan: carry_out_finish(session, plan, wishes),
+        )
 
-        def act(agreed: FinishPlan) -> Finished:
-            with progress_bar(sys.stderr) as progress:
-                return carry_out_finish(runtime, agreed, wishes, progress)
+    def write(session: Session, plan: CatchUpPlan) -> Result:
+        planned = plan.proposal.planned
+        return plan if planned is None else carry_out(session, plan, planned)
 
-        return after_asking(plan, output_format, "" if yes else "Run these statements?", act)
-
-    def work(runtime: Runtime, tools: Tools) -> Result:
-        with progress_bar(sys.stderr) as progress:
-            planning = plan_catch_up(runtime, tools, databases, server, progress)
-        planned = planning.proposal.planned
-        if planned is None or dry_run:
-            return planning
-
-        def act(agreed: CatchUpPlan) -> Repaired:
-            with progress_bar(sys.stderr) as progress:
-                return carry_out(runtime, agreed, planned, databases, progress)
-
-        return after_asking(planning, output_format, "" if yes else "Write this migration?", act)
-
-    run(context, output_format, work if finish is None else finish_it)
+    call.change(
+        lambda session: plan_catch_up(session, server),
+        lambda plan: "Write this migration?" if plan.proposal.planned else "",
+        write,
+    )

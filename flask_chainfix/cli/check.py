@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 
 import click
@@ -13,17 +12,13 @@ from flask_chainfix.cli.options import (
     format_option,
     no_git_option,
     strict_option,
-    without_git,
 )
-from flask_chainfix.cli.running import run
-from flask_chainfix.cli.streams import progress_bar
+from flask_chainfix.cli.running import Call
 from flask_chainfix.cli.usage import Command
 from flask_chainfix.commands import check as command
 from flask_chainfix.commands.check import Against
+from flask_chainfix.commands.session import Session
 from flask_chainfix.common.quoting import ref_word, word
-from flask_chainfix.common.remedies import Tools
-from flask_chainfix.environment.locate import Runtime
-from flask_chainfix.model.databases import DatabaseWishes
 from flask_chainfix.report import format_names
 from flask_chainfix.report.results import Checked
 
@@ -80,8 +75,7 @@ from flask_chainfix.report.results import Checked
 @format_option(*format_names())
 @detail_options
 def check(  # noqa: PLR0913  (an option each)
-    context: click.Context,
-    /,
+    call: Call,
     *,
     strict: bool,
     schema: bool,
@@ -91,9 +85,6 @@ def check(  # noqa: PLR0913  (an option each)
     others: tuple[str, ...],
     since: str | None,
     sql: bool,
-    no_git: bool,
-    databases: DatabaseWishes,
-    output_format: str,
 ) -> None:
     """Say what is wrong with the migration chain.
 
@@ -107,29 +98,24 @@ def check(  # noqa: PLR0913  (an option each)
     if sql and ref is None:
         raise click.UsageError("--sql needs --against")
     for option, asked in (("--against", ref), ("--since", since), ("--staged", staged)):
-        if no_git and asked:
+        if call.no_git and asked:
             raise click.UsageError(f"--no-git and {option} contradict each other")
     against = None if ref is None else Against(ref, frozenset(allowed), others)
 
-    def work(runtime: Runtime, tools: Tools) -> Checked:
-        with progress_bar(sys.stderr) as progress:
-            return command.check(
-                without_git(runtime, no_git),
-                replace(
-                    tools,
-                    against=f"{' --staged' if staged else ''}{_as_typed(against, since)}",
-                ),
-                strict=strict,
-                schema=schema,
-                staged=staged,
-                databases=databases,
-                against=against,
-                since=since,
-                sql=sql,
-                progress=progress,
-            )
+    typed = f"{' --staged' if staged else ''}{_as_typed(against, since)}"
 
-    run(context, output_format, work)
+    def work(session: Session) -> Checked:
+        return command.check(
+            replace(session, tools=replace(session.tools, against=typed)),
+            strict=strict,
+            schema=schema,
+            staged=staged,
+            against=against,
+            since=since,
+            sql=sql,
+        )
+
+    call.run(work)
 
 
 def _as_typed(against: Against | None, since: str | None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from flask_chainfix.cli.options import format_option
-from flask_chainfix.cli.running import answer, tools_by_name
+from flask_chainfix.cli.running import Call, tools_by_name
 from flask_chainfix.cli.usage import Command
 from flask_chainfix.common.wording import close_ids
 from flask_chainfix.diagnosis.rules import explanations
@@ -35,16 +35,12 @@ def _explanations_for(
 @click.command(cls=Command, example="FC102")
 @click.argument("explained", metavar="[CODE]", required=False, callback=_explanations_for)
 @format_option()
-@click.pass_context
-def explain(context: click.Context, explained: tuple[Explanation, ...], output_format: str) -> None:
+def explain(call: Call, *, explained: tuple[Explanation, ...]) -> None:
     """Explain a finding.
 
     CODE is the code of a finding, such as FC102, or its name, such as multiple-heads. Explains what
     it means, what breaks, how it happens and how to repair it, with an example. Without CODE, lists
     all findings. Needs no migrations and no database.
     """
-    answer(
-        context,
-        output_format,
-        lambda: Explained(tools=tools_by_name(context), explanations=explained),
-    )
+    tools = tools_by_name(call.context)
+    call.answer(lambda: Explained(tools=tools, explanations=explained))

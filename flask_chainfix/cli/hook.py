@@ -5,12 +5,11 @@ from __future__ import annotations
 import click
 
 from flask_chainfix.cli.options import format_option
-from flask_chainfix.cli.running import after_asking, run
+from flask_chainfix.cli.running import Call
 from flask_chainfix.cli.usage import Command
-from flask_chainfix.common.remedies import Tools
-from flask_chainfix.environment.locate import Runtime
+from flask_chainfix.commands.session import Session
 from flask_chainfix.model.hook_files import HookState
-from flask_chainfix.report.results import Result
+from flask_chainfix.report.results import HookPlan
 
 
 @click.command(cls=Command, example="--install")
@@ -30,17 +29,8 @@ from flask_chainfix.report.results import Result
 )
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @format_option()
-@click.pass_context
-def hook(  # noqa: PLR0913  (an option each)
-    context: click.Context,
-    /,
-    *,
-    install: bool,
-    only_shown: bool,
-    post_checkout: bool,
-    merge_driver: bool,
-    yes: bool,
-    output_format: str,
+def hook(
+    call: Call, *, install: bool, only_shown: bool, post_checkout: bool, merge_driver: bool
 ) -> None:
     """Install checks for every commit and pull request.
 
@@ -53,15 +43,12 @@ def hook(  # noqa: PLR0913  (an option each)
     if not (install or only_shown):
         raise click.UsageError("pass --install to write the files, or --print to see them")
 
-    def work(runtime: Runtime, tools: Tools) -> Result:
-        plan = hooks.plan_hooks(
-            runtime, tools, after_checkout=post_checkout, merges_locks=merge_driver
-        )
-        if only_shown:
-            return hooks.shown(plan)
-        if all(file.state is not HookState.PLANNED for file in plan.files):
-            return plan
-        question = "" if yes else "Write these files?"
-        return after_asking(plan, output_format, question, hooks.carry_out_hooks)
+    def plan(session: Session) -> HookPlan:
+        made = hooks.plan_hooks(session, after_checkout=post_checkout, merges_locks=merge_driver)
+        return hooks.shown(made) if only_shown else made
 
-    run(context, output_format, work)
+    def question(plan: HookPlan) -> str:
+        planned = any(file.state is HookState.PLANNED for file in plan.files)
+        return "Write these files?" if planned else ""
+
+    call.change(plan, question, hooks.carry_out_hooks)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from flask_chainfix.cli.running import Call
 from flask_chainfix.cli.streams import echo
 from flask_chainfix.cli.usage import Command
 from flask_chainfix.commands import merge_lock as command
@@ -22,9 +23,8 @@ _CANNOT = 129  # above 128, Git treats the driver as failed
 @click.argument("versions", metavar="BASE OURS THEIRS", nargs=3, type=click.Path(path_type=Path))
 @click.argument("marker_size", type=click.IntRange(1, 1000))
 @click.argument("path")
-@click.pass_context
 def merge_lock(
-    context: click.Context, versions: tuple[Path, Path, Path], marker_size: int, path: str
+    call: Call, *, versions: tuple[Path, Path, Path], marker_size: int, path: str
 ) -> None:
     """Merge two versions of chain.lock, as Git's merge driver.
 
@@ -41,10 +41,10 @@ def merge_lock(
         done = command.merge_locks(runtime, Versions(*versions, marker_size))
     except (Unknown, OSError) as error:
         echo(f"{printable(path)} cannot be merged: {printable(str(error))}\n", err=True)
-        context.exit(_CANNOT)
+        call.context.exit(_CANNOT)
     if isinstance(done, command.Settled):
         said = command.told(done, path)
         if said:
             echo(f"note: {printable(said)}\n", err=True)
     elif not done:
-        context.exit(1)
+        call.context.exit(1)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
-from flask_chainfix.cli.changing import How, change
+from flask_chainfix.cli.changing import change
 from flask_chainfix.cli.options import (
     accept_option,
     database_options,
@@ -14,15 +12,11 @@ from flask_chainfix.cli.options import (
     format_option,
     no_git_option,
     rehearse_option,
-    without_git,
 )
-from flask_chainfix.cli.running import run
-from flask_chainfix.cli.streams import progress_bar
+from flask_chainfix.cli.running import Call, working
 from flask_chainfix.cli.usage import Command
 from flask_chainfix.commands.move import plan_move
-from flask_chainfix.common.remedies import Tools
-from flask_chainfix.environment.locate import Runtime
-from flask_chainfix.model.databases import DatabaseWishes
+from flask_chainfix.commands.session import Session
 from flask_chainfix.planning.relocation import MoveWishes
 from flask_chainfix.report.results import Result
 
@@ -42,21 +36,13 @@ from flask_chainfix.report.results import Result
 @format_option()
 @detail_options
 def move(  # noqa: PLR0913  (an option each)
-    context: click.Context,
-    /,
+    call: Call,
     *,
     revision: str,
     after: str | None,
     to_top: bool,
     with_descendants: bool,
     accept: tuple[str, ...],
-    no_git: bool,
-    databases: DatabaseWishes,
-    scratch: str | None,
-    backup: bool,
-    dry_run: bool,
-    yes: bool,
-    output_format: str,
 ) -> None:
     """Move a revision after another one.
 
@@ -69,12 +55,9 @@ def move(  # noqa: PLR0913  (an option each)
         raise click.UsageError("say where it goes: give either --after REVISION or --to-top")
     wishes = MoveWishes(revision, after, with_descendants, accept)
 
-    def work(runtime: Runtime, tools: Tools) -> Result:
-        runtime = without_git(runtime, no_git)
-        with progress_bar(sys.stderr) as progress:
-            planning = plan_move(runtime, tools, wishes, databases, progress)
-        typed = wishes.typed()
-        how = How(typed, output_format, yes=yes, dry_run=dry_run, scratch=scratch, backup=backup)
-        return change(runtime, planning, databases, how)
+    def work(session: Session) -> Result:
+        with working(session) as busy:
+            planning = plan_move(busy, wishes)
+        return change(call, session, planning, wishes.typed())
 
-    run(context, output_format, work)
+    call.open(work)

@@ -6,20 +6,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from flask_chainfix.cli.opening import IN_APP
 from flask_chainfix.cli.output import STDOUT, OutputFile, send_to
-from flask_chainfix.cli.running import NAMED
+from flask_chainfix.cli.running import Call
 from flask_chainfix.cli.streams import DETAIL
 from flask_chainfix.common.quoting import option, word
 from flask_chainfix.model.databases import DatabaseWishes
 from flask_chainfix.report import Detail
-
-if TYPE_CHECKING:
-    from flask_chainfix.environment.locate import Runtime
 
 OWN = "\0own"  # the value of --database without a URL; it cannot be typed
 _VALUES = ("urls", "file", "schemas", "stamps", "no_database")
@@ -120,13 +117,6 @@ rehearse_option = click.option(
 )
 
 
-def without_git(runtime: Runtime, no_git: bool) -> Runtime:
-    """The environment; without Git if the user wants that."""
-    if not no_git:
-        return runtime
-    return replace(runtime, environment=replace(runtime.environment, asks_git=False))
-
-
 def _from_variables(
     context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
 ) -> tuple[str, ...]:
@@ -174,7 +164,7 @@ _NO_DATABASE_OPTION = click.option(
 def database_options(
     *, in_passing: bool = False, beside_named: bool = True, stamps: bool = True
 ) -> Decorator:
-    """The options that name databases; the command gets them as ``databases``.
+    """The options that name databases; the command gets them in its ``Call``.
 
     They include the app's own databases, or those of the configuration, unless the user passes
     ``--no-database``.
@@ -185,25 +175,20 @@ def database_options(
         beside_named: whether to include the own databases even if the user names others.
         stamps: whether to offer ``--stamp``.
     """
-    options = [*_DATABASE_OPTIONS]
-    if stamps:
-        options.append(_stamp_option())
-    options.append(_NO_DATABASE_OPTION)
+    options = [*_DATABASE_OPTIONS, *([_stamp_option()] if stamps else []), _NO_DATABASE_OPTION]
 
     def decorate(command: Callable[..., None]) -> Any:
-        @click.pass_context
         @wraps(command)
-        def with_databases(context: click.Context, /, **values: Any) -> None:
-            by_default = not in_passing or context.meta[IN_APP]
-            if not beside_named and (values["urls"] or values["file"]):
+        def with_databases(call: Call, **values: Any) -> None:
+            named = {name: values.pop(name) for name in _VALUES if name in values}
+            by_default = not in_passing or call.context.meta[IN_APP]
+            if not beside_named and (named["urls"] or named["file"]):
                 by_default = False
-            wishes = _wishes_from(values, by_default=by_default)
-            if in_passing and OWN not in values["urls"] and wishes.schemas is None:
+            wishes = _wishes_from(named, by_default=by_default)
+            if in_passing and OWN not in named["urls"] and wishes.schemas is None:
                 wishes = replace(wishes, in_passing=True)
-            context.meta[NAMED] = _as_typed(wishes, values)
-            for name in _VALUES:
-                values.pop(name, None)
-            command(context, databases=wishes, **values)
+            call = call._replace(databases=wishes, typed=_as_typed(wishes, named))
+            command(call=call, **values)
 
         decorated: Any = with_databases
         for decorate in reversed(options):

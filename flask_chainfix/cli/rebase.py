@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from functools import partial
 
 import click
 
-from flask_chainfix.cli.changing import How, change
+from flask_chainfix.cli.changing import change
 from flask_chainfix.cli.options import database_options, detail_options, format_option
-from flask_chainfix.cli.running import run
-from flask_chainfix.cli.streams import progress_bar
+from flask_chainfix.cli.running import Call, working
 from flask_chainfix.cli.usage import Command
 from flask_chainfix.commands.rebase import plan_rebase
 from flask_chainfix.commands.rebase_downgrade import carry_out_downgrading
-from flask_chainfix.common.remedies import Tools
+from flask_chainfix.commands.session import Session
 from flask_chainfix.common.wording import count
-from flask_chainfix.environment.locate import Runtime
-from flask_chainfix.model.databases import DatabaseWishes
 from flask_chainfix.planning.proposal import Planned
 from flask_chainfix.report.results import Result
 
@@ -43,18 +39,7 @@ from flask_chainfix.report.results import Result
 @click.option("--yes", is_flag=True, help="Do not ask, and leave out the diff.")
 @format_option()
 @detail_options
-def rebase(  # noqa: PLR0913  (an option each)
-    context: click.Context,
-    /,
-    *,
-    onto: str | None,
-    downgrade: bool,
-    no_backup: bool,
-    databases: DatabaseWishes,
-    dry_run: bool,
-    yes: bool,
-    output_format: str,
-) -> None:
+def rebase(call: Call, *, onto: str | None, downgrade: bool, no_backup: bool) -> None:
     """Move your revisions on top of the main branch's.
 
     Yours are those that the main branch does not have. They keep their order; only the first of
@@ -62,20 +47,17 @@ def rebase(  # noqa: PLR0913  (an option each)
     merge or rebase. Shows the plan, asks, has Alembic confirm the result, and can be undone.
     """
 
-    def work(runtime: Runtime, tools: Tools) -> Result:
-        with progress_bar(sys.stderr) as progress:
-            planning = plan_rebase(runtime, tools, onto, databases, progress, downgrade=downgrade)
+    def work(session: Session) -> Result:
+        with working(session) as busy:
+            planning = plan_rebase(busy, onto, downgrade=downgrade)
         planned = planning.proposal.planned
-        how = How("rebase", output_format, yes=yes, dry_run=dry_run)
-        if planned is not None and planned.downgrades:
-            how = how._replace(
-                command="rebase --downgrade",
-                question=_question(planned),
-                act=partial(carry_out_downgrading, backup=not no_backup),
-            )
-        return change(runtime, planning, databases, how)
+        if planned is None or not planned.downgrades:
+            return change(call, session, planning, "rebase")
+        act = partial(carry_out_downgrading, backup=not no_backup)
+        question = _question(planned)
+        return change(call, session, planning, "rebase --downgrade", question=question, act=act)
 
-    run(context, output_format, work)
+    call.open(work)
 
 
 def _question(planned: Planned) -> str:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
 from flask_chainfix.cli.options import detail_options, format_option, parse_revisions
-from flask_chainfix.cli.running import run
-from flask_chainfix.cli.streams import progress_bar
+from flask_chainfix.cli.running import Call
 from flask_chainfix.cli.usage import Command
 from flask_chainfix.commands import rehearse as command
-from flask_chainfix.common.remedies import Tools
-from flask_chainfix.environment.locate import Runtime
+from flask_chainfix.commands.session import Session
 from flask_chainfix.environment.messages import from_variable
 from flask_chainfix.rehearsal.app_databases import OWN_SERVER
 from flask_chainfix.rehearsal.round_trip import RehearsalRequest
@@ -76,10 +72,8 @@ def _refuse_beside_copy(**given: object) -> None:
 @click.option("--keep", is_flag=True, help="Do not drop the scratch databases.")
 @format_option()
 @detail_options
-@click.pass_context
 def rehearse(  # noqa: PLR0913  (an option each)
-    context: click.Context,
-    /,
+    call: Call,
     *,
     database: str | None,
     start: tuple[str, ...],
@@ -87,7 +81,6 @@ def rehearse(  # noqa: PLR0913  (an option each)
     rows: bool,
     copy: str | None,
     keep: bool,
-    output_format: str,
 ) -> None:
     """Run the chain on a scratch database, never on the app's.
 
@@ -97,12 +90,11 @@ def rehearse(  # noqa: PLR0913  (an option each)
     if copy is not None:
         _refuse_beside_copy(**{"--from": start, "--rows": rows, "--keep": keep})
 
-    def work(runtime: Runtime, tools: Tools) -> Rehearsed:
+    def work(session: Session) -> Rehearsed:
         url, source = (each and from_variable(each) for each in (database, copy))
         request = RehearsalRequest(
             database=url, keep=keep, start=start, stairway=stairway, rows=rows, copy=source
         )
-        with progress_bar(sys.stderr) as progress:
-            return command.rehearse(runtime, tools, request, progress)
+        return command.rehearse(session, request)
 
-    run(context, output_format, work)
+    call.run(work)

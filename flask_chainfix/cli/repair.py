@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import click
 
-from flask_chainfix.cli.changing import QUESTION, How, change
+from flask_chainfix.cli.changing import QUESTION, change
 from flask_chainfix.cli.options import (
     accept_option,
     database_options,
@@ -18,16 +17,12 @@ from flask_chainfix.cli.options import (
     parse_revisions,
     rehearse_option,
     strict_option,
-    without_git,
 )
-from flask_chainfix.cli.running import refuse_guesses, run
-from flask_chainfix.cli.streams import progress_bar
+from flask_chainfix.cli.running import Call, refuse_guesses, working
 from flask_chainfix.cli.usage import Command
 from flask_chainfix.commands.repair import confirmed, plan_repair, what_is_left
-from flask_chainfix.common.remedies import Tools
+from flask_chainfix.commands.session import Session
 from flask_chainfix.common.wording import count
-from flask_chainfix.environment.locate import Runtime
-from flask_chainfix.model.databases import DatabaseWishes
 from flask_chainfix.model.plans import AUTO, Plan, Wishes
 from flask_chainfix.planning.linking.strategies import strategy_names
 from flask_chainfix.report.results import Result
@@ -102,20 +97,7 @@ def _parse_labels(
 @click.option("--yes", is_flag=True, help="Do not ask, and leave out the diff.")
 @format_option()
 @detail_options
-def repair(  # noqa: PLR0913  (an option each)
-    context: click.Context,
-    /,
-    *,
-    databases: DatabaseWishes,
-    dry_run: bool,
-    yes: bool,
-    accept_guesses: bool,
-    no_git: bool,
-    output_format: str,
-    scratch: str | None,
-    backup: bool,
-    **wishes: Any,
-) -> None:
+def repair(call: Call, *, accept_guesses: bool, **wishes: Any) -> None:
     """Relink the chain to one base and one head.
 
     First fixes single migrations: missing parents, duplicate ids, cycles. Reads the databases, so
@@ -126,31 +108,20 @@ def repair(  # noqa: PLR0913  (an option each)
     """
     asked = Wishes(**wishes)
 
-    def work(runtime: Runtime, tools: Tools) -> Result:
-        runtime = without_git(runtime, no_git)
-        with progress_bar(sys.stderr) as progress:
-            planning = plan_repair(runtime, tools, asked, databases, progress)
+    def work(session: Session) -> Result:
+        with working(session) as busy:
+            planning = plan_repair(busy, asked)
         planned = planning.proposal.planned
         if planned is None:
-            needs_nothing = planning.error is None and not dry_run
-            with progress_bar(sys.stderr):
-                return confirmed(runtime, planning) if needs_nothing else planning
-
-        refusal = refuse_guesses(planned.plan, asked) if yes and not accept_guesses else None
-        how = How(
-            "repair",
-            output_format,
-            yes=yes,
-            dry_run=dry_run,
-            scratch=scratch,
-            backup=backup,
-            question=_question(planned.plan),
-            refusal=refusal,
-        )
-        final = change(runtime, planning, databases, how)
+            needs_nothing = planning.error is None and not call.dry_run
+            with working(session) as busy:
+                return confirmed(busy, planning) if needs_nothing else planning
+        refusal = None if accept_guesses or not call.yes else refuse_guesses(planned.plan, asked)
+        question = _question(planned.plan)
+        final = change(call, session, planning, "repair", question=question, refusal=refusal)
         return what_is_left(final, planning.diagnosis.findings) if final.is_done else final
 
-    run(context, output_format, work)
+    call.open(work)
 
 
 def _question(plan: Plan) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -11,8 +10,7 @@ import click
 
 from flask_chainfix.cli.options import database_options, format_option, pairs
 from flask_chainfix.cli.output import show
-from flask_chainfix.cli.running import after_asking, ask, moving, run
-from flask_chainfix.cli.streams import progress_bar
+from flask_chainfix.cli.running import Call, ask, moving
 from flask_chainfix.cli.usage import Command
 from flask_chainfix.commands.restamp import (
     RestampWishes,
@@ -23,12 +21,10 @@ from flask_chainfix.commands.restamp import (
     plan_restamp,
     restamped,
 )
+from flask_chainfix.commands.session import Session
 from flask_chainfix.common.errors import ChainFixError, Declined, NeedsConsent
-from flask_chainfix.common.remedies import Tools
 from flask_chainfix.common.wording import count
-from flask_chainfix.databases.facts import Facts
-from flask_chainfix.environment.locate import Runtime
-from flask_chainfix.model.databases import DatabaseWishes, MoveResult
+from flask_chainfix.model.databases import MoveResult
 from flask_chainfix.report.database_results import Restamped, RestampPlan
 from flask_chainfix.report.results import Repaired, Result
 
@@ -63,17 +59,7 @@ from flask_chainfix.report.results import Repaired, Result
 @click.option("--sql", is_flag=True, help="Print guarded SQL for an operator; change nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @format_option()
-def restamp(  # noqa: PLR0913  (an option each)
-    context: click.Context,
-    /,
-    *,
-    databases: DatabaseWishes,
-    dry_run: bool,
-    sql: bool,
-    yes: bool,
-    output_format: str,
-    **wishes: Any,
-) -> None:
+def restamp(call: Call, *, sql: bool, **wishes: Any) -> None:
     """Move the stamps of databases to the repaired chain.
 
     Gives each database, in one transaction, the version rows that stand for exactly what has run
@@ -85,29 +71,25 @@ def restamp(  # noqa: PLR0913  (an option each)
         wishes["old"] is not None or wishes["current"] or wishes["taken"]
     ):
         raise click.UsageError("--from-schema decides alone: leave out --old, --current and --lost")
-    if databases.stamps and not (sql or wishes["current"]):
+    if call.databases.stamps and not (sql or wishes["current"]):
         raise click.UsageError("--stamp tells of a database that cannot be reached: add --sql")
 
-    def work(runtime: Runtime, tools: Tools) -> Result:
-        asked = RestampWishes(databases, **wishes)
-        with progress_bar(sys.stderr) as progress:
-            plan = plan_restamp(runtime, tools, asked, progress)
-        if sql:
-            return as_sql(runtime, plan, databases)
-        snapshot = plan.diagnosis.snapshot
-        number = outstanding(snapshot, plan.moves)
-        if dry_run or not number:
-            return plan
+    asked = RestampWishes(**wishes)
+    follows = asked.old is None and not asked.from_schema
 
-        def act(agreed: RestampPlan) -> Restamped:
-            follows = asked.old is None and not asked.from_schema
-            moves = _moved(runtime, snapshot, agreed.moves, databases, follows=follows)
-            return restamped(agreed.tools, agreed.diagnosis, moves)
+    def plan(session: Session) -> RestampPlan:
+        made = plan_restamp(session, asked)
+        return as_sql(session, made) if sql else made
 
-        question = "" if yes else _question(plan.moves, number)
-        return after_asking(plan, output_format, question, act)
+    def question(plan: RestampPlan) -> str:
+        number = 0 if sql else outstanding(plan.diagnosis.snapshot, plan.moves)
+        return _question(plan.moves, number) if number else ""
 
-    run(context, output_format, work)
+    def act(session: Session, plan: RestampPlan) -> Restamped:
+        moves = move_rows(session, plan.diagnosis.snapshot, plan.moves, follows=follows)
+        return restamped(plan.tools, plan.diagnosis, moves)
+
+    call.change(plan, question, act, moving)
 
 
 def _question(moves: Sequence[MoveResult], number: int) -> str:
@@ -117,40 +99,21 @@ def _question(moves: Sequence[MoveResult], number: int) -> str:
     return f"Record that the present chain stamped {databases}?"
 
 
-def _moved(
-    runtime: Runtime,
-    now: Facts,
-    moves: Sequence[MoveResult],
-    databases: DatabaseWishes,
-    *,
-    follows: bool,
-) -> tuple[MoveResult, ...]:
-    with moving() as progress:
-        return move_rows(runtime, now, moves, databases, progress, follows=follows)
-
-
-def offer(
-    runtime: Runtime,
-    databases: DatabaseWishes,
-    repaired: Repaired,
-    output_format: str,
-    *,
-    yes: bool,
-) -> Result:
+def offer(call: Call, session: Session, repaired: Repaired) -> Result:
     """Offer to move the rows after a repair; the repair stands either way."""
     number = outstanding(repaired.snapshot, repaired.moves)
     if not number:
         return judged(repaired, repaired.moves)
-    question = "" if yes else _question(repaired.moves, number)
-    show(repaired, output_format, question)
+    question = "" if call.yes else _question(repaired.moves, number)
+    show(repaired, call.output_format, question)
     moves = repaired.moves
     notices: tuple[str, ...] = ()
     error: ChainFixError | None = None
     try:
-        if not yes:
+        if question:
             ask(question)
-        after = repaired.planned.after
-        moves = _moved(runtime, after, repaired.moves, databases, follows=True)
+        with moving(session) as busy:
+            moves = move_rows(busy, repaired.planned.after, repaired.moves, follows=True)
     except (Declined, NeedsConsent):
         later = f"{repaired.tools.fixchain} restamp{repaired.tools.databases}"
         notices = (
@@ -159,7 +122,7 @@ def offer(
         )
     except ChainFixError as stop:
         error = stop
-    if output_format != "text":
+    if call.output_format != "text":
         result: Result = replace(repaired, moves=moves).noticing(*notices)
     else:  # the repair has already been shown
         diagnosis = replace(repaired.planning.diagnosis, snapshot=repaired.snapshot)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple, NoReturn, TypeVar
 
 import click
 
@@ -26,13 +27,13 @@ from flask_chainfix.common.errors import (
 from flask_chainfix.common.quoting import words
 from flask_chainfix.common.remedies import Remedy, Tools, repairing, way
 from flask_chainfix.common.signals import Stays
-from flask_chainfix.common.wording import Progress
+from flask_chainfix.model.databases import DatabaseWishes
 from flask_chainfix.report import render
 from flask_chainfix.report.database_results import RestampScript
 from flask_chainfix.report.results import Drawn, Failed, Result
 
 if TYPE_CHECKING:
-    from flask_chainfix.environment.locate import Runtime
+    from flask_chainfix.commands.session import Session
     from flask_chainfix.model.plans import Plan, Wishes
 
 _WAYS_ON = {
@@ -45,56 +46,175 @@ _WAYS_ON = {
 
 _P = TypeVar("_P", bound=Result)
 _PROGRAMS = ("fixchain", "flask")
-NAMED = "flask_chainfix.named_databases"
 _TOOLS = "flask_chainfix.tools"
 
 
-def run(
-    context: click.Context,
-    output_format: str,
-    work: Callable[[Runtime, Tools], Result],
-) -> None:
-    """Open the environment, do the work, and turn its result or its error into output."""
-
-    def opened() -> Result:
-        runtime, tools = context.meta[OPENER]()
-        tools = context.meta[_TOOLS] = replace(tools, **context.meta.get(NAMED, {}))
-        return work(runtime, tools)
-
-    answer(context, output_format, opened)
+@contextmanager
+def working(session: Session, *, in_bytes: bool = False) -> Iterator[Session]:
+    """The session with a progress bar, for work that asks nothing."""
+    with progress_bar(sys.stderr, in_bytes=in_bytes) as progress:
+        yield replace(session, progress=progress)
 
 
-def answer(context: click.Context, output_format: str, work: Callable[[], Result]) -> None:
-    """Do work that needs no environment, and turn its result or its error into output."""
-    signals.stay(Stays.NOTHING)
-    place = place_of(context) or STDOUT
+@contextmanager
+def moving(session: Session) -> Iterator[Session]:
+    """The same while rows are moved or restored; says how an interruption leaves them.
+
+    Raises:
+        Interrupted: the user interrupted it.
+    """
+    signals.stay(Stays.EITHER)
     try:
-        with signals.at_work():
-            place.prepare()
-            result = work()
-    except ChainFixError as error:
-        result = _failure(context, error)
+        with working(session) as busy:
+            try:
+                yield busy
+            finally:
+                signals.stay(Stays.EITHER)  # even if the lock was written last
     except KeyboardInterrupt:
-        result = _failure(context, _interrupted())
-    except OSError as error:
-        result = _failure(context, unreadable(error))
-    stderr_too = output_format != "json"
-    try:
-        with signals.at_work():
-            with progress_bar(sys.stderr) as progress:
-                progress(0, 0, "the picture" if isinstance(result, Drawn) else "the result")
-                output = render(output_format, result, replace(place.style(), detail=detail()))
-            is_script = output_format != "text" or isinstance(result, RestampScript)
-            place.write(result, output if is_script else for_people(output), output_format)
-            summarize(result, output_format, output)
-    except (BrokenPipeError, CannotWrite, KeyboardInterrupt) as error:
-        if isinstance(error, BrokenPipeError) and not result.is_done:
-            raise  # click exits quietly on a closed pipe
-        result, stderr_too = _with_output_error(context, result, error), True
-    if result.error is not None and stderr_too:
-        with suppress(OSError, CannotWrite):  # stderr is gone as well
-            echo(error_text(result.error, result.tools), err=True)
-    context.exit(result.exit_code)
+        raise _interrupted() from None
+
+
+class Call(NamedTuple):
+    """A command as it was called, with the options that several commands have.
+
+    Attributes:
+        context: click's.
+        output_format: the format of the result.
+        databases: which databases to read.
+        typed: the options that name them, as attributes of ``Tools``.
+        no_git: whether to do without Git.
+        dry_run: whether to change nothing.
+        yes: whether to skip the question.
+        scratch: where to run the planned chain first; ``None`` for nowhere.
+        backup: whether to back up the databases first.
+    """
+
+    context: click.Context
+    output_format: str = "text"
+    databases: DatabaseWishes = DatabaseWishes()
+    typed: Mapping[str, str] = MappingProxyType({})
+    no_git: bool = False
+    dry_run: bool = False
+    yes: bool = False
+    scratch: str | None = None
+    backup: bool = False
+
+    def run(self, work: Callable[[Session], Result]) -> NoReturn:
+        """Open the environment, do work that asks nothing, write its result, and exit."""
+
+        def in_session(session: Session) -> Result:
+            with working(session) as busy:
+                return work(busy)
+
+        self.open(in_session)
+
+    def change(
+        self,
+        plan: Callable[[Session], _P],
+        question: Callable[[_P], str],
+        act: Callable[[Session, _P], Result],
+        bar: Callable[[Session], AbstractContextManager[Session]] = working,
+    ) -> NoReturn:
+        """Open the environment, plan, show the plan, ask, carry it out, and exit.
+
+        Args:
+            plan: makes the plan.
+            question: the question about a plan; ``""`` if there is nothing to do.
+            act: carries the plan out.
+            bar: what shows its progress.
+        """
+
+        def in_session(session: Session) -> Result:
+            with working(session) as busy:
+                made = plan(busy)
+            asked = question(made)
+            if not asked or self.dry_run:
+                return made
+
+            def act_with_bar(agreed: _P) -> Result:
+                with bar(session) as busy:
+                    return act(busy, agreed)
+
+            return self.after_asking(made, asked, act_with_bar)
+
+        self.open(in_session)
+
+    def open(self, work: Callable[[Session], Result]) -> NoReturn:
+        """The same as ``run`` for work that asks, or shows its own progress."""
+        from flask_chainfix.commands.session import Session
+
+        def opened() -> Result:
+            runtime, tools = self.context.meta[OPENER]()
+            tools = self.context.meta[_TOOLS] = replace(tools, **self.typed)
+            if self.no_git:
+                runtime = replace(runtime, environment=replace(runtime.environment, asks_git=False))
+            return work(Session(runtime, tools, self.databases))
+
+        self.answer(opened)
+
+    def answer(self, work: Callable[[], Result]) -> NoReturn:
+        """Do work that needs no environment, write its result or its error, and exit."""
+        signals.stay(Stays.NOTHING)
+        context, output_format = self.context, self.output_format
+        place = place_of(context) or STDOUT
+        try:
+            with signals.at_work():
+                place.prepare()
+                result = work()
+        except ChainFixError as error:
+            result = _failure(context, error)
+        except KeyboardInterrupt:
+            result = _failure(context, _interrupted())
+        except OSError as error:
+            result = _failure(context, unreadable(error))
+        stderr_too = output_format != "json"
+        try:
+            with signals.at_work():
+                with progress_bar(sys.stderr) as progress:
+                    progress(0, 0, "the picture" if isinstance(result, Drawn) else "the result")
+                    output = render(output_format, result, replace(place.style(), detail=detail()))
+                is_script = output_format != "text" or isinstance(result, RestampScript)
+                place.write(result, output if is_script else for_people(output), output_format)
+                summarize(result, output_format, output)
+        except (BrokenPipeError, CannotWrite, KeyboardInterrupt) as error:
+            if isinstance(error, BrokenPipeError) and not result.is_done:
+                raise  # click exits quietly on a closed pipe
+            result, stderr_too = _with_output_error(context, result, error), True
+        if result.error is not None and stderr_too:
+            with suppress(OSError, CannotWrite):  # stderr is gone as well
+                echo(error_text(result.error, result.tools), err=True)
+        context.exit(result.exit_code)
+
+    def after_asking(
+        self,
+        plan: _P,
+        question: str,
+        act: Callable[[_P], Result],
+        prove: Callable[[_P], tuple[_P, Result]] | None = None,
+    ) -> Result:
+        """Show a plan, prove it if wanted, ask unless the user has agreed, and carry it out.
+
+        Args:
+            plan: the plan.
+            question: the question for the user.
+            act: carries the plan out.
+            prove: returns the plan with its proof, and the proof as a result to show.
+        """
+        question = "" if self.yes else question
+        show(plan, self.output_format, question)
+        try:
+            if prove is not None:
+                plan, proof = prove(plan)
+                show(proof, self.output_format, question)
+                if plan.error is not None:
+                    raise plan.error
+            if question:
+                ask(question)
+            return act(plan)
+        except ChainFixError as error:
+            if self.output_format == "text":  # the plan was shown already
+                raise
+            return plan.stopped_by(error)
 
 
 def unreadable(error: OSError) -> CannotRead:
@@ -162,38 +282,6 @@ def tools_by_name(context: click.Context) -> Tools:
     return Tools(above.command_path if above else "alembic", group.command_path)
 
 
-def after_asking(
-    plan: _P,
-    output_format: str,
-    question: str,
-    act: Callable[[_P], Result],
-    prove: Callable[[_P], tuple[_P, Result]] | None = None,
-) -> Result:
-    """Show a plan, prove it if wanted, ask unless ``question`` is empty, and carry it out.
-
-    Args:
-        plan: the plan.
-        output_format: the format of the result.
-        question: the question for the user; ``""`` for none.
-        act: carries the plan out.
-        prove: returns the plan with its proof, and the proof as a result to show.
-    """
-    show(plan, output_format, question)
-    try:
-        if prove is not None:
-            plan, proof = prove(plan)
-            show(proof, output_format, question)
-            if plan.error is not None:
-                raise plan.error
-        if question:
-            ask(question)
-        return act(plan)
-    except ChainFixError as error:
-        if output_format == "text":  # the plan was shown already
-            raise
-        return plan.stopped_by(error)
-
-
 def refuse_guesses(plan: Plan, wishes: Wishes) -> NeedsConsent | None:
     """The error for a plan with guesses that nobody has accepted; ``None`` without such."""
     if not plan.guesses:
@@ -204,24 +292,6 @@ def refuse_guesses(plan: Plan, wishes: Wishes) -> NeedsConsent | None:
         | plan.choices,
         unchanged=True,
     )
-
-
-@contextmanager
-def moving() -> Iterator[Progress]:
-    """Show a bar while rows are moved or restored, and say how an interruption leaves them.
-
-    Raises:
-        Interrupted: the user interrupted it.
-    """
-    signals.stay(Stays.EITHER)
-    try:
-        with progress_bar(sys.stderr) as progress:
-            try:
-                yield progress
-            finally:
-                signals.stay(Stays.EITHER)  # even if the lock was written last
-    except KeyboardInterrupt:
-        raise _interrupted() from None
 
 
 def _command_with_yes() -> Remedy:

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
-from flask_chainfix.cli.changing import How, change
+from flask_chainfix.cli.changing import change
 from flask_chainfix.cli.options import database_options, detail_options, format_option
-from flask_chainfix.cli.running import run
-from flask_chainfix.cli.streams import progress_bar
+from flask_chainfix.cli.running import Call, working
 from flask_chainfix.cli.usage import Command
+from flask_chainfix.commands.session import Session
 from flask_chainfix.commands.squash import plan_squash
 from flask_chainfix.common.quoting import option, word
-from flask_chainfix.common.remedies import Tools
-from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.environment.messages import as_typed, from_variable
-from flask_chainfix.model.databases import DatabaseWishes
 from flask_chainfix.planning.squashing import SquashWishes
 from flask_chainfix.rehearsal.app_databases import OWN_SERVER
 from flask_chainfix.report.results import Result
@@ -52,17 +47,8 @@ from flask_chainfix.report.results import Result
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @format_option()
 @detail_options
-def squash(  # noqa: PLR0913  (an option each)
-    context: click.Context,
-    /,
-    *,
-    upto: str | None,
-    published_by: str | None,
-    servers: tuple[str, ...],
-    databases: DatabaseWishes,
-    dry_run: bool,
-    yes: bool,
-    output_format: str,
+def squash(
+    call: Call, *, upto: str | None, published_by: str | None, servers: tuple[str, ...]
 ) -> None:
     """Replace the chain up to a revision with one proven migration.
 
@@ -78,13 +64,12 @@ def squash(  # noqa: PLR0913  (an option each)
         _typed(servers, published_by),
     )
 
-    def work(runtime: Runtime, tools: Tools) -> Result:
-        with progress_bar(sys.stderr) as progress:
-            planning = plan_squash(runtime, tools, wishes, databases, progress)
-        how = How("squash", output_format, yes=yes, dry_run=dry_run)
-        return change(runtime, planning, databases, how)
+    def work(session: Session) -> Result:
+        with working(session) as busy:
+            planning = plan_squash(busy, wishes)
+        return change(call, session, planning, "squash")
 
-    run(context, output_format, work)
+    call.open(work)
 
 
 def _typed(servers: tuple[str, ...], published_by: str | None) -> str:

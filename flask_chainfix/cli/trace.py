@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
 from flask_chainfix.cli.options import database_options, detail_options, format_option
-from flask_chainfix.cli.running import run
-from flask_chainfix.cli.streams import progress_bar
+from flask_chainfix.cli.running import Call
 from flask_chainfix.cli.usage import Command
 from flask_chainfix.commands import trace as command
 from flask_chainfix.commands.trace import Exactly
-from flask_chainfix.common.remedies import Tools
-from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.environment.messages import from_variable
-from flask_chainfix.model.databases import DatabaseWishes
 from flask_chainfix.rehearsal.app_databases import OWN_SERVER
-from flask_chainfix.report.database_results import Traced
 
 
 @click.command(cls=Command, example="--database")
@@ -38,15 +31,7 @@ from flask_chainfix.report.database_results import Traced
 )
 @format_option()
 @detail_options
-def trace(
-    context: click.Context,
-    /,
-    *,
-    databases: DatabaseWishes,
-    exact: bool,
-    server: str | None,
-    output_format: str,
-) -> None:
+def trace(call: Call, *, exact: bool, server: str | None) -> None:
     """Say what each database has really run, judged by its schema.
 
     Compares the tables, columns, indexes and constraints of each database with what the migrations
@@ -55,11 +40,6 @@ def trace(
     not match its stamp.
     """
     if server is not None and not exact:
-        raise click.UsageError("--server needs --exact.", context)
+        raise click.UsageError("--server needs --exact.", call.context)
     exactly = Exactly(server and from_variable(server)) if exact else None
-
-    def work(runtime: Runtime, tools: Tools) -> Traced:
-        with progress_bar(sys.stderr) as progress:
-            return command.trace(runtime, tools, databases, progress, exactly)
-
-    run(context, output_format, work)
+    call.run(lambda session: command.trace(session, exactly))

@@ -18,7 +18,7 @@ _TYPED = "flask_chainfix.typed"
 
 
 class Command(click.Command):
-    """A command whose help ends with an example, spelled as the user would type it.
+    """A command that gets a ``Call``, and whose help ends with an example as it would be typed.
 
     Args:
         example: the options and arguments of the example.
@@ -27,6 +27,14 @@ class Command(click.Command):
     def __init__(self, *args: Any, example: str = "", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._example = example
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command with its own options; the shared ones are in the call."""
+        from flask_chainfix.cli.running import Call
+
+        shared = {name: ctx.params.pop(name) for name in Call._fields if name in ctx.params}
+        ctx.params["call"] = Call(ctx, **shared)
+        return super().invoke(ctx)
 
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write what the command does."""

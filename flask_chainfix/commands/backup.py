@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Iterable, Sequence
 from pathlib import Path
 
+from flask_chainfix.commands.session import Session
 from flask_chainfix.common.errors import CannotBackUp
 from flask_chainfix.common.quoting import typed_path
-from flask_chainfix.common.remedies import way
+from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.common.wording import Progress
 from flask_chainfix.databases import backup as backups
-from flask_chainfix.databases.survey import targets_for
 from flask_chainfix.databases.targets import Target
-from flask_chainfix.environment.locate import Runtime
-from flask_chainfix.model.databases import Backup, DatabaseState, DatabaseWishes
+from flask_chainfix.model.databases import Backup, DatabaseState
 from flask_chainfix.report.results import BackedUp, Planning
 
 DIRECTORY = Path("backups")  # the default for --to
@@ -22,10 +21,7 @@ DIRECTORY = Path("backups")  # the default for --to
 def back_up(databases: Sequence[Target], directory: Path, progress: Progress) -> tuple[Backup, ...]:
     """Copy databases to files, and read each file back.
 
-    Args:
-        databases: the databases to copy.
-        directory: the directory for the files; created if missing.
-        progress: called with the bytes done, the bytes in all, and what is running.
+    The directory is created if it is missing; progress is counted in bytes.
 
     Raises:
         CannotBackUp: a database could not be copied; earlier copies stay.
@@ -54,36 +50,27 @@ def left_behind(directory: Path) -> tuple[str, ...]:
     )
 
 
-def back_up_before(databases: Sequence[Target], without: str, progress: Progress) -> BackedUp:
+def back_up_before(session: Session, databases: Iterable[Target], without: str) -> BackedUp:
     """Copy databases before something runs in them; each once, whatever its schemas.
 
-    Args:
-        databases: the databases to copy.
-        without: the same command without a backup.
-        progress: called with the bytes done, the bytes in all, and what is running.
+    ``without`` is the same command without a backup.
 
     Raises:
         CannotBackUp: a database could not be copied.
     """
     left = left_behind(DIRECTORY)
     try:
-        made = back_up(tuple({each.url: each for each in databases}.values()), DIRECTORY, progress)
+        made = back_up(
+            tuple({each.url: each for each in databases}.values()), DIRECTORY, session.progress
+        )
     except CannotBackUp as error:
         remedy = error.remedy | way("do without a copy", without)
         raise CannotBackUp(error.message, remedy, unchanged=True) from error
     return BackedUp(backups=made, notices=left)
 
 
-def back_up_first(
-    runtime: Runtime, planning: Planning, wishes: DatabaseWishes, progress: Progress
-) -> BackedUp:
+def back_up_first(session: Session, planning: Planning) -> BackedUp:
     """Copy every database that a repair has read.
-
-    Args:
-        runtime: the environment.
-        planning: the plan, and where the databases stand.
-        wishes: which databases.
-        progress: called with the bytes done, the bytes in all, and what is running.
 
     Raises:
         CannotBackUp: no database is named, or one could not be copied.
@@ -93,7 +80,7 @@ def back_up_first(
         for status in planning.proposal.snapshot.databases.statuses
         if status.state not in (DatabaseState.EMPTY, DatabaseState.MISSING)
     }
-    targets = targets_for(runtime, wishes)
+    targets = session.targets()
     if not targets:
         raise CannotBackUp(
             "there is no database to back up",
@@ -102,6 +89,15 @@ def back_up_first(
         )
     sources = {target.url: target for identity, target in targets.items() if identity in there}
     left = left_behind(DIRECTORY)
-    made = back_up(tuple(sources.values()), DIRECTORY, progress)
+    made = back_up(tuple(sources.values()), DIRECTORY, session.progress)
     empty = () if made else ("the databases hold nothing to back up",)
     return BackedUp(backups=made, notices=(*left, *empty))
+
+
+def putting_back(copies: BackedUp | None, names: Container[str] | None = None) -> Remedy:
+    """How to put copies back, of all databases or of those with these names."""
+    remedy = Remedy()
+    for copy in copies.backups if copies else ():
+        if names is None or copy.name in names:
+            remedy |= way("put the copy back that was made before", copy.restore)
+    return remedy

@@ -7,41 +7,18 @@ from dataclasses import replace
 from textwrap import indent
 from typing import TYPE_CHECKING
 
-from flask_chainfix.commands.beginning import (
-    read_and_judge,
-    refuse_broken,
-    refuse_empty,
-    refuse_interrupted,
-)
-from flask_chainfix.common.errors import (
-    CannotPlan,
-    DatabaseUnreachable,
-    UnsafeForDatabases,
-)
+from flask_chainfix.commands.session import Session, refuse_broken, unchanged_moves
+from flask_chainfix.common.errors import CannotPlan, DatabaseUnreachable, UnsafeForDatabases
 from flask_chainfix.common.quoting import word
-from flask_chainfix.common.remedies import Remedy, Tools, Way, way
-from flask_chainfix.common.wording import Progress, count, listing
+from flask_chainfix.common.remedies import Remedy, Way, way
+from flask_chainfix.common.wording import count, listing
 from flask_chainfix.databases.applied.by_schema import TracedDatabase
 from flask_chainfix.databases.applied.contradictions import finishing, leaving_out
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.databases.survey import (
-    no_database,
-    refuse_unreachable,
-    survey,
-    targets_for,
-)
 from flask_chainfix.diagnosis.diagnosis import Diagnosis, errors_of, in_doubt
 from flask_chainfix.diagnosis.numbering import NewIds, file_stem
-from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.environment.new_revisions import operations, render
-from flask_chainfix.model.databases import (
-    DatabaseState,
-    DatabaseStatus,
-    DatabaseWishes,
-    Move,
-    MoveResult,
-    MoveState,
-)
+from flask_chainfix.model.databases import DatabaseState, DatabaseStatus
 from flask_chainfix.model.plans import NewRevision, Plan, Reason
 from flask_chainfix.planning.edits import with_lock
 from flask_chainfix.planning.linking.faults import new_faults
@@ -64,25 +41,16 @@ pass"""
 _NAMED = 3
 
 
-def plan_catch_up(
-    runtime: Runtime,
-    tools: Tools,
-    databases: DatabaseWishes,
-    server: str | None,
-    progress: Progress,
-) -> CatchUpPlan:
+def plan_catch_up(session: Session, server: str | None) -> CatchUpPlan:
     """Plan a migration that adds what databases lack, compared with what the chain makes.
 
     The chain runs on scratch databases of the same kinds: migrations are imported and run in
     separate processes. The databases are only read.
 
     Args:
-        runtime: the environment.
-        tools: how the user would type commands.
-        databases: which databases.
+        session: what the command works with.
         server: the URL of a server for scratch databases, or ``OWN_SERVER``; ``None`` if none is
             named.
-        progress: called with the steps done, the steps in all, and what is running.
 
     Returns:
         A proved plan with its edits; no plan if no database lacks anything.
@@ -101,45 +69,44 @@ def plan_catch_up(
     from flask_chainfix.rehearsal.schemas.catching_up import Proof, completing, lacking_in
     from flask_chainfix.rehearsal.schemas.drift import compare_exactly
 
-    diagnosis = sound_chain(runtime, tools)
-    now = looked_at(runtime, diagnosis.snapshot, databases, progress)
+    diagnosis = sound_chain(session)
+    now = looked_at(session, diagnosis.snapshot)
     diagnosis = replace(diagnosis, snapshot=now)
-    targets = targets_for(runtime, databases)
-    traced, notices = trace_databases(now, targets, progress)
+    targets = session.targets()
+    traced, notices = trace_databases(now, targets, session.progress)
     for found in traced:
         _refuse_stamp(now, found)
     place = ScratchServer(server, "catch-up")
-    compared = compare_exactly(runtime, now, targets, place, progress)
+    compared = compare_exactly(session.runtime, now, targets, place, session.progress)
     _refuse_uncompared(now, compared)
     stamped = {name: each for name, each in compared.items() if not each.problem}
     lacking = lacking_in(now, targets, stamped, place)
-    planning = CatchUpPlan(tools=tools, proposal=Proposal(diagnosis), databases=lacking)
+    planning = CatchUpPlan(tools=session.tools, proposal=Proposal(diagnosis), databases=lacking)
     planning = planning.noticing(*notices, *now.databases.notices)
     if not any(each.missing for each in lacking):
         return planning
-    with completing(runtime, now, lacking, progress) as completed:
+    with completing(session.runtime, now, lacking, session.progress) as completed:
         left = {thing: why for each in completed.values() for thing, why in each.left.items()}
         planning = replace(planning, left=left)
         if not any(each.additions for each in completed.values()):
             raise _nothing_can_be_added(left)
         _refuse_rows(lacking, completed)
-        planned = _planned(runtime, now, lacking, completed)
-        states = Proof(runtime, now, planned.after, completed).run(lacking, progress)
-    proposal = Proposal(diagnosis, planned, moves=_unchanged_moves(now))
+        planned = _planned(session, now, lacking, completed)
+        proof = Proof(session.runtime, now, planned.after, completed)
+        states = proof.run(lacking, session.progress)
+    proposal = Proposal(diagnosis, planned, moves=unchanged_moves(now))
     return replace(planning, proposal=proposal, states=states, exit_code=1)
 
 
-def sound_chain(runtime: Runtime, tools: Tools) -> Diagnosis:
+def sound_chain(session: Session) -> Diagnosis:
     """The chain, which must be healthy and have one head.
 
     Raises:
         CannotPlan: it is broken or has several heads; a repair comes first.
         NoMigrations, RepairInterrupted, RepairRunning: as ``plan_catch_up``.
     """
-    refuse_interrupted(runtime, tools)
-    diagnosis = read_and_judge(runtime, tools)
+    diagnosis = session.begin()
     now = diagnosis.snapshot
-    refuse_empty(now)
     refuse_broken(in_doubt(diagnosis.findings) or errors_of(diagnosis.findings))
     if len(now.graph.heads) != 1:
         heads = listing(sorted(now.graph.heads), _NAMED)
@@ -152,19 +119,14 @@ def sound_chain(runtime: Runtime, tools: Tools) -> Diagnosis:
     return diagnosis
 
 
-def looked_at(
-    runtime: Runtime, chain: Facts, databases: DatabaseWishes, progress: Progress
-) -> Facts:
+def looked_at(session: Session, chain: Facts) -> Facts:
     """The chain with the state of its databases, all of which must be readable.
 
     Raises:
         BadDatabase, BadConfiguration: no database is named, or it is unclear which are meant.
         DatabaseUnreachable: a database cannot be read.
     """
-    now = survey(runtime, chain, databases, progress)
-    refuse_unreachable(now, "catch-up")
-    if not now.databases.statuses:
-        raise no_database(databases, "catch-up")
+    now = session.survey(chain, "catch-up", required=True)
     for status in now.databases.statuses:
         if status.state is DatabaseState.MISSING:
             raise DatabaseUnreachable(
@@ -295,7 +257,7 @@ def _nothing_can_be_added(left: Mapping[SchemaObject, str]) -> CannotPlan:
 
 # --- The plan ------------------------------------------------------------------------------------
 def _planned(
-    runtime: Runtime, now: Facts, lacking: Sequence[Lacking], completed: Mapping[str, Completed]
+    session: Session, now: Facts, lacking: Sequence[Lacking], completed: Mapping[str, Completed]
 ) -> Planned:
     """The new migration, and the updated chain lock.
 
@@ -329,7 +291,7 @@ def _planned(
     )
     downgrades = dict.fromkeys(upgrades, _DOWNGRADE)
     given = operations(upgrades, downgrades, imports)
-    new, edit = render(runtime, new, file_stem(now, new.revision, new.message), given)
+    new, edit = render(session.runtime, new, file_stem(now, new.revision, new.message), given)
     after = now.after([edit])
     for fault in new_faults(now, after):
         raise CannotPlan(f"the planned chain would have a fault: {fault.message}", fault.hint)
@@ -337,11 +299,3 @@ def _planned(
     edits, after = with_lock((edit,), after)
     plan = Plan("catch-up", (), (new,), after.graph.order)
     return Planned(plan, now, after, edits)
-
-
-def _unchanged_moves(now: Facts) -> tuple[MoveResult, ...]:
-    """Moves that change no row: the new revision is above all of them."""
-    return tuple(
-        MoveResult(Move(each.name, each.identity, each.rows, each.rows), MoveState.UNCHANGED)
-        for each in now.databases.statuses
-    )

@@ -5,22 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from flask_chainfix.commands.backup import back_up_before
+from flask_chainfix.commands.backup import back_up_before, putting_back
 from flask_chainfix.commands.catch_up import looked_at, sound_chain
 from flask_chainfix.commands.restamp import move_rows
-from flask_chainfix.common.errors import (
-    CannotPlan,
-    RowsNotMoved,
-    StaleSnapshot,
-    StatementFailed,
-)
+from flask_chainfix.commands.session import Session, carried_out
+from flask_chainfix.common.errors import CannotPlan, RowsNotMoved, StaleSnapshot, StatementFailed
 from flask_chainfix.common.quoting import operand, option
-from flask_chainfix.common.remedies import Remedy, Tools, way
-from flask_chainfix.common.wording import Progress, listing
+from flask_chainfix.common.remedies import Remedy, way
+from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.applied.rows import stood_for, tops
-from flask_chainfix.databases.survey import targets_for
-from flask_chainfix.environment.locate import Runtime
-from flask_chainfix.model.databases import DatabaseWishes, Move, MoveResult, MoveState
+from flask_chainfix.model.databases import Move, MoveResult, MoveState
 from flask_chainfix.report.database_results import Finished, FinishPlan
 
 if TYPE_CHECKING:
@@ -32,31 +26,21 @@ class FinishWishes(NamedTuple):
 
     Attributes:
         revision: the revision that stopped half-way.
-        databases: which databases.
         server: the URL of a server for scratch databases, or ``OWN_SERVER``; ``None`` if none is
             named.
         backup: whether to back up each database first.
     """
 
     revision: str
-    databases: DatabaseWishes
     server: str | None = None
     backup: bool = True
 
 
-def plan_finish(
-    runtime: Runtime, tools: Tools, wishes: FinishWishes, progress: Progress
-) -> FinishPlan:
+def plan_finish(session: Session, wishes: FinishWishes) -> FinishPlan:
     """Find out which statements of a revision have not run, without changing anything.
 
     The revision runs on scratch databases of the same kind: migrations are imported and run in
     separate processes.
-
-    Args:
-        runtime: the environment.
-        tools: how the user would type commands.
-        wishes: what to finish.
-        progress: called with the steps done, the steps in all, and what is running.
 
     Raises:
         CannotPlan: the chain is broken, there is no such revision, or it is unclear which of its
@@ -68,15 +52,15 @@ def plan_finish(
     from flask_chainfix.rehearsal.schemas.unfinished import Finishing
 
     revision = wishes.revision
-    diagnosis = sound_chain(runtime, tools)
-    now = looked_at(runtime, diagnosis.snapshot, wishes.databases, progress)
+    diagnosis = sound_chain(session)
+    now = looked_at(session, diagnosis.snapshot)
     if revision not in now.graph:
         raise CannotPlan(
             f"there is no revision {revision!r} in this chain", "give --finish the full id of one"
         )
     place = ScratchServer(wishes.server, f"catch-up {option('--finish', revision)}")
-    targets = targets_for(runtime, wishes.databases)
-    finishing = Finishing(runtime, now, revision)
+    targets = session.targets()
+    finishing = Finishing(session.runtime, now, revision)
     walks: dict[tuple[str, str, str | None], Walk] = {}
     found: list[Unfinished] = []
     notices = list(now.databases.notices)
@@ -92,33 +76,25 @@ def plan_finish(
         target = targets[status.identity]
         kind = target.backend, target.bind, target.schema
         if kind not in walks:
-            walks[kind] = finishing.walk(target, place.place_for(target), progress)
+            walks[kind] = finishing.walk(target, place.place_for(target), session.progress)
         each = finishing.place(walks[kind], status, target)
         if each.done == 0 and each.statements and revision not in claimed:
             notices.append(
                 f"{status.name} is left alone: nothing of {revision} has run there, so"
-                f" `{tools.alembic} upgrade {operand(revision)}` runs it"
+                f" `{session.tools.alembic} upgrade {operand(revision)}` runs it"
             )
         elif each.left or revision not in claimed:
             found.append(each)
         else:
             notices.append(f"{status.name} is left alone: it has all that {revision} makes")
     plan = FinishPlan(
-        tools=tools, diagnosis=replace(diagnosis, snapshot=now), databases=tuple(found)
+        tools=session.tools, diagnosis=replace(diagnosis, snapshot=now), databases=tuple(found)
     ).noticing(*notices)
     return replace(plan, exit_code=1) if found else plan
 
 
-def carry_out_finish(
-    runtime: Runtime, plan: FinishPlan, wishes: FinishWishes, progress: Progress
-) -> Finished:
+def carry_out_finish(session: Session, plan: FinishPlan, wishes: FinishWishes) -> Finished:
     """Run the remaining statements in each database, and stamp it.
-
-    Args:
-        runtime: the environment.
-        plan: what to run.
-        wishes: as in ``plan_finish``.
-        progress: called with the steps done, the steps in all, and what is running.
 
     Raises:
         CannotBackUp: nothing was changed.
@@ -135,10 +111,8 @@ def carry_out_finish(
         finish = option("--finish", wishes.revision)
         copied = [each.target for each in plan.databases]
         without = f"{{fixchain}} catch-up {finish} --no-backup --server{{databases}}"
-        copies = back_up_before(copied, without, progress)
-    restore = Remedy()
-    for copy in copies.backups if copies else ():
-        restore |= way("or put the copy back that was made before", copy.restore)
+        copies = back_up_before(session, copied, without)
+    restore = putting_back(copies)
     for each in plan.databases:
         again = way(
             "correct what it says, and go on from there",
@@ -149,7 +123,7 @@ def carry_out_finish(
                 f"{each.status.name} is otherwise by now than when the plan was made", again
             )
         try:
-            run_statements(each.target, each.left, progress)
+            run_statements(each.target, each.left, session.progress)
         except StatementFailed as error:
             raise StatementFailed(error.message, again | restore) from error
         if read_parts(now, each.target, {*each.after}) != each.after:
@@ -159,15 +133,8 @@ def carry_out_finish(
                 way("see what differs", "{fixchain} trace --exact --server{databases}") | restore,
             )
     moves = tuple(_move(plan, each) for each in plan.databases)
-    moved = move_rows(runtime, now, moves, wishes.databases, progress, follows=False)
-    done = Finished(
-        tools=plan.tools,
-        diagnosis=plan.diagnosis,
-        databases=plan.databases,
-        notices=plan.notices,
-        moves=moved,
-        backup=copies,
-    )
+    moved = move_rows(session, now, moves, follows=False)
+    done = carried_out(Finished, plan, moves=moved, backup=copies)
     wrong = [each for each in moved if each.state not in (MoveState.MOVED, MoveState.UNCHANGED)]
     if wrong:
         return done.stopped_by(

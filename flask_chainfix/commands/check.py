@@ -7,34 +7,25 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from flask_chainfix import disk
-from flask_chainfix.commands.beginning import noticed_interruption, read_and_judge, refuse_empty
+from flask_chainfix.commands.session import Session, commit_before, refuse_empty
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.remedies import Tools
-from flask_chainfix.common.wording import Progress, count, listing, unseen
-from flask_chainfix.databases.applied.lost import distance
+from flask_chainfix.common.wording import count, listing
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.diagnosis import UNKNOWN_STAMP, Diagnosis, in_doubt
 from flask_chainfix.diagnosis.narrowing import idle_comments
 from flask_chainfix.diagnosis.narrowing import since as new_since
 from flask_chainfix.diagnosis.rules import Family
-from flask_chainfix.environment.locate import Runtime
-from flask_chainfix.model.databases import DatabaseState, DatabaseWishes
+from flask_chainfix.model.databases import DatabaseState
 from flask_chainfix.model.files import Header
-from flask_chainfix.model.history import Published, Queue
 from flask_chainfix.model.plans import Wishes
-from flask_chainfix.model.rehearsal import RevisionSql
-from flask_chainfix.planning.proposal import (
-    Proposal,
-    needs_plan,
-    with_moves,
-    with_ways_that_work,
-)
+from flask_chainfix.planning.proposal import Proposal, needs_plan, with_moves, with_ways_that_work
 from flask_chainfix.report.results import Checked
 
 if TYPE_CHECKING:
     from flask_chainfix.git.staged import Staged
-
-NO_DATABASES = DatabaseWishes()
+    from flask_chainfix.model.history import Queue
+    from flask_chainfix.model.rehearsal import RevisionSql
 
 _PLANNED_WITHOUT_AGAINST = (
     "what a repair would make of missing revisions is shown by check without --against"
@@ -65,57 +56,49 @@ class Against:
 
 
 def check(  # noqa: PLR0913  (what users can ask of it)
-    runtime: Runtime,
-    tools: Tools,
+    session: Session,
     *,
     strict: bool,
     schema: bool = False,
     staged: bool = False,
-    databases: DatabaseWishes = NO_DATABASES,
     against: Against | None = None,
     since: str | None = None,
     sql: bool = False,
-    progress: Progress = unseen,
 ) -> Checked:
     """Diagnose the chain, and show what a repair would make of it.
 
     Args:
-        runtime: the environment.
-        tools: how the user would type commands.
+        session: what the command works with.
         strict: whether warnings count like errors.
         schema: whether to check the schema even if there is nothing to repair.
         staged: whether to check the files staged in Git, not those on disk.
-        databases: which databases to read; may be none.
         against: what to compare the files with; ``None`` for nothing.
         since: the Git revision whose existing findings are left out; ``None`` for none.
         sql: whether to run the migrations that others do not have, for their SQL only.
-        progress: called with the databases done, the databases in all, and the current one's name.
 
     Raises:
         NoMigrations: there is nothing to check.
         CannotReadGit: Git cannot read the index, or the revision to compare with.
         BadConfiguration, BadDatabase: it is unclear which databases are meant.
     """
-    runtime = replace(runtime, own_template=False)
-    progress(0, 0, "the migrations")
-    index = _staged(runtime) if staged else None
-    diagnosis = read_and_judge(
-        runtime,
-        tools,
+    session = replace(session, runtime=replace(session.runtime, own_template=False))
+    session.progress(0, 0, "the migrations")
+    index = _staged(session) if staged else None
+    diagnosis = session.read_and_judge(
         strict=strict,
         may_be_empty=True,
         instead=None if index is None else index.snapshot,
     )
     unstaged = () if index is None else index.differing
     if schema or diagnosis.to_mend:
-        progress(0, 0, "what the migrations do to the schema")
+        session.progress(0, 0, "what the migrations do to the schema")
         diagnosis = diagnosis.with_schema()
     missing = diagnosis.snapshot.graph.missing
-    if databases.any:
-        from flask_chainfix.databases.survey import NO_DATABASE_NAMED, survey
+    if session.databases.any:
+        from flask_chainfix.databases.survey import NO_DATABASE_NAMED
 
         before = diagnosis.snapshot
-        looked_at = survey(runtime, before, databases, progress, also=missing, whole=True)
+        looked_at = session.survey(before, also=missing, whole=True)
         diagnosis = diagnosis.with_databases(looked_at)
         if not (looked_at.databases.statuses or looked_at.databases.notices):
             diagnosis = diagnosis.noticing(NO_DATABASE_NAMED)
@@ -123,18 +106,18 @@ def check(  # noqa: PLR0913  (what users can ask of it)
         refuse_empty(diagnosis.snapshot)
     elif not diagnosis.snapshot.files:
         diagnosis = diagnosis.noticing(_NONE_STAGED)
-    progress(0, 0, "what others have" if against else "the plan")
-    diagnosis = _compared(diagnosis, against).noticing(*noticed_interruption(runtime, tools))
-    behind = _behind(diagnosis.snapshot, tools) if strict else ()
+    session.progress(0, 0, "what others have" if against else "the plan")
+    diagnosis = _compared(diagnosis, against).noticing(*session.noticed_interruption())
+    behind = _behind(diagnosis.snapshot, session.tools) if strict else ()
     diagnosis = diagnosis.noticing(*behind, *idle_comments(diagnosis))
     checked = Checked(
-        tools=tools,
+        tools=session.tools,
         proposal=Proposal(diagnosis),
         exit_code=1 if diagnosis.counting or behind else 0,
         queue=_queue(diagnosis.snapshot, against),
         staged=staged,
         unstaged=unstaged,
-        sql=_sql(runtime, diagnosis.snapshot) if sql else None,
+        sql=_sql(session, diagnosis.snapshot) if sql else None,
     )
     if unstaged:
         names = listing([path.name for path in unstaged], 3)
@@ -146,7 +129,7 @@ def check(  # noqa: PLR0913  (what users can ask of it)
         # After the comparison, a second slow Git query for the plan would take too long.
         checked = checked.noticing(_PLANNED_WITHOUT_AGAINST)
     else:
-        checked = _with_repair(runtime, checked, databases)
+        checked = _with_repair(session, checked)
     return checked if since is None else _narrowed(checked, since, behind=bool(behind))
 
 
@@ -157,6 +140,7 @@ def _narrowed(checked: Checked, since: str, *, behind: bool) -> Checked:
         CannotReadGit: the Git revision cannot be read.
     """
     from flask_chainfix.git.past import read_branch
+    from flask_chainfix.model.history import Published
 
     snapshot = checked.diagnosis.snapshot
     diagnosis = new_since(checked.diagnosis, Published(since, read_branch(since, snapshot).files))
@@ -167,7 +151,7 @@ def _narrowed(checked: Checked, since: str, *, behind: bool) -> Checked:
     return replace(checked, proposal=proposal, exit_code=exit_code)
 
 
-def _staged(runtime: Runtime) -> Staged:
+def _staged(session: Session) -> Staged:
     """The staged files.
 
     Raises:
@@ -175,7 +159,7 @@ def _staged(runtime: Runtime) -> Staged:
     """
     from flask_chainfix.git.staged import read_staged
 
-    on_disk, _ = disk.read_snapshot(runtime.environment)
+    on_disk, _ = disk.read_snapshot(session.environment)
     return read_staged(on_disk)
 
 
@@ -192,6 +176,7 @@ def _compared(diagnosis: Diagnosis, against: Against | None) -> Diagnosis:
     if against is None:
         return diagnosis.judge(*lock) if lock else diagnosis
     from flask_chainfix.commands.check_against import foresee_merges
+    from flask_chainfix.model.history import Published
 
     merges = foresee_merges(diagnosis.snapshot, against.ref, against.others)
     published = Published(against.ref, merges.base.files, against.allowed)
@@ -212,13 +197,15 @@ def _queue(snapshot: Facts, against: Against | None) -> Queue | None:
     return queue(snapshot, against.ref)
 
 
-def _sql(runtime: Runtime, snapshot: Facts) -> tuple[RevisionSql, ...]:
+def _sql(session: Session, snapshot: Facts) -> tuple[RevisionSql, ...]:
     """The SQL of the revisions that others do not have, which run in offline mode for this."""
     from flask_chainfix.rehearsal.offline import sql_of
 
     files = snapshot.published.files if snapshot.published is not None else ()
     known = {file.reading.revision for file in files if isinstance(file.reading, Header)}
-    return sql_of(runtime, snapshot, [each for each in snapshot.graph.order if each not in known])
+    return sql_of(
+        session.runtime, snapshot, [each for each in snapshot.graph.order if each not in known]
+    )
 
 
 def _notices(snapshot: Facts, against: Against, absent: str) -> Iterator[str]:
@@ -236,6 +223,8 @@ def _notices(snapshot: Facts, against: Against, absent: str) -> Iterator[str]:
 
 def _behind(snapshot: Facts, tools: Tools) -> tuple[str, ...]:
     """Notices about stamped databases that are behind."""
+    from flask_chainfix.databases.applied.lost import distance
+
     found = {
         status.name: distance(snapshot, status)
         for status in snapshot.databases.statuses
@@ -249,7 +238,7 @@ def _behind(snapshot: Facts, tools: Tools) -> tuple[str, ...]:
     )
 
 
-def _with_repair(runtime: Runtime, checked: Checked, databases: DatabaseWishes) -> Checked:
+def _with_repair(session: Session, checked: Checked) -> Checked:
     """The result with the repair of the chain."""
     diagnosis, tools = checked.diagnosis, checked.tools
     wishes = Wishes(strict=diagnosis.strict)
@@ -259,25 +248,16 @@ def _with_repair(runtime: Runtime, checked: Checked, databases: DatabaseWishes) 
     from flask_chainfix.databases.targets import configured_urls
     from flask_chainfix.planning.plan import propose
 
-    proposal = propose(runtime, diagnosis, wishes)
+    proposal = propose(session.runtime, diagnosis, wishes)
     proposal = with_ways_that_work(with_moves(proposal, "repair"))
     if proposal.planned is not None:
-        if not databases.any and not tools.own and configured_urls(runtime):
+        if not session.databases.any and not tools.own and configured_urls(session.runtime):
             asking = f"{tools.fixchain} check --database"
             proposal = proposal.noticing(_ASKED_BY_REPAIR.format(asking))
         else:
-            notices = noticed_missing(proposal.snapshot, databases)
+            notices = noticed_missing(proposal.snapshot, session.databases)
             own = [each for each in proposal.snapshot.databases.statuses if each.own]
             if notices and all(each.state is DatabaseState.MISSING for each in own):
                 tools = replace(tools, databases=f" --no-database{tools.named}")
             proposal = proposal.noticing(*notices)
     return replace(checked, tools=tools, proposal=proposal, commit=commit_before(proposal))
-
-
-def commit_before(proposal: Proposal) -> str | None:
-    """The commit with the unrepaired chain, for use after the repair."""
-    if proposal.planned is None:
-        return None
-    from flask_chainfix.git.repositories import checked_out
-
-    return checked_out(proposal.snapshot.environment.directory, proposal.planned.edits)

@@ -12,23 +12,9 @@ from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.diagnosis import errors_of
 from flask_chainfix.diagnosis.rules import diagnose
-from flask_chainfix.diagnosis.rules.merging import (
-    breaking,
-    clashes,
-    clashes_in,
-    may_clash,
-)
+from flask_chainfix.diagnosis.rules.merging import breaking, clashes, clashes_in, may_clash
 from flask_chainfix.git.simulated_merges import Merges, Merging, merging
-from flask_chainfix.model.history import (
-    Fit,
-    Meeting,
-    Merge,
-    Pair,
-    Queue,
-    Settling,
-    Side,
-    id_of,
-)
+from flask_chainfix.model.history import Fit, Meeting, Merge, Pair, Queue, Settling, Side, id_of
 
 
 def foresee_merges(snapshot: Facts, ref: str, others: Sequence[str] = ()) -> Merges:

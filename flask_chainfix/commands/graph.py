@@ -5,42 +5,26 @@ from __future__ import annotations
 from dataclasses import replace
 
 from flask_chainfix.commands.check import check
-from flask_chainfix.common.remedies import Tools
-from flask_chainfix.common.wording import Progress
+from flask_chainfix.commands.session import Session
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.environment.locate import Runtime
-from flask_chainfix.model.databases import DatabaseWishes
 from flask_chainfix.model.history import Published
 from flask_chainfix.report.results import Checked, Drawn
 
 
-def graph(  # noqa: PLR0913  (what users can ask of it)
-    runtime: Runtime,
-    tools: Tools,
-    *,
-    databases: DatabaseWishes,
-    against: str | None,
-    in_detail: bool,
-    progress: Progress,
-) -> Drawn:
+def graph(session: Session, *, against: str | None, in_detail: bool) -> Drawn:
     """Check the chain, and collect what else a picture of it shows.
 
     Args:
-        runtime: the environment.
-        tools: how the user would type commands.
-        databases: which databases to read; may be none.
+        session: what the command works with.
         against: the Git revision to compare with; ``None`` for none.
         in_detail: whether to read what each migration does to the schema, and who wrote it.
-        progress: called with the databases done, the databases in all, and the current one's name.
 
     Raises:
         NoMigrations: there is nothing to draw.
         CannotReadGit: the Git revision cannot be read.
         BadConfiguration, BadDatabase: it is unclear which databases are meant.
     """
-    checked = check(
-        runtime, tools, strict=False, schema=in_detail, databases=databases, progress=progress
-    )
+    checked = check(session, strict=False, schema=in_detail)
     snapshot = checked.diagnosis.snapshot
     theirs = None
     if against is not None:
@@ -48,7 +32,7 @@ def graph(  # noqa: PLR0913  (what users can ask of it)
 
         theirs = Published(against, read_branch(against, snapshot).files)
     if in_detail:
-        progress(0, 0, "who wrote the migrations")
+        session.progress(0, 0, "who wrote the migrations")
         checked = _with_landings(checked, snapshot)
     return Drawn(tools=checked.tools, checked=checked, theirs=theirs, in_detail=in_detail)
 

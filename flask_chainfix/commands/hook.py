@@ -14,12 +14,12 @@ from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
+from flask_chainfix.commands.session import Session, carried_out
 from flask_chainfix.common.errors import BadConfiguration, CannotMerge
 from flask_chainfix.common.quoting import words
-from flask_chainfix.common.remedies import Remedy, Tools, way
+from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.disk.safe_files import read_or_none
 from flask_chainfix.disk.writing import add_together
-from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.git.merge_driver import read_settings, remove_settings, write_settings
 from flask_chainfix.git.repositories import WorkTree, find_work_tree, literal
 from flask_chainfix.model.files import Edit
@@ -48,13 +48,12 @@ _NO_HOST = (
 
 
 def plan_hooks(
-    runtime: Runtime, tools: Tools, *, after_checkout: bool = False, merges_locks: bool = False
+    session: Session, *, after_checkout: bool = False, merges_locks: bool = False
 ) -> HookPlan:
     """Find out which files this project needs, and where.
 
     Args:
-        runtime: the environment.
-        tools: how the user would type commands.
+        session: what the command works with.
         after_checkout: whether to set up only the post-checkout hook.
         merges_locks: whether Git should also merge chain locks with ``merge-lock``.
 
@@ -63,19 +62,19 @@ def plan_hooks(
         BadConfiguration: the migrations cannot be named from the top of the work tree; or the
             post-checkout hook would find no database.
     """
-    tree = find_work_tree(runtime.environment.directory)
-    call = _call(runtime, tree)
-    places = [_after_checkout(runtime, tools, tree)] if after_checkout else _places(tree)
+    tree = find_work_tree(session.environment.directory)
+    call = _call(session, tree)
+    places = [_after_checkout(session, tree)] if after_checkout else _places(tree)
     files = tuple(_hook_file(kind, path, call, tree) for kind, path in places)
     notices = (_NO_HOST,) if len(files) == 1 and not after_checkout else ()
     if merges_locks:
-        attributes = Path(os.path.realpath(runtime.environment.directory), ".gitattributes")
+        attributes = Path(os.path.realpath(session.environment.directory), ".gitattributes")
         files = (
             *files,
             _configuration(call, tree),
             _hook_file(ATTRIBUTES, attributes, call, tree),
         )
-    plan = HookPlan(tools=tools, files=files, notices=notices)
+    plan = HookPlan(tools=session.tools, files=files, notices=notices)
     refused = [file for file in files if file.state is HookState.REFUSED]
     if not refused:
         return plan
@@ -99,7 +98,7 @@ def shown(plan: HookPlan) -> HookPlan:
     return replace(plan, files=tuple(files), exit_code=0, error=None)
 
 
-def carry_out_hooks(plan: HookPlan) -> Hooked:
+def carry_out_hooks(_: Session, plan: HookPlan) -> Hooked:
     """Write the planned files, all or none.
 
     Raises:
@@ -118,26 +117,21 @@ def carry_out_hooks(plan: HookPlan) -> Hooked:
     files = (
         replace(file, state=HookState.WRITTEN) if file in planned else file for file in plan.files
     )
-    return Hooked(
-        tools=plan.tools,
-        notices=plan.notices,
-        files=tuple(files),
-        error=plan.error,
-        exit_code=plan.exit_code,
-    )
+    done = carried_out(Hooked, plan, files=tuple(files))
+    return done if plan.error is None else done.stopped_by(plan.error)
 
 
-def _call(runtime: Runtime, tree: WorkTree) -> Call:
+def _call(session: Session, tree: WorkTree) -> Call:
     """How the console script finds this environment from the top of the work tree."""
     top = tree.top
-    config = runtime.reopen.get("config")
+    config = session.runtime.reopen.get("config")
     if config is not None and os.path.realpath(os.curdir) != str(top):
         raise BadConfiguration(
             f"hooks run in {top}, where {config} may lead to another directory",
             "run the command there, or name the directory with -d",
             unchanged=True,
         )
-    place = os.path.relpath(os.path.realpath(config or runtime.environment.directory), top)
+    place = os.path.relpath(os.path.realpath(config or session.environment.directory), top)
     try:
         place.encode()
     except UnicodeEncodeError:
@@ -162,7 +156,7 @@ def _programs(tree: WorkTree) -> str:
     return str(place.relative_to(tree.top) if place.is_relative_to(tree.top) else place)
 
 
-def _after_checkout(runtime: Runtime, tools: Tools, tree: WorkTree) -> tuple[Kind, Path]:
+def _after_checkout(session: Session, tree: WorkTree) -> tuple[Kind, Path]:
     """The post-checkout hook, which runs the command that the user typed.
 
     Raises:
@@ -170,9 +164,9 @@ def _after_checkout(runtime: Runtime, tools: Tools, tree: WorkTree) -> tuple[Kin
     """
     from flask_chainfix.databases.targets import configured_urls  # only this hook needs it
 
-    if not (runtime.has_app or configured_urls(runtime)):
+    if not (session.runtime.has_app or configured_urls(session.runtime)):
         remedy = Remedy.of("set sqlalchemy.url in alembic.ini")
-        if runtime.environment.uses_flask:
+        if session.environment.uses_flask:
             command = "flask db fixchain hook --install --post-checkout"
             remedy = way("install it in the app, which knows its databases", command)
         raise BadConfiguration(
@@ -180,12 +174,12 @@ def _after_checkout(runtime: Runtime, tools: Tools, tree: WorkTree) -> tuple[Kin
             remedy,
             unchanged=True,
         )
-    locations = [os.path.realpath(each) for each in runtime.environment.version_locations]
+    locations = [os.path.realpath(each) for each in session.environment.version_locations]
     inside = [Path(each) for each in locations if Path(each).is_relative_to(tree.top)]
     places = [literal(each.relative_to(tree.top).as_posix()) for each in inside]
-    app = runtime.reopen.get("app")
+    app = session.runtime.reopen.get("app")
     here = os.path.relpath(os.path.realpath(os.curdir), tree.top)
-    return post_checkout(tools.fixchain, app, here, places), tree.hooks / "post-checkout"
+    return post_checkout(session.tools.fixchain, app, here, places), tree.hooks / "post-checkout"
 
 
 def _places(tree: WorkTree) -> Iterator[tuple[Kind, Path]]:

@@ -7,24 +7,20 @@ from pathlib import Path
 
 from flask_chainfix import disk
 from flask_chainfix.chain import heads_file
-from flask_chainfix.commands.beginning import read_and_judge, refuse_interrupted
+from flask_chainfix.commands.session import Session, carried_out
 from flask_chainfix.common.errors import CannotPlan, CannotWrite
-from flask_chainfix.common.remedies import Tools, way
+from flask_chainfix.common.remedies import way
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.diagnosis import errors_of, in_doubt
-from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.environment.new_revisions import hook_edit
 from flask_chainfix.report.results import Locked, LockPlan
 
 
-def plan_lock(
-    runtime: Runtime, tools: Tools, *, install: bool = False, written: str | None = None
-) -> LockPlan:
+def plan_lock(session: Session, *, install: bool = False, written: str | None = None) -> LockPlan:
     """Work out the contents of the lock, without writing it.
 
     Args:
-        runtime: the environment.
-        tools: how the user would type commands.
+        session: what the command works with.
         install: whether Alembic should also keep it up to date.
         written: the migration that Alembic's hook has just written, which must be in the chain.
 
@@ -38,8 +34,7 @@ def plan_lock(
         CannotWrite: the lock's path is not a replaceable file.
         CannotRewrite: Alembic's configuration cannot be changed with certainty.
     """
-    refuse_interrupted(runtime, tools)
-    diagnosis = read_and_judge(runtime, tools)
+    diagnosis = session.begin()
     now = diagnosis.snapshot
     _refuse_stranger(now, written)
     if in_doubt(diagnosis.findings) or heads_file.expected_lines(now) is None:
@@ -59,9 +54,9 @@ def plan_lock(
         )
     edits = [heads_file.edit_for(now, create=True)]
     if install:
-        edits.append(hook_edit(runtime))
+        edits.append(hook_edit(session.runtime))
     written_anew = tuple(edit for edit in edits if edit is not None)
-    return LockPlan(tools=tools, diagnosis=diagnosis, edits=written_anew)
+    return LockPlan(tools=session.tools, diagnosis=diagnosis, edits=written_anew)
 
 
 def _refuse_stranger(snapshot: Facts, written: str | None) -> None:
@@ -74,13 +69,13 @@ def _refuse_stranger(snapshot: Facts, written: str | None) -> None:
         )
 
 
-def carry_out_lock(runtime: Runtime, plan: LockPlan) -> Locked:
+def carry_out_lock(session: Session, plan: LockPlan) -> Locked:
     """Write the files as planned.
 
     Raises:
         RepairRunning: a repair is running.
         StaleSnapshot, CannotWrite: a file has changed since, or cannot be written.
     """
-    with disk.locked(runtime.environment.directory):
+    with disk.locked(session.environment.directory):
         disk.add_together(plan.edits)
-    return Locked(tools=plan.tools, diagnosis=plan.diagnosis, edits=plan.edits)
+    return carried_out(Locked, plan)

@@ -23,7 +23,7 @@ from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.git.merge_driver import Versions, being_merged, merge_lines
 from flask_chainfix.git.past import read_branch
 from flask_chainfix.git.upstream import read_upstream
-from flask_chainfix.model.history import ChainLock
+from flask_chainfix.model.files import ChainLock
 
 
 class Settled(NamedTuple):
@@ -44,6 +44,7 @@ def merge_locks(runtime: Runtime | None, versions: Versions) -> Settled | bool:
     """Replace our version of the lock with the merged one.
 
     Args:
+        runtime: the environment of the lock; ``None`` if there is none.
         runtime: the environment of the lock; ``None`` if there is none.
         versions: the files.
 

@@ -4,22 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from flask_chainfix.commands.beginning import read_and_judge, refuse_broken, refuse_interrupted
-from flask_chainfix.commands.check import commit_before
+from flask_chainfix.commands.session import Session, commit_before, refuse_broken
 from flask_chainfix.common.errors import CannotPlan, CannotRewrite
-from flask_chainfix.common.remedies import Tools, way
-from flask_chainfix.common.wording import Progress, listing
+from flask_chainfix.common.remedies import way
+from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.databases.survey import (
-    noticed_unseen,
-    refuse_unreachable,
-    survey,
-)
 from flask_chainfix.diagnosis.diagnosis import Diagnosis, in_doubt, remarks_on_links
 from flask_chainfix.diagnosis.rules import diagnose
-from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.git.upstream import read_published
-from flask_chainfix.model.databases import DatabaseWishes
 from flask_chainfix.model.plans import Plan
 from flask_chainfix.planning.edits import edits_between, edits_for, summed_up, with_lock
 from flask_chainfix.planning.linking.faults import new_faults, with_places
@@ -34,21 +26,8 @@ from flask_chainfix.report.results import Planning
 _NAMED = 3  # revisions named in one sentence
 
 
-def plan_move(
-    runtime: Runtime,
-    tools: Tools,
-    wishes: MoveWishes,
-    databases: DatabaseWishes,
-    progress: Progress,
-) -> Planning:
+def plan_move(session: Session, wishes: MoveWishes) -> Planning:
     """Plan a move that is safe for every known database, without changing anything.
-
-    Args:
-        runtime: the environment.
-        tools: how the user would type commands.
-        wishes: what moves, and where it goes.
-        databases: the databases that the move must be safe for.
-        progress: called with the databases done, the databases in all, and the last one's name.
 
     Returns:
         A plan with its edits, and the rows that each database is to have; no plan if everything is
@@ -60,27 +39,12 @@ def plan_move(
         DatabaseUnreachable: a database cannot be read.
         BadConfiguration, BadDatabase: it is unclear which databases are meant.
     """
-    refuse_interrupted(runtime, tools)
-    diagnosis = read_and_judge(runtime, tools)
-    proposal = _proposed(runtime, diagnosis, wishes, databases, progress)
-    planning = Planning(
-        command="move", tools=tools, proposal=proposal, commit=commit_before(proposal)
-    )
-    if proposal.obstacle is not None:
-        return planning.stopped_by(proposal.obstacle)
-    if proposal.planned is None:
-        return planning
-    notices = noticed_unseen(proposal.snapshot, databases)
-    return replace(planning, exit_code=1, notices=notices)
+    diagnosis = session.begin()
+    proposal = _proposed(session, diagnosis, wishes)
+    return session.planning("move", proposal, commit_before(proposal))
 
 
-def _proposed(
-    runtime: Runtime,
-    diagnosis: Diagnosis,
-    wishes: MoveWishes,
-    databases: DatabaseWishes,
-    progress: Progress,
-) -> Proposal:
+def _proposed(session: Session, diagnosis: Diagnosis, wishes: MoveWishes) -> Proposal:
     """The plan, the obstacle, or neither if nothing has to move.
 
     Raises:
@@ -97,9 +61,8 @@ def _proposed(
     if now.environment.asks_git:
         chains, notices = read_published(now)
         now = replace(now, published_chains=chains)
-    if databases.any:
-        now = survey(runtime, now, databases, progress)
-        refuse_unreachable(now, wishes.typed())
+    if session.databases.any:
+        now = session.survey(now, wishes.typed())
     diagnosis = diagnosis.with_databases(now).noticing(*notices)
     try:
         refuse_doubted(now, {plan.relinks[0].revision: ""})

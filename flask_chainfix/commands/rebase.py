@@ -7,31 +7,20 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from flask_chainfix.chain.snapshot import Snapshot
-from flask_chainfix.commands.beginning import read_and_judge, refuse_interrupted
+from flask_chainfix.commands.session import Session
 from flask_chainfix.common.dataclass import dataclass
-from flask_chainfix.common.errors import (
-    CannotPlan,
-    CannotRewrite,
-    UnsafeForDatabases,
-)
+from flask_chainfix.common.errors import CannotPlan, CannotRewrite, UnsafeForDatabases
 from flask_chainfix.common.quoting import path_word
-from flask_chainfix.common.remedies import MERGE, Tools, way
+from flask_chainfix.common.remedies import MERGE, way
 from flask_chainfix.common.signals import without_garbage_collection
-from flask_chainfix.common.wording import Progress, count, listing
+from flask_chainfix.common.wording import count, listing
 from flask_chainfix.databases.applied.has_run import with_new_ids
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.databases.survey import (
-    no_database,
-    noticed_unseen,
-    refuse_unreachable,
-    survey,
-)
+from flask_chainfix.databases.survey import no_database
 from flask_chainfix.diagnosis.diagnosis import Diagnosis, errors_of, in_doubt, remarks_on_links
 from flask_chainfix.diagnosis.rules import Family, diagnose
-from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.git.landings import read_history
 from flask_chainfix.git.upstream import operation, read_upstream
-from flask_chainfix.model.databases import DatabaseWishes
 from flask_chainfix.model.files import Header, MigrationFile
 from flask_chainfix.model.history import History, PublishedChain, Upstream
 from flask_chainfix.model.plans import Mend, Plan, Reason, Wishes
@@ -87,24 +76,13 @@ class _Rebase:
 
 
 @without_garbage_collection()
-def plan_rebase(  # noqa: PLR0913  (what a rebase depends on)
-    runtime: Runtime,
-    tools: Tools,
-    onto: str | None,
-    databases: DatabaseWishes,
-    progress: Progress,
-    *,
-    downgrade: bool = False,
-) -> Planning:
+def plan_rebase(session: Session, onto: str | None, *, downgrade: bool = False) -> Planning:
     """Plan to put my revisions on top of all others, without changing anything.
 
     Args:
-        runtime: the environment.
-        tools: how the user would type commands.
+        session: what the command works with.
         onto: the Git revision that has the others; without one, the setting ``main_branch``, else
             the remote's default branch.
-        databases: the databases that the new order must be safe for.
-        progress: called with the databases done, the databases in all, and the last one's name.
         downgrade: whether to downgrade and upgrade databases that would otherwise skip a revision.
 
     Returns:
@@ -119,13 +97,13 @@ def plan_rebase(  # noqa: PLR0913  (what a rebase depends on)
         BadConfiguration, BadDatabase: it is unclear which databases are meant, or there is
             none to downgrade.
     """
-    refuse_interrupted(runtime, tools)
-    if downgrade and databases.schemas is not None:
+    diagnosis = session.begin()
+    if downgrade and session.databases.schemas is not None:
         raise CannotPlan(
             "which schema env.py migrates is its own affair, so schemas are not downgraded here",
             "leave out --downgrade, and see what to type by hand",
         )
-    diagnosis = knowing_lost(runtime, read_and_judge(runtime, tools))
+    diagnosis = knowing_lost(session.runtime, diagnosis)
     now = diagnosis.snapshot
     upstream, there, published = read_upstream(
         onto if onto is not None else now.environment.settings.main_branch or None, now
@@ -133,29 +111,30 @@ def plan_rebase(  # noqa: PLR0913  (what a rebase depends on)
     now = replace(now, published_chains=published)
     known = replace(diagnosis, snapshot=now)
     rebase = _Rebase(known, upstream, there, now, downgrade=downgrade)
-    proposal = _proposed(runtime, rebase, databases, progress)
-    planning = Planning(command="rebase", tools=tools, proposal=proposal)
-    if proposal.obstacle is not None:
-        return planning.stopped_by(proposal.obstacle)
-    if proposal.planned is None:
-        return planning
-    if downgrade:
-        from flask_chainfix.rehearsal.app_databases import refuse_unknown_binds
-
-        statuses = proposal.snapshot.databases.statuses
-        if not statuses:
-            raise no_database(databases, "rebase --downgrade")
-        down = {each.identity for each in proposal.planned.downgrades}
-        refuse_unknown_binds(
-            runtime, [each for each in statuses if each.identity in down], "rebase --downgrade"
-        )
-    notices = noticed_unseen(proposal.snapshot, databases)
-    return replace(planning, exit_code=1, notices=notices)
+    planning = session.planning("rebase", _proposed(session, rebase))
+    if downgrade and planning.proposal.planned is not None:
+        _refuse_downgrade(session, planning.proposal.snapshot, planning.proposal.planned)
+    return planning
 
 
-def _proposed(
-    runtime: Runtime, rebase: _Rebase, databases: DatabaseWishes, progress: Progress
-) -> Proposal:
+def _refuse_downgrade(session: Session, now: Facts, planned: Planned) -> None:
+    """Refuse to downgrade without a database, or one with an unknown bind.
+
+    Raises:
+        BadDatabase, CannotPlan: there is none, or env.py would not reach it.
+    """
+    from flask_chainfix.rehearsal.app_databases import refuse_unknown_binds
+
+    statuses, command = now.databases.statuses, "rebase --downgrade"
+    if not statuses:
+        raise no_database(session.databases, command)
+    down = {each.identity for each in planned.downgrades}
+    refuse_unknown_binds(
+        session.runtime, [each for each in statuses if each.identity in down], command
+    )
+
+
+def _proposed(session: Session, rebase: _Rebase) -> Proposal:
     """The plan, the obstacle, or neither if mine are on top already.
 
     Raises:
@@ -170,31 +149,30 @@ def _proposed(
         return Proposal(rebase.diagnosis, obstacle=error)
     if not plan.relinks:
         return Proposal(rebase.diagnosis.noticing(_nothing_to_do(rebase, mine)))
-    if databases.any:
-        now = survey(runtime, rebase.now, databases, progress)
-        refuse_unreachable(now, "rebase")
+    if session.databases.any:
+        now = session.survey(rebase.now, "rebase")
         start = replace(rebase.start, databases=now.databases, old=now.old)
         diagnosis = rebase.diagnosis.with_databases(now)
         rebase = replace(rebase, diagnosis=diagnosis, start=with_new_ids(start, rebase.mends))
     try:
-        if databases.any:
+        if session.databases.any:
             refuse_unknown_rows(rebase.start, rebase.diagnosis.findings, "rebase")
             plan = put_on_top(rebase.start, mine, rebase.upstream.ref)
         return from_where_they_are(with_moves(_checked(rebase, plan, mine), "rebase"))
     except UnsafeForDatabases as error:
-        return Proposal(rebase.diagnosis, obstacle=_without_merge_remedy(runtime, rebase, error))
+        return Proposal(rebase.diagnosis, obstacle=_without_merge_remedy(session, rebase, error))
     except (CannotPlan, CannotRewrite) as error:
         return Proposal(rebase.diagnosis, obstacle=error)
 
 
 def _without_merge_remedy(
-    runtime: Runtime, rebase: _Rebase, error: UnsafeForDatabases
+    session: Session, rebase: _Rebase, error: UnsafeForDatabases
 ) -> UnsafeForDatabases:
     """The error without the advice to merge if a merge would be refused as well."""
     left = error.remedy.without(MERGE)
     if left == error.remedy or not left:
         return error
-    merged = propose(runtime, rebase.diagnosis, Wishes(strategy="merge"))
+    merged = propose(session.runtime, rebase.diagnosis, Wishes(strategy="merge"))
     return error if merged.planned else UnsafeForDatabases(error.message, left, error.lines)
 
 

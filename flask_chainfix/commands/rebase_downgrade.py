@@ -13,9 +13,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from flask_chainfix import disk
-from flask_chainfix.commands.backup import back_up_before
+from flask_chainfix.commands.backup import back_up_before, putting_back
 from flask_chainfix.commands.repair import change_files
 from flask_chainfix.commands.second_look import refuse_changed, refuse_moved
+from flask_chainfix.commands.session import Session
 from flask_chainfix.common import signals
 from flask_chainfix.common.errors import (
     CannotPlan,
@@ -24,20 +25,11 @@ from flask_chainfix.common.errors import (
     Interrupted,
     StaleSnapshot,
 )
-from flask_chainfix.common.remedies import Remedy, way
-from flask_chainfix.common.wording import Progress, listing
+from flask_chainfix.common.remedies import Remedy
+from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.applied.rows import stood_for, tops
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.databases.survey import targets_for
-from flask_chainfix.environment.locate import Runtime
-from flask_chainfix.model.databases import (
-    DatabaseStatus,
-    DatabaseWishes,
-    Downgrade,
-    Move,
-    MoveResult,
-    MoveState,
-)
+from flask_chainfix.model.databases import DatabaseStatus, Downgrade, Move, MoveResult, MoveState
 from flask_chainfix.planning.downgrades import lowered
 from flask_chainfix.planning.proposal import Planned, with_moves
 from flask_chainfix.report.results import BackedUp, Planning, Repaired
@@ -51,24 +43,10 @@ _COMMAND = "rebase --downgrade"
 _NAMED = 3
 
 
-def carry_out_downgrading(  # noqa: PLR0913  (as carry_out)
-    runtime: Runtime,
-    planning: Planning,
-    planned: Planned,
-    databases: DatabaseWishes,
-    progress: Progress,
-    *,
-    backup: bool = True,
+def carry_out_downgrading(
+    session: Session, planning: Planning, planned: Planned, *, backup: bool = True
 ) -> Repaired:
     """Downgrade databases, change the files as planned, and upgrade the databases again.
-
-    Args:
-        runtime: the environment.
-        planning: the outcome of planning.
-        planned: its plan.
-        databases: as in ``plan_rebase``.
-        progress: called with the steps done, the steps in all, and what is running.
-        backup: whether to back up the databases first.
 
     Raises:
         CannotBackUp, CannotRehearse, CannotPlan: nothing was changed.
@@ -78,13 +56,13 @@ def carry_out_downgrading(  # noqa: PLR0913  (as carry_out)
     """
     from flask_chainfix.databases.connecting import Obstacle
 
-    now, environment = planning.proposal.snapshot, runtime.environment
+    now, environment = planning.proposal.snapshot, session.environment
     with disk.locked(environment.directory):
-        targets = targets_for(runtime, databases)
-        refuse_moved(targets, now, progress)
+        targets = session.targets()
+        refuse_moved(targets, now, session.progress)
         refuse_changed(environment, now)
         try:
-            trip = _Trip(runtime, planned, targets, now, progress)
+            trip = _Trip(session, planned, targets, now)
         except Obstacle as obstacle:
             raise StaleSnapshot(obstacle.problem, obstacle.remedy, unchanged=True) from obstacle
         if backup:
@@ -98,14 +76,8 @@ def carry_out_downgrading(  # noqa: PLR0913  (as carry_out)
             raise proposal.obstacle
         try:
             trip.go_down()
-            repaired = change_files(
-                runtime,
-                replace(planning, proposal=proposal),
-                planned,
-                databases,
-                progress,
-                then=trip.go_up,
-            )
+            lowered_planning = replace(planning, proposal=proposal)
+            repaired = change_files(session, lowered_planning, planned, then=trip.go_up)
         except (ChainFixError, OSError, KeyboardInterrupt) as error:
             failure: ChainFixError | None = None
             with suppress(KeyboardInterrupt), signals.held():  # it would hide the outcome
@@ -118,33 +90,27 @@ class _Trip:
     """The databases on their way down and up.
 
     Args:
-        runtime: the environment.
+        session: what the command works with.
         planned: the plan.
         targets: all databases, by identity.
         now: the current chain, and where the databases stand.
-        progress: as in ``carry_out_downgrading``.
 
     Raises:
         Obstacle: a database cannot be read.
     """
 
     def __init__(
-        self,
-        runtime: Runtime,
-        planned: Planned,
-        targets: Mapping[str, Target],
-        now: Facts,
-        progress: Progress,
+        self, session: Session, planned: Planned, targets: Mapping[str, Target], now: Facts
     ) -> None:
         from flask_chainfix.rehearsal.app_databases import inside_app
 
-        self._runtime, self._progress = runtime, progress
+        self._session = session
         self._old, self._new = now, planned.after
         self._all = targets
         self._downgrades = planned.downgrades
         self._copies: BackedUp | None = None
         self._went_down = self._goes_up = False
-        with inside_app(runtime, _COMMAND):
+        with inside_app(session.runtime, _COMMAND):
             pass
         self._schemas = {each.identity: self._schema(each) for each in self._downgrades}
 
@@ -156,7 +122,7 @@ class _Trip:
         """
         copied = [self._all[each.identity] for each in self._downgrades]
         without = f"{{fixchain}} {_COMMAND} --no-backup{{databases}}"
-        self._copies = back_up_before(copied, without, self._progress)
+        self._copies = back_up_before(self._session, copied, without)
 
     def go_down(self) -> None:
         """Downgrade the databases with the old chain.
@@ -196,10 +162,10 @@ class _Trip:
             if revisions
         ]
         files = [chain.file(name) for name in chain.graph.order]
-        with runs_for(self._runtime, steps, known, _COMMAND) as runs:
+        with runs_for(self._session.runtime, steps, known, _COMMAND) as runs:
             for run in runs:
                 go = run.bring_up if up else run.take_back
-                _, failure = go(files, self._progress)
+                _, failure = go(files, self._session.progress)
                 if failure is not None:
                     doing = "upgrade" if up else "downgrade"
                     raise DowngradeFailed(
@@ -218,7 +184,7 @@ class _Trip:
     def _statuses(self) -> dict[str, DatabaseStatus]:
         from flask_chainfix.databases.version_tables import read_statuses
 
-        found = read_statuses(tuple(self._all.values()), self._progress)
+        found = read_statuses(tuple(self._all.values()), self._session.progress)
         return {each.identity: each for each in found}
 
     def _schema(self, each: Downgrade) -> Reading:
@@ -238,10 +204,7 @@ class _Trip:
         """
         wrong = {each: self._put_one_back(each) for each in self._downgrades}
         lines = [f"{each.name}: {wrong[each] or self._state_of(each)}" for each in wrong]
-        copies = self._copies.backups if self._copies else ()
-        restored = Remedy()
-        for copy in copies:
-            restored |= way("put the copy back that was made before", copy.restore)
+        restored = putting_back(self._copies)
         if isinstance(error, ChainFixError):
             kind = DowngradeFailed if isinstance(error, CannotPlan) else type(error)
             message, remedy = error.message, error.remedy

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from flask_chainfix import disk
-from flask_chainfix.commands.beginning import read_and_judge
+from flask_chainfix.commands.session import Session
 from flask_chainfix.common.errors import CannotRehearse, RehearsalFailed
 from flask_chainfix.common.quoting import word
-from flask_chainfix.common.remedies import REPAIR, Remedy, Tools, way
-from flask_chainfix.common.wording import Progress, listing
+from flask_chainfix.common.remedies import REPAIR, Remedy, way
+from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.diagnosis import (
     DOWNGRADE_INCOMPLETE,
@@ -20,8 +20,6 @@ from flask_chainfix.diagnosis.diagnosis import (
     in_doubt,
 )
 from flask_chainfix.diagnosis.rules import Family, diagnose
-from flask_chainfix.disk.journals import journals_of
-from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.databases import MoveResult, MoveState, Trouble
 from flask_chainfix.model.rehearsal import FailureKind, Rehearsal, RehearsalFailure
 from flask_chainfix.planning.proposal import Planned
@@ -35,16 +33,8 @@ _OF_ROWS = (Trouble.NULLS, Trouble.VIOLATED, Trouble.CAST)
 _UNLOADABLE = frozenset({"FC103", "FC105", "FC107"})
 
 
-def rehearse(
-    runtime: Runtime, tools: Tools, request: RehearsalRequest, progress: Progress
-) -> Rehearsed:
+def rehearse(session: Session, request: RehearsalRequest) -> Rehearsed:
     """Run the current chain on a scratch database.
-
-    Args:
-        runtime: the environment.
-        tools: how the user would type commands.
-        request: how to rehearse.
-        progress: called with the steps done, the steps in all, and what is running.
 
     Returns:
         The result; with an error if the rehearsal failed.
@@ -53,16 +43,16 @@ def rehearse(
         NoMigrations: there is nothing to rehearse.
         CannotRehearse, NoScratchDatabase, ScratchLeftBehind: see ``rehearsal.round_trip``.
     """
-    diagnosis = read_and_judge(runtime, tools).with_schema()
+    diagnosis = session.read_and_judge().with_schema()
     now = diagnosis.snapshot
-    old = _old_chain(runtime, now, request.start) if request.start else None
-    rehearsal = _with_chain_fault(_run(runtime, request, now, progress, old), diagnosis)
+    old = _old_chain(session, now, request.start) if request.start else None
+    rehearsal = _with_chain_fault(_run(session, request, now, old), diagnosis)
     if rehearsal.gaps:
         shown = replace(diagnosis.snapshot, downgrade_gaps=rehearsal.gaps)
         diagnosis = replace(diagnosis, snapshot=shown).judge(Family.REHEARSAL)
         if DOWNGRADE_INCOMPLETE in now.environment.settings.ignore:
             rehearsal = replace(rehearsal, gaps=())
-    result = Rehearsed(tools=tools, diagnosis=diagnosis, rehearsal=rehearsal)
+    result = Rehearsed(tools=session.tools, diagnosis=diagnosis, rehearsal=rehearsal)
     result = result.noticing(*_missed_server(rehearsal))
     if rehearsal.failure is not None:
         return result.stopped_by(_failed(rehearsal.failure))
@@ -88,23 +78,12 @@ def _with_chain_fault(rehearsal: Rehearsal, diagnosis: Diagnosis) -> Rehearsal:
 
 
 def rehearse_plan(
-    runtime: Runtime,
-    planning: Planning,
-    planned: Planned,
-    request: RehearsalRequest,
-    progress: Progress,
+    session: Session, planning: Planning, planned: Planned, request: RehearsalRequest
 ) -> tuple[Planning, Rehearsal]:
     """Run the planned chain on a scratch database, before a file is changed.
 
     Also rehearse the path of each known database: built by the old chain, restamped, and upgraded
     with the new one.
-
-    Args:
-        runtime: the environment.
-        planning: the outcome of planning.
-        planned: its plan.
-        request: how to rehearse.
-        progress: called with the steps done, the steps in all, and what is running.
 
     Returns:
         The planning with all rehearsals, and with an error if one failed; and the rehearsal to
@@ -113,14 +92,14 @@ def rehearse_plan(
     Raises:
         CannotRehearse, NoScratchDatabase, ScratchLeftBehind: see ``rehearsal.round_trip``.
     """
-    rehearsal = _run(runtime, request, planned.after, progress)
+    rehearsal = _run(session, request, planned.after)
     notices = _missed_server(rehearsal)
     ways: list[Rehearsal] = []
     for (start, rows), names in _ways(planning.proposal.moves).items():
         if rehearsal.failure is not None:
             break
         on_the_way = replace(request, start=start, restamp=rows)
-        done = _run(runtime, on_the_way, planned.after, progress, planned.start)
+        done = _run(session, on_the_way, planned.after, planned.start)
         notices += _missed_server(done)
         ways.append(replace(done, way_of=names))
         if done.failure is not None:
@@ -147,14 +126,10 @@ def _ways(
 
 
 def _run(
-    runtime: Runtime,
-    request: RehearsalRequest,
-    chain: Facts,
-    progress: Progress,
-    old: Facts | None = None,
+    session: Session, request: RehearsalRequest, chain: Facts, old: Facts | None = None
 ) -> Rehearsal:
     """A rehearsal whose failure is explained from the source of the migrations."""
-    rehearsal = round_trip.rehearse(runtime, request, chain, progress, old)
+    rehearsal = round_trip.rehearse(session.runtime, request, chain, session.progress, old)
     failure = rehearsal.failure
     if failure is None:
         return rehearsal
@@ -185,13 +160,13 @@ def _failed(failure: RehearsalFailure) -> RehearsalFailed:
     return RehearsalFailed(f"the rehearsal failed{at}: {failure.message}", failure.remedy)
 
 
-def _old_chain(runtime: Runtime, now: Facts, start: tuple[str, ...]) -> Facts:
+def _old_chain(session: Session, now: Facts, start: tuple[str, ...]) -> Facts:
     """The chain before the last repair; the current one if there was none or it cannot run.
 
     Raises:
         CannotRehearse: the chain lacks a revision at which a database is to be stamped.
     """
-    journal = disk.latest_repair(now, journals_of(runtime.environment))
+    journal = disk.latest_repair(now, session.journals)
     old = disk.before_repair(now, journal) if journal is not None else now
     if in_doubt(diagnose(old)):  # it cannot have upgraded a database
         journal, old = None, now

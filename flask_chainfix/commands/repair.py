@@ -6,8 +6,6 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from flask_chainfix import disk
-from flask_chainfix.commands.beginning import read_and_judge, refuse_empty, refuse_interrupted
-from flask_chainfix.commands.check import NO_DATABASES, commit_before
 from flask_chainfix.commands.second_look import (
     bound_to_new_files,
     judged_anew,
@@ -15,6 +13,7 @@ from flask_chainfix.commands.second_look import (
     unconfirmed,
     unnoted,
 )
+from flask_chainfix.commands.session import Session, commit_before, refuse_empty
 from flask_chainfix.common.errors import (
     CannotPlan,
     ChainFixError,
@@ -22,19 +21,11 @@ from flask_chainfix.common.errors import (
     RowsNotMoved,
     UnsafeForDatabases,
 )
-from flask_chainfix.common.remedies import Tools, way
-from flask_chainfix.common.wording import Progress, unseen
+from flask_chainfix.common.remedies import way
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.databases.survey import (
-    noticed_unseen,
-    refuse_unreachable,
-    survey,
-    targets_for,
-)
 from flask_chainfix.diagnosis.diagnosis import Diagnosis, errors_of
 from flask_chainfix.diagnosis.rules import Family, codes_of
-from flask_chainfix.environment.locate import Runtime
-from flask_chainfix.model.databases import DatabaseWishes, MoveState
+from flask_chainfix.model.databases import MoveState
 from flask_chainfix.model.findings import Finding
 from flask_chainfix.model.plans import Wishes
 from flask_chainfix.planning.plan import propose
@@ -50,21 +41,8 @@ from flask_chainfix.rehearsal.confirm import confirm
 from flask_chainfix.report.results import Planning, Repaired, Result
 
 
-def plan_repair(
-    runtime: Runtime,
-    tools: Tools,
-    wishes: Wishes,
-    databases: DatabaseWishes = NO_DATABASES,
-    progress: Progress = unseen,
-) -> Planning:
+def plan_repair(session: Session, wishes: Wishes) -> Planning:
     """Plan a repair that is safe for every known database, without changing anything.
-
-    Args:
-        runtime: the environment.
-        tools: how the user would type commands.
-        wishes: the user's options for the plan.
-        databases: the databases that the repair must be safe for.
-        progress: called with the databases done, the databases in all, and the last one's name.
 
     Returns:
         A plan with its edits, and the rows that each database is to have; no plan if there is
@@ -77,30 +55,22 @@ def plan_repair(
         DatabaseUnreachable: a database cannot be read.
         BadConfiguration, BadDatabase: it is unclear which databases are meant.
     """
-    refuse_interrupted(runtime, tools)
-    diagnosis = read_and_judge(runtime, tools, strict=wishes.strict, may_be_empty=True)
+    diagnosis = session.begin(strict=wishes.strict, may_be_empty=True)
     needed = bool(diagnosis.to_mend) or wishes.asks_for_change
-    if needed or databases.any:
+    if needed or session.databases.any:
         lost = (*wishes.bring_back, *wishes.tombstones, *diagnosis.snapshot.graph.missing)
         before = diagnosis.snapshot
-        snapshot = survey(runtime, before, databases, progress, also=lost, whole=True)
-        if needed:
-            refuse_unreachable(snapshot, "repair")
+        command = "repair" if needed else ""
+        snapshot = session.survey(before, command, also=lost, whole=True)
         diagnosis = diagnosis.with_databases(snapshot)
     if not (wishes.bring_back or wishes.tombstones):
         refuse_empty(diagnosis.snapshot)
-    proposal = propose(runtime, diagnosis.with_schema(), wishes)
+    proposal = propose(session.runtime, diagnosis.with_schema(), wishes)
     proposal = _refuse_unseen(proposal)
     if proposal.planned is None and proposal.obstacle is None:
         proposal = replace(proposal, obstacle=_remaining_error(proposal.diagnosis))
     proposal = with_ways_that_work(with_moves(proposal, "repair"), wishes.strategy)
-    planning = Planning(tools=tools, proposal=proposal, commit=commit_before(proposal))
-    if proposal.obstacle is not None:
-        return planning.stopped_by(proposal.obstacle)
-    if proposal.planned is None:
-        return planning
-    notices = noticed_unseen(diagnosis.snapshot, databases)
-    return replace(planning, exit_code=1, notices=notices)
+    return session.planning("repair", proposal, commit_before(proposal))
 
 
 def _refuse_unseen(proposal: Proposal) -> Proposal:
@@ -146,36 +116,23 @@ def _doubt(snapshot: Facts) -> ChainFixError | None:
     return None
 
 
-def carry_out(
-    runtime: Runtime,
-    planning: Planning,
-    planned: Planned,
-    databases: DatabaseWishes = NO_DATABASES,
-    progress: Progress = unseen,
-) -> Repaired:
+def carry_out(session: Session, planning: Planning, planned: Planned) -> Repaired:
     """Change the files as planned, and have Alembic confirm the result.
 
-    Args:
-        runtime: the environment.
-        planning: the outcome of planning.
-        planned: its plan.
-        databases: as in ``plan_repair``; they are read again before anything is written, and once
-            more before the repair is final.
-        progress: called with the databases done, the databases in all, and the last one's name.
+    The databases are read again before anything is written, and once more before the repair is
+    final.
 
     Raises:
         ChainFixError: the repair failed; every file is unchanged.
     """
-    with disk.locked(runtime.environment.directory):
-        return change_files(runtime, planning, planned, databases, progress)
+    with disk.locked(session.environment.directory):
+        return change_files(session, planning, planned)
 
 
-def change_files(  # noqa: PLR0913  (as carry_out, and what follows)
-    runtime: Runtime,
+def change_files(
+    session: Session,
     planning: Planning,
     planned: Planned,
-    databases: DatabaseWishes,
-    progress: Progress,
     *,
     then: Callable[[], None] | None = None,
 ) -> Repaired:
@@ -188,9 +145,9 @@ def change_files(  # noqa: PLR0913  (as carry_out, and what follows)
     """
     proposal, after = planning.proposal, planned.after
     before = proposal.snapshot
-    directory = runtime.environment.directory
+    directory = session.environment.directory
     failure: BaseException | None = None
-    refuse_moved(targets_for(runtime, databases), before, progress)
+    refuse_moved(session.targets(), before, session.progress)
     with disk.changed_files(
         directory,
         planned.edits,
@@ -201,11 +158,11 @@ def change_files(  # noqa: PLR0913  (as carry_out, and what follows)
         command=planning.command,
     ) as journal:
         try:
-            confirmation = confirm(runtime, after, places_after(proposal.moves), before)
+            confirmation = confirm(session.runtime, after, places_after(proposal.moves), before)
         except (ChainFixError, OSError, KeyboardInterrupt) as error:
             failure = error
-        targets = targets_for(runtime, databases)  # there may be new tenants
-        moved = bound_to_new_files(targets, before, after, progress, failure)
+        targets = session.targets()  # there may be new tenants
+        moved = bound_to_new_files(targets, before, after, session.progress, failure)
         failure = failure or unnoted(proposal, planned, journal, moved)
         if then is not None and failure is None:
             then()
@@ -222,21 +179,19 @@ def change_files(  # noqa: PLR0913  (as carry_out, and what follows)
         moves=proposal.moves,
     )
     if moved or any(each.state is MoveState.DOUBTFUL for each in proposal.moves):
-        return judged_anew(runtime, repaired, moved, databases, progress)
+        return judged_anew(session, repaired, moved)
     return repaired
 
 
-def confirmed(runtime: Runtime, planning: Planning) -> Planning:
+def confirmed(session: Session, planning: Planning) -> Planning:
     """A repair with nothing to write; with an error if Alembic sees the chain differently.
 
-    Args:
-        runtime: the environment.
-        planning: an outcome without a plan or an error.
+    The planning has neither a plan nor an error.
     """
     now = planning.proposal.snapshot
     places = [each.rows for each in now.databases.statuses if each.is_known]
     try:
-        return replace(planning, confirmation=confirm(runtime, now, places, now))
+        return replace(planning, confirmation=confirm(session.runtime, now, places, now))
     except NotConfirmed as error:
         return planning.stopped_by(error)
 

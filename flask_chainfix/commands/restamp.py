@@ -8,23 +8,21 @@ from typing import TypeVar
 
 from flask_chainfix import disk
 from flask_chainfix.chain.snapshot import Snapshot
-from flask_chainfix.commands.beginning import read_and_judge, refuse_interrupted
+from flask_chainfix.commands.session import Session, carried_out
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.errors import CannotPlan, RowsNotMoved, StaleSnapshot
 from flask_chainfix.common.quoting import Unspeakable
 from flask_chainfix.common.remedies import Tools, way
-from flask_chainfix.common.wording import Progress, count
+from flask_chainfix.common.wording import count
 from flask_chainfix.databases import moving
 from flask_chainfix.databases.applied.by_schema import move_by_schema
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.moving import guarded_sql
-from flask_chainfix.databases.survey import given_by_user, survey, targets_for
+from flask_chainfix.databases.survey import given_by_user
 from flask_chainfix.databases.targets import unreached_target
 from flask_chainfix.diagnosis.diagnosis import Diagnosis, in_doubt
 from flask_chainfix.diagnosis.lost_revisions import notes_on_taken
-from flask_chainfix.disk.journals import journals_of
-from flask_chainfix.environment.locate import Runtime
-from flask_chainfix.model.databases import DatabaseWishes, MoveResult, MoveState
+from flask_chainfix.model.databases import MoveResult, MoveState
 from flask_chainfix.planning.plan import knowing_lost
 from flask_chainfix.planning.proposal import planned_moves, settled
 from flask_chainfix.report.database_results import Restamped, RestampPlan, RestampScript
@@ -46,23 +44,19 @@ class RestampWishes:
     """What the user asks of a restamp.
 
     Attributes:
-        databases: which databases.
         old: the Git revision with the chain that stamped them; ``None`` for the journal's chain.
         current: whether to assume that the current chain stamped databases in doubt.
         taken: lost revisions, and the revisions to treat them as.
         from_schema: whether the schema of each database decides.
     """
 
-    databases: DatabaseWishes
     old: str | None = None
     current: bool = False
     taken: Mapping[str, str] = field(default_factory=dict)
     from_schema: bool = False
 
 
-def plan_restamp(
-    runtime: Runtime, tools: Tools, wishes: RestampWishes, progress: Progress
-) -> RestampPlan:
+def plan_restamp(session: Session, wishes: RestampWishes) -> RestampPlan:
     """Plan a move for each database, without changing anything.
 
     The result has an error if a stamp is wrong and will stay wrong.
@@ -72,8 +66,7 @@ def plan_restamp(
         RepairInterrupted, RepairRunning: an earlier repair is unfinished.
         BadConfiguration, BadDatabase: it is unclear which databases are meant.
     """
-    refuse_interrupted(runtime, tools)
-    diagnosis = knowing_lost(runtime, read_and_judge(runtime, tools))
+    diagnosis = knowing_lost(session.runtime, session.begin())
     broken = in_doubt(diagnosis.findings)
     if broken:
         raise CannotPlan(
@@ -81,11 +74,11 @@ def plan_restamp(
             broken[0].hint | way("see all that is wrong with it", "{fixchain} check{databases}"),
         )
     _require_lost(diagnosis.snapshot, wishes.taken)
-    now = survey(runtime, diagnosis.snapshot, wishes.databases, progress, old=wishes.old)
+    now = session.survey(diagnosis.snapshot, old=wishes.old)
     if wishes.from_schema:
         from flask_chainfix.databases.live_schema import trace_databases
 
-        traced, told = trace_databases(now, targets_for(runtime, wishes.databases), progress)
+        traced, told = trace_databases(now, session.targets(), session.progress)
         diagnosis = diagnosis.noticing(*told)
         moves = tuple(move_by_schema(now, each) for each in traced)
     else:
@@ -95,7 +88,7 @@ def plan_restamp(
     diagnosis = diagnosis.with_databases(now).noticing(*notes_on_taken(now, wishes.taken))
     if not (now.old or wishes.from_schema):
         diagnosis = diagnosis.noticing(_NO_OLDER_CHAIN)
-    plan = judged(RestampPlan(tools=tools, diagnosis=diagnosis, moves=moves), moves)
+    plan = judged(RestampPlan(tools=session.tools, diagnosis=diagnosis, moves=moves), moves)
     planned = any(each.state is MoveState.PLANNED for each in moves)
     return replace(plan, exit_code=1) if planned and plan.error is None else plan
 
@@ -114,14 +107,8 @@ def _require_lost(snapshot: Facts, taken: Mapping[str, str]) -> None:
             )
 
 
-def move_rows(  # noqa: PLR0913  (what a move depends on)
-    runtime: Runtime,
-    now: Facts,
-    planned: Sequence[MoveResult],
-    wishes: DatabaseWishes,
-    progress: Progress,
-    *,
-    follows: bool,
+def move_rows(
+    session: Session, now: Facts, planned: Sequence[MoveResult], *, follows: bool
 ) -> tuple[MoveResult, ...]:
     """Make the planned moves; return the result of each.
 
@@ -132,23 +119,23 @@ def move_rows(  # noqa: PLR0913  (what a move depends on)
         CannotWrite, RepairRunning: the journal cannot be written; earlier moves are in it.
         StaleSnapshot: the chain has changed.
     """
-    directory = runtime.environment.directory
+    directory = session.environment.directory
     with disk.locked(directory):
-        found, _ = disk.read_snapshot(runtime.environment)
+        found = session.snapshot()
         computed = {each.revision for each in found.headers if each.down_revision is None}
         if _links(found, computed) != _links(now, computed):
             raise StaleSnapshot(
                 "the migrations have changed since the rows were worked out",
                 "no stamp was moved; run the command again",
             )
-        journals = journals_of(runtime.environment)
+        journals = session.journals
         journal = disk.latest_repair(now, journals) if follows else None
-        targets = targets_for(runtime, wishes)
-        out_of_reach = {each.identity for each in given_by_user(wishes.stamps)}
+        targets = session.targets()
+        out_of_reach = {each.identity for each in given_by_user(session.databases.stamps)}
         moves = [each.move for each in planned if each.state is MoveState.PLANNED]
         there = [move for move in moves if move.identity not in out_of_reach]
         with disk.RowLog(directory, journal, now.graph) as log:
-            results = moving.move_rows(targets, there, log.record, progress)
+            results = moving.move_rows(targets, there, log.record, session.progress)
             done = {each.move: each for each in results}
             for move in moves:
                 if move.stays and move.identity in out_of_reach:
@@ -176,27 +163,25 @@ def outstanding(snapshot: Facts, moves: Sequence[MoveResult]) -> int:
     )
 
 
-def as_sql(runtime: Runtime, plan: RestampPlan, databases: DatabaseWishes) -> RestampScript:
+def as_sql(session: Session, plan: RestampPlan) -> RestampScript:
     """The statements that make the moves, for an operator.
 
     Raises:
         BadDatabase: the kind of a database named by ``--stamp`` is unknown.
     """
-    targets = targets_for(runtime, databases)
+    targets = session.targets()
     moves, scripts = [], []
     for result in plan.moves:
         moves.append(result)
         move = result.move
         if result.state is not MoveState.PLANNED or move.stays:
             continue
-        target = targets.get(move.identity) or unreached_target(runtime, move.name)
+        target = targets.get(move.identity) or unreached_target(session.runtime, move.name)
         try:
             scripts.append((move.name, guarded_sql(target, move)))
         except Unspeakable as reason:  # the other databases get their scripts
             moves[-1] = MoveResult(move, MoveState.REFUSED, f"{reason}", _WITHOUT_SCRIPT)
-    script = RestampScript(
-        tools=plan.tools, diagnosis=plan.diagnosis, moves=tuple(moves), scripts=tuple(scripts)
-    )
+    script = carried_out(RestampScript, plan, moves=tuple(moves), scripts=tuple(scripts))
     return judged(script, moves)
 
 

@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from flask_chainfix import disk
 from flask_chainfix.chain.revision_graph import Graph
+from flask_chainfix.commands.session import Session
 from flask_chainfix.common.errors import (
     ChainFixError,
     Interrupted,
@@ -26,15 +27,12 @@ from flask_chainfix.databases import moving
 from flask_chainfix.databases.applied.has_run import can_have_written
 from flask_chainfix.databases.applied.rows import restamping
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.databases.survey import survey
 from flask_chainfix.databases.targets import Target
 from flask_chainfix.databases.version_tables import read_statuses
 from flask_chainfix.disk.journal import Journal
-from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.databases import (
     DatabaseState,
     DatabaseStatus,
-    DatabaseWishes,
     Move,
     MoveResult,
     MoveState,
@@ -175,19 +173,13 @@ def unconfirmed(moved: Sequence[DatabaseStatus], failure: BaseException) -> Chai
     )
 
 
-def judged_anew(
-    runtime: Runtime,
-    repaired: Repaired,
-    moved: Sequence[DatabaseStatus],
-    wishes: DatabaseWishes,
-    progress: Progress,
-) -> Repaired:
+def judged_anew(session: Session, repaired: Repaired, moved: Sequence[DatabaseStatus]) -> Repaired:
     """A finished repair, with the moves of databases that have moved meanwhile.
 
     Raises:
         CannotRead: the journal cannot be read.
     """
-    now = survey(runtime, repaired.planned.after, wishes, progress)
+    now = session.survey(repaired.planned.after)
     known = replace(repaired.snapshot.databases, statuses=now.databases.statuses)
     notices = tuple(
         f"{each.name} can no longer be read, so the new files stay: an upgrade may be using them"

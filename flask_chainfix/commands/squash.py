@@ -6,31 +6,18 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 
-from flask_chainfix.commands.beginning import read_and_judge, refuse_interrupted
-from flask_chainfix.commands.check import commit_before
+from flask_chainfix.commands.session import Session, commit_before, unchanged_moves
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.errors import CannotPlan, CannotReadGit, RehearsalFailed
 from flask_chainfix.common.quoting import ref_word, word
 from flask_chainfix.common.remedies import Remedy, Tools, way
-from flask_chainfix.common.wording import Progress, count
+from flask_chainfix.common.wording import count
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.databases.survey import (
-    noticed_unseen,
-    refuse_unreachable,
-    survey,
-)
+from flask_chainfix.databases.survey import noticed_unseen
 from flask_chainfix.diagnosis.numbering import file_stem
-from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.environment.new_revisions import operations, render
 from flask_chainfix.git.past import read_branch
 from flask_chainfix.git.upstream import read_published
-from flask_chainfix.model.databases import (
-    DatabaseStatus,
-    DatabaseWishes,
-    Move,
-    MoveResult,
-    MoveState,
-)
 from flask_chainfix.model.files import Edit
 from flask_chainfix.model.history import PublishedChain
 from flask_chainfix.model.plans import NewRevision, Plan, Proof, Reason
@@ -62,42 +49,28 @@ class _Squash:
     """The state of a squash.
 
     Attributes:
-        runtime: the environment.
+        session: what the command works with.
         wishes: the user's options.
         now: the current chain, and where its databases stand.
         cut: the revisions to replace.
-        progress: as in ``plan_squash``.
     """
 
-    runtime: Runtime
+    session: Session
     wishes: SquashWishes
     now: Facts
     cut: Cut
-    progress: Progress
 
     def make(self, server: str | None, chain: Facts, *, render: bool = False) -> Made:
         """Run a chain up to the cut on a server."""
-        return make(self.runtime, server, chain, self.cut.top, self.progress, render=render)
+        runtime, progress = self.session.runtime, self.session.progress
+        return make(runtime, server, chain, self.cut.top, progress, render=render)
 
 
-def plan_squash(
-    runtime: Runtime,
-    tools: Tools,
-    wishes: SquashWishes,
-    databases: DatabaseWishes,
-    progress: Progress,
-) -> SquashPlan:
+def plan_squash(session: Session, wishes: SquashWishes) -> SquashPlan:
     """Plan one migration for a chain, and prove it on scratch databases; change nothing.
 
     The migration has the id of the highest revision that it replaces. So databases stamped with
     that revision, and revisions on top of it, stay unchanged.
-
-    Args:
-        runtime: the environment.
-        tools: how the user would type commands.
-        wishes: the user's options.
-        databases: the databases that must not be below that revision.
-        progress: called with the steps done, the steps in all, and what is running.
 
     Raises:
         NoMigrations: there is nothing to squash.
@@ -108,35 +81,33 @@ def plan_squash(
         RehearsalFailed, CannotRehearse, NoScratchDatabase: a chain cannot be run.
         BadConfiguration, BadDatabase: it is unclear which databases are meant.
     """
-    refuse_interrupted(runtime, tools)
-    diagnosis = read_and_judge(runtime, tools)
+    diagnosis = session.begin()
     refuse_broken(diagnosis)
     cut = cut_at(diagnosis.snapshot, wishes)
-    servers = servers_for(runtime, wishes.servers, partial(wishes.command, wishes.upto))
+    servers = servers_for(session.runtime, wishes.servers, partial(wishes.command, wishes.upto))
     chains, told = _published(diagnosis.snapshot, wishes)
     refuse_unpublished(diagnosis.snapshot, cut, chains, wishes)
     told += _allow_notices(
-        tools, cut, [each for each in chains if each.is_main or wishes.published_by]
+        session.tools, cut, [each for each in chains if each.is_main or wishes.published_by]
     )
-    now = survey(runtime, diagnosis.snapshot, databases, progress)
-    refuse_unreachable(now, "squash")
+    now = session.survey(diagnosis.snapshot, "squash")
     diagnosis = diagnosis.with_databases(now)
     refuse_below(now, cut, wishes)
     refuse_unknown_rows(now, diagnosis.findings, "squash")
-    work = _Squash(runtime, wishes, now, cut, progress)
+    work = _Squash(session, wishes, now, cut)
     old = work.make(servers[0], now, render=True)
     new, edits, after = _squashed(work, old.rendered)
     proofs = [_proved(work, servers[0], after, old)]
     proofs += [_proved(work, server, after, work.make(server, now)) for server in servers[1:]]
-    told += noticed_unseen(now, databases)
+    told += noticed_unseen(now, session.databases)
     squashed = dict.fromkeys(sorted(cut.below), cut.top)
     plan = Plan("squash", (), (new,), after.graph.order, new.why, squashed=squashed)
     planned = Planned(plan, now, after, edits)
-    moves = tuple(map(_unchanged_move, now.databases.statuses))
+    moves = unchanged_moves(now)
     foresee(after, places_after(moves), now)
     proposal = Proposal(diagnosis, planned, moves=moves)
     return SquashPlan(
-        tools=tools,
+        tools=session.tools,
         proposal=proposal,
         commit=commit_before(proposal),
         notices=told,
@@ -144,13 +115,6 @@ def plan_squash(
         proofs=tuple(proofs),
         carry_over=carried_over(now, cut),
         exit_code=1,
-    )
-
-
-def _unchanged_move(status: DatabaseStatus) -> MoveResult:
-    """The unchanged rows of a database that is not below the cut."""
-    return MoveResult(
-        Move(status.name, status.identity, status.rows, status.rows), MoveState.UNCHANGED
     )
 
 
@@ -200,7 +164,7 @@ def _squashed(
     new = NewRevision(cut.top, None, now.version_location(top.path), message, (), (why,))
     gone = [Edit(file.path, file.data, None) for file in map(now.file, cut.replaced)]
     stem = file_stem(now.after(gone), cut.top, message)
-    new, added = render(work.runtime, new, stem, _for_template(cut, message, rendered))
+    new, added = render(work.session.runtime, new, stem, _for_template(cut, message, rendered))
     data = {file.path: file.data for file in now.files}
     if any(edit.path == added.path for edit in gone):  # an old file has this name
         gone = [edit for edit in gone if edit.path != added.path]

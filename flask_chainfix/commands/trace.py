@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from flask_chainfix.commands.beginning import read_and_judge, refuse_empty
+from flask_chainfix.commands.session import Session
 from flask_chainfix.common.errors import DatabaseUnreachable
-from flask_chainfix.common.remedies import Remedy, Tools
-from flask_chainfix.common.wording import Progress
-from flask_chainfix.databases.survey import no_database, survey, targets_for
-from flask_chainfix.environment.locate import Runtime
-from flask_chainfix.model.databases import DatabaseWishes
+from flask_chainfix.common.remedies import Remedy
+from flask_chainfix.databases.survey import no_database
 from flask_chainfix.report.database_results import Traced
 
 if TYPE_CHECKING:
@@ -28,20 +25,11 @@ class Exactly(NamedTuple):
     server: str | None
 
 
-def trace(
-    runtime: Runtime,
-    tools: Tools,
-    databases: DatabaseWishes,
-    progress: Progress,
-    exactly: Exactly | None = None,
-) -> Traced:
+def trace(session: Session, exactly: Exactly | None = None) -> Traced:
     """Compare the schema of each database with what the migrations leave behind.
 
     Args:
-        runtime: the environment.
-        tools: how the user would type commands.
-        databases: which databases.
-        progress: called with the databases done, the databases in all, and the last one's name.
+        session: what the command works with.
         exactly: compare each database also with a scratch database of the same kind on which the
             chain runs; ``None`` for no.
 
@@ -56,16 +44,15 @@ def trace(
     """
     from flask_chainfix.databases.live_schema import trace_databases
 
-    diagnosis = read_and_judge(runtime, tools)
-    snapshot, targets = diagnosis.snapshot, targets_for(runtime, databases)
+    diagnosis = session.read_and_judge()
+    snapshot, targets = diagnosis.snapshot, session.targets()
     kinds = {target.backend for target in targets.values()}
     if len(kinds) == 1 and snapshot.environment.dialect is None:
         snapshot = snapshot.read_for(*kinds)
-    now = survey(runtime, snapshot, databases, progress)
-    refuse_empty(now)
+    now = session.survey(snapshot)
     if not now.databases.statuses:
-        raise no_database(databases, "trace")
-    found, notices = trace_databases(now, targets, progress)
+        raise no_database(session.databases, "trace")
+    found, notices = trace_databases(now, targets, session.progress)
     unread = [each for each in found if each.trace is None]
     if len(unread) == len(found):
         raise DatabaseUnreachable(
@@ -77,10 +64,12 @@ def trace(
         from flask_chainfix.rehearsal.app_databases import ScratchServer
         from flask_chainfix.rehearsal.schemas.drift import compare_exactly
 
-        exact = compare_exactly(runtime, now, targets, ScratchServer(exactly.server), progress)
+        exact = compare_exactly(
+            session.runtime, now, targets, ScratchServer(exactly.server), session.progress
+        )
     differing = any(each.problem or each.differences for each in exact.values())
     return Traced(
-        tools=tools,
+        tools=session.tools,
         snapshot=now,
         databases=found,
         exact=exact,

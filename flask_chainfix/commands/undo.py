@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from flask_chainfix import disk
 from flask_chainfix.chain import heads_file
-from flask_chainfix.commands.check import NO_DATABASES
 from flask_chainfix.commands.second_look import followed_back, refuse_moved
+from flask_chainfix.commands.session import Session, carried_out
 from flask_chainfix.commands.undo_rows import look_back, put_rows_back, without_files
 from flask_chainfix.common.errors import ChainFixError, NothingToUndo
-from flask_chainfix.common.remedies import Tools
-from flask_chainfix.common.wording import Progress, unseen
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.databases.survey import targets_for
 from flask_chainfix.diagnosis.rules import diagnose
-from flask_chainfix.disk.journals import journal_to_undo, journals_of, noticed_strangers
-from flask_chainfix.environment.locate import Runtime
-from flask_chainfix.model.databases import DatabaseWishes
+from flask_chainfix.disk.journals import journal_to_undo, noticed_strangers
 from flask_chainfix.report.results import Undone, UndoPlan
 
 _DELETES_UNSEEN = (
@@ -24,12 +19,7 @@ _DELETES_UNSEEN = (
 )
 
 
-def plan_undo(
-    runtime: Runtime,
-    tools: Tools,
-    databases: DatabaseWishes = NO_DATABASES,
-    progress: Progress = unseen,
-) -> UndoPlan:
+def plan_undo(session: Session) -> UndoPlan:
     """Find the last repair, even one that was killed half-way, without changing anything.
 
     Raises:
@@ -38,18 +28,18 @@ def plan_undo(
         StaleSnapshot: a newer migration is on top of one that undo would delete.
         RowsNotPutBack: a database cannot go back, or one whose rows were moved is not named.
     """
-    now = Facts.around(disk.read_snapshot(runtime.environment)[0])
-    journals = journals_of(runtime.environment)
+    now = Facts.around(session.snapshot())
+    journals = session.journals
     journal = journal_to_undo(now, journals)
-    disk.refuse_orphans(journal, runtime.environment)
+    disk.refuse_orphans(journal, session.environment)
     deleted = tuple(entry.path for entry in journal.entries if entry.before is None)
     restored = [entry.path for entry in journal.entries if entry.before is not None]
     if heads_file.edit_for(disk.before_repair(now, journal)) is not None:
         restored.append(journal.lock_path)
-    now, moves = look_back(runtime, now, journal, databases, progress)
+    now, moves = look_back(session, now, journal)
     unseen = (_DELETES_UNSEEN,) if deleted and not now.databases.statuses else ()
     return UndoPlan(
-        tools=tools,
+        tools=session.tools,
         snapshot=now,
         journal=journal.path,
         undoes=journal.command,
@@ -60,49 +50,40 @@ def plan_undo(
     )
 
 
-def carry_out_undo(
-    runtime: Runtime,
-    plan: UndoPlan,
-    databases: DatabaseWishes = NO_DATABASES,
-    progress: Progress = unseen,
-) -> Undone:
+def carry_out_undo(session: Session, plan: UndoPlan) -> Undone:
     """Restore the rows that the last repair moved, and then its files.
 
     Raises:
         ChainFixError: rows or a file have changed since, or cannot be written; no file was changed.
     """
-    directory = runtime.environment.directory
+    directory = session.environment.directory
     with disk.locked(directory):
-        now, _ = disk.read_snapshot(runtime.environment)
-        journal = disk.to_undo(now, journals_of(runtime.environment))
+        journal = disk.to_undo(session.snapshot(), session.journals)
         if journal is None or journal.path != plan.journal:
             raise NothingToUndo(
                 "the repair has been undone meanwhile", "run check to see the chain"
             )
-        disk.refuse_orphans(journal, runtime.environment)
-        with disk.prepared(journal, runtime.environment.version_locations):
-            targets = targets_for(runtime, databases)
-            refuse_moved(targets, plan.snapshot, progress)
-            moves = put_rows_back(targets, plan.moves, progress)
+        disk.refuse_orphans(journal, session.environment)
+        with disk.prepared(journal, session.environment.version_locations):
+            targets = session.targets()
+            refuse_moved(targets, plan.snapshot, session.progress)
+            moves = put_rows_back(targets, plan.moves, session.progress)
             try:
-                targets = targets_for(runtime, databases)  # there may be new tenants
-                refuse_moved(targets, plan.snapshot, progress, moves)
-                left = disk.undo(journal, runtime.environment.version_locations)
+                targets = session.targets()  # there may be new tenants
+                refuse_moved(targets, plan.snapshot, session.progress, moves)
+                left = disk.undo(journal, session.environment.version_locations)
             except ChainFixError as error:
-                raise without_files(targets, moves, progress, error, journal) from error
-        read, notices = disk.read_snapshot(runtime.environment)
+                raise without_files(targets, moves, session.progress, error, journal) from error
+        read, notices = disk.read_snapshot(session.environment)
         snapshot, notices = _in_step(Facts.around(read), notices)
-        targets = targets_for(runtime, databases)
-        moves = followed_back(targets, plan.snapshot, snapshot, moves, progress)
-    return Undone(
-        tools=plan.tools,
+        targets = session.targets()
+        moves = followed_back(targets, plan.snapshot, snapshot, moves, session.progress)
+    return carried_out(
+        Undone,
+        plan,
         notices=left + notices,
         snapshot=snapshot,
-        journal=plan.journal,
-        undoes=plan.undoes,
         moves=moves,
-        restored=plan.restored,
-        deleted=plan.deleted,
         findings=diagnose(snapshot),
     )
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from flask_chainfix import disk
+from flask_chainfix.commands.session import Session
 from flask_chainfix.common.errors import CannotWrite, ChainFixError, RowsNotPutBack
 from flask_chainfix.common.quoting import word
 from flask_chainfix.common.remedies import Remedy, way
@@ -15,14 +16,11 @@ from flask_chainfix.databases.applied.contradictions import leaving_out, naming
 from flask_chainfix.databases.applied.row_moves import OF_EITHER_CHAIN
 from flask_chainfix.databases.applied.rows import stood_for
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.databases.survey import survey
 from flask_chainfix.databases.targets import Target
 from flask_chainfix.disk.journal import Journal
-from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.databases import (
     DatabaseState,
     DatabaseStatus,
-    DatabaseWishes,
     Move,
     MoveResult,
     MoveState,
@@ -34,7 +32,7 @@ _NO_WAY_BACK = (MoveState.DOUBTFUL, MoveState.REFUSED, MoveState.FAILED)
 
 
 def look_back(
-    runtime: Runtime, now: Facts, journal: Journal, wishes: DatabaseWishes, progress: Progress
+    session: Session, now: Facts, journal: Journal
 ) -> tuple[Facts, tuple[MoveResult, ...]]:
     """The moves after which the rows of databases fit the old files.
 
@@ -54,7 +52,7 @@ def look_back(
     recorded = {move.identity: move for move in disk.recorded_moves(journal)}
     if not (recorded or journal.entries):
         return now, ()
-    looked_at = survey(runtime, now, wishes, progress)
+    looked_at = session.survey(now)
     _require_recorded(looked_at, recorded, journal)
     if not journal.entries:
         return looked_at, tuple(

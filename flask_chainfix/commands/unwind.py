@@ -9,29 +9,21 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from flask_chainfix import disk
-from flask_chainfix.commands.backup import back_up_before
-from flask_chainfix.commands.beginning import read_and_judge, refuse_broken, refuse_interrupted
+from flask_chainfix.commands.backup import back_up_before, putting_back
 from flask_chainfix.commands.second_look import refuse_changed, refuse_moved
+from flask_chainfix.commands.session import Session, carried_out, refuse_broken
 from flask_chainfix.common.errors import CannotPlan, StaleSnapshot, StatementFailed
 from flask_chainfix.common.quoting import operand, ref_word
-from flask_chainfix.common.remedies import Remedy, Tools, way
-from flask_chainfix.common.wording import Progress, listing
+from flask_chainfix.common.remedies import Remedy, way
+from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.applied.lost import distance
 from flask_chainfix.databases.applied.rows import tops
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.databases.survey import (
-    no_database,
-    refuse_unreachable,
-    survey,
-    targets_for,
-)
 from flask_chainfix.diagnosis.diagnosis import in_doubt
 from flask_chainfix.diagnosis.lost_revisions import choices, taking_down_there
-from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.databases import (
     DatabaseState,
     DatabaseStatus,
-    DatabaseWishes,
     Move,
     MoveResult,
     MoveState,
@@ -59,31 +51,21 @@ _NAMED = 3
 
 
 class UnwindWishes(NamedTuple):
-    """What to downgrade.
+    """What to downgrade, and how.
 
     Attributes:
-        databases: which databases.
         source: the Git revision with the lost files to use; ``None`` to decide by evidence.
         backup: whether to back up each database first.
     """
 
-    databases: DatabaseWishes
     source: str | None = None
     backup: bool = True
 
 
-def plan_unwind(
-    runtime: Runtime, tools: Tools, wishes: UnwindWishes, progress: Progress
-) -> UnwindPlan:
+def plan_unwind(session: Session, wishes: UnwindWishes) -> UnwindPlan:
     """Work out what to downgrade in which database, without changing anything.
 
     No migration is imported.
-
-    Args:
-        runtime: the environment.
-        tools: how the user would type commands.
-        wishes: what to downgrade.
-        progress: called with the steps done, the steps in all, and what is running.
 
     Returns:
         A plan; without databases if none is ahead.
@@ -95,12 +77,8 @@ def plan_unwind(
         BadConfiguration, BadDatabase: it is unclear which databases are meant.
         CannotReadGit: the Git revision that is named cannot be read.
     """
-    refuse_interrupted(runtime, tools)
-    diagnosis = read_and_judge(runtime, tools, may_be_empty=True)
-    now = survey(runtime, diagnosis.snapshot, wishes.databases, progress)
-    refuse_unreachable(now, "unwind")
-    if not now.databases.statuses:
-        raise no_database(wishes.databases, "unwind")
+    diagnosis = session.begin(may_be_empty=True)
+    now = session.survey(diagnosis.snapshot, "unwind", required=True)
     above = [each for each in now.databases.statuses if set(each.rows).difference(now.graph)]
     ahead = [each for each in above if not each.by_user]
     diagnosis = diagnosis.noticing(
@@ -108,22 +86,22 @@ def plan_unwind(
     )
     if not ahead:
         diagnosis = replace(diagnosis, snapshot=now).noticing(*now.databases.notices)
-        return UnwindPlan(tools=tools, diagnosis=diagnosis, databases=(), whole=now)
+        return UnwindPlan(tools=session.tools, diagnosis=diagnosis, databases=(), whole=now)
     from flask_chainfix.rehearsal.app_databases import refuse_unknown_binds
 
     refuse_broken(in_doubt(diagnosis.findings))
-    now = found_and_decided(runtime, now, ahead, wishes.source)
+    now = found_and_decided(session.runtime, now, ahead, wishes.source)
     revisions = dict.fromkeys(name for each in ahead for name in lost_in(now, each))
     whole = with_lost_files(now, revisions)
     refuse_unrunnable(now, whole, revisions)
-    refuse_unknown_binds(runtime, ahead, "unwind")
+    refuse_unknown_binds(session.runtime, ahead, "unwind")
     for status in ahead:
         _refuse_another_chain(now, status)
         diagnosis = diagnosis.noticing(*doubts(now, whole, status))
-    targets = targets_for(runtime, wishes.databases)
+    targets = session.targets()
     databases = tuple(_unwinding(now, whole, status, targets[status.identity]) for status in ahead)
     return UnwindPlan(
-        tools=tools,
+        tools=session.tools,
         diagnosis=replace(diagnosis, snapshot=now).noticing(
             *now.databases.notices, *on_main(now, revisions)
         ),
@@ -148,23 +126,15 @@ def _unwinding(now: Facts, whole: Facts, status: DatabaseStatus, target: Target)
     return Unwinding(target, status, order, tops(now.graph, having_run(now, status)))
 
 
-def offered(
-    runtime: Runtime, tools: Tools, databases: DatabaseWishes, progress: Progress
-) -> UnwindOffer:
+def offered(session: Session) -> UnwindOffer:
     """Find out whether a database is ahead of this code, for a hook that must not be slow.
-
-    Args:
-        runtime: the environment.
-        tools: how the user would type commands.
-        databases: which databases; the app's own, or those of the configuration, are read with the
-            short time limit of ``check``.
-        progress: called with the databases done, the databases in all, and the last one's name.
 
     Raises:
         BadConfiguration, BadDatabase: it is unclear which databases are meant.
     """
-    snapshot = Facts.around(disk.read_snapshot(runtime.environment)[0])
-    now = survey(runtime, snapshot, replace(databases, own=True, in_passing=True), progress)
+    snapshot = Facts.around(session.snapshot())
+    briefly = replace(session.databases, own=True, in_passing=True)
+    now = replace(session, databases=briefly).survey(snapshot)
     ahead, branches = {}, set[str]()
     for status in now.databases.statuses:
         found = distance(now, status)
@@ -172,7 +142,8 @@ def offered(
             ahead[status.name] = found.ahead
             gone = set(status.rows).difference(now.graph)
             branches.update(now.databases.lost[row].main for row in gone)
-    return UnwindOffer(tools=tools, ahead=ahead, main=branches.pop() if len(branches) == 1 else "")
+    main = branches.pop() if len(branches) == 1 else ""
+    return UnwindOffer(tools=session.tools, ahead=ahead, main=main)
 
 
 # --- What cannot be downgraded --------------------------------------------------------------------
@@ -191,16 +162,8 @@ def _refuse_another_chain(now: Facts, status: DatabaseStatus) -> None:
 
 
 # --- Running them --------------------------------------------------------------------------------
-def carry_out_unwind(
-    runtime: Runtime, plan: UnwindPlan, wishes: UnwindWishes, progress: Progress
-) -> Unwound:
+def carry_out_unwind(session: Session, plan: UnwindPlan, wishes: UnwindWishes) -> Unwound:
     """Back up the databases, and downgrade each as planned.
-
-    Args:
-        runtime: the environment.
-        plan: what to downgrade.
-        wishes: as in ``plan_unwind``.
-        progress: called with the steps done, the steps in all, and what is running.
 
     Returns:
         Where each database stands now; with an error if one is not in its planned state.
@@ -213,29 +176,25 @@ def carry_out_unwind(
     """
     from flask_chainfix.rehearsal.unwinding import runs_for
 
-    now, environment = plan.diagnosis.snapshot, runtime.environment
-    named = targets_for(runtime, wishes.databases)
+    now, environment = plan.diagnosis.snapshot, session.environment
+    named = session.targets()
     statuses = {each.identity: each for each in now.databases.statuses}
     known = {name: (named[name], each) for name, each in statuses.items() if name in named}
-    with disk.locked(environment.directory), runs_for(runtime, plan.databases, known) as runs:
+    with (
+        disk.locked(environment.directory),
+        runs_for(session.runtime, plan.databases, known) as runs,
+    ):
         copies = None
         if wishes.backup:
             copied = [each.target for each in plan.databases]
-            copies = back_up_before(copied, "{fixchain} unwind --no-backup{databases}", progress)
-        refuse_moved(named, now, progress)
+            without = "{fixchain} unwind --no-backup{databases}"
+            copies = back_up_before(session, copied, without)
+        refuse_moved(named, now, session.progress)
         refuse_changed(environment, now)
-        result = Unwound(
-            tools=plan.tools,
-            diagnosis=plan.diagnosis,
-            notices=plan.notices,
-            databases=plan.databases,
-            whole=plan.whole,
-            moves=plan.moves,
-            backup=copies,
-        )
+        result = carried_out(Unwound, plan, backup=copies)
         for run in runs:
             try:
-                result = _after_run(result, run, progress)
+                result = _after_run(session, result, run)
             except StaleSnapshot as error:
                 if run is runs[0]:
                     raise
@@ -246,7 +205,7 @@ def carry_out_unwind(
     return result
 
 
-def _after_run(before: Unwound, run: Run, progress: Progress) -> Unwound:
+def _after_run(session: Session, before: Unwound, run: Run) -> Unwound:
     """The result after one more run of ``env.py``, judged by the state of the databases.
 
     Raises:
@@ -259,7 +218,7 @@ def _after_run(before: Unwound, run: Run, progress: Progress) -> Unwound:
     graph = before.whole.graph
     files = [before.whole.file(each) for each in graph.order if each in graph.required(rows)]
     try:
-        _, failure = run.take_back(files, progress)
+        _, failure = run.take_back(files, session.progress)
     except KeyboardInterrupt:  # what has run stays, and must be reported
         failure = RehearsalFailure(FailureKind.DATABASE, "interrupted")
     from flask_chainfix.databases.version_tables import read_statuses
@@ -267,9 +226,9 @@ def _after_run(before: Unwound, run: Run, progress: Progress) -> Unwound:
     targets = tuple(each.target for each in databases)
     ended = {
         status.identity: _ended(
-            now, each, each.settled(status, now.graph, progress), schemas[each], failure
+            now, each, each.settled(status, now.graph, session.progress), schemas[each], failure
         )
-        for each, status in zip(databases, read_statuses(targets, progress), strict=True)
+        for each, status in zip(databases, read_statuses(targets, session.progress), strict=True)
     }
     results = {identity: each.result for identity, each in ended.items()}
     moves = tuple(results.get(each.move.identity, each) for each in before.moves)
@@ -379,10 +338,7 @@ def _ways_back(
 ) -> Remedy:
     """The remedy if a downgrade stopped half-way."""
     names = {each.move.name for each in wrong}
-    remedy = Remedy()
-    for copy in result.backup.backups if result.backup else ():
-        if copy.name in names:
-            remedy |= way("put the copy back that was made before", copy.restore)
+    remedy = putting_back(result.backup, names)
     known = result.diagnosis.snapshot.databases.lost
     lost = known.get(failure.revision or "") if failure is not None else None
     if lost is not None and lost.checkout and len(lost.requirements) == 1:

@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from flask_chainfix import disk, source
+from flask_chainfix import disk
+from flask_chainfix.chain import source
 from flask_chainfix.common.errors import (
     BadConfiguration,
     BadDatabase,

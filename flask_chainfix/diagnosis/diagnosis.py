@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from flask_chainfix.chain.lineages import find_lineages
 from flask_chainfix.common.dataclass import dataclass
@@ -20,8 +21,10 @@ from flask_chainfix.diagnosis.rules import (
 )
 from flask_chainfix.model.files import Edit, MigrationFile
 from flask_chainfix.model.findings import Finding, Location, Severity
-from flask_chainfix.model.rehearsal import RehearsalFailure
 from flask_chainfix.schema.footprint import Action, key_of
+
+if TYPE_CHECKING:
+    from flask_chainfix.model.rehearsal import RehearsalFailure
 
 LONG_ID = "FC109"
 UNKNOWN_STAMP = "FC301"

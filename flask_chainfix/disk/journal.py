@@ -23,7 +23,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-from flask_chainfix import source
+from flask_chainfix.chain import source
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.errors import CannotRead
 from flask_chainfix.disk.safe_files import (

@@ -12,15 +12,14 @@ from pathlib import Path
 from struct import Struct
 from typing import NoReturn
 
-from flask_chainfix import source
+from flask_chainfix.chain import source
 from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.errors import CannotRead
 from flask_chainfix.common.regular_files import read_beginning, read_regular, read_with_status
 from flask_chainfix.common.signals import without_garbage_collection
 from flask_chainfix.common.wording import count, listing
 from flask_chainfix.model.environment import Environment
-from flask_chainfix.model.files import Header, MigrationFile, Unreadable
-from flask_chainfix.model.history import ChainLock
+from flask_chainfix.model.files import ChainLock, Header, MigrationFile, Unreadable
 
 _MOST_FILES = 30_000  # files of an environment; the largest real projects have a few thousand
 

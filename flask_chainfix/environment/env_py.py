@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from flask_chainfix.chain.source.literals import CANNOT_COMPILE, Computed, evaluate, parse
 from flask_chainfix.common.regular_files import LARGEST_CODE, read_regular
-from flask_chainfix.source.literals import CANNOT_COMPILE, Computed, evaluate, parse
 
 CANNOT_READ = (OSError, *CANNOT_COMPILE)
 

@@ -20,7 +20,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-from flask_chainfix import source
+from flask_chainfix.chain import source
 from flask_chainfix.common.errors import CannotPlan, CannotRewrite
 from flask_chainfix.common.quoting import script_words
 from flask_chainfix.common.regular_files import LARGEST_CODE, read_regular

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from flask_chainfix.chain.source.header import is_loaded
 from flask_chainfix.common.errors import ChainFixError
 from flask_chainfix.common.regular_files import LARGEST_CODE, read_regular
 from flask_chainfix.environment.configuration import (
@@ -21,7 +22,6 @@ from flask_chainfix.environment.configuration import (
 from flask_chainfix.environment.env_py import CANNOT_READ, EnvPy, uses_flask_app
 from flask_chainfix.model.environment import Environment, OtherEnvironment, Pointer, Surroundings
 from flask_chainfix.model.findings import Location
-from flask_chainfix.source.header import is_loaded
 
 if TYPE_CHECKING:
     from flask_chainfix.environment.locate import Runtime

@@ -10,7 +10,7 @@ from itertools import chain, repeat
 from pathlib import Path
 from typing import NamedTuple
 
-from flask_chainfix import source
+from flask_chainfix.chain import source
 from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.git.landings import (
     EACH,

@@ -28,7 +28,8 @@ from flask_chainfix.git.past import no_revision, trees_of
 from flask_chainfix.git.program import Ended, Unknown, batch, quoted, run
 from flask_chainfix.git.repositories import ABBREVIATED, Repository, real_directory
 from flask_chainfix.git.tree import Objects, Tree
-from flask_chainfix.model.history import ChainLock, Change, Conflict
+from flask_chainfix.model.files import ChainLock
+from flask_chainfix.model.history import Change, Conflict
 
 DISK = ""
 """The name of the files on the disk, in place of a commit."""

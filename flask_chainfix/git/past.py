@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from flask_chainfix import source
+from flask_chainfix.chain import source
 from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.errors import CannotReadGit
 from flask_chainfix.common.remedies import Remedy, way

@@ -20,8 +20,8 @@ from flask_chainfix.git.past import TreeReader, cannot_read, version_roots
 from flask_chainfix.git.program import Unknown
 from flask_chainfix.git.repositories import ABBREVIATED, repositories_of
 from flask_chainfix.git.tree import Tree
-from flask_chainfix.model.files import MigrationFile
-from flask_chainfix.model.history import ChainLock, Change, Merge, Side, shared_by
+from flask_chainfix.model.files import ChainLock, MigrationFile
+from flask_chainfix.model.history import Change, Merge, Side, shared_by
 
 _SINCE = (2, 39)  # the version of Git that can merge several pairs without a work tree
 

@@ -24,7 +24,7 @@ from flask_chainfix.git.repositories import (
     repositories_of,
 )
 from flask_chainfix.git.tree import LINK, SUBMODULE, Entry, Folder, Objects, Tree, filled
-from flask_chainfix.model.history import ChainLock
+from flask_chainfix.model.files import ChainLock
 
 _ENTRY = re.compile(rb"(\d+) ([0-9a-f]+) ([0-3])\t([^\0]+)\0((?:  .*\n)*)")
 _FLAGS = re.compile(rb"\tflags: ([0-9a-f]+)\n")

@@ -10,7 +10,7 @@ from functools import cache, cached_property, lru_cache
 from itertools import starmap
 from typing import NamedTuple
 
-from flask_chainfix import source
+from flask_chainfix.chain import source
 from flask_chainfix.git.repositories import Object, Repository
 
 LINK, FOLDER, SUBMODULE = "120000", "40000", "160000"

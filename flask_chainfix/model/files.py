@@ -1,4 +1,4 @@
-"""Migration files and their headers.
+"""Migration files and their headers, and the file beside them.
 
 Types with one instance per migration file are named tuples: creating a frozen dataclass costs
 several times as much, and a check of 10,000 revisions creates 10,000 of each.
@@ -144,3 +144,18 @@ class Edit:
     path: Path
     before: bytes | None
     after: bytes | None
+
+
+@dataclass(frozen=True)
+class ChainLock:
+    """The file beside the migrations that names the heads.
+
+    Attributes:
+        path: the file.
+        data: its bytes; ``None`` if they could not be read.
+        problem: why not, in words that complete "``chain.lock`` …".
+    """
+
+    path: Path
+    data: bytes | None
+    problem: str = ""

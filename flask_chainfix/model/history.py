@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.quoting import ref_word
-from flask_chainfix.model.files import Header, MigrationFile
+from flask_chainfix.model.files import ChainLock, Header, MigrationFile
 from flask_chainfix.model.plans import Mend
 
 
@@ -134,21 +134,6 @@ class PublishedChain:
 
 
 # --- What a chain is compared with: the lock beside it, and what others already have -------------
-
-
-@dataclass(frozen=True)
-class ChainLock:
-    """The file beside the migrations that names the heads.
-
-    Attributes:
-        path: the file.
-        data: its bytes; ``None`` if they could not be read.
-        problem: why not, in words that complete "``chain.lock`` …".
-    """
-
-    path: Path
-    data: bytes | None
-    problem: str = ""
 
 
 @dataclass(frozen=True)

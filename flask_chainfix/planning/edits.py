@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from flask_chainfix import source
-from flask_chainfix.chain import heads_file
+from flask_chainfix.chain import heads_file, source
 from flask_chainfix.common.remedies import Remedy
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.files import Edit, Header, MigrationFile

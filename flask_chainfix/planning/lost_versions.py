@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 
+from flask_chainfix.chain.source import never_goes_back, same_function
 from flask_chainfix.common.errors import CannotPlan
 from flask_chainfix.common.quoting import option, ref_word
 from flask_chainfix.common.remedies import Remedy, way
@@ -29,7 +30,6 @@ from flask_chainfix.git.lost_files import FileVersion, find_versions
 from flask_chainfix.git.past import read_at
 from flask_chainfix.model.databases import DatabaseStatus, LostRevision
 from flask_chainfix.model.files import Edit, Header
-from flask_chainfix.source import never_goes_back, same_function
 
 _NAMED = 3
 _Group = tuple[FileVersion, ...]  # versions with an equivalent downgrade()

@@ -23,11 +23,11 @@ from flask_chainfix.model.databases import (
 )
 from flask_chainfix.model.files import Edit
 from flask_chainfix.model.findings import Finding, Severity
-from flask_chainfix.model.history import Upstream
 from flask_chainfix.model.plans import AUTO, Plan, Wishes
 
 if TYPE_CHECKING:
     from flask_chainfix.databases.applied.has_run import Applied
+    from flask_chainfix.model.history import Upstream
 
 
 @dataclass(frozen=True)

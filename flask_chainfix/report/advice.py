@@ -11,16 +11,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from flask_chainfix.common.quoting import path_word, printable, word
 from flask_chainfix.common.remedies import Remedy, Tools, Way
 from flask_chainfix.common.wording import count
-from flask_chainfix.databases.applied.lost import distance
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.model.history import Upstream
 from flask_chainfix.model.plans import Part, Plan
-from flask_chainfix.model.rehearsal import SERVERS, Rehearsal
 from flask_chainfix.report.display import Row, shown_path, shown_place
 from flask_chainfix.report.results import Checked, Repaired
 
 if TYPE_CHECKING:
     from flask_chainfix.model.findings import Finding
+    from flask_chainfix.model.history import Upstream
+    from flask_chainfix.model.rehearsal import Rehearsal
     from flask_chainfix.planning.proposal import Planned, Proposal
 
 _STEP = 2
@@ -259,6 +258,8 @@ def what_is_left(done: Repaired) -> list[Step]:
 
 def _is_run(done: Repaired) -> bool:
     """Whether all databases were read and have run the whole new chain."""
+    from flask_chainfix.databases.applied.lost import distance  # for advice on databases alone
+
     rows = {each.move.identity: each.move.after for each in done.moves}
     statuses = done.snapshot.databases.statuses
     after = (replace(each, rows=rows.get(each.identity, each.rows)) for each in statuses)
@@ -358,6 +359,8 @@ def _databases(repair: Repair, *, here: bool = True) -> str | None:
 
 
 def _test(repair: Repair) -> Step:
+    from flask_chainfix.model.rehearsal import SERVERS
+
     own = repair.snapshot.environment.dialect in SERVERS
     return Step(
         "Test the chain up and down on a scratch database"

@@ -28,15 +28,13 @@ _SWITCH = """(mode) => new Promise((done) => {
 def draw_page(environment: str, file: str) -> dict[str, float]:
     """Our ``graph --format html``, from the first file to the text; and how long that is."""
     from flask_chainfix.commands.graph import graph
-    from flask_chainfix.common.remedies import Tools
-    from flask_chainfix.common.wording import unseen
+    from flask_chainfix.commands.session import Session
     from flask_chainfix.environment.locate import open_directory
-    from flask_chainfix.model.databases import DatabaseWishes
     from flask_chainfix.report import Style, render
 
-    runtime, none = open_directory(environment), DatabaseWishes()
+    runtime = open_directory(environment)
     start = process_time()
-    drawn = graph(runtime, Tools(), databases=none, against=None, in_detail=True, progress=unseen)
+    drawn = graph(Session(runtime), against=None, in_detail=True)
     text = render("html", drawn, Style())
     seconds = process_time() - start
     Path(file).write_text(text, "ascii")

@@ -85,12 +85,12 @@ def alembic(environment: str) -> Figures:
 def check(environment: str) -> Figures:
     """Our ``check`` on a healthy chain, from the first file to the findings."""
     from flask_chainfix.commands.check import check as check_chain
-    from flask_chainfix.common.remedies import Tools
+    from flask_chainfix.commands.session import Session
     from flask_chainfix.environment.locate import open_directory
 
     runtime = open_directory(environment)
     start = process_time()
-    report = check_chain(runtime, Tools(), strict=False)
+    report = check_chain(Session(runtime), strict=False)
     seconds = process_time() - start
     assert report.exit_code == 0, report.diagnosis.findings
     return {"seconds": seconds}
@@ -118,12 +118,12 @@ def parse(environment: str) -> Figures:
 def check_schema(environment: str) -> Figures:
     """Our ``check --schema`` on a healthy chain, from the first file to the findings."""
     from flask_chainfix.commands.check import check as check_chain
-    from flask_chainfix.common.remedies import Tools
+    from flask_chainfix.commands.session import Session
     from flask_chainfix.environment.locate import open_directory
 
     runtime = open_directory(environment)
     start = process_time()
-    report = check_chain(runtime, Tools(), strict=False, schema=True)
+    report = check_chain(Session(runtime), strict=False, schema=True)
     seconds = process_time() - start
     assert report.exit_code == 0, report.diagnosis.findings
     return {"seconds": seconds}
@@ -152,7 +152,7 @@ def repair(environment: str, confirmed: str) -> Figures:
     """
     from flask_chainfix import disk
     from flask_chainfix.commands.repair import plan_repair
-    from flask_chainfix.common.remedies import Tools
+    from flask_chainfix.commands.session import Session
     from flask_chainfix.environment.locate import open_directory
     from flask_chainfix.model.plans import Wishes
     from flask_chainfix.rehearsal.confirm import confirm
@@ -160,7 +160,7 @@ def repair(environment: str, confirmed: str) -> Figures:
     runtime = open_directory(environment)
     directory = runtime.environment.directory
     start = perf_counter()
-    plan = plan_repair(runtime, Tools(), Wishes()).proposal.planned
+    plan = plan_repair(Session(runtime), Wishes()).proposal.planned
     planned = perf_counter()
     assert plan is not None
     figures: Figures = {"plan": planned - start, "files": len(plan.edits)}
@@ -187,13 +187,12 @@ def rebase(environment: str, lines: str) -> Figures:
         lines: in how many lines they stand.
     """
     from flask_chainfix.commands import rebase as rebases
-    from flask_chainfix.common.remedies import Tools
+    from flask_chainfix.commands.session import Session
     from flask_chainfix.environment.locate import open_directory
-    from flask_chainfix.model.databases import DatabaseWishes
 
     runtime = open_directory(environment)
     start = sum(os.times()[:4])
-    report = rebases.plan_rebase(runtime, Tools(), None, DatabaseWishes(), lambda *_: None)
+    report = rebases.plan_rebase(Session(runtime), None)
     seconds = sum(os.times()[:4]) - start
     planned = report.proposal.planned
     assert planned is not None, report.error

@@ -11,7 +11,7 @@ from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import product
 
-from flask_chainfix import source
+from flask_chainfix.chain import source
 from flask_chainfix.chain.ancestry import Ancestry, impassable, stuck_at, upgrade_order
 from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.common.dataclass import dataclass

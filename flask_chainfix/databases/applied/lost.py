@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from flask_chainfix import source
+from flask_chainfix.chain import source
 from flask_chainfix.common.quoting import ref_word
 from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.databases.applied.rows import counting_as, since, stood_for, tops

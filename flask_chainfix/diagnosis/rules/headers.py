@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from flask_chainfix.chain.snapshot import location
+from flask_chainfix.chain.source.literals import line_of
+from flask_chainfix.chain.source.prose import stated_parents, states
 from flask_chainfix.common.remedies import way
 from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.facts import Facts
@@ -12,8 +14,6 @@ from flask_chainfix.diagnosis.numbering import LONGEST_ID
 from flask_chainfix.diagnosis.rules import Fault, rule
 from flask_chainfix.model.files import MigrationFile, Problem, ProblemKind
 from flask_chainfix.model.findings import Location, Severity
-from flask_chainfix.source.literals import line_of
-from flask_chainfix.source.prose import stated_parents, states
 
 ILLEGAL = frozenset("@-+:")
 NO_LABELS = frozenset({"base", "head", "heads", "current"})

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from flask_chainfix import source
+from flask_chainfix.chain import source
 from flask_chainfix.chain.snapshot import location
 from flask_chainfix.common.quoting import path_word, ref_word, word
 from flask_chainfix.common.remedies import way

@@ -10,7 +10,6 @@ from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.common.quoting import word
 from flask_chainfix.common.remedies import REPAIR, Remedy, joined, linked, way
 from flask_chainfix.common.wording import count, listing
-from flask_chainfix.databases.applied.has_run import stuck_revisions
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.rules import Fault, rule
 from flask_chainfix.model.findings import Severity
@@ -332,7 +331,11 @@ def redundant_parent(snapshot: Facts) -> Iterator[Fault]:
         $ {fixchain} repair
     """
     graph = snapshot.graph
-    tied, stuck = impassable(graph), stuck_revisions(snapshot)
+    tied, stuck = impassable(graph), frozenset[str]()
+    if tied:  # most chains need no more
+        from flask_chainfix.databases.applied.has_run import stuck_revisions
+
+        stuck = stuck_revisions(snapshot)
     for revision, lower in tied.items():
         stops, names = revision in stuck, listing(lower)
         is_parent = not set(lower).isdisjoint(graph.parents[revision])

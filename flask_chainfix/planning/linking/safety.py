@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from flask_chainfix import source
+from flask_chainfix.chain import source
 from flask_chainfix.chain.lineages import Lineage
 from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.common.errors import UnsafeForDatabases

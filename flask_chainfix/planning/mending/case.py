@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from flask_chainfix import source
+from flask_chainfix.chain import source
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.numbering import NewIds

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from itertools import combinations, zip_longest
 
-from flask_chainfix import source
+from flask_chainfix.chain import source
 from flask_chainfix.common.errors import CannotPlan, CannotRewrite
 from flask_chainfix.common.quoting import printable
 from flask_chainfix.common.wording import listing

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
-from flask_chainfix import source
+from flask_chainfix.chain import source
 from flask_chainfix.chain.ancestry import impassable, is_redundant, redundant_parents
 from flask_chainfix.chain.lineages import find_lineages
 from flask_chainfix.chain.revision_graph import Graph

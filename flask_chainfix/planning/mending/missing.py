@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from flask_chainfix import source
+from flask_chainfix.chain import source
 from flask_chainfix.common.errors import CannotPlan
 from flask_chainfix.common.quoting import ref_word, word
 from flask_chainfix.common.remedies import Remedy, repairing, way

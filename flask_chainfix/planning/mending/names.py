@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
-from flask_chainfix import source
+from flask_chainfix.chain import source
 from flask_chainfix.common.errors import CannotPlan, CannotRewrite
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.numbering import LONGEST_ID, is_date

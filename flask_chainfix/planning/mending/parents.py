@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from flask_chainfix import source
+from flask_chainfix.chain import source
 from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.common.errors import CannotPlan
 from flask_chainfix.common.quoting import option, word

@@ -15,7 +15,7 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
-from flask_chainfix import source
+from flask_chainfix.chain import source
 from flask_chainfix.common.quoting import json_in_html, printable
 from flask_chainfix.common.wording import beginning_of, count
 from flask_chainfix.diagnosis.diagnosis import errors_of

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
+from flask_chainfix.chain.source import names_bound
 from flask_chainfix.schema.footprint import Action, Kind
 from flask_chainfix.schema.python.calls import call, defines
 from flask_chainfix.schema.python.interpreter import Run
@@ -26,7 +27,6 @@ from flask_chainfix.schema.python.values import (
     is_constant,
     uses,
 )
-from flask_chainfix.source import names_bound
 
 _IN_PLACE = frozenset({"clear", "pop", "popitem", "setdefault", "update"})
 _LOOKING = frozenset({"copy", "count", "index"})

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import nullcontext
 from typing import Any
 
+from flask_chainfix.chain.source import CANNOT_COMPILE, excess, names_bound, parse
 from flask_chainfix.schema.footprint import Footprint, Opaque
 from flask_chainfix.schema.python.expressions import assign, evaluate, imports, table_of_class
 from flask_chainfix.schema.python.interpreter import Run
@@ -23,7 +24,6 @@ from flask_chainfix.schema.python.values import (
     elements,
     is_constant,
 )
-from flask_chainfix.source import CANNOT_COMPILE, excess, names_bound, parse
 
 
 def read_footprint(

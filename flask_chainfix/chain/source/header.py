@@ -14,11 +14,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from flask_chainfix.chain.source.bindings import HEADER_NAMES, Binding, follow
+from flask_chainfix.chain.source.literals import CANNOT_COMPILE, Computed, Positions
+from flask_chainfix.chain.source.prose import Docstring, parse_docstring
+from flask_chainfix.chain.source.scan import scan
 from flask_chainfix.model.files import COMPILED, Header, Problem, ProblemKind, Span, Unreadable
-from flask_chainfix.source.bindings import HEADER_NAMES, Binding, follow
-from flask_chainfix.source.literals import CANNOT_COMPILE, Computed, Positions
-from flask_chainfix.source.prose import Docstring, parse_docstring
-from flask_chainfix.source.scan import scan
 
 # Alembic's patterns for files to load, and for the id in the name of a file without `revision`.
 _SOURCE = re.compile(r"(?!\.\#|__init__)(.*\.py)$")

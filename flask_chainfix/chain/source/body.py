@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-from flask_chainfix.source.bindings import BACK_DOORS, HEADER_NAMES, names_bound, names_in
-from flask_chainfix.source.header import docstring_node, excess
-from flask_chainfix.source.literals import CANNOT_COMPILE, line_of, parse
+from flask_chainfix.chain.source.bindings import BACK_DOORS, HEADER_NAMES, names_bound, names_in
+from flask_chainfix.chain.source.header import docstring_node, excess
+from flask_chainfix.chain.source.literals import CANNOT_COMPILE, line_of, parse
 
 
 def same_body(one: bytes, other: bytes) -> bool:

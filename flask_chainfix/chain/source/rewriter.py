@@ -9,12 +9,12 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+from flask_chainfix.chain.source.bindings import uses_any
+from flask_chainfix.chain.source.header import Judged, docstring_node, judge
+from flask_chainfix.chain.source.literals import CANNOT_COMPILE
+from flask_chainfix.chain.source.prose import states
 from flask_chainfix.common.errors import CannotRewrite
 from flask_chainfix.model.files import Header, Span, Unreadable
-from flask_chainfix.source.bindings import uses_any
-from flask_chainfix.source.header import Judged, docstring_node, judge
-from flask_chainfix.source.literals import CANNOT_COMPILE
-from flask_chainfix.source.prose import states
 
 # The parts of the docstring that repeat the header, by variable.
 _REPEATED = {"revision": "revision_id", "down_revision": "revises"}

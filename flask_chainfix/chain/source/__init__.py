@@ -4,8 +4,8 @@
 (``judge``) for everything else. ``rewrite`` changes one value and proves that nothing else changed.
 """
 
-from flask_chainfix.source.bindings import names_bound
-from flask_chainfix.source.body import (
+from flask_chainfix.chain.source.bindings import names_bound
+from flask_chainfix.chain.source.body import (
     does_nothing,
     line_of_upgrade,
     never_goes_back,
@@ -13,10 +13,10 @@ from flask_chainfix.source.body import (
     same_function,
     words_in,
 )
-from flask_chainfix.source.header import excess, is_loaded, read
-from flask_chainfix.source.literals import CANNOT_COMPILE, line_of, parse
-from flask_chainfix.source.prose import ignores, stated_parents, states
-from flask_chainfix.source.rewriter import restate, rewrite
+from flask_chainfix.chain.source.header import excess, is_loaded, read
+from flask_chainfix.chain.source.literals import CANNOT_COMPILE, line_of, parse
+from flask_chainfix.chain.source.prose import ignores, stated_parents, states
+from flask_chainfix.chain.source.rewriter import restate, rewrite
 
 __all__ = [
     "CANNOT_COMPILE",

@@ -13,9 +13,9 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 
+from flask_chainfix.chain.source.bindings import BACK_DOORS
+from flask_chainfix.chain.source.prose import Docstring, parse_docstring
 from flask_chainfix.model.files import Header, Span
-from flask_chainfix.source.bindings import BACK_DOORS
-from flask_chainfix.source.prose import Docstring, parse_docstring
 
 _EOL = r"[ \t]*(?:\#[^\r\n]*)?\r?\n"
 _STRING = r"""(?:'[^'"\\\r\n\x00]*'|"[^'"\\\r\n\x00]*")"""
