@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -12,37 +13,44 @@ from flask_chainfix.chain.lineages import find_lineages
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.history import History, Landing
 from flask_chainfix.model.plans import Reason, Wishes
-from flask_chainfix.planning.linking.ranking import Ordering, arrange, parse_date
+from flask_chainfix.planning.linking.ranking import (
+    Rank,
+    base_that_stays,
+    parse_date,
+    rank_of,
+    without_placeholders,
+)
 from flask_chainfix.planning.linking.strategies import make_plan
 from tests.support import Rev, chain, rev
 
 UTC = timezone.utc
 
 
-def ordering(snapshot: Facts, root: str | None = None) -> Ordering:
+def base_of(snapshot: Facts) -> str | None:
+    """The base that stays if nobody wished anything else."""
+    lineages, ranks = find_lineages(snapshot), plain_ranks(snapshot)
+    return base_that_stays(lineages, snapshot.graph, ranks, (), frozenset())
+
+
+def plain_ranks(snapshot: Facts) -> dict[str, Rank]:
+    """The rank of each revision, whatever the base."""
+    return {name: rank_of(snapshot.file(name), History()) for name in snapshot.graph}
+
+
+def ranks_of(snapshot: Facts, root: str | None = None) -> Mapping[str, Rank]:
     """What decides the order of a chain for which nobody wished anything else."""
-    lineages = find_lineages(snapshot)
-    return arrange(
-        snapshot,
-        lineages,
-        snapshot.graph,
-        History(),
-        Wishes(root=root),
-        databases=(),
-        once_linked=frozenset(),
-    )
+    return without_placeholders(plain_ranks(snapshot), root or base_of(snapshot))
 
 
 def placeholders(snapshot: Facts, root: str | None = None) -> set[str]:
     """The revisions whose date does not count."""
-    ranks = ordering(snapshot, root).ranks
+    ranks = ranks_of(snapshot, root)
     return {revision for revision, rank in ranks.items() if rank.older_than is not None}
 
 
 def by_rank(snapshot: Facts) -> list[str]:
     """The revisions, what runs earlier first."""
-    ranks = ordering(snapshot).ranks
-    return sorted(snapshot.graph, key=ranks.__getitem__)
+    return sorted(snapshot.graph, key=ranks_of(snapshot).__getitem__)
 
 
 # --- Dates ---------------------------------------------------------------------------------------
@@ -119,7 +127,7 @@ def test_any_text_is_a_date_or_none(text: str) -> None:
     ],
 )
 def test_the_base_that_stays(specs: tuple[str, ...], root: str) -> None:
-    assert ordering(chain(*specs)).root == root
+    assert base_of(chain(*specs)) == root
 
 
 @pytest.mark.parametrize(
@@ -141,7 +149,7 @@ def test_what_came_last_by_its_number_and_date_is_no_root(
         "y <- z",
         "x <- y",
     )
-    assert ordering(snapshot).root == root
+    assert base_of(snapshot) == root
 
 
 def test_what_landed_last_and_has_the_later_date_is_no_root() -> None:
@@ -159,12 +167,12 @@ def test_a_base_is_not_put_on_what_has_lost_its_parent() -> None:
 
 
 def test_the_user_chooses_the_base_that_stays() -> None:
-    assert ordering(chain("a", "b <- a", "z"), root="z").root == "z"
+    assert make_plan(chain("a", "b <- a", "z"), Wishes(root="z")).order == ("z", "a", "b")
 
 
 def test_a_chain_without_a_base() -> None:
-    assert ordering(chain("p <- q", "q <- p")).root is None
-    assert ordering(chain()).root is None
+    assert base_of(chain("p <- q", "q <- p")) is None
+    assert base_of(chain()) is None
 
 
 # --- Rank ----------------------------------------------------------------------------------------
@@ -210,7 +218,8 @@ def test_where_the_base_has_no_date_there_are_no_placeholders() -> None:
 )
 def test_explanations(date: str | None, reason: str) -> None:
     snapshot = chain("a :2024-01-01", "b <- a :2024-01-01", Rev("c", ("a",), date=date))
-    assert reason in ordering(snapshot).explain("c", "b").detail
+    ranks = ranks_of(snapshot)
+    assert reason in ranks["c"].why_later(ranks["b"], "b").detail
 
 
 # --- Git -----------------------------------------------------------------------------------------

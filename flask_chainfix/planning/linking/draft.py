@@ -14,9 +14,9 @@ from flask_chainfix.common.errors import CannotPlan
 from flask_chainfix.common.quoting import option
 from flask_chainfix.databases.applied.has_run import Applied
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.model.plans import NewRevision, Plan, Reason, Relink
+from flask_chainfix.model.plans import NewRevision, Plan, Reason, Relink, Wishes
 from flask_chainfix.planning.linking.proof import Proof, schema_reason
-from flask_chainfix.planning.linking.ranking import Ordering
+from flask_chainfix.planning.linking.ranking import Rank
 from flask_chainfix.planning.linking.safety import Branches, DecidedPair, refuse_unsafe
 
 _NAMED = 3  # proofs that are spelled out with one link
@@ -29,12 +29,11 @@ class Task:
     Attributes:
         original: the chain on disk.
         snapshot: the chain with the parents that the user has attached.
+        wishes: the user's options.
         lineages: which bases and heads of ``snapshot`` belong together.
         proof: what the schema proves about the order.
-        graph: the chain of ``snapshot``, in which a revision also requires what is ``before`` it.
-        ordering: decides the order where nothing is proven.
-        bases_to_link: the bases that get a parent.
-        root_is_wish: whether the user chose the base to keep.
+        root: the base to keep; ``None`` for a chain without bases.
+        ranks: the rank of each revision, which decides the order where nothing is proven.
         databases: what has run in each database; it must not end up above what has not run.
         decided: the order that the databases require of one line.
         heads_stay: whether to keep several heads, and link only bases.
@@ -42,12 +41,11 @@ class Task:
 
     original: Facts
     snapshot: Facts
+    wishes: Wishes
     lineages: Lineages
     proof: Proof
-    graph: Graph
-    ordering: Ordering
-    bases_to_link: frozenset[str]
-    root_is_wish: bool
+    root: str | None
+    ranks: Mapping[str, Rank]
     databases: tuple[Applied, ...] = ()
     decided: tuple[DecidedPair, ...] = ()
     heads_stay: bool = False
@@ -56,6 +54,20 @@ class Task:
     def branches(self) -> Branches:
         """Which revisions are on branches that are not merged yet."""
         return Branches(self.snapshot.graph, self.lineages.by_revision)
+
+    @cached_property
+    def bases_to_link(self) -> frozenset[str]:
+        """The bases that get a parent; those joined by merge points only if that is wished."""
+        extra = frozenset(self.lineages.bases) - {self.root}
+        if self.wishes.strict or not extra:
+            return extra
+        home = next(piece for piece in self.snapshot.graph.pieces if self.root in piece)
+        return extra.difference(home)
+
+    @cached_property
+    def graph(self) -> Graph:
+        """The chain of ``snapshot``, in which a revision also requires what is ``before`` it."""
+        return self.snapshot.graph.with_evidence(self.before)
 
     @property
     def before(self) -> Mapping[str, tuple[str, ...]]:
@@ -121,7 +133,7 @@ class Draft(Links):
         super().__init__(task.graph.parents)
         self._task = task
         self._linked: Graph | None = None
-        for revision, parent in task.ordering.attached.items():
+        for revision, parent in task.wishes.attach.items():
             self.reasons[revision] = [Reason("pin", f"--attach {revision}={parent}")]
 
     def relink(self, revision: str, parents: tuple[str, ...], *why: Reason) -> None:
@@ -154,7 +166,7 @@ class Draft(Links):
             graph = self._graph()
         self._add_proofs(graph)
         relinks = self.relinks(self._task.original, graph.order)
-        root = self._task.ordering.root
+        root = self._task.root
         family = graph.descendants([root]) if root is not None else set(graph)
         family |= graph.ancestors(family)
         order = [revision for revision in graph.order if revision in family]
@@ -229,9 +241,9 @@ class Draft(Links):
 
 def reasons_for_base(task: Task) -> tuple[Reason, ...]:
     """Why an extra base gets a parent at all."""
-    root = task.ordering.root
+    root = task.root
     size = len(task.graph.descendants([root])) - 1 if root is not None else 0
-    why = "as --root says" if task.root_is_wish else f"with {size:,} descendants the most"
+    why = "as --root says" if task.wishes.root else f"with {size:,} descendants the most"
     return (Reason("base", f"the base that stays is {root}, {why}"),)
 
 

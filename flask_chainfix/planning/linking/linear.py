@@ -31,7 +31,7 @@ def linear(task: Task) -> Plan:
 class _Linear:
     def __init__(self, task: Task) -> None:
         self._task = task
-        self._ordering = task.ordering
+        self._root, self._ranks, self._attached = task.root, task.ranks, task.wishes.attach
         self._graph = task.graph
         self._draft = Draft(task)
         self._placed: set[str] = set()
@@ -40,7 +40,7 @@ class _Linear:
         self._placed_bits = 0
         self._tips: dict[Lineage, str] = {}
         self._under: dict[Lineage, set[str]] = {}
-        self._last_base = task.ordering.root
+        self._last_base = task.root
         self._why_base = reasons_for_base(task)
         lineages = _lineages_to_link(task)
         self._heads = {
@@ -91,11 +91,11 @@ class _Linear:
         """The heads in the order of a walk from the bases, so that branches stay contiguous."""
         bases = sorted(
             self._graph.bases,
-            key=lambda base: (base != self._ordering.root, self._ordering.ranks[base]),
+            key=lambda base: (base != self._root, self._ranks[base]),
         )
         pending, seen = bases[::-1], set()
         # Revisions attached by the user follow their parent directly; the others go on top.
-        attached, ranks = self._ordering.attached, self._ordering.ranks
+        attached, ranks = self._attached, self._ranks
         while pending:
             revision = pending.pop()
             if revision in seen:
@@ -138,7 +138,7 @@ class _Linear:
         block = self._block(tip, under)
         if lineage in self._tips:
             return bool(self._bases(block, under) or self._exits(block, under))
-        if lineage is not self._task.lineages.main or self._ordering.root in block:
+        if lineage is not self._task.lineages.main or self._root in block:
             return True
         return whole and self._task.bases_to_link.isdisjoint(block)
 
@@ -159,7 +159,7 @@ class _Linear:
                 self._link(block, self._tips[lineage], under)
         elif not self._task.bases_to_link.isdisjoint(block):
             bases = [revision for revision in block if revision in self._task.bases_to_link]
-            root = self._ordering.root
+            root = self._root
             if root not in block:
                 raise several_branches(self._task, bases)
             self._link_bases(bases, root)
@@ -174,14 +174,14 @@ class _Linear:
         bases = [revision for revision in block if revision in self._task.bases_to_link]
         if bases or self._exits(block, under):
             return bases
-        root, joined = self._ordering.root, self._task.lineages.bases
+        root, joined = self._root, self._task.lineages.bases
         return [revision for revision in block if revision in joined and revision != root]
 
     def _link(self, block: list[str], tip: str, under: set[str]) -> None:
         parents = self._draft.parents
         exits = self._exits(block, under)
         if not exits:
-            pinned = next((name for name in block if name in self._ordering.attached), None)
+            pinned = next((name for name in block if name in self._attached), None)
             if pinned is None:
                 raise CannotPlan(
                     f"nothing links {block[-1]} to {tip}, the head that it should follow",
@@ -192,8 +192,8 @@ class _Linear:
                     ),
                 )
             raise CannotPlan(
-                f"--attach {pinned}={self._ordering.attached[pinned]} leaves two heads: another"
-                f" revision already follows {self._ordering.attached[pinned]}",
+                f"--attach {pinned}={self._attached[pinned]} leaves two heads: another"
+                f" revision already follows {self._attached[pinned]}",
                 "attach it to a head" | way("join the heads with a merge revision", MERGE),
             )
         # Nothing above the last exit leads out of the block, so no merge point above it comes
@@ -214,7 +214,7 @@ class _Linear:
             revision
             for revision in block
             if not under.isdisjoint(self._draft.parents[revision])
-            and revision not in self._ordering.attached
+            and revision not in self._attached
             and lineages[revision].name != revision
         ]
 
@@ -222,10 +222,10 @@ class _Linear:
         previous = self._last_base
         for base in bases:
             why = (*self._why_base, Reason("branch", f"{parent} is the last revision before it"))
-            if previous not in (None, self._ordering.root):
+            if previous not in (None, self._root):
                 why += (*self._why_above(base, str(previous)),)
             self._draft.relink(base, (parent,), *why)
-        self._last_base = min(bases, key=self._ordering.ranks.__getitem__)
+        self._last_base = min(bases, key=self._ranks.__getitem__)
 
     def _why_after(self, revision: str, branch_point: str) -> Iterator[Reason]:
         yield Reason("branch", f"{branch_point} branches here, and a chain has no branches")
@@ -233,14 +233,14 @@ class _Linear:
             sibling for sibling in self._graph.children[branch_point] if sibling in self._placed
         ]
         if siblings:
-            first = min(siblings, key=self._ordering.ranks.__getitem__)
+            first = min(siblings, key=self._ranks.__getitem__)
             yield from self._why_above(revision, first)
 
     def _why_above(self, revision: str, other: str) -> Iterator[Reason]:
-        ordering = self._ordering
-        if ordering.ranks[other] < ordering.ranks[revision]:
-            yield ordering.explain(revision, other)
-        elif ordering.attached or self._graph.dependencies:
+        rank, lower = self._ranks[revision], self._ranks[other]
+        if lower < rank:
+            yield rank.why_later(lower, other)
+        elif self._attached or self._graph.dependencies:
             what = "what has run, the schema, depends_on or --attach"
             yield Reason("constraint", f"{what} decides this, before dates and names")
 

@@ -30,10 +30,8 @@ class Proof:
         precedences: the proven pairs.
         before: for each revision, the ones that must run before it.
         suited: the pairs of merged branches that Alembic upgrades in this order anyway.
-        graph: the chain with the proven order.
     """
 
-    graph: Graph
     precedences: tuple[Precedence, ...] = ()
     before: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     suited: frozenset[Precedence] = frozenset()
@@ -74,7 +72,7 @@ def prove(original: Facts, snapshot: Facts, lineages: Lineages, wishes: Wishes) 
             if precedence.after.revision not in proven.required([precedence.before.revision]):
                 accepted = [*accepted, precedence]
                 proven = snapshot.graph.with_evidence(_before(accepted))
-    return Proof(proven, tuple(accepted), _before(accepted), frozenset(suited))
+    return Proof(tuple(accepted), _before(accepted), frozenset(suited))
 
 
 def _classified(

@@ -21,7 +21,11 @@ from flask_chainfix.planning.linking.draft import Task
 from flask_chainfix.planning.linking.linear import linear
 from flask_chainfix.planning.linking.merge import merge
 from flask_chainfix.planning.linking.proof import prove
-from flask_chainfix.planning.linking.ranking import arrange
+from flask_chainfix.planning.linking.ranking import (
+    base_that_stays,
+    rank_of,
+    without_placeholders,
+)
 from flask_chainfix.planning.linking.safety import DecidedPair, decided_pairs, disagreement
 
 _HABIT = 0.08  # share of merge points from which merging counts as the habit
@@ -64,30 +68,15 @@ def make_plan(
     different = {(each.revisions, each.published): each for each in known[::-1]}
     databases = tuple(different.values())[::-1]
 
-    def task_with(root: str | None) -> Task:
-        rooted = replace(wishes, root=root)
-        ordering = arrange(
-            attached,
-            lineages,
-            proof.graph,
-            history,
-            rooted,
-            databases=databases,
-            once_linked=once_linked,
-        )
-        return Task(
-            original=snapshot,
-            snapshot=attached,
-            lineages=lineages,
-            proof=proof,
-            graph=proof.graph,
-            ordering=ordering,
-            bases_to_link=_bases_to_link(attached, lineages, ordering.root, wishes.strict),
-            root_is_wish=wishes.root is not None,
-            databases=databases,
-        )
+    ranks = {name: rank_of(attached.file(name), history) for name in attached.graph}
+    proven = attached.graph.with_evidence(proof.before)
+    root = wishes.root or base_that_stays(lineages, proven, ranks, databases, once_linked)
 
-    task = task_with(wishes.root)
+    def task_with(root: str | None) -> Task:
+        valid = without_placeholders(ranks, root)
+        return Task(snapshot, attached, wishes, lineages, proof, root, valid, databases)
+
+    task = task_with(root)
     try:
         return choose(wishes.strategy, task)
     except UnsafeForDatabases as refusal:
@@ -143,10 +132,10 @@ def _refuse_cut_off(snapshot: Facts, lineages: Lineages, once_linked: Collection
 
 def _other_roots(task: Task) -> Iterator[str]:
     """The bases that could be kept instead, one of each connected part of the chain."""
-    if not task.root_is_wish:
+    if task.wishes.root is None:
         for piece in task.snapshot.graph.pieces:
             here = [base for base in task.lineages.bases if base in piece]
-            if here and task.ordering.root not in piece:
+            if here and task.root not in piece:
                 yield here[0]
 
 
@@ -161,17 +150,6 @@ def _with_attached(snapshot: Facts, attach: Mapping[str, str]) -> Facts:
             "attach these revisions so that none of them runs before itself",
         )
     return attached
-
-
-def _bases_to_link(
-    snapshot: Facts, lineages: Lineages, root: str | None, strict: bool
-) -> frozenset[str]:
-    """The extra bases; those joined by merge points count only if ``strict``."""
-    extra = frozenset(lineages.bases) - {root}
-    if strict or not extra:
-        return extra
-    home = next(piece for piece in snapshot.graph.pieces if root in piece)
-    return extra.difference(home)
 
 
 def require_known_headers(snapshot: Facts) -> None:
@@ -263,9 +241,8 @@ def _merged_by_habit(task: Task) -> Plan | None:
 def _in_one_line(task: Task, decided: tuple[DecidedPair, ...]) -> Plan:
     """One line in which revisions that have run anywhere come before those that have not."""
     in_order = replace(task, decided=decided)
-    ordered = task.snapshot.graph.with_evidence(in_order.before)
-    if not ordered.cycles:
-        return _safe("linear", replace(in_order, graph=ordered))
+    if not in_order.graph.cycles:
+        return _safe("linear", in_order)
     try:  # branches merged beside others do not have to be ordered
         return _safe("linear", task)
     except UnsafeForDatabases as error:
