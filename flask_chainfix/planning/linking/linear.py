@@ -14,7 +14,7 @@ as possible, and the rest of it waits for what it needs.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from flask_chainfix.chain.lineages import Lineage
 from flask_chainfix.common.errors import CannotPlan
@@ -35,9 +35,6 @@ class _Linear:
         self._graph = task.graph
         self._draft = Draft(task)
         self._placed: set[str] = set()
-        # Sets of revisions that are queried at every step are bit masks.
-        self._bits = {name: 1 << number for name, number in task.graph.position.items()}
-        self._placed_bits = 0
         self._tips: dict[Lineage, str] = {}
         self._under: dict[Lineage, set[str]] = {}
         self._last_base = task.root
@@ -46,27 +43,8 @@ class _Linear:
         self._heads = {
             head for head in self._graph.heads if task.lineages.by_revision[head] in lineages
         }
-        self._needs = self._needs_of_each()
-        self._below = self._below_each()
-
-    def _needs_of_each(self) -> Mapping[str, int]:
-        """For each revision, the movable ones that must run right before it, as bits."""
-        movable = self._graph.ancestors(self._heads)
-        needs: dict[str, int] = {}
-        for revision in self._graph.order:
-            needs[revision] = 0
-            for name in self._graph.requirements(revision):
-                needs[revision] |= self._bits[name] if name in movable else needs[name]
-        return needs
-
-    def _below_each(self) -> Mapping[str, int]:
-        """The ancestors of each revision, as bits."""
-        below: dict[str, int] = {}
-        for revision in self._graph.order:
-            below[revision] = 0
-            for parent in self._graph.parents[revision]:
-                below[revision] |= below[parent] | self._bits[parent]
-        return below
+        self._movable = self._graph.ancestors(self._heads)
+        self._needed: dict[str, set[str]] = {}
 
     def plan(self) -> Plan:
         waiting = [head for head in self._heads_in_order() if head in self._heads]
@@ -110,26 +88,28 @@ class _Linear:
 
     def _next_tip(self, waiting: list[str]) -> str:
         """The first head whose whole branch can go on top; otherwise the top of such a part."""
-        tips = []
-        for head in waiting:
-            tops = self._tops(head)
-            if head in tops and self._fits(head, whole=True):
+        whole = [head for head in waiting if self._needs(head) <= self._placed]
+        for head in whole:
+            if self._fits(head, whole=True):
                 return head
-            tips += [(top, top == head) for top in tops]
-        tips.sort(key=lambda tip: not tip[1])  # if nothing fits, linking the first raises the error
-        return next((tip for tip, whole in tips if self._fits(tip, whole=whole)), tips[0][0])
+        tips = [top for head in waiting for top in self._tops(head)]
+        fitting = (tip for tip in tips if self._fits(tip, whole=False))
+        # If nothing fits, linking the first raises the error.
+        return next(fitting, (whole or tips)[0])
 
     def _tops(self, head: str) -> list[str]:
-        """The tops of placeable parts of a head's branch: what they need is placed or below."""
-        parents, waits = self._graph.parents, dict[str, int]()
-        for revision in self._block(head, self._placed):
-            needed = self._needs[revision]
-            for parent in parents[revision]:
-                needed |= waits.get(parent, 0)
-            waits[revision] = needed & ~self._placed_bits & ~self._below[revision]
-        able = [revision for revision, needed in waits.items() if not needed]
-        followed = {parent for revision in able for parent in parents[revision]}
+        """The tops of the parts of a head's branch that can go on top."""
+        block = self._block(head, self._placed)
+        able = [revision for revision in block if self._needs(revision) <= self._placed]
+        followed = {parent for revision in able for parent in self._graph.parents[revision]}
         return [revision for revision in able if revision not in followed]
+
+    def _needs(self, revision: str) -> set[str]:
+        """The movable revisions that must run before a revision and are not below it."""
+        if revision not in self._needed:
+            required = self._graph.required([revision]) & self._movable
+            self._needed[revision] = required - self._graph.ancestors([revision])
+        return self._needed[revision]
 
     def _fits(self, tip: str, *, whole: bool) -> bool:
         """Whether a revision of the tip's block can be linked to the placed ones."""
@@ -165,8 +145,6 @@ class _Linear:
             self._link_bases(bases, root)
         under.update(block)
         self._placed.update(block)
-        for revision in block:
-            self._placed_bits |= self._bits[revision]
         self._tips[lineage] = tip
 
     def _bases(self, block: list[str], under: set[str]) -> list[str]:
