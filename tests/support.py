@@ -276,7 +276,8 @@ def mended(
     snapshot: Facts, wishes: Wishes | None = None, history: History | None = None
 ) -> tuple[Facts, tuple[Mend, ...]]:
     """The chain after what is wrong with single migrations is put right, and what was done."""
-    return mend(Case(snapshot, history or History(), wishes or Wishes(), new_ids(snapshot)))
+    snapshot = replace(snapshot, landed=history or History())
+    return mend(Case(snapshot, wishes or Wishes(), new_ids(snapshot)))
 
 
 def new_ids(snapshot: Facts) -> NewIds:

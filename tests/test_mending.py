@@ -258,11 +258,11 @@ def test_a_renamed_file_keeps_its_place_in_the_order(committed: bool) -> None:
             if committed
         }
     )
-    case = Case(snapshot, history, Wishes(), FixedIds(snapshot, iter(["aa"])))
-    mended_chain, mends = mend(case)
+    case = Case(replace(snapshot, landed=history), Wishes(), FixedIds(snapshot, iter(["aa"])))
+    mended_chain, _ = mend(case)
     assert mended_chain.file("aa").name == "aa_two.py"
 
-    plan = make_plan(mended_chain, Wishes(), history.after(mends))
+    plan = make_plan(mended_chain, Wishes())
 
     assert plan.order == ("a", "b", "aa", "d")
     (reason,) = (each for each in plan.relinks[0].why if each.kind != "branch")
@@ -319,7 +319,7 @@ def test_what_the_main_branch_has_keeps_its_id() -> None:
     published = without_file(without_file(snapshot, "b"), "c")
     main = PublishedChain("the main branch", "main", "main", published.files, is_main=True)
     snapshot = replace(snapshot, published_chains=(main,))
-    case = Case(snapshot, History(), Wishes(), new_ids(snapshot))
+    case = Case(snapshot, Wishes(), new_ids(snapshot))
     after, mends = mend(case)
     assert [(each.path.name, each.after) for each in mends] == [
         ("c_add_c.py", ("new1",)),
@@ -336,8 +336,7 @@ def test_a_child_is_on_what_was_there_when_it_landed() -> None:
     landing = Landing(3, "c3", DAY)
     history = History({paths["c_add_c.py"]: landing, paths["b_one.py"]: landing})
     case = Case(
-        snapshot,
-        history,
+        replace(snapshot, landed=history),
         Wishes(),
         new_ids(snapshot),
         chain_at={"c3": without_file(snapshot, "b")}.get,
@@ -887,7 +886,8 @@ def test_parents_that_it_had_when_it_landed() -> None:
     snapshot = chain(*FORK, "z <- a", extra=empty("m"))
     then = chain(*FORK, "z <- a", extra=empty("m <- b2, z"))
     history = History({snapshot.file("m").path: Landing(4, "c4", DAY)})
-    case = Case(snapshot, history, Wishes(), new_ids(snapshot), chain_at={"c4": then}.get)
+    snapshot = replace(snapshot, landed=history)
+    case = Case(snapshot, Wishes(), new_ids(snapshot), chain_at={"c4": then}.get)
     after, (found,) = mend(case)
     assert (parents(after, "m"), kinds(found)) == (("b2", "z"), ["git"])
 

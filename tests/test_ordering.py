@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -154,9 +155,9 @@ def test_what_came_last_by_its_number_and_date_is_no_root(
 
 def test_what_landed_last_and_has_the_later_date_is_no_root() -> None:
     snapshot = chain("a :2024-01-01", "z :2024-05-01", "y <- z", "x <- y")
-    plan = make_plan(snapshot, Wishes(), landed(snapshot, "a", "z", "y", "x"))
+    plan = make_plan(landed(snapshot, "a", "z", "y", "x"), Wishes())
     assert plan.order == ("a", "z", "y", "x")
-    plan = make_plan(snapshot, Wishes(), landed(snapshot, "z", "a", "y", "x"))
+    plan = make_plan(landed(snapshot, "z", "a", "y", "x"), Wishes())
     assert plan.order == ("z", "y", "x", "a")
 
 
@@ -225,21 +226,20 @@ def test_explanations(date: str | None, reason: str) -> None:
 # --- Git -----------------------------------------------------------------------------------------
 
 
-def landed(snapshot: Facts, *order: str) -> History:
-    """The history in which files landed in this order, a day apart; the others have not."""
-    return History(
-        {
-            snapshot.file(revision).path: Landing(
-                day, f"c{day}", datetime(2024, 6, day + 1, tzinfo=UTC)
-            )
-            for day, revision in enumerate(order)
-        }
-    )
+def landed(snapshot: Facts, *order: str) -> Facts:
+    """The chain whose files landed in this order, a day apart; the others have not."""
+    landings = {
+        snapshot.file(revision).path: Landing(
+            day, f"c{day}", datetime(2024, 6, day + 1, tzinfo=UTC)
+        )
+        for day, revision in enumerate(order)
+    }
+    return replace(snapshot, landed=History(landings))
 
 
 def test_what_landed_later_goes_on_top_whatever_the_create_dates_say() -> None:
     snapshot = chain("a", "x <- a :2024-05-01", "y <- a :2024-04-01")
-    plan = make_plan(snapshot, Wishes(), landed(snapshot, "a", "x", "y"))
+    plan = make_plan(landed(snapshot, "a", "x", "y"), Wishes())
     assert plan.order == ("a", "x", "y")
     (relink,) = plan.relinks
     assert relink.why[-1] == Reason(
@@ -251,7 +251,7 @@ def test_what_landed_later_goes_on_top_whatever_the_create_dates_say() -> None:
 
 def test_what_is_not_committed_yet_is_the_latest() -> None:
     snapshot = chain("a", "x <- a :2023-05-01", "y <- a :2024-04-01")
-    plan = make_plan(snapshot, Wishes(), landed(snapshot, "a", "y"))
+    plan = make_plan(landed(snapshot, "a", "y"), Wishes())
     assert plan.order == ("a", "y", "x")
     assert plan.relinks[0].why[-1].detail == (
         "it is not committed yet, and so later than the commit of 2024-06-02 00:00:00 (c1) that"
@@ -262,14 +262,14 @@ def test_what_is_not_committed_yet_is_the_latest() -> None:
 def test_what_landed_together_is_ordered_by_create_date() -> None:
     snapshot = chain("a", "x <- a :2024-05-01", "y <- a :2024-04-01")
     together = dict.fromkeys(
-        landed(snapshot, "a", "x", "y").landings, Landing(0, "c", datetime.now(UTC))
+        landed(snapshot, "a", "x", "y").landed.landings, Landing(0, "c", datetime.now(UTC))
     )
-    assert make_plan(snapshot, Wishes(), History(together)).order == ("a", "y", "x")
+    assert make_plan(replace(snapshot, landed=History(together)), Wishes()).order == ("a", "y", "x")
 
 
 def test_of_equally_long_chains_the_base_that_landed_first_stays() -> None:
     snapshot = chain("x :2024-01-01", "y :2024-02-01")
-    assert make_plan(snapshot, Wishes(), landed(snapshot, "y", "x")).order == ("y", "x")
+    assert make_plan(landed(snapshot, "y", "x"), Wishes()).order == ("y", "x")
 
 
 def test_evidence_comes_before_git() -> None:
@@ -277,4 +277,4 @@ def test_evidence_comes_before_git() -> None:
         rev("u").doing("op.execute('SELECT 1 FROM t')"),
         rev("c").doing("op.create_table('t')"),
     )
-    assert make_plan(snapshot, Wishes(), landed(snapshot, "u", "c")).order == ("c", "u")
+    assert make_plan(landed(snapshot, "u", "c"), Wishes()).order == ("c", "u")

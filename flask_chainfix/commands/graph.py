@@ -55,7 +55,7 @@ def graph(  # noqa: PLR0913  (what users can ask of it)
 
 def _with_landings(checked: Checked, snapshot: Facts) -> Checked:
     """The result with when the files landed in Git, unless a plan has that already."""
-    if snapshot.landed is not None or not snapshot.environment.asks_git:
+    if snapshot.landed.landings or not snapshot.environment.asks_git:
         return checked
     from flask_chainfix.git.landings import read_history
 

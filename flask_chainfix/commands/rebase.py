@@ -33,7 +33,7 @@ from flask_chainfix.git.landings import read_history
 from flask_chainfix.git.upstream import operation, read_upstream
 from flask_chainfix.model.databases import DatabaseWishes
 from flask_chainfix.model.files import Header, MigrationFile
-from flask_chainfix.model.history import History, PublishedChain, Upstream
+from flask_chainfix.model.history import PublishedChain, Upstream
 from flask_chainfix.model.plans import Mend, Plan, Reason, Wishes
 from flask_chainfix.planning.downgrades import Turn, from_where_they_are, lowered
 from flask_chainfix.planning.edits import edits_between, edits_for, summed_up, with_lock
@@ -226,12 +226,12 @@ def _with_own_ids(rebase: _Rebase, *, asks_git: bool = True) -> _Rebase:
     now = rebase.now
     if not rebase.there.graph.named_parents.keys() >= now.graph.duplicates.keys():
         return rebase
-    history = History()
+    onto = replace(now, published_chains=now.published_chains[:1])
     if now.graph.duplicates and asks_git:
         files = [file.path for file in now.files]
-        history = read_history(files, now.environment.version_locations)
-    onto = replace(now, published_chains=now.published_chains[:1])
-    start, mends = mend_ids(case_for(onto, history, Wishes()))
+        landed = read_history(files, now.environment.version_locations)
+        onto = replace(onto, landed=landed)
+    start, mends = mend_ids(case_for(onto, Wishes()))
     if not mends:
         return rebase
     start = replace(start, published_chains=now.published_chains)

@@ -40,7 +40,7 @@ class Facts(Snapshot):
         published_chains: the chains of the main branch and of releases; empty if not read.
         downgrade_gaps: what downgrades do not undo; empty without a rehearsal.
         merges: the results of merges with other branches; empty if not computed.
-        landed: when the files landed in version control; ``None`` if that was not read.
+        landed: when the files landed in version control, as far as that was read.
         schemas: the full schemas of the databases that were read, by ``DatabaseStatus.seen``.
     """
 
@@ -51,7 +51,7 @@ class Facts(Snapshot):
     published_chains: tuple[PublishedChain, ...] = field(default=(), compare=False)
     downgrade_gaps: tuple[DowngradeGap, ...] = field(default=(), compare=False)
     merges: tuple[Merge, ...] = field(default=(), compare=False)
-    landed: Landings | None = field(default=None, compare=False)
+    landed: Landings = field(default_factory=Landings, compare=False)
     schemas: Mapping[Hashable, Live] = field(default_factory=dict, compare=False)
     _footprints: _Footprints = field(default_factory=dict, repr=False, compare=False)
 

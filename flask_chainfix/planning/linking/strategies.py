@@ -14,7 +14,6 @@ from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.applied.contradictions import leaving_out
 from flask_chainfix.databases.applied.has_run import applied_anywhere
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.model.history import History
 from flask_chainfix.model.plans import AUTO, Plan, Reason, Wishes
 from flask_chainfix.planning.edits import edits_for
 from flask_chainfix.planning.linking.draft import Task
@@ -31,7 +30,6 @@ from flask_chainfix.planning.linking.safety import DecidedPair, decided_pairs, d
 _HABIT = 0.08  # share of merge points from which merging counts as the habit
 _SHOWN_DATABASES = 3
 _FEW = 2  # so few merge points may be accidental
-_NO_HISTORY = History()
 _STRATEGIES: dict[str, Callable[[Task], Plan]] = {"linear": linear, "merge": merge}
 
 
@@ -40,12 +38,7 @@ def strategy_names() -> tuple[str, ...]:
     return tuple(_STRATEGIES)
 
 
-def make_plan(
-    snapshot: Facts,
-    wishes: Wishes,
-    history: History = _NO_HISTORY,
-    once_linked: frozenset[str] = frozenset(),
-) -> Plan:
+def make_plan(snapshot: Facts, wishes: Wishes, once_linked: frozenset[str] = frozenset()) -> Plan:
     """Plan a repair of a chain that has no faults but several bases or heads.
 
     Returns:
@@ -68,7 +61,7 @@ def make_plan(
     different = {(each.revisions, each.published): each for each in known[::-1]}
     databases = tuple(different.values())[::-1]
 
-    ranks = {name: rank_of(attached.file(name), history) for name in attached.graph}
+    ranks = {name: rank_of(attached.file(name), snapshot.landed) for name in attached.graph}
     proven = attached.graph.with_evidence(proof.before)
     root = wishes.root or base_that_stays(lineages, proven, ranks, databases, once_linked)
 

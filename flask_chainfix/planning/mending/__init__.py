@@ -13,7 +13,6 @@ from dataclasses import replace
 from flask_chainfix.common.errors import CannotPlan
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.numbering import NewIds
-from flask_chainfix.model.history import History
 from flask_chainfix.model.plans import Mend, Wishes
 from flask_chainfix.planning.mending.case import Case
 from flask_chainfix.planning.mending.duplicates import copies, ids_of_their_own
@@ -107,7 +106,7 @@ def mend_impassable(
             if movable is None or each.revision in movable:
                 yield each
 
-    case = Case(snapshot, History(), Wishes(strict=strict), NewIds(snapshot))
+    case = Case(snapshot, Wishes(strict=strict), NewIds(snapshot))
     return _run(case, (mender,))
 
 
@@ -130,5 +129,5 @@ def _run(case: Case, menders: Iterable[_Mender]) -> tuple[Facts, tuple[Mend, ...
                     "correct that file by hand, then run the command again",
                 )
             done.extend(found)
-            case = replace(case, snapshot=after, history=case.history.after(found))
+            case = replace(case, snapshot=replace(after, landed=after.landed.after(found)))
     return case.snapshot, tuple(done)

@@ -10,7 +10,7 @@ from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.numbering import NewIds
 from flask_chainfix.model.files import Edit, Header, MigrationFile
-from flask_chainfix.model.history import History, PublishedChain
+from flask_chainfix.model.history import PublishedChain
 from flask_chainfix.model.plans import Mend, Part, Reason, Wishes
 from flask_chainfix.planning.linking.ranking import Rank, rank_of
 from flask_chainfix.schema.footprint import Action, key_of
@@ -42,16 +42,14 @@ class Case:
     """The input of a mender.
 
     Attributes:
-        snapshot: the chain after the earlier mends, and what is known about its databases and lost
-            revisions.
-        history: when its files landed in Git.
+        snapshot: the chain after the earlier mends, and what is known about its databases, its
+            history in Git and lost revisions.
         wishes: the user's options for the plan.
         new_ids: makes unused ids.
         chain_at: returns the chain at a commit; ``None`` if Git cannot read it.
     """
 
     snapshot: Facts
-    history: History
     wishes: Wishes
     new_ids: NewIds
     chain_at: Callable[[str], Facts | None] | None = None
@@ -73,11 +71,11 @@ class Case:
 
     def rank(self, file: MigrationFile) -> Rank:
         """The rank of a file by Git, date and name."""
-        return rank_of(file, self.history)
+        return rank_of(file, self.snapshot.landed)
 
     def chain_when_added(self, file: MigrationFile) -> Facts | None:
         """The chain of the commit that added a file; ``None`` if unknown."""
-        landing = self.history.landing(file.path)
+        landing = self.snapshot.landed.landing(file.path)
         return self.chain_at(landing.commit) if landing and self.chain_at is not None else None
 
     def rewritten(
@@ -132,7 +130,7 @@ def _makes_what_it_needs(case: Case, first: MigrationFile, second: MigrationFile
 
 def _was_not_there(case: Case, first: MigrationFile, second: MigrationFile) -> str:
     """The sentence that the commit which added the first lacks the second; else ``""``."""
-    landing, then = case.history.landing(first.path), case.chain_when_added(first)
+    landing, then = case.snapshot.landed.landing(first.path), case.chain_when_added(first)
     if landing is None or then is None:
         return ""
     there = then.files_by_revision.get(_id(second), ())
@@ -145,7 +143,7 @@ def _was_not_there(case: Case, first: MigrationFile, second: MigrationFile) -> s
 
 
 def _landed_first(case: Case, first: MigrationFile, second: MigrationFile) -> str:
-    landing, later = (case.history.landing(file.path) for file in (first, second))
+    landing, later = (case.snapshot.landed.landing(file.path) for file in (first, second))
     if landing is None or (later is not None and later.position <= landing.position):
         return ""
     names = _called(case, first), _called(case, second)
