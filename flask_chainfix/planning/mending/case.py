@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from flask_chainfix import source
@@ -77,6 +77,21 @@ class Case:
         """The chain of the commit that added a file; ``None`` if unknown."""
         landing = self.snapshot.landed.landing(file.path)
         return self.chain_at(landing.commit) if landing and self.chain_at is not None else None
+
+    def without_dependencies(
+        self, code: str, revision: str, needless: Collection[str], *why: Reason
+    ) -> Mend:
+        """A mend that removes dependencies, whether they are named by id or by label.
+
+        Raises:
+            CannotRewrite: the file cannot be changed with certainty.
+        """
+        names = self.snapshot.header(revision).depends_on or ()
+        owners = self.snapshot.graph.labelled
+        kept = (name for name in names if {name, *owners.get(name, ())}.isdisjoint(needless))
+        return self.rewritten(
+            code, Part.DEPENDENCIES, self.snapshot.file(revision), tuple(kept), *why
+        )
 
     def rewritten(
         self, code: str, part: Part, file: MigrationFile, ids: tuple[str, ...], *why: Reason

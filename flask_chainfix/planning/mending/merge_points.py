@@ -186,21 +186,13 @@ def ties_that_stop_alembic(case: Case) -> Iterator[Mend]:
         needless = [name for name in lower if name not in parents]
         dropped = [name for name in lower if is_redundant(graph, revision, name)]
         if needless:
-            yield _without_dependencies(case, revision, needless)
+            why = f"another revision that it names requires {listing(needless)}"
+            yield case.without_dependencies("FC112", revision, needless, Reason("redundant", why))
         elif dropped:
             kept = dict.fromkeys(name for name in parents if name not in dropped)
             yield _with_parents(case, revision, kept, dropped)
         else:
             yield _tied_by_parents(case, revision, lower[0])
-
-
-def _without_dependencies(case: Case, revision: str, needless: Collection[str]) -> Mend:
-    snapshot = case.snapshot
-    graph, named = snapshot.graph, snapshot.header(revision).depends_on or ()
-    labels = {label for name in needless for label in graph.labels.get(name, ())}
-    kept = tuple(name for name in named if name not in needless and name not in labels)
-    why = Reason("redundant", f"another revision that it names requires {listing(needless)}")
-    return case.rewritten("FC112", Part.DEPENDENCIES, snapshot.file(revision), kept, why)
 
 
 def _tied_by_parents(case: Case, revision: str, lower: str) -> Mend:
