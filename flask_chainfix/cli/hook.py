@@ -9,7 +9,7 @@ from flask_chainfix.cli.running import after_asking, run
 from flask_chainfix.cli.usage import Command
 from flask_chainfix.common.remedies import Tools
 from flask_chainfix.environment.locate import Runtime
-from flask_chainfix.model.hook_files import HookState
+from flask_chainfix.model.files import HookState
 from flask_chainfix.report.results import Result
 
 

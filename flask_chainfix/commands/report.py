@@ -19,8 +19,7 @@ from flask_chainfix.databases.survey import targets_for
 from flask_chainfix.disk.journals import journals_of
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.databases import DatabaseWishes
-from flask_chainfix.model.files import Edit
-from flask_chainfix.model.hook_files import HookFile
+from flask_chainfix.model.files import Edit, HookFile
 from flask_chainfix.report.results import Analysed, LastChange
 
 _PACKAGES = ("flask-chainfix", "alembic", "sqlalchemy", "flask", "flask-migrate")
