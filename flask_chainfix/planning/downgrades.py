@@ -11,7 +11,7 @@ from flask_chainfix.common.errors import UnsafeForDatabases
 from flask_chainfix.common.remedies import MERGE, Remedy, way
 from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.applied.has_run import Applied, applied_anywhere
-from flask_chainfix.databases.applied.rows import are_tied, gaps, taking_down, tops
+from flask_chainfix.databases.applied.rows import are_tied, newly_skipped, taking_down, tops
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.lost_revisions import losses, losses_in_words
 from flask_chainfix.model.databases import Downgrade, Move, MoveResult, MoveState
@@ -68,10 +68,8 @@ class Turn:
             found[database.status.identity] = self._downgrade(database)
         return tuple(found.values())
 
-    def _skipped(self, database: Applied) -> list[str]:
-        have = database.revisions.intersection(self.after)
-        already = gaps(self.now.graph, have)
-        return [revision for revision in gaps(self.after, have) if revision not in already]
+    def _skipped(self, database: Applied) -> tuple[str, ...]:
+        return newly_skipped(self.now.graph, self.after, database.revisions)
 
     def _skipping(self, database: Applied, remedy: Remedy) -> UnsafeForDatabases:
         run = listing(sorted(database.revisions.intersection(self.mine)), _NAMED)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from functools import cached_property, partial
+from collections.abc import Iterable, Mapping
+from functools import cached_property
 
 from flask_chainfix.chain.ancestry import Ancestry, is_redundant, start_of_branch, upgrade_order
 from flask_chainfix.chain.lineages import Lineages
@@ -17,7 +17,7 @@ from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.plans import NewRevision, Plan, Reason, Relink, Wishes
 from flask_chainfix.planning.linking.proof import Proof, schema_reason
 from flask_chainfix.planning.linking.ranking import Rank
-from flask_chainfix.planning.linking.safety import Branches, DecidedPair, refuse_unsafe
+from flask_chainfix.planning.linking.safety import DecidedPair, refuse_unsafe
 
 _NAMED = 3  # proofs that are spelled out with one link
 
@@ -51,11 +51,6 @@ class Task:
     heads_stay: bool = False
 
     @cached_property
-    def branches(self) -> Branches:
-        """Which revisions are on branches that are not merged yet."""
-        return Branches(self.snapshot.graph, self.lineages.by_revision)
-
-    @cached_property
     def bases_to_link(self) -> frozenset[str]:
         """The bases that get a parent; those joined by merge points only if that is wished."""
         extra = frozenset(self.lineages.bases) - {self.root}
@@ -76,6 +71,25 @@ class Task:
         for pair in self.decided:
             before[pair.after] = (*before.get(pair.after, ()), pair.before)
         return before
+
+    def are_apart(self, one: str, other: str) -> bool:
+        """Whether a single line would have to put one of two revisions below the other.
+
+        Merged branches stay unchanged, and so may have run in any order.
+        """
+        lineages = self.lineages.by_revision
+        if lineages[one] is not lineages[other]:
+            return False
+        return self._heads_above[one].isdisjoint(self._heads_above[other])
+
+    @cached_property
+    def _heads_above(self) -> Mapping[str, frozenset[str]]:
+        graph = self.snapshot.graph
+        found: dict[str, frozenset[str]] = {}
+        for revision in reversed(graph.order):
+            above = [found[child] for child in graph.children.get(revision, ())]
+            found[revision] = frozenset().union(*above) if above else frozenset({revision})
+        return found
 
     @property
     def links_something(self) -> bool:
@@ -185,7 +199,7 @@ class Draft(Links):
         links, proof = self._task.links_something, self._task.proof
         for precedence in (each for each in proof.precedences if each.certain):
             first, second = precedence.before.revision, precedence.after.revision
-            if links and not self._task.branches.apart(first, second):
+            if links and not self._task.are_apart(first, second):
                 continue
             runs_before = runs_before or Ancestry(self.linked())
             if precedence in proof.suited and self._suits(runs_before, first, second):
@@ -208,35 +222,22 @@ class Draft(Links):
 
     def _add_proofs(self, graph: Graph) -> None:
         """Add the reasons from the schema and databases to each new link."""
-        snapshot, named, pairs = self._task.snapshot, Counter[str](), set()
-        proofs: list[tuple[tuple[str, str], Callable[[], Reason], int]] = [
-            (
-                (each.before.revision, each.after.revision),
-                partial(schema_reason, snapshot, each),
-                _NAMED,
-            )
-            for each in self._task.proof.precedences
+        task, named, pairs = self._task, Counter[str](), set()
+        before, after = task.graph.parents, graph.parents
+        changed = [name for name in reversed(graph.order) if after[name] != before[name]]
+        proofs = [
+            (each.before.revision, each.after.revision, schema_reason(task.snapshot, each), _NAMED)
+            for each in (task.proof.precedences if changed else ())
         ]
-        proofs += [((each.before, each.after), each.reason, 1) for each in self._task.decided]
-        for pair, reason, most in proofs:
-            link = self._link_below(graph, pair[1])
-            if link is None or pair in pairs or named[link] >= most:
+        proofs += [(each.before, each.after, each.reason(), 1) for each in task.decided]
+        for first, second, reason, most in proofs:
+            carried_by = task.graph.ancestors([second])
+            link = next((name for name in changed if name in carried_by), None)
+            if link is None or (first, second) in pairs or named[link] >= most:
                 continue
-            pairs.add(pair)
+            pairs.add((first, second))
             named[link] += 1
-            self.reasons[link].insert(named[link] - 1, reason())
-
-    def _link_below(self, graph: Graph, revision: str) -> str | None:
-        """The changed link that carries a revision: its own, or the nearest below it."""
-        pending, seen = [revision], set()
-        while pending:
-            at = pending.pop(0)
-            if graph.parents[at] != self._task.graph.parents[at]:
-                return at
-            below = [parent for parent in self._task.graph.parents[at] if parent not in seen]
-            seen.update(below)
-            pending.extend(below)
-        return None
+            self.reasons[link].insert(named[link] - 1, reason)
 
 
 def reasons_for_base(task: Task) -> tuple[Reason, ...]:

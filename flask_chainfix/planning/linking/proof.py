@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import field
 
 from flask_chainfix.chain.lineages import Lineages
 from flask_chainfix.chain.revision_graph import Graph
@@ -28,13 +27,16 @@ class Proof:
 
     Attributes:
         precedences: the proven pairs.
-        before: for each revision, the ones that must run before it.
         suited: the pairs of merged branches that Alembic upgrades in this order anyway.
     """
 
-    precedences: tuple[Precedence, ...] = ()
-    before: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    suited: frozenset[Precedence] = frozenset()
+    precedences: tuple[Precedence, ...]
+    suited: frozenset[Precedence]
+
+    @property
+    def before(self) -> Mapping[str, tuple[str, ...]]:
+        """For each revision, the ones that must run before it."""
+        return _before(self.precedences)
 
 
 def prove(original: Facts, snapshot: Facts, lineages: Lineages, wishes: Wishes) -> Proof:
@@ -72,7 +74,7 @@ def prove(original: Facts, snapshot: Facts, lineages: Lineages, wishes: Wishes) 
             if precedence.after.revision not in proven.required([precedence.before.revision]):
                 accepted = [*accepted, precedence]
                 proven = snapshot.graph.with_evidence(_before(accepted))
-    return Proof(tuple(accepted), _before(accepted), frozenset(suited))
+    return Proof(tuple(accepted), frozenset(suited))
 
 
 def _classified(

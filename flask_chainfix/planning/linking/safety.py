@@ -5,11 +5,10 @@ The main branch and releases count like databases that cannot be read from here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from flask_chainfix import source
-from flask_chainfix.chain.lineages import Lineage
 from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.common.errors import UnsafeForDatabases
 from flask_chainfix.common.quoting import word
@@ -24,11 +23,12 @@ from flask_chainfix.databases.applied.has_run import (
     possibilities,
     published_in,
 )
-from flask_chainfix.databases.applied.rows import gaps, tops
+from flask_chainfix.databases.applied.rows import newly_skipped, tops
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.databases import DatabaseState
 from flask_chainfix.model.plans import GUESS, Mend, Part, Reason
 
+_AreApart = Callable[[str, str], bool]  # see ``Task.are_apart``
 _UPGRADE_FIRST = way(
     "upgrade that database with the chain as it is, if that works, and repair then",
     "{alembic} upgrade heads",
@@ -61,32 +61,8 @@ class DecidedPair(NamedTuple):
         return Reason(kind, told)
 
 
-class Branches:
-    """Which revisions are on branches that are not merged yet."""
-
-    def __init__(self, graph: Graph, lineages: Mapping[str, Lineage]) -> None:
-        self._graph = graph
-        self._lineages = lineages
-        self._heads: dict[str, frozenset[str]] = {}
-
-    def apart(self, one: str, other: str) -> bool:
-        """Whether a single line would have to put one of two revisions below the other.
-
-        Merged branches stay unchanged, and so may have run in any order.
-        """
-        if self._lineages[one] is not self._lineages[other]:
-            return False
-        return self._heads_above(one).isdisjoint(self._heads_above(other))
-
-    def _heads_above(self, revision: str) -> frozenset[str]:
-        if revision not in self._heads:
-            above = self._graph.descendants([revision])
-            self._heads[revision] = frozenset(above.intersection(self._graph.heads))
-        return self._heads[revision]
-
-
 def decided_pairs(
-    graph: Graph, branches: Branches, databases: Sequence[Applied]
+    graph: Graph, are_apart: _AreApart, databases: Sequence[Applied]
 ) -> tuple[DecidedPair, ...]:
     """The order that databases require of a single line."""
     pairs: dict[tuple[str, str], DecidedPair] = {}
@@ -102,14 +78,14 @@ def decided_pairs(
                 pair = (before, after)
                 if pair in pairs:
                     pairs[pair] = pairs[pair]._replace(alone=False)
-                elif branches.apart(before, after):
+                elif are_apart(before, after):
                     pairs[pair] = DecidedPair(database, before, after, alone=database.status.own)
     return tuple(pairs.values())
 
 
-def disagreement(graph: Graph, branches: Branches, databases: Sequence[Applied]) -> str:
+def disagreement(graph: Graph, are_apart: _AreApart, databases: Sequence[Applied]) -> str:
     """A sentence about two databases that require opposite orders; ``""`` if there are none."""
-    for one in decided_pairs(graph, branches, databases):
+    for one in decided_pairs(graph, are_apart, databases):
         for other in databases:
             if one.before in other.revisions:
                 continue
@@ -117,7 +93,7 @@ def disagreement(graph: Graph, branches: Branches, databases: Sequence[Applied])
                 if (
                     revision in other.revisions
                     and revision not in one.database.revisions
-                    and branches.apart(one.before, revision)
+                    and are_apart(one.before, revision)
                 ):
                     return (
                         f"{one.database.name} {one.database.has} {one.before} and not {revision},"
@@ -150,15 +126,12 @@ def refuse_unsafe(
             has run.
     """
     for database in databases:
-        have = database.revisions.intersection(graph.named_parents)
-        missing = gaps(graph, have)
-        already = gaps(now, have) if missing else ()
-        skipped = [revision for revision in missing if revision not in already]
+        skipped = newly_skipped(now, graph, database.revisions)
         if skipped:
             above = next(
                 revision
                 for revision in graph.order
-                if revision in have and skipped[0] in graph.required([revision])
+                if revision in database.revisions and skipped[0] in graph.required([revision])
             )
             raise UnsafeForDatabases(
                 f"{database.name} {database.has} {above} and not {skipped[0]}, which would come"

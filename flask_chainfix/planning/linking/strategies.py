@@ -192,7 +192,7 @@ def choose(strategy: str, task: Task) -> Plan:
     usual = _merged_by_habit(task) if strategy == AUTO else None
     if usual is not None:
         return usual
-    decided = decided_pairs(task.snapshot.graph, task.branches, task.databases)
+    decided = decided_pairs(task.snapshot.graph, task.are_apart, task.databases)
     try:
         return _in_one_line(task, decided)
     except CannotPlan as refusal:
@@ -239,7 +239,7 @@ def _in_one_line(task: Task, decided: tuple[DecidedPair, ...]) -> Plan:
     try:  # branches merged beside others do not have to be ordered
         return _safe("linear", task)
     except UnsafeForDatabases as error:
-        told = disagreement(task.snapshot.graph, task.branches, task.databases)
+        told = disagreement(task.snapshot.graph, task.are_apart, task.databases)
         if not told:
             raise
         text = "keep them beside each other, and join them with a merge revision"
@@ -267,7 +267,7 @@ def _merged_instead(task: Task, refusal: CannotPlan) -> Plan:
         raise
     except CannotPlan:
         raise refusal from None
-    told = disagreement(task.snapshot.graph, task.branches, task.databases)
+    told = disagreement(task.snapshot.graph, task.are_apart, task.databases)
     if told:
         why = f"merge, because {told}: in one line, one of them would skip what it has not run"
     else:
