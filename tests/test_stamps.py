@@ -14,13 +14,12 @@ from flask_chainfix.common.errors import CannotPlan
 from flask_chainfix.common.remedies import Remedy
 from flask_chainfix.databases.applied.has_run import applied_in, possibilities
 from flask_chainfix.databases.applied.lost import is_noop, survivors
-from flask_chainfix.databases.applied.row_moves import move_for
+from flask_chainfix.databases.applied.row_moves import move_for, planned_moves, settled
 from flask_chainfix.databases.applied.rows import gaps, overlaps, tops
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.databases import DatabaseStatus, LostRevision, Move, MoveResult, MoveState
 from flask_chainfix.model.plans import Wishes
 from flask_chainfix.planning.linking.strategies import make_plan
-from flask_chainfix.planning.proposal import planned_moves, settled
 from tests.nightly import examples
 from tests.statuses import db, looked_at, lost, moved, unreachable
 from tests.strategies_oracle import all_ancestors, revisions

@@ -23,12 +23,7 @@ from flask_chainfix.model.files import Header
 from flask_chainfix.model.history import Published, Queue
 from flask_chainfix.model.plans import Wishes
 from flask_chainfix.model.rehearsal import RevisionSql
-from flask_chainfix.planning.proposal import (
-    Proposal,
-    needs_plan,
-    with_moves,
-    with_ways_that_work,
-)
+from flask_chainfix.planning.proposal import Proposal, needs_plan, with_moves, with_ways_that_work
 from flask_chainfix.report.results import Checked
 
 if TYPE_CHECKING:

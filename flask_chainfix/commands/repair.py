@@ -24,6 +24,7 @@ from flask_chainfix.common.errors import (
 )
 from flask_chainfix.common.remedies import Tools, way
 from flask_chainfix.common.wording import Progress, unseen
+from flask_chainfix.databases.applied.row_moves import places_after, planned_moves
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.survey import (
     noticed_unseen,
@@ -38,14 +39,7 @@ from flask_chainfix.model.databases import DatabaseWishes, MoveState
 from flask_chainfix.model.findings import Finding
 from flask_chainfix.model.plans import Wishes
 from flask_chainfix.planning.plan import propose
-from flask_chainfix.planning.proposal import (
-    Planned,
-    Proposal,
-    places_after,
-    planned_moves,
-    with_moves,
-    with_ways_that_work,
-)
+from flask_chainfix.planning.proposal import Planned, Proposal, with_moves, with_ways_that_work
 from flask_chainfix.rehearsal.confirm import confirm
 from flask_chainfix.report.results import Planning, Repaired, Result
 

@@ -16,6 +16,7 @@ from flask_chainfix.common.remedies import Tools, way
 from flask_chainfix.common.wording import Progress, count
 from flask_chainfix.databases import moving
 from flask_chainfix.databases.applied.by_schema import move_by_schema
+from flask_chainfix.databases.applied.row_moves import planned_moves, settled
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.moving import guarded_sql
 from flask_chainfix.databases.survey import given_by_user, survey, targets_for
@@ -26,7 +27,6 @@ from flask_chainfix.disk.journals import journals_of
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.databases import DatabaseWishes, MoveResult, MoveState
 from flask_chainfix.planning.plan import knowing_lost
-from flask_chainfix.planning.proposal import planned_moves, settled
 from flask_chainfix.report.database_results import Restamped, RestampPlan, RestampScript
 from flask_chainfix.report.results import Result
 

@@ -13,6 +13,7 @@ from flask_chainfix.common.errors import CannotPlan, CannotReadGit, RehearsalFai
 from flask_chainfix.common.quoting import ref_word, word
 from flask_chainfix.common.remedies import Remedy, Tools, way
 from flask_chainfix.common.wording import Progress, count
+from flask_chainfix.databases.applied.row_moves import places_after
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.survey import (
     noticed_unseen,
@@ -35,7 +36,7 @@ from flask_chainfix.model.files import Edit
 from flask_chainfix.model.history import PublishedChain
 from flask_chainfix.model.plans import NewRevision, Plan, Proof, Reason
 from flask_chainfix.planning.edits import edits_between, with_lock
-from flask_chainfix.planning.proposal import Planned, Proposal, places_after, refuse_unknown_rows
+from flask_chainfix.planning.proposal import Planned, Proposal, refuse_unknown_rows
 from flask_chainfix.planning.squashing import (
     Cut,
     SquashWishes,

@@ -12,7 +12,7 @@ from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.common.wording import Progress, listing
 from flask_chainfix.databases import moving
 from flask_chainfix.databases.applied.contradictions import leaving_out, naming
-from flask_chainfix.databases.applied.row_moves import OF_EITHER_CHAIN
+from flask_chainfix.databases.applied.row_moves import OF_EITHER_CHAIN, planned_moves
 from flask_chainfix.databases.applied.rows import stood_for
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.survey import survey
@@ -27,7 +27,6 @@ from flask_chainfix.model.databases import (
     MoveResult,
     MoveState,
 )
-from flask_chainfix.planning.proposal import planned_moves
 
 _RIGHT = (MoveState.MOVED, MoveState.UNCHANGED)
 _NO_WAY_BACK = (MoveState.DOUBTFUL, MoveState.REFUSED, MoveState.FAILED)
