@@ -247,6 +247,11 @@ class Graph:
         children = self.children
         return _reach(revisions, lambda revision: children.get(revision, _NONE), ())
 
+    def heads_among(self, revisions: Collection[str]) -> list[str]:
+        """Those of some revisions that none of the others follows, in the order of the chain."""
+        followed = {parent for revision in revisions for parent in self.parents[revision]}
+        return sorted(set(revisions) - followed, key=self.position.__getitem__)
+
     def is_ancestor(self, below: str, above: str) -> bool:
         """Whether ``below`` is a proper ancestor of ``above``."""
         # A revision before `below` in the order cannot be its descendant; but in

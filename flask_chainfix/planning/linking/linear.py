@@ -101,8 +101,7 @@ class _Linear:
         """The tops of the parts of a head's branch that can go on top."""
         block = self._block(head, self._placed)
         able = [revision for revision in block if self._needs(revision) <= self._placed]
-        followed = {parent for revision in able for parent in self._graph.parents[revision]}
-        return [revision for revision in able if revision not in followed]
+        return self._graph.heads_among(able)
 
     def _needs(self, revision: str) -> set[str]:
         """The movable revisions that must run before a revision and are not below it."""

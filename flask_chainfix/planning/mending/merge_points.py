@@ -66,19 +66,18 @@ def heads_joined(
     anchors = [row for name in lost for row in survivors(case.snapshot, name).rows]
     rest = _main_lineage_without(case.snapshot, [revision])
     later = {name: _came_later(case, file, name) for name in rest}
-    heads = _heads_among(case.snapshot, {name for name in rest if not later[name]})
     graph = case.snapshot.graph
+    heads = graph.heads_among([name for name in rest if not later[name]])
     heads = [head for head in heads if head not in graph.ancestors(kept) | graph.descendants(kept)]
     if anchors:
-        above = case.snapshot.graph.descendants(anchors)
+        above = graph.descendants(anchors)
         heads = [head for head in heads if head in above] or heads
     if not heads and not kept:
         return None
     parents = (*kept, *heads)
     what = "head" if len(heads) == 1 else "heads"
     why = [Reason("merge", f"{listing(heads) or 'nothing more'}: the {what} that it joins")]
-    newer = _heads_among(case.snapshot, set(rest))
-    by_date = [each for each in newer if later[each] == "date"]
+    by_date = [each for each in graph.heads_among(rest) if later[each] == "date"]
     if by_date:
         detail = f"{revision} joins {listing(heads)}, as only dates tell that {by_date[0]} is later"
         why.append(Reason(GUESS, detail))
@@ -93,7 +92,7 @@ def head_for(snapshot: Facts, revisions: Collection[str], lost: str) -> str | No
     """
     rest = _main_lineage_without(snapshot, revisions)
     anchors = [row for row in survivors(snapshot, lost).rows if row in rest]
-    heads = _heads_among(snapshot, set(rest))
+    heads = snapshot.graph.heads_among(rest)
     above = snapshot.graph.descendants(anchors)
     on_them = [head for head in heads if head in above] if anchors else heads
     found = on_them if len(on_them) == 1 else anchors
@@ -139,13 +138,6 @@ def _main_lineage_without(snapshot: Facts, revisions: Collection[str]) -> list[s
     apart = {name for name, each in lineages.by_revision.items() if each is not lineages.main}
     rest = [name for name in graph.order if name not in hanging]
     return [name for name in rest if name not in apart] or rest
-
-
-def _heads_among(snapshot: Facts, revisions: Collection[str]) -> list[str]:
-    """The heads among some revisions, in the order of the chain."""
-    graph = snapshot.graph
-    below = {parent for name in revisions for parent in graph.parents[name]}
-    return [name for name in graph.order if name in revisions and name not in below]
 
 
 def _came_later(case: Case, file: MigrationFile, revision: str) -> str:
