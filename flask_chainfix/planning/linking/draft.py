@@ -56,7 +56,7 @@ class Task:
         extra = frozenset(self.lineages.bases) - {self.root}
         if self.wishes.strict or not extra:
             return extra
-        home = next(piece for piece in self.snapshot.graph.pieces if self.root in piece)
+        home = next(each for each in self.snapshot.graph.components if self.root in each)
         return extra.difference(home)
 
     @cached_property

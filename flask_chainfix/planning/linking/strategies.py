@@ -126,9 +126,9 @@ def _refuse_cut_off(snapshot: Facts, lineages: Lineages, once_linked: Collection
 def _other_roots(task: Task) -> Iterator[str]:
     """The bases that could be kept instead, one of each connected part of the chain."""
     if task.wishes.root is None:
-        for piece in task.snapshot.graph.pieces:
-            here = [base for base in task.lineages.bases if base in piece]
-            if here and task.root not in piece:
+        for component in task.snapshot.graph.components:
+            here = [base for base in task.lineages.bases if base in component]
+            if here and task.root not in component:
                 yield here[0]
 
 
