@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from flask_chainfix.chain.lineages import find_lineages
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.model.history import History, Landing
+from flask_chainfix.model.history import GitHistory, Landing
 from flask_chainfix.model.plans import Reason, Wishes
 from flask_chainfix.planning.linking.ranking import (
     Rank,
@@ -35,7 +35,7 @@ def base_of(snapshot: Facts) -> str | None:
 
 def plain_ranks(snapshot: Facts) -> dict[str, Rank]:
     """The rank of each revision, whatever the base."""
-    return {name: rank_of(snapshot.file(name), History()) for name in snapshot.graph}
+    return {name: rank_of(snapshot.file(name), GitHistory()) for name in snapshot.graph}
 
 
 def ranks_of(snapshot: Facts, root: str | None = None) -> Mapping[str, Rank]:
@@ -234,7 +234,7 @@ def landed(snapshot: Facts, *order: str) -> Facts:
         )
         for day, revision in enumerate(order)
     }
-    return replace(snapshot, landed=History(landings))
+    return replace(snapshot, git_history=GitHistory(landings))
 
 
 def test_what_landed_later_goes_on_top_whatever_the_create_dates_say() -> None:
@@ -262,9 +262,13 @@ def test_what_is_not_committed_yet_is_the_latest() -> None:
 def test_what_landed_together_is_ordered_by_create_date() -> None:
     snapshot = chain("a", "x <- a :2024-05-01", "y <- a :2024-04-01")
     together = dict.fromkeys(
-        landed(snapshot, "a", "x", "y").landed.landings, Landing(0, "c", datetime.now(UTC))
+        landed(snapshot, "a", "x", "y").git_history.landings, Landing(0, "c", datetime.now(UTC))
     )
-    assert make_plan(replace(snapshot, landed=History(together)), Wishes()).order == ("a", "y", "x")
+    assert make_plan(replace(snapshot, git_history=GitHistory(together)), Wishes()).order == (
+        "a",
+        "y",
+        "x",
+    )
 
 
 def test_of_equally_long_chains_the_base_that_landed_first_stays() -> None:

@@ -230,7 +230,7 @@ def _with_own_ids(rebase: _Rebase, *, asks_git: bool = True) -> _Rebase:
     if now.graph.duplicates and asks_git:
         files = [file.path for file in now.files]
         landed = read_history(files, now.environment.version_locations)
-        onto = replace(onto, landed=landed)
+        onto = replace(onto, git_history=landed)
     start, mends = mend_ids(case_for(onto, Wishes()))
     if not mends:
         return rebase

@@ -50,7 +50,7 @@ class Landing(NamedTuple):
 
 
 @dataclass(frozen=True)
-class History:
+class GitHistory:
     """When the files of an environment landed in version control.
 
     Attributes:
@@ -64,7 +64,7 @@ class History:
     notices: tuple[str, ...] = ()
     renamed: Mapping[Path, Path] = field(default_factory=dict)
 
-    def after(self, mends: Iterable[Mend]) -> History:
+    def after(self, mends: Iterable[Mend]) -> GitHistory:
         """The same history after some files were renamed."""
         renamed = dict(self.renamed)
         for mend in mends:

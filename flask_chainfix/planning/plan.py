@@ -87,7 +87,7 @@ def _with_git(diagnosis: Diagnosis) -> Diagnosis:
     main = [chain.ref for chain in chains if chain.is_line]
     files = [file.path for file in before.files]
     history = read_history(files, before.environment.version_locations, main)
-    now = replace(before, published_chains=chains, landed=history)
+    now = replace(before, published_chains=chains, git_history=history)
     return replace(diagnosis, snapshot=now).noticing(*notices, *history.notices)
 
 

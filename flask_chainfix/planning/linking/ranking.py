@@ -13,7 +13,7 @@ from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.databases.applied.has_run import Applied
 from flask_chainfix.model.files import Header, MigrationFile
-from flask_chainfix.model.history import History, Landing
+from flask_chainfix.model.history import GitHistory, Landing
 from flask_chainfix.model.plans import Reason
 
 _NUMBER = re.compile(r"\d+(?![^\W_])")  # at the beginning of a file's name, and no hexadecimal id
@@ -75,7 +75,7 @@ def _landed_later(after: Landing | None, before: Landing, name: str) -> str:
     return f"its commit of {_short(after.date)} ({after.commit}) came after that of {reference}"
 
 
-def rank_of(file: MigrationFile, history: History) -> Rank:
+def rank_of(file: MigrationFile, history: GitHistory) -> Rank:
     """The rank of a single file, whatever its place in a chain."""
     landing = history.landing(file.path)
     text = file.reading.create_date if isinstance(file.reading, Header) else None

@@ -61,7 +61,7 @@ def make_plan(snapshot: Facts, wishes: Wishes, once_linked: frozenset[str] = fro
     different = {(each.revisions, each.published): each for each in known[::-1]}
     databases = tuple(different.values())[::-1]
 
-    ranks = {name: rank_of(attached.file(name), snapshot.landed) for name in attached.graph}
+    ranks = {name: rank_of(attached.file(name), snapshot.git_history) for name in attached.graph}
     proven = attached.graph.with_evidence(proof.before)
     root = wishes.root or base_that_stays(lineages, proven, ranks, databases, once_linked)
 

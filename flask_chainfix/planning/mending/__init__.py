@@ -116,5 +116,7 @@ def _run(case: Case, menders: _Menders) -> tuple[Facts, tuple[Mend, ...]]:
                     "correct that file by hand, then run the command again",
                 )
             done.extend(found)
-            case = replace(case, snapshot=replace(after, landed=after.landed.after(found)))
+            case = replace(
+                case, snapshot=replace(after, git_history=after.git_history.after(found))
+            )
     return case.snapshot, tuple(done)

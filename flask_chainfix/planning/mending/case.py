@@ -10,7 +10,7 @@ from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.numbering import NewIds
 from flask_chainfix.model.files import Edit, Header, MigrationFile
-from flask_chainfix.model.history import PublishedChain
+from flask_chainfix.model.history import Landing, PublishedChain
 from flask_chainfix.model.plans import Mend, Part, Reason, Wishes
 from flask_chainfix.planning.linking.ranking import Rank, rank_of
 from flask_chainfix.schema.footprint import Action, key_of
@@ -69,13 +69,17 @@ class Case:
                     return chain, each
         return None
 
+    def landing(self, file: MigrationFile) -> Landing | None:
+        """The commit that first added a file; ``None`` if it is not committed, or unknown."""
+        return self.snapshot.git_history.landing(file.path)
+
     def rank(self, file: MigrationFile) -> Rank:
         """The rank of a file by Git, date and name."""
-        return rank_of(file, self.snapshot.landed)
+        return rank_of(file, self.snapshot.git_history)
 
     def chain_when_added(self, file: MigrationFile) -> Facts | None:
         """The chain of the commit that added a file; ``None`` if unknown."""
-        landing = self.snapshot.landed.landing(file.path)
+        landing = self.landing(file)
         return self.chain_at(landing.commit) if landing and self.chain_at is not None else None
 
     def without_dependencies(
@@ -145,7 +149,7 @@ def _makes_what_it_needs(case: Case, first: MigrationFile, second: MigrationFile
 
 def _was_not_there(case: Case, first: MigrationFile, second: MigrationFile) -> str:
     """The sentence that the commit which added the first lacks the second; else ``""``."""
-    landing, then = case.snapshot.landed.landing(first.path), case.chain_when_added(first)
+    landing, then = case.landing(first), case.chain_when_added(first)
     if landing is None or then is None:
         return ""
     there = then.files_by_revision.get(_id(second), ())
@@ -158,7 +162,7 @@ def _was_not_there(case: Case, first: MigrationFile, second: MigrationFile) -> s
 
 
 def _landed_first(case: Case, first: MigrationFile, second: MigrationFile) -> str:
-    landing, later = (case.snapshot.landed.landing(file.path) for file in (first, second))
+    landing, later = (case.landing(file) for file in (first, second))
     if landing is None or (later is not None and later.position <= landing.position):
         return ""
     names = _called(case, first), _called(case, second)

@@ -37,7 +37,7 @@ def side_by_side(case: Case, files: Sequence[MigrationFile]) -> list[str]:
 
 
 def _description(case: Case, file: MigrationFile) -> Iterator[str]:
-    header, landing = header_of(file), case.snapshot.landed.landing(file.path)
+    header, landing = header_of(file), case.landing(file)
     yield file.name
     yield f"on {listing(header.down_revision or ()) or 'nothing'}"
     yield f"created {header.create_date or 'at an unknown time'}"

@@ -147,7 +147,10 @@ def _came_later(case: Case, file: MigrationFile, revision: str) -> str:
         return "git" if any(reasons_before(case, file, other, "branch")) else ""
     if any(reasons_before(case, file, other, "git")):
         return "git"
-    landings = case.snapshot.landed.landing(file.path), case.snapshot.landed.landing(other.path)
+    landings = (
+        case.landing(file),
+        case.landing(other),
+    )
     told = None not in landings and landings[0] != landings[1]
     return "date" if not told and any(reasons_before(case, file, other, "date")) else ""
 
