@@ -15,7 +15,7 @@ from flask_chainfix.common.quoting import option
 from flask_chainfix.databases.applied.has_run import Applied
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.plans import NewRevision, Plan, Reason, Relink, Wishes
-from flask_chainfix.planning.linking.proof import Proof, schema_reason
+from flask_chainfix.planning.linking.proof import ProvenOrder, schema_reason
 from flask_chainfix.planning.linking.ranking import Rank
 from flask_chainfix.planning.linking.safety import DecidedPair, refuse_unsafe
 
@@ -43,7 +43,7 @@ class Task:
     snapshot: Facts
     wishes: Wishes
     lineages: Lineages
-    proof: Proof
+    proof: ProvenOrder
     root: str | None
     ranks: Mapping[str, Rank]
     databases: tuple[Applied, ...] = ()
@@ -202,7 +202,7 @@ class Draft(Links):
             if links and not self._task.are_apart(first, second):
                 continue
             runs_before = runs_before or Ancestry(self.linked())
-            if precedence in proof.suited and self._suits(runs_before, first, second):
+            if precedence in proof.ordered_by_alembic and self._suits(runs_before, first, second):
                 continue
             if not runs_before(first, second) and not runs_before(second, first):
                 start = start_of_branch(runs_before, self.parents, second, first)
