@@ -163,7 +163,7 @@ def test_what_landed_last_and_has_the_later_date_is_no_root() -> None:
 
 def test_a_base_is_not_put_on_what_has_lost_its_parent() -> None:
     snapshot = chain("b", "o", "p <- o", "q <- p")
-    plan = make_plan(snapshot, Wishes(), once_linked=frozenset({"o"}))
+    plan = make_plan(snapshot, Wishes(), orphaned=frozenset({"o"}))
     assert plan.order == ("b", "o", "p", "q")
 
 

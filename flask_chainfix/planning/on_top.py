@@ -47,12 +47,12 @@ def put_on_top(snapshot: Facts, mine: Collection[str], onto: str) -> Plan:
     return moving.plan()
 
 
-def plan_repair(snapshot: Facts, wishes: Wishes, once_linked: frozenset[str]) -> Plan:
+def plan_repair(snapshot: Facts, wishes: Wishes, orphaned: frozenset[str]) -> Plan:
     """Plan a repair; as a rebase if one side is on the main branch and the rest is mine.
 
     Arguments and errors are those of ``make_plan``.
     """
-    plan, main = make_plan(snapshot, wishes, once_linked), snapshot.main_branch
+    plan, main = make_plan(snapshot, wishes, orphaned), snapshot.main_branch
     if main is None or plan.strategy != "linear" or wishes.root or wishes.attach:
         return plan
     return _as_rebase(snapshot, main, plan) or plan

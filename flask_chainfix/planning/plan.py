@@ -96,8 +96,8 @@ def _proposed(runtime: Runtime, diagnosis: Diagnosis, wishes: Wishes) -> Proposa
     before = diagnosis.snapshot
     start, mends, notices = _prepared(runtime, diagnosis, wishes)
     wishes = _without_obeyed(wishes, mends)
-    uprooted = frozenset(start.graph.bases).difference(before.graph.bases)
-    plan = _linked(start, wishes, uprooted, mends)
+    orphaned = frozenset(start.graph.bases).difference(before.graph.bases)
+    plan = _linked(start, wishes, orphaned, mends)
     rendered = _rendered(runtime, start, plan)
     after = start.after([*edits_for(start, plan.parents), *(edit for _, edit in rendered)])
     after, untied = mend_impassable(after, strict=wishes.strict)
@@ -132,7 +132,7 @@ def _proposed(runtime: Runtime, diagnosis: Diagnosis, wishes: Wishes) -> Proposa
 def _linked(
     start: Facts,
     wishes: Wishes,
-    uprooted: frozenset[str],
+    orphaned: frozenset[str],
     mends: Sequence[Mend],
 ) -> Plan:
     """A plan that keeps the links of files from another branch."""
@@ -140,7 +140,7 @@ def _linked(
     guests = {each.revision: each for each in mends if each.new and each.revision in lost}
     strategies = ("merge",) if wishes.strategy == AUTO else ()
     for strategy in (wishes.strategy, *strategies):
-        plan = plan_repair(start, replace(wishes, strategy=strategy), uprooted)
+        plan = plan_repair(start, replace(wishes, strategy=strategy), orphaned)
         relinked = {relink.revision for relink in plan.relinks}
         changed = [name for name in guests if name in relinked and lost[name].branch]
         if not changed:

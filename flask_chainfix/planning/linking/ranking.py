@@ -102,7 +102,7 @@ def base_that_stays(
     graph: Graph,
     ranks: Mapping[str, Rank],
     databases: Sequence[Applied],
-    once_linked: frozenset[str],
+    orphaned: frozenset[str],
 ) -> str | None:
     """The base with the most descendants; among equals the one that landed first.
 
@@ -113,7 +113,7 @@ def base_that_stays(
     """
     bases = lineages.bases
     have = [database.revisions.intersection(bases) for database in databases]
-    real = [ranks[base] for base in bases if base not in once_linked]
+    real = [ranks[base] for base in bases if base not in orphaned]
 
     def order(base: str) -> tuple[int, bool, bool, bool, int, Rank]:
         missing = sum(bool(some) and base not in some for some in have)
@@ -122,7 +122,7 @@ def base_that_stays(
         )
         size = len(graph.descendants([base])) if len(bases) > 1 else 0
         late = any(_came_later(ranks[base], other) for other in real)
-        return missing, must_follow, base in once_linked, late, -size, ranks[base]
+        return missing, must_follow, base in orphaned, late, -size, ranks[base]
 
     return min(bases, key=order, default=None)
 

@@ -38,7 +38,7 @@ def strategy_names() -> tuple[str, ...]:
     return tuple(_STRATEGIES)
 
 
-def make_plan(snapshot: Facts, wishes: Wishes, once_linked: frozenset[str] = frozenset()) -> Plan:
+def make_plan(snapshot: Facts, wishes: Wishes, orphaned: frozenset[str] = frozenset()) -> Plan:
     """Plan a repair of a chain that has no faults but several bases or heads.
 
     Returns:
@@ -55,7 +55,7 @@ def make_plan(snapshot: Facts, wishes: Wishes, once_linked: frozenset[str] = fro
     check_wishes(snapshot, wishes)
     attached = _with_attached(snapshot, wishes.attach)
     lineages = find_lineages(attached)
-    _refuse_cut_off(attached, lineages, once_linked)
+    _refuse_cut_off(attached, lineages, orphaned)
     proof = prove(snapshot, attached, lineages, wishes)
     known = applied_anywhere(snapshot)
     different = {(each.revisions, each.published): each for each in known[::-1]}
@@ -63,7 +63,7 @@ def make_plan(snapshot: Facts, wishes: Wishes, once_linked: frozenset[str] = fro
 
     ranks = {name: rank_of(attached.file(name), snapshot.git_history) for name in attached.graph}
     proven = attached.graph.with_evidence(proof.before)
-    root = wishes.root or base_that_stays(lineages, proven, ranks, databases, once_linked)
+    root = wishes.root or base_that_stays(lineages, proven, ranks, databases, orphaned)
 
     def task_with(root: str | None) -> Task:
         valid = without_placeholders(ranks, root)
@@ -111,9 +111,9 @@ def check_wishes(snapshot: Facts, wishes: Wishes) -> None:
             )
 
 
-def _refuse_cut_off(snapshot: Facts, lineages: Lineages, once_linked: Collection[str]) -> None:
+def _refuse_cut_off(snapshot: Facts, lineages: Lineages, orphaned: Collection[str]) -> None:
     """Refuse if all other lineages of a base that lost its parent are intentionally separate."""
-    here = [base for base in lineages.bases if base in once_linked]
+    here = [base for base in lineages.bases if base in orphaned]
     others = set(snapshot.graph.bases).difference(here)
     if here and others and not others.intersection(lineages.bases):
         raise CannotPlan(
