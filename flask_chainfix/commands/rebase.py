@@ -35,7 +35,7 @@ from flask_chainfix.model.databases import DatabaseWishes
 from flask_chainfix.model.files import Header, MigrationFile
 from flask_chainfix.model.history import PublishedChain, Upstream
 from flask_chainfix.model.plans import Mend, Plan, Reason, Wishes
-from flask_chainfix.planning.downgrades import Turn, from_where_they_are, lowered
+from flask_chainfix.planning.downgrades import RebaseEffect, after_downgrades, from_current_rows
 from flask_chainfix.planning.edits import edits_between, edits_for, summed_up, with_lock
 from flask_chainfix.planning.linking.faults import refuse_faults
 from flask_chainfix.planning.mending import mend_ids, mend_impassable
@@ -180,7 +180,7 @@ def _proposed(
         if databases.any:
             refuse_unknown_rows(rebase.start, rebase.diagnosis.findings, "rebase")
             plan = put_on_top(rebase.start, mine, rebase.upstream.ref)
-        return from_where_they_are(with_moves(_checked(rebase, plan, mine), "rebase"))
+        return from_current_rows(with_moves(_checked(rebase, plan, mine), "rebase"))
     except UnsafeForDatabases as error:
         return Proposal(rebase.diagnosis, obstacle=_without_merge_remedy(runtime, rebase, error))
     except (CannotPlan, CannotRewrite) as error:
@@ -250,10 +250,10 @@ def _checked(rebase: _Rebase, plan: Plan, mine: Collection[str]) -> Proposal:
         raise CannotPlan(f"the planned chain would have a fault: {fault.message}", fault.hint)
     _refuse_collisions(rebase, after, frozenset(mine))
     foresee(moved, before=before)
-    turn = Turn(start, after.graph, mine, rebase.command)
-    downgrades = turn.downgrades() if rebase.downgrade else ()
-    start = lowered(start, downgrades)
-    replace(turn, now=start).refuse_skipping()
+    effect = RebaseEffect(start, after.graph, mine, rebase.command)
+    downgrades = effect.downgrades() if rebase.downgrade else ()
+    start = after_downgrades(start, downgrades)
+    replace(effect, now=start).refuse_skipping()
     remarks = remarks_on_links(before, edits)
     edits, after = with_lock(edits, after)
     why = Reason("onto", f"{_counted(mine)} of yours, on top of what {rebase.upstream.ref} has")

@@ -38,7 +38,7 @@ from flask_chainfix.model.databases import (
     MoveResult,
     MoveState,
 )
-from flask_chainfix.planning.downgrades import lowered
+from flask_chainfix.planning.downgrades import after_downgrades
 from flask_chainfix.planning.proposal import Planned, with_moves
 from flask_chainfix.report.results import BackedUp, Planning, Repaired
 from flask_chainfix.report.text.rehearsal_text import where_and_why
@@ -89,7 +89,7 @@ def carry_out_downgrading(  # noqa: PLR0913  (as carry_out)
             raise StaleSnapshot(obstacle.problem, obstacle.remedy, unchanged=True) from obstacle
         if backup:
             trip.back_up()
-        low = lowered(now, planned.downgrades)
+        low = after_downgrades(now, planned.downgrades)
         proposal = replace(
             planning.proposal, diagnosis=replace(planning.diagnosis, snapshot=low), moves=()
         )

@@ -22,7 +22,7 @@ _NAMED = 3  # revisions named in one sentence
 
 
 @dataclass(frozen=True)
-class Turn:
+class RebaseEffect:
     """The effect of a rebase on databases.
 
     Attributes:
@@ -133,7 +133,7 @@ class Turn:
         )
 
 
-def lowered(now: Facts, downgrades: Sequence[Downgrade]) -> Facts:
+def after_downgrades(now: Facts, downgrades: Sequence[Downgrade]) -> Facts:
     """The facts after the downgrades; the resulting schemas are not known yet."""
     below = {each.identity: each.below for each in downgrades}
     statuses = tuple(
@@ -145,7 +145,7 @@ def lowered(now: Facts, downgrades: Sequence[Downgrade]) -> Facts:
     return replace(now, databases=replace(now.databases, statuses=statuses))
 
 
-def from_where_they_are(proposal: Proposal) -> Proposal:
+def from_current_rows(proposal: Proposal) -> Proposal:
     """The proposal with moves from the current stamps, even for databases to downgrade first."""
     ways = {each.identity: each for each in proposal.planned.downgrades} if proposal.planned else {}
     moves = tuple(
