@@ -24,7 +24,7 @@ from flask_chainfix.common.errors import (
 )
 from flask_chainfix.common.remedies import Tools, way
 from flask_chainfix.common.wording import Progress, unseen
-from flask_chainfix.databases.applied.row_moves import places_after, planned_moves
+from flask_chainfix.databases.applied.row_moves import planned_moves, rows_after
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.survey import (
     noticed_unseen,
@@ -195,7 +195,7 @@ def change_files(  # noqa: PLR0913  (as carry_out, and what follows)
         command=planning.command,
     ) as journal:
         try:
-            confirmation = confirm(runtime, after, places_after(proposal.moves), before)
+            confirmation = confirm(runtime, after, rows_after(proposal.moves), before)
         except (ChainFixError, OSError, KeyboardInterrupt) as error:
             failure = error
         targets = targets_for(runtime, databases)  # there may be new tenants

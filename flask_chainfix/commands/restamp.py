@@ -16,7 +16,7 @@ from flask_chainfix.common.remedies import Tools, way
 from flask_chainfix.common.wording import Progress, count
 from flask_chainfix.databases import moving
 from flask_chainfix.databases.applied.by_schema import move_by_schema
-from flask_chainfix.databases.applied.row_moves import planned_moves, settled
+from flask_chainfix.databases.applied.row_moves import assuming_current_chain, planned_moves
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.moving import guarded_sql
 from flask_chainfix.databases.survey import given_by_user, survey, targets_for
@@ -91,7 +91,7 @@ def plan_restamp(
     else:
         moves = planned_moves(now, now, wishes.taken)
     if wishes.current:
-        moves = settled(now, moves)
+        moves = assuming_current_chain(now, moves)
     diagnosis = diagnosis.with_databases(now).noticing(*notes_on_taken(now, wishes.taken))
     if not (now.old or wishes.from_schema):
         diagnosis = diagnosis.noticing(_NO_OLDER_CHAIN)

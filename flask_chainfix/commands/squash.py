@@ -13,7 +13,7 @@ from flask_chainfix.common.errors import CannotPlan, CannotReadGit, RehearsalFai
 from flask_chainfix.common.quoting import ref_word, word
 from flask_chainfix.common.remedies import Remedy, Tools, way
 from flask_chainfix.common.wording import Progress, count
-from flask_chainfix.databases.applied.row_moves import places_after
+from flask_chainfix.databases.applied.row_moves import rows_after
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.survey import (
     noticed_unseen,
@@ -134,7 +134,7 @@ def plan_squash(
     plan = Plan("squash", (), (new,), after.graph.order, new.why, squashed=squashed)
     planned = Planned(plan, now, after, edits)
     moves = tuple(map(_unchanged_move, now.databases.statuses))
-    foresee(after, places_after(moves), now)
+    foresee(after, rows_after(moves), now)
     proposal = Proposal(diagnosis, planned, moves=moves)
     return SquashPlan(
         tools=tools,

@@ -126,8 +126,8 @@ def with_moves(proposal: Proposal, planner: str) -> Proposal:
     if not start.databases.statuses:
         return proposal
     from flask_chainfix.databases.applied.row_moves import (
-        places_after,
         planned_moves,
+        rows_after,
         without_missing,
     )
 
@@ -144,7 +144,7 @@ def with_moves(proposal: Proposal, planner: str) -> Proposal:
     from flask_chainfix.rehearsal.confirm import foresee
 
     try:
-        foresee(after, places_after(moves), proposal.snapshot)
+        foresee(after, rows_after(moves), proposal.snapshot)
     except CannotPlan as error:
         return proposal.stopped_by(error)
     return proposal

@@ -81,7 +81,7 @@ def planned_moves(
     return tuple(moves)
 
 
-def settled(now: Facts, moves: Sequence[MoveResult]) -> tuple[MoveResult, ...]:
+def assuming_current_chain(now: Facts, moves: Sequence[MoveResult]) -> tuple[MoveResult, ...]:
     """The moves; databases in doubt are assumed to be stamped by the current chain.
 
     Rows that are right under this assumption stay, and the journal records that.
@@ -107,7 +107,7 @@ def without_missing(now: Facts, moves: Sequence[MoveResult]) -> tuple[MoveResult
     )
 
 
-def places_after(moves: Sequence[MoveResult]) -> tuple[tuple[str, ...], ...]:
+def rows_after(moves: Sequence[MoveResult]) -> tuple[tuple[str, ...], ...]:
     """The distinct rows from which databases will be upgraded after their moves."""
     stay = (MoveState.PLANNED, MoveState.UNCHANGED)
     return tuple(dict.fromkeys(each.move.after for each in moves if each.state in stay))
