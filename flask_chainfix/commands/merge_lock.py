@@ -119,13 +119,13 @@ def _lock_for(merged: Facts, known: frozenset[str], ours: bytes) -> Settled | No
     return Settled(heads_file.text_of(lines, ours), onto, tuple(lines))
 
 
-def told(assuming_current_chain: Settled, path: str) -> str:
+def told(settled: Settled, path: str) -> str:
     """The notice about a lock that is only true once ``rebase`` has run."""
-    if not assuming_current_chain.onto:
+    if not settled.onto:
         return ""
     directory = posixpath.dirname(path)
     option = "" if directory == "migrations" else f" -d {path_word(directory or '.')}"
     return (
-        f"{path} names {listing(assuming_current_chain.heads)}, as `fixchain{option} rebase` will put yours on top"
-        f" of what {assuming_current_chain.onto} has; until then the chain has several heads"
+        f"{path} names {listing(settled.heads)}, as `fixchain{option} rebase` will put yours on top"
+        f" of what {settled.onto} has; until then the chain has several heads"
     )

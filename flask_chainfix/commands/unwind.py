@@ -267,11 +267,7 @@ def _after_run(before: Unwound, run: Run, progress: Progress) -> Unwound:
     targets = tuple(each.target for each in databases)
     ended = {
         status.identity: _ended(
-            now,
-            each,
-            each.assuming_current_chain(status, now.graph, progress),
-            schemas[each],
-            failure,
+            now, each, each.settled(status, now.graph, progress), schemas[each], failure
         )
         for each, status in zip(databases, read_statuses(targets, progress), strict=True)
     }

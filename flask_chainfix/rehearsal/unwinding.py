@@ -45,9 +45,7 @@ class Unwinding(NamedTuple):
     revisions: tuple[str, ...]
     after: tuple[str, ...]
 
-    def assuming_current_chain(
-        self, status: DatabaseStatus, graph: Graph, progress: Progress
-    ) -> DatabaseStatus:
+    def settled(self, status: DatabaseStatus, graph: Graph, progress: Progress) -> DatabaseStatus:
         """The status of the database once redundant rows are removed.
 
         A bug in Alembic leaves such rows if a revision depends on an ancestor of its parent; no

@@ -338,10 +338,8 @@ def _differences(
     snapshot: Facts, live: Live, found: Mapping[str, RevisionTrace]
 ) -> Iterator[Difference]:
     """The objects that differ from what the applied revisions leave behind."""
-    assuming_current_chain = {Verdict.RUN: True, Verdict.NOT_RUN: False}
-    has_run = {
-        revision: assuming_current_chain.get(each.verdict) for revision, each in found.items()
-    }
+    settled = {Verdict.RUN: True, Verdict.NOT_RUN: False}
+    has_run = {revision: settled.get(each.verdict) for revision, each in found.items()}
     for history, state in observed(snapshot.histories, live):
         if any(has_run[step.revision] is None for step in history.steps):
             continue
