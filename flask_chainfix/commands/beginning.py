@@ -20,7 +20,7 @@ from flask_chainfix.common.wording import count, listing
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.diagnosis import Diagnosis, remarks_on_heads
 from flask_chainfix.diagnosis.rules import Family
-from flask_chainfix.disk.journals import Journals, journals_of, noticed_strangers
+from flask_chainfix.disk.journals import Journals, journals_of, noticed_ignored
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.environment.surroundings import read_surroundings
 from flask_chainfix.model.environment import Environment
@@ -154,6 +154,6 @@ def noticed_interruption(runtime: Runtime, tools: Tools) -> tuple[str, ...]:
 def _journal_notices(environment: Environment) -> tuple[str, ...]:
     """Notices about journals that are ignored or unreadable."""
     try:
-        return noticed_strangers(journals_of(environment))
+        return noticed_ignored(journals_of(environment))
     except CannotRead as error:
         return (error.message,)

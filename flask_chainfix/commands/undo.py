@@ -13,7 +13,7 @@ from flask_chainfix.common.wording import Progress, unseen
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.survey import targets_for
 from flask_chainfix.diagnosis.rules import diagnose
-from flask_chainfix.disk.journals import journal_to_undo, journals_of, noticed_strangers
+from flask_chainfix.disk.journals import journal_to_undo, journals_of, noticed_ignored
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.databases import DatabaseWishes
 from flask_chainfix.report.results import Undone, UndoPlan
@@ -56,7 +56,7 @@ def plan_undo(
         moves=moves,
         restored=tuple(dict.fromkeys(restored)),
         deleted=deleted,
-        notices=noticed_strangers(journals) + unseen,
+        notices=noticed_ignored(journals) + unseen,
     )
 
 
