@@ -23,7 +23,7 @@ _WORD = re.compile(r"\w+")
 _PART_OF_ID = 4  # characters
 
 
-class Joined(NamedTuple):
+class NewParents(NamedTuple):
     """The parents for a merge point, and why."""
 
     parents: tuple[str, ...]
@@ -53,7 +53,7 @@ def says_that_it_merges(file: MigrationFile) -> bool:
 
 def heads_joined(
     case: Case, revision: str, kept: tuple[str, ...] = (), lost: Collection[str] = ()
-) -> Joined | None:
+) -> NewParents | None:
     """The heads that a merge point was made to join.
 
     Returns:
@@ -81,7 +81,7 @@ def heads_joined(
     if by_date:
         detail = f"{revision} joins {listing(heads)}, as only dates tell that {by_date[0]} is later"
         why.append(Reason(GUESS, detail))
-    return Joined(parents, tuple(why))
+    return NewParents(parents, tuple(why))
 
 
 def head_for(snapshot: Facts, revisions: Collection[str], lost: str) -> str | None:
@@ -99,14 +99,14 @@ def head_for(snapshot: Facts, revisions: Collection[str], lost: str) -> str | No
     return found[0] if len(found) == 1 else None
 
 
-def _parents_in_text(snapshot: Facts, revision: str, kept: tuple[str, ...]) -> Joined | None:
+def _parents_in_text(snapshot: Facts, revision: str, kept: tuple[str, ...]) -> NewParents | None:
     """The parents that the docstring or the message names, if all of them exist."""
     header = snapshot.header(revision)
     above = snapshot.graph.descendants([revision])
     stated = source.stated_parents(header.revises or "")
     if len(stated) > 1 and all(name in snapshot.graph and name not in above for name in stated):
         why = Reason("docstring", f"its docstring says “Revises: {header.revises}”")
-        return Joined(tuple(dict.fromkeys((*kept, *stated))), (why,))
+        return NewParents(tuple(dict.fromkeys((*kept, *stated))), (why,))
     ids = []
     for word in _WORD.findall(header.message):
         meant = [word] if word in snapshot.graph else []
@@ -115,11 +115,11 @@ def _parents_in_text(snapshot: Facts, revision: str, kept: tuple[str, ...]) -> J
         ids += meant if len(meant) == 1 else []
     found = tuple(dict.fromkeys((*kept, *(id_ for id_ in ids if id_ not in above))))
     if len(found) > 1 and len(found) > len(kept):
-        return Joined(found, (Reason("message", f"its message says “{header.message}”"),))
+        return NewParents(found, (Reason("message", f"its message says “{header.message}”"),))
     return None
 
 
-def _first_parents(case: Case, file: MigrationFile, revision: str) -> Joined | None:
+def _first_parents(case: Case, file: MigrationFile, revision: str) -> NewParents | None:
     """The parents that it had when it landed, if all of them exist."""
     then, graph = case.chain_when_added(file), case.snapshot.graph
     had = then.graph.named_parents.get(revision, ()) if then is not None else ()
@@ -127,7 +127,7 @@ def _first_parents(case: Case, file: MigrationFile, revision: str) -> Joined | N
         return None
     if not all(name in graph for name in had):
         return None
-    return Joined(had, (Reason("git", f"it was on {listing(had)} when it landed"),))
+    return NewParents(had, (Reason("git", f"it was on {listing(had)} when it landed"),))
 
 
 def _main_lineage_without(snapshot: Facts, revisions: Collection[str]) -> list[str]:
