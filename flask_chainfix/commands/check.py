@@ -137,7 +137,7 @@ def check(  # noqa: PLR0913  (what users can ask of it)
         checked = checked.noticing(f"what is staged was judged; on the disk, {differ}: {names}")
         if checked.exit_code:
             checked = checked.noticing(_PLANNED_WITHOUT_STAGED)
-    elif against is not None and (missing or diagnosis.snapshot.databases.sought):
+    elif against is not None and (missing or diagnosis.snapshot.databases.asked_git_about):
         # After the comparison, a second slow Git query for the plan would take too long.
         checked = checked.noticing(_PLANNED_WITHOUT_AGAINST)
     else:

@@ -85,7 +85,7 @@ class RebaseEffect:
         """Why Alembic must not downgrade my revisions in a database; ``""`` if it may."""
         if database.published:
             return "others have it as well"
-        if self.now.databases.anew:
+        if self.now.databases.planned_ids:
             return "two migrations have one id, and Alembic cannot load such a chain"
         run = [name for name in self.now.graph if name in self.mine and name in database.revisions]
         if are_tied(self.now.graph, run):

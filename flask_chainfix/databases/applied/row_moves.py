@@ -213,7 +213,7 @@ def _is_as_told(now: Facts, applied: Applied, taken: Mapping[str, str]) -> bool:
 
 def _ways_on(now: Facts, possible: Sequence[Applied], shared: str) -> Remedy:
     """What to do, depending on which of the migrations with one id has run."""
-    if now.databases.anew:  # these ids do not exist yet
+    if now.databases.planned_ids:  # these ids do not exist yet
         return way(
             "repair the files without that database; restamp then names what to do by which of"
             " them ran there",

@@ -277,7 +277,7 @@ def _merged_instead(task: Task, refusal: CannotPlan) -> Plan:
 
 def _with_other_way(plan: Plan, task: Task, told: str) -> Plan:
     """Add how to get one line if a database has run my revisions without those of main."""
-    if task.snapshot.databases.anew:  # Alembic no longer finds the files to downgrade
+    if task.snapshot.databases.planned_ids:  # Alembic no longer finds the files to downgrade
         return plan
     main = task.snapshot.main_branch
     if main is None or main.name not in told or not main.revisions.issubset(task.original.graph):
