@@ -174,6 +174,6 @@ def schema_reason(snapshot: Facts, precedence: Precedence) -> Reason:
     before, after, ending = precedence
     first, second = (f"{snapshot.file(each.revision).name}:{each.line}" for each in (before, after))
     what = f"{before.object.kind.value} {before.object.spelled}"
-    deed, other = _VERBS[ending]
-    text = f"{after.revision} {deed} {what} ({second}), which {before.revision} {other} ({first})"
+    verb, other = _VERBS[ending]
+    text = f"{after.revision} {verb} {what} ({second}), which {before.revision} {other} ({first})"
     return Reason("schema", text)

@@ -117,15 +117,15 @@ class Case:
 
 # --- Evidence that one migration came before another ---------------------------------------------
 
-_Sign = Callable[[Case, MigrationFile, MigrationFile], str]
+_Evidence = Callable[[Case, MigrationFile, MigrationFile], str]
 
 
 def reasons_before(
     case: Case, first: MigrationFile, second: MigrationFile, *kinds: str
 ) -> Iterator[Reason]:
     """Why one migration must have come before another, the strongest reason first."""
-    for kind in kinds or SIGNS:
-        why = SIGNS[kind](case, first, second)
+    for kind in kinds or _EVIDENCE:
+        why = _EVIDENCE[kind](case, first, second)
         if why:
             yield Reason(kind, why)
 
@@ -176,7 +176,7 @@ def _was_created_first(case: Case, first: MigrationFile, second: MigrationFile) 
     return f"{_called(case, first)} has an older Create Date than {_called(case, second)}"
 
 
-SIGNS: Mapping[str, _Sign] = {
+_EVIDENCE: Mapping[str, _Evidence] = {
     "schema": _makes_what_it_needs,
     "branch": _was_not_there,
     "git": _landed_first,
