@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from functools import cached_property
+from itertools import product
+from typing import NamedTuple
 
 from flask_chainfix.chain.ancestry import Ancestry, is_redundant, start_of_branch, upgrade_order
 from flask_chainfix.chain.lineages import Lineages
@@ -13,13 +15,39 @@ from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.errors import CannotPlan
 from flask_chainfix.common.quoting import option
 from flask_chainfix.databases.applied.has_run import Applied
+from flask_chainfix.databases.applied.rows import tops
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.plans import NewRevision, Plan, Reason, Relink, Wishes
 from flask_chainfix.planning.linking.proof import ProvenOrder, schema_reason
 from flask_chainfix.planning.linking.ranking import Rank
-from flask_chainfix.planning.linking.safety import DecidedPair, refuse_unsafe
+from flask_chainfix.planning.linking.safety import refuse_unsafe
 
 _NAMED = 3  # proofs that are spelled out with one link
+
+
+class DecidedPair(NamedTuple):
+    """A pair of revisions whose order in one line is decided by a database.
+
+    Attributes:
+        database: the database.
+        before: the revision that it has run.
+        after: the revision that it has not run.
+        alone: whether the database is one of the app's own, and no other requires the same order.
+    """
+
+    database: Applied
+    before: str
+    after: str
+    alone: bool = False
+
+    def reason(self) -> Reason:
+        """Why the one goes before the other."""
+        database = self.database
+        kind = "published" if database.published else "database"
+        told = f"{database.name} {database.has} {self.before}, and not {self.after}"
+        if self.alone:
+            told += "; it alone decides this, and --no-database leaves it out"
+        return Reason(kind, told)
 
 
 @dataclass(frozen=True)
@@ -90,6 +118,43 @@ class Task:
             above = [found[child] for child in graph.children.get(revision, ())]
             found[revision] = frozenset().union(*above) if above else frozenset({revision})
         return found
+
+    def decided_pairs(self) -> tuple[DecidedPair, ...]:
+        """The order that databases require of a single line."""
+        graph = self.snapshot.graph
+        pairs: dict[tuple[str, str], DecidedPair] = {}
+        for database in self.databases:
+            have = database.revisions.intersection(graph.named_parents)
+            first = [
+                revision
+                for revision in graph
+                if revision not in have and have.issuperset(graph.requirements(revision))
+            ]
+            for pair in product(tops(graph, have), first):
+                if pair in pairs:
+                    pairs[pair] = pairs[pair]._replace(alone=False)
+                elif self.are_apart(*pair):
+                    pairs[pair] = DecidedPair(database, *pair, alone=database.status.own)
+        return tuple(pairs.values())
+
+    def disagreement(self) -> str:
+        """Two databases that require opposite orders, in a sentence; ``""`` if there are none."""
+        for one in self.decided_pairs():
+            for other in self.databases:
+                if one.before in other.revisions:
+                    continue
+                for revision in self.snapshot.graph:
+                    if (
+                        revision in other.revisions
+                        and revision not in one.database.revisions
+                        and self.are_apart(one.before, revision)
+                    ):
+                        return (
+                            f"{one.database.name} {one.database.has} {one.before} and not"
+                            f" {revision}, and {other.name} {other.has} {revision} and not"
+                            f" {one.before}"
+                        )
+        return ""
 
     @property
     def links_something(self) -> bool:

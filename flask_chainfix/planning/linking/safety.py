@@ -6,7 +6,6 @@ The main branch and releases count like databases that cannot be read from here.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import NamedTuple
 
 from flask_chainfix import source
 from flask_chainfix.chain.revision_graph import Graph
@@ -23,83 +22,16 @@ from flask_chainfix.databases.applied.has_run import (
     possibilities,
     published_in,
 )
-from flask_chainfix.databases.applied.rows import newly_skipped, tops
+from flask_chainfix.databases.applied.rows import newly_skipped
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.databases import DatabaseState
-from flask_chainfix.model.plans import GUESS, Mend, Part, Reason
+from flask_chainfix.model.plans import GUESS, Mend, Part
 
-_AreApart = Callable[[str, str], bool]  # see ``Task.are_apart``
 _UPGRADE_FIRST = way(
     "upgrade that database with the chain as it is, if that works, and repair then",
     "{alembic} upgrade heads",
     REPAIR,
 )
-
-
-class DecidedPair(NamedTuple):
-    """A pair of revisions whose order in one line is decided by a database.
-
-    Attributes:
-        database: the database.
-        before: the revision that it has run.
-        after: the revision that it has not run.
-        alone: whether the database is one of the app's own, and no other requires the same order.
-    """
-
-    database: Applied
-    before: str
-    after: str
-    alone: bool = False
-
-    def reason(self) -> Reason:
-        """Why the one goes before the other."""
-        database = self.database
-        kind = "published" if database.published else "database"
-        told = f"{database.name} {database.has} {self.before}, and not {self.after}"
-        if self.alone:
-            told += "; it alone decides this, and --no-database leaves it out"
-        return Reason(kind, told)
-
-
-def decided_pairs(
-    graph: Graph, are_apart: _AreApart, databases: Sequence[Applied]
-) -> tuple[DecidedPair, ...]:
-    """The order that databases require of a single line."""
-    pairs: dict[tuple[str, str], DecidedPair] = {}
-    for database in databases:
-        have = database.revisions.intersection(graph.named_parents)
-        first = [
-            revision
-            for revision in graph
-            if revision not in have and have.issuperset(graph.requirements(revision))
-        ]
-        for before in tops(graph, have):
-            for after in first:
-                pair = (before, after)
-                if pair in pairs:
-                    pairs[pair] = pairs[pair]._replace(alone=False)
-                elif are_apart(before, after):
-                    pairs[pair] = DecidedPair(database, before, after, alone=database.status.own)
-    return tuple(pairs.values())
-
-
-def disagreement(graph: Graph, are_apart: _AreApart, databases: Sequence[Applied]) -> str:
-    """A sentence about two databases that require opposite orders; ``""`` if there are none."""
-    for one in decided_pairs(graph, are_apart, databases):
-        for other in databases:
-            if one.before in other.revisions:
-                continue
-            for revision in graph:
-                if (
-                    revision in other.revisions
-                    and revision not in one.database.revisions
-                    and are_apart(one.before, revision)
-                ):
-                    return (
-                        f"{one.database.name} {one.database.has} {one.before} and not {revision},"
-                        f" and {other.name} {other.has} {revision} and not {one.before}"
-                    )
-    return ""
 
 
 def _ways_to_repair(database: Applied) -> Remedy:

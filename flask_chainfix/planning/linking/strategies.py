@@ -16,7 +16,7 @@ from flask_chainfix.databases.applied.has_run import applied_anywhere
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.plans import AUTO, Plan, Reason, Wishes
 from flask_chainfix.planning.edits import edits_for
-from flask_chainfix.planning.linking.draft import Task
+from flask_chainfix.planning.linking.draft import DecidedPair, Task
 from flask_chainfix.planning.linking.linear import linear
 from flask_chainfix.planning.linking.merge import merge
 from flask_chainfix.planning.linking.proof import prove
@@ -25,7 +25,6 @@ from flask_chainfix.planning.linking.ranking import (
     rank_of,
     without_placeholders,
 )
-from flask_chainfix.planning.linking.safety import DecidedPair, decided_pairs, disagreement
 
 _HABIT = 0.08  # share of merge points from which merging counts as the habit
 _SHOWN_DATABASES = 3
@@ -192,7 +191,7 @@ def choose(strategy: str, task: Task) -> Plan:
     usual = _merged_by_habit(task) if strategy == AUTO else None
     if usual is not None:
         return usual
-    decided = decided_pairs(task.snapshot.graph, task.are_apart, task.databases)
+    decided = task.decided_pairs()
     try:
         return _in_one_line(task, decided)
     except CannotPlan as refusal:
@@ -239,7 +238,7 @@ def _in_one_line(task: Task, decided: tuple[DecidedPair, ...]) -> Plan:
     try:  # branches merged beside others do not have to be ordered
         return _safe("linear", task)
     except UnsafeForDatabases as error:
-        told = disagreement(task.snapshot.graph, task.are_apart, task.databases)
+        told = task.disagreement()
         if not told:
             raise
         text = "keep them beside each other, and join them with a merge revision"
@@ -267,7 +266,7 @@ def _merged_instead(task: Task, refusal: CannotPlan) -> Plan:
         raise
     except CannotPlan:
         raise refusal from None
-    told = disagreement(task.snapshot.graph, task.are_apart, task.databases)
+    told = task.disagreement()
     if told:
         why = f"merge, because {told}: in one line, one of them would skip what it has not run"
     else:
