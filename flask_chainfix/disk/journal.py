@@ -140,7 +140,7 @@ class Journal:
         sync_directory(self.path.parent)
 
 
-def create(environment: Path, edits: Sequence[Edit], **about: Any) -> Journal:
+def create_journal(environment: Path, edits: Sequence[Edit], **about: Any) -> Journal:
     """Write a journal for edits, before any of them is made.
 
     A journal without edits, for rows only, is finished from the start.
