@@ -190,7 +190,7 @@ def change_files(  # noqa: PLR0913  (as carry_out, and what follows)
         planned.edits,
         missing=frozenset(before.graph.missing),
         renamed=planned.plan.renamed,
-        stood={each.identity: each.rows for each in before.databases.statuses},
+        rows_before={each.identity: each.rows for each in before.databases.statuses},
         squashed=planned.plan.squashed,
         command=planning.command,
     ) as journal:

@@ -72,7 +72,7 @@ def look_back(
     half = disk.is_half_undone(journal)
     moves = tuple(
         replace(result, move=replace(result.move, after=status.rows), state=MoveState.UNCHANGED)
-        if not journal.finished and journal.stood.get(status.identity) == status.rows
+        if not journal.finished and journal.rows_before.get(status.identity) == status.rows
         else _way_back(result, recorded.get(status.identity), looked_at, then, half=half)
         for status, result in results
         if status.state is not DatabaseState.MISSING  # a missing database has no rows to restore
