@@ -105,6 +105,8 @@ class _Linear:
 
     def _needs(self, revision: str) -> set[str]:
         """The movable revisions that must run before a revision and are not below it."""
+        if not self._graph.dependencies:  # nor any evidence: only ancestors are required
+            return set()
         if revision not in self._needed:
             required = self._graph.required([revision]) & self._movable
             self._needed[revision] = required - self._graph.ancestors([revision])
