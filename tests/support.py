@@ -38,7 +38,7 @@ from flask_chainfix.diagnosis.numbering import NewIds
 from flask_chainfix.model.databases import Databases, DatabaseState, DatabaseStatus
 from flask_chainfix.model.environment import Environment, Settings
 from flask_chainfix.model.files import ChainLock, Edit, Header, MigrationFile, Unreadable
-from flask_chainfix.model.history import History
+from flask_chainfix.model.history import GitHistory
 from flask_chainfix.model.plans import Mend, Plan, Wishes
 from flask_chainfix.planning.edits import edits_for
 from flask_chainfix.planning.linking.strategies import make_plan
@@ -273,10 +273,11 @@ def graph(*specs: str | Rev | Header) -> Graph:
 
 
 def mended(
-    snapshot: Facts, wishes: Wishes | None = None, history: History | None = None
+    snapshot: Facts, wishes: Wishes | None = None, history: GitHistory | None = None
 ) -> tuple[Facts, tuple[Mend, ...]]:
     """The chain after what is wrong with single migrations is put right, and what was done."""
-    return mend(Case(snapshot, history or History(), wishes or Wishes(), new_ids(snapshot)))
+    snapshot = replace(snapshot, git_history=history or GitHistory())
+    return mend(Case(snapshot, wishes or Wishes(), new_ids(snapshot)))
 
 
 def new_ids(snapshot: Facts) -> NewIds:

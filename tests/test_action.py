@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from flask_chainfix.model.hook_files import JOB, WORKFLOW, Call
+from flask_chainfix.commands.hook_texts import JOB, WORKFLOW, Call
 from tests.disk import environment
 from tests.repositories import VERSIONS, Repository, needs_git, script
 from tests.runner import ACTION, Runner

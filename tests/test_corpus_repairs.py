@@ -100,7 +100,8 @@ def test_every_repair_has_a_directory(top: Path, monkeypatch: pytest.MonkeyPatch
 
         return record
 
-    monkeypatch.setattr(mending, "_MENDERS", tuple(map(recorded, menders)))
+    recording = {recorded(mender): code for mender, code in menders.items()}
+    monkeypatch.setattr(mending, "_MENDERS", recording)
     wanted = {mender.__name__ for mender in menders}
     wanted |= {rule.code for rule in all_rules() if rule.repairable}
     wanted |= set(strategy_names())

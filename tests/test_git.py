@@ -14,7 +14,7 @@ import pytest
 
 from flask_chainfix.git import program as running
 from flask_chainfix.git.landings import read_history
-from flask_chainfix.model.history import History
+from flask_chainfix.model.history import GitHistory
 from tests.repositories import DISTURBING, FIRST_DAY, VERSIONS, Repository, needs_git, script
 from tests.support import migration, rev
 
@@ -31,7 +31,7 @@ PARTIAL = (
 )
 
 
-def read(*locations: Path) -> History:
+def read(*locations: Path) -> GitHistory:
     """The history of every file below these version locations."""
     return read_history(files_in(locations), locations)
 
@@ -40,7 +40,7 @@ def files_in(locations: Iterable[Path]) -> list[Path]:
     return [path for location in locations for path in sorted(location.rglob("*.py"))]
 
 
-def order(history: History) -> list[str]:
+def order(history: GitHistory) -> list[str]:
     """What landed, oldest first; what landed together is one string."""
     together: dict[int, list[str]] = {}
     for path, landing in history.landings.items():
@@ -48,7 +48,7 @@ def order(history: History) -> list[str]:
     return [" ".join(sorted(names)) for _, names in sorted(together.items())]
 
 
-def days(history: History) -> dict[str, int]:
+def days(history: GitHistory) -> dict[str, int]:
     return {
         path.stem: (landing.date - FIRST_DAY).days for path, landing in history.landings.items()
     }
@@ -383,7 +383,7 @@ def test_nothing_committed_yet(repository: Repository, commits: int) -> None:
     repository.put("a", "b")
     for day in range(commits):
         repository.git("commit", "-q", "--allow-empty", "-m", "x", day=day)
-    assert read(repository.top / VERSIONS) == History(
+    assert read(repository.top / VERSIONS) == GitHistory(
         {}, (f"none of the migrations is committed yet: {ALONE}",)
     )
 
@@ -411,21 +411,21 @@ def put_outside(directory: Path) -> Path:
 
 
 def test_not_in_a_repository(tmp_path: Path) -> None:
-    expected = History({}, (f"no Git repository was found: {ALONE}",))
+    expected = GitHistory({}, (f"no Git repository was found: {ALONE}",))
     assert read(put_outside(tmp_path / "a"), put_outside(tmp_path / "b")) == expected
 
 
 def test_no_git(repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     repository.add("a", day=1)
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert read(repository.top / VERSIONS) == History(
+    assert read(repository.top / VERSIONS) == GitHistory(
         {}, (f"the git command was not found: {ALONE}",)
     )
 
 
 def test_nothing_to_ask(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", "")
-    assert read_history([], [tmp_path]) == History()
+    assert read_history([], [tmp_path]) == GitHistory()
 
 
 @pytest.mark.parametrize(
@@ -446,7 +446,7 @@ def test_a_git_that_does_not_work(
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
     monkeypatch.setenv("LC_ALL", "de_DE.UTF-8")
     monkeypatch.setattr(running, "_TIME_LIMIT", 0.2 if "sleep" in text else 30)
-    assert read(put_outside(tmp_path / "a")) == History({}, (f"{reason}: {ALONE}",))
+    assert read(put_outside(tmp_path / "a")) == GitHistory({}, (f"{reason}: {ALONE}",))
 
 
 def test_a_git_that_hangs_is_waited_for_once(
@@ -469,7 +469,7 @@ def test_a_repository_of_somebody_else(
     repository.add("a", day=1)
     for path in (repository.top, repository.top / ".git"):
         os.chown(path, 12345, 12345)
-    assert read(repository.top / VERSIONS) == History(
+    assert read(repository.top / VERSIONS) == GitHistory(
         {},
         (f"git failed (detected dubious ownership in repository at '{repository.top}'): {ALONE}",),
     )

@@ -193,13 +193,13 @@ def test_is_ancestor_sees_through_cycles_and_what_is_above_them() -> None:
     assert chain.is_ancestor("a", "a")
 
 
-def test_pieces_hang_together_by_parents_only() -> None:
+def test_components_hang_together_by_parents_only() -> None:
     chain = graph("a", "z +a", "b <- a", "y <- z", "lone")
-    assert chain.pieces == (("a", "b"), ("lone",), ("z", "y"))
+    assert chain.components == (("a", "b"), ("lone",), ("z", "y"))
 
 
-def test_pieces_of_merged_bases_are_one() -> None:
-    assert len(graph("a", "z", "m <- a, z").pieces) == 1
+def test_components_of_merged_bases_are_one() -> None:
+    assert len(graph("a", "z", "m <- a, z").components) == 1
 
 
 # --- Cycles --------------------------------------------------------------------------------------
@@ -239,7 +239,7 @@ def test_every_question_has_an_answer(headers: list[Header]) -> None:
     names = {item.revision for item in headers if item.revision is not None}
     assert set(chain) == set(chain.order) == set(chain.depth) == names
     assert len(chain) == len(chain.order)
-    assert sorted(name for piece in chain.pieces for name in piece) == sorted(names)
+    assert sorted(name for component in chain.components for name in component) == sorted(names)
     assert set(chain.bases) | set(chain.heads) <= names
     for members in chain.cycles:
         assert set(members) <= names

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from flask_chainfix.cli.check import check
-from flask_chainfix.model.hook_files import (
+from flask_chainfix.commands.hook_texts import (
     CHECKLIST,
     GIT_HOOK,
     JOB,

@@ -21,8 +21,8 @@ from sqlalchemy.pool import NullPool
 
 import flask_chainfix
 from flask_chainfix.common.errors import CannotWrite
+from flask_chainfix.databases.applied import row_moves
 from flask_chainfix.model.databases import Move, MoveResult, MoveState
-from flask_chainfix.planning import proposal as row_moves
 from tests.commands import SCRIPTS, Done, fixchain, on_terminal
 from tests.disk import tree
 from tests.rehearsals import add, plain

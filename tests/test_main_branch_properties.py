@@ -151,7 +151,7 @@ def _planned(snapshot: Facts, strategy: str) -> Plan:
     files = [file.path for file in snapshot.files]
     history = read_history(files, snapshot.environment.version_locations, main)
     snapshot = replace(snapshot, published_chains=chains)
-    return plan_repair(snapshot, Wishes(strategy), history, frozenset())
+    return plan_repair(replace(snapshot, git_history=history), Wishes(strategy), frozenset())
 
 
 def _upgraded(headers: list[Header], rows: tuple[str, ...]) -> list[str]:

@@ -12,7 +12,7 @@ from flask_chainfix.common.remedies import REPAIR
 from flask_chainfix.databases.applied.has_run import applied_in, with_new_ids
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.rules import Family, diagnose
-from flask_chainfix.model.history import History, Landing, PublishedChain
+from flask_chainfix.model.history import GitHistory, Landing, PublishedChain
 from flask_chainfix.model.plans import GUESS, Mend, Part, Wishes
 from flask_chainfix.planning.linking.safety import refuse_doubted, refuse_unproven
 from flask_chainfix.planning.linking.strategies import make_plan
@@ -36,9 +36,9 @@ from tests.support import (
 DAY = datetime(2024, 5, 1, tzinfo=timezone.utc)
 
 
-def landed(*revisions: str) -> History:
+def landed(*revisions: str) -> GitHistory:
     """Git has the files of these revisions, each from a commit of its own, in this order."""
-    return History(
+    return GitHistory(
         {
             path_of(revision): Landing(position, f"c{position}", DAY)
             for position, revision in enumerate(revisions)
@@ -235,7 +235,7 @@ def test_the_later_one_gets_another_id_also_in_its_name() -> None:
 def test_git_comes_before_dates() -> None:
     snapshot = two(first="2024-05-05")
     paths = {file.name: file.path for file in snapshot.files}
-    history = History({paths["b_one.py"]: Landing(1, "c1", DAY)})
+    history = GitHistory({paths["b_one.py"]: Landing(1, "c1", DAY)})
     _, (mend,) = mended(snapshot, history=history)
     assert mend.path.name == "b_two.py"
     assert kinds(mend) == ["git"]
@@ -251,18 +251,18 @@ def test_a_renamed_file_keeps_its_place_in_the_order(committed: bool) -> None:
         other.doing("op.create_table('two')"),
         rev("d <- a", date="undated"),
     )
-    history = History(
+    history = GitHistory(
         {
             file.path: Landing(position, f"c{position}", DAY)
             for position, file in enumerate(snapshot.files)
             if committed
         }
     )
-    case = Case(snapshot, history, Wishes(), FixedIds(snapshot, iter(["aa"])))
-    mended_chain, mends = mend(case)
+    case = Case(replace(snapshot, git_history=history), Wishes(), FixedIds(snapshot, iter(["aa"])))
+    mended_chain, _ = mend(case)
     assert mended_chain.file("aa").name == "aa_two.py"
 
-    plan = make_plan(mended_chain, Wishes(), history.after(mends))
+    plan = make_plan(mended_chain, Wishes())
 
     assert plan.order == ("a", "b", "aa", "d")
     (reason,) = (each for each in plan.relinks[0].why if each.kind != "branch")
@@ -319,7 +319,7 @@ def test_what_the_main_branch_has_keeps_its_id() -> None:
     published = without_file(without_file(snapshot, "b"), "c")
     main = PublishedChain("the main branch", "main", "main", published.files, is_main=True)
     snapshot = replace(snapshot, published_chains=(main,))
-    case = Case(snapshot, History(), Wishes(), new_ids(snapshot))
+    case = Case(snapshot, Wishes(), new_ids(snapshot))
     after, mends = mend(case)
     assert [(each.path.name, each.after) for each in mends] == [
         ("c_add_c.py", ("new1",)),
@@ -334,10 +334,9 @@ def test_a_child_is_on_what_was_there_when_it_landed() -> None:
     snapshot = two("c <- b :2024-06-01", "d <- c")
     paths = {file.name: file.path for file in snapshot.files}
     landing = Landing(3, "c3", DAY)
-    history = History({paths["c_add_c.py"]: landing, paths["b_one.py"]: landing})
+    history = GitHistory({paths["c_add_c.py"]: landing, paths["b_one.py"]: landing})
     case = Case(
-        snapshot,
-        history,
+        replace(snapshot, git_history=history),
         Wishes(),
         new_ids(snapshot),
         chain_at={"c3": without_file(snapshot, "b")}.get,
@@ -366,7 +365,7 @@ def test_children_that_landed_before_the_other_one() -> None:
         paths["c_add_c.py"]: Landing(1, "c1", DAY),
         paths["b_two.py"]: Landing(2, "c2", DAY),
     }
-    after, _ = mended(snapshot, history=History(landings))
+    after, _ = mended(snapshot, history=GitHistory(landings))
     assert parents(after, "c") == ("b",)
 
 
@@ -624,7 +623,9 @@ def computed(snapshot: Facts, line: bytes, revision: str) -> Facts:
 # --- What databases have run ---------------------------------------------------------------------
 
 
-def unproven(before: Facts, wishes: Wishes | None = None, history: History | None = None) -> None:
+def unproven(
+    before: Facts, wishes: Wishes | None = None, history: GitHistory | None = None
+) -> None:
     after, mends = mended(before, wishes, history)
     refuse_unproven(before, after, mends)
 
@@ -886,8 +887,9 @@ def test_what_the_docstring_or_message_names_is_joined() -> None:
 def test_parents_that_it_had_when_it_landed() -> None:
     snapshot = chain(*FORK, "z <- a", extra=empty("m"))
     then = chain(*FORK, "z <- a", extra=empty("m <- b2, z"))
-    history = History({snapshot.file("m").path: Landing(4, "c4", DAY)})
-    case = Case(snapshot, history, Wishes(), new_ids(snapshot), chain_at={"c4": then}.get)
+    history = GitHistory({snapshot.file("m").path: Landing(4, "c4", DAY)})
+    snapshot = replace(snapshot, git_history=history)
+    case = Case(snapshot, Wishes(), new_ids(snapshot), chain_at={"c4": then}.get)
     after, (found,) = mend(case)
     assert (parents(after, "m"), kinds(found)) == (("b2", "z"), ["git"])
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -10,39 +12,46 @@ from hypothesis import strategies as st
 
 from flask_chainfix.chain.lineages import find_lineages
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.model.history import History, Landing
+from flask_chainfix.model.history import GitHistory, Landing
 from flask_chainfix.model.plans import Reason, Wishes
-from flask_chainfix.planning.linking.ranking import Ordering, arrange, parse_date
+from flask_chainfix.planning.linking.ranking import (
+    Rank,
+    base_that_stays,
+    parse_date,
+    rank_of,
+    without_placeholders,
+)
 from flask_chainfix.planning.linking.strategies import make_plan
 from tests.support import Rev, chain, rev
 
 UTC = timezone.utc
 
 
-def ordering(snapshot: Facts, root: str | None = None) -> Ordering:
+def base_of(snapshot: Facts) -> str | None:
+    """The base that stays if nobody wished anything else."""
+    lineages, ranks = find_lineages(snapshot), plain_ranks(snapshot)
+    return base_that_stays(lineages, snapshot.graph, ranks, (), frozenset())
+
+
+def plain_ranks(snapshot: Facts) -> dict[str, Rank]:
+    """The rank of each revision, whatever the base."""
+    return {name: rank_of(snapshot.file(name), GitHistory()) for name in snapshot.graph}
+
+
+def ranks_of(snapshot: Facts, root: str | None = None) -> Mapping[str, Rank]:
     """What decides the order of a chain for which nobody wished anything else."""
-    lineages = find_lineages(snapshot)
-    return arrange(
-        snapshot,
-        lineages,
-        snapshot.graph,
-        History(),
-        Wishes(root=root),
-        databases=(),
-        once_linked=frozenset(),
-    )
+    return without_placeholders(plain_ranks(snapshot), root or base_of(snapshot))
 
 
 def placeholders(snapshot: Facts, root: str | None = None) -> set[str]:
     """The revisions whose date does not count."""
-    ranks = ordering(snapshot, root).ranks
+    ranks = ranks_of(snapshot, root)
     return {revision for revision, rank in ranks.items() if rank.older_than is not None}
 
 
 def by_rank(snapshot: Facts) -> list[str]:
     """The revisions, what runs earlier first."""
-    ranks = ordering(snapshot).ranks
-    return sorted(snapshot.graph, key=ranks.__getitem__)
+    return sorted(snapshot.graph, key=ranks_of(snapshot).__getitem__)
 
 
 # --- Dates ---------------------------------------------------------------------------------------
@@ -119,7 +128,7 @@ def test_any_text_is_a_date_or_none(text: str) -> None:
     ],
 )
 def test_the_base_that_stays(specs: tuple[str, ...], root: str) -> None:
-    assert ordering(chain(*specs)).root == root
+    assert base_of(chain(*specs)) == root
 
 
 @pytest.mark.parametrize(
@@ -141,30 +150,30 @@ def test_what_came_last_by_its_number_and_date_is_no_root(
         "y <- z",
         "x <- y",
     )
-    assert ordering(snapshot).root == root
+    assert base_of(snapshot) == root
 
 
 def test_what_landed_last_and_has_the_later_date_is_no_root() -> None:
     snapshot = chain("a :2024-01-01", "z :2024-05-01", "y <- z", "x <- y")
-    plan = make_plan(snapshot, Wishes(), landed(snapshot, "a", "z", "y", "x"))
+    plan = make_plan(landed(snapshot, "a", "z", "y", "x"), Wishes())
     assert plan.order == ("a", "z", "y", "x")
-    plan = make_plan(snapshot, Wishes(), landed(snapshot, "z", "a", "y", "x"))
+    plan = make_plan(landed(snapshot, "z", "a", "y", "x"), Wishes())
     assert plan.order == ("z", "y", "x", "a")
 
 
 def test_a_base_is_not_put_on_what_has_lost_its_parent() -> None:
     snapshot = chain("b", "o", "p <- o", "q <- p")
-    plan = make_plan(snapshot, Wishes(), once_linked=frozenset({"o"}))
+    plan = make_plan(snapshot, Wishes(), orphaned=frozenset({"o"}))
     assert plan.order == ("b", "o", "p", "q")
 
 
 def test_the_user_chooses_the_base_that_stays() -> None:
-    assert ordering(chain("a", "b <- a", "z"), root="z").root == "z"
+    assert make_plan(chain("a", "b <- a", "z"), Wishes(root="z")).order == ("z", "a", "b")
 
 
 def test_a_chain_without_a_base() -> None:
-    assert ordering(chain("p <- q", "q <- p")).root is None
-    assert ordering(chain()).root is None
+    assert base_of(chain("p <- q", "q <- p")) is None
+    assert base_of(chain()) is None
 
 
 # --- Rank ----------------------------------------------------------------------------------------
@@ -210,27 +219,27 @@ def test_where_the_base_has_no_date_there_are_no_placeholders() -> None:
 )
 def test_explanations(date: str | None, reason: str) -> None:
     snapshot = chain("a :2024-01-01", "b <- a :2024-01-01", Rev("c", ("a",), date=date))
-    assert reason in ordering(snapshot).explain("c", "b").detail
+    ranks = ranks_of(snapshot)
+    assert reason in ranks["c"].why_later(ranks["b"], "b").detail
 
 
 # --- Git -----------------------------------------------------------------------------------------
 
 
-def landed(snapshot: Facts, *order: str) -> History:
-    """The history in which files landed in this order, a day apart; the others have not."""
-    return History(
-        {
-            snapshot.file(revision).path: Landing(
-                day, f"c{day}", datetime(2024, 6, day + 1, tzinfo=UTC)
-            )
-            for day, revision in enumerate(order)
-        }
-    )
+def landed(snapshot: Facts, *order: str) -> Facts:
+    """The chain whose files landed in this order, a day apart; the others have not."""
+    landings = {
+        snapshot.file(revision).path: Landing(
+            day, f"c{day}", datetime(2024, 6, day + 1, tzinfo=UTC)
+        )
+        for day, revision in enumerate(order)
+    }
+    return replace(snapshot, git_history=GitHistory(landings))
 
 
 def test_what_landed_later_goes_on_top_whatever_the_create_dates_say() -> None:
     snapshot = chain("a", "x <- a :2024-05-01", "y <- a :2024-04-01")
-    plan = make_plan(snapshot, Wishes(), landed(snapshot, "a", "x", "y"))
+    plan = make_plan(landed(snapshot, "a", "x", "y"), Wishes())
     assert plan.order == ("a", "x", "y")
     (relink,) = plan.relinks
     assert relink.why[-1] == Reason(
@@ -242,7 +251,7 @@ def test_what_landed_later_goes_on_top_whatever_the_create_dates_say() -> None:
 
 def test_what_is_not_committed_yet_is_the_latest() -> None:
     snapshot = chain("a", "x <- a :2023-05-01", "y <- a :2024-04-01")
-    plan = make_plan(snapshot, Wishes(), landed(snapshot, "a", "y"))
+    plan = make_plan(landed(snapshot, "a", "y"), Wishes())
     assert plan.order == ("a", "y", "x")
     assert plan.relinks[0].why[-1].detail == (
         "it is not committed yet, and so later than the commit of 2024-06-02 00:00:00 (c1) that"
@@ -253,14 +262,18 @@ def test_what_is_not_committed_yet_is_the_latest() -> None:
 def test_what_landed_together_is_ordered_by_create_date() -> None:
     snapshot = chain("a", "x <- a :2024-05-01", "y <- a :2024-04-01")
     together = dict.fromkeys(
-        landed(snapshot, "a", "x", "y").landings, Landing(0, "c", datetime.now(UTC))
+        landed(snapshot, "a", "x", "y").git_history.landings, Landing(0, "c", datetime.now(UTC))
     )
-    assert make_plan(snapshot, Wishes(), History(together)).order == ("a", "y", "x")
+    assert make_plan(replace(snapshot, git_history=GitHistory(together)), Wishes()).order == (
+        "a",
+        "y",
+        "x",
+    )
 
 
 def test_of_equally_long_chains_the_base_that_landed_first_stays() -> None:
     snapshot = chain("x :2024-01-01", "y :2024-02-01")
-    assert make_plan(snapshot, Wishes(), landed(snapshot, "y", "x")).order == ("y", "x")
+    assert make_plan(landed(snapshot, "y", "x"), Wishes()).order == ("y", "x")
 
 
 def test_evidence_comes_before_git() -> None:
@@ -268,4 +281,4 @@ def test_evidence_comes_before_git() -> None:
         rev("u").doing("op.execute('SELECT 1 FROM t')"),
         rev("c").doing("op.create_table('t')"),
     )
-    assert make_plan(snapshot, Wishes(), landed(snapshot, "u", "c")).order == ("c", "u")
+    assert make_plan(landed(snapshot, "u", "c"), Wishes()).order == ("c", "u")

@@ -193,7 +193,7 @@ def _runs_at_all(fixed: Facts, rows: tuple[str, ...]) -> bool:
 def _attached(snapshot: Facts) -> Iterator[Parents]:
     """Every way to give all bases but one a parent, circles left out."""
     graph = snapshot.graph
-    home = {name: number for number, piece in enumerate(graph.pieces) for name in piece}
+    home = {name: number for number, component in enumerate(graph.components) for name in component}
     choices = dict.fromkeys(graph.bases, (None, *graph))
     for chosen in product(*choices.values()):
         parents = dict(graph.parents)

@@ -14,13 +14,16 @@ from flask_chainfix.common.errors import CannotPlan
 from flask_chainfix.common.remedies import Remedy
 from flask_chainfix.databases.applied.has_run import applied_in, possibilities
 from flask_chainfix.databases.applied.lost import is_noop, survivors
-from flask_chainfix.databases.applied.row_moves import move_for
+from flask_chainfix.databases.applied.row_moves import (
+    assuming_current_chain,
+    move_for,
+    planned_moves,
+)
 from flask_chainfix.databases.applied.rows import gaps, overlaps, tops
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.databases import DatabaseStatus, LostRevision, Move, MoveResult, MoveState
 from flask_chainfix.model.plans import Wishes
 from flask_chainfix.planning.linking.strategies import make_plan
-from flask_chainfix.planning.proposal import planned_moves, settled
 from tests.nightly import examples
 from tests.statuses import db, looked_at, lost, moved, unreachable
 from tests.strategies_oracle import all_ancestors, revisions
@@ -290,7 +293,7 @@ def test_rows_that_mean_two_things_and_stay_in_both_are_left_with_a_word() -> No
 def test_rows_that_mean_two_things_are_read_as_the_user_says() -> None:
     now = looked_at(LINE, db("c"), old=FORK)
     doubtful = planned_moves(now, now)
-    (result,) = settled(now, doubtful)
+    (result,) = assuming_current_chain(now, doubtful)
     assert (result.state, result.move.after) == (MoveState.PLANNED, ("c",))
     by_old = replace(now, databases=replace(now.databases, old_is_named=True))
     assert refusal(planned_moves(by_old, by_old)[0]) == "b never ran there, and would be skipped"

@@ -27,6 +27,7 @@ from flask_chainfix.commands.undo import carry_out_undo, plan_undo
 from flask_chainfix.common.errors import CannotPlan, Declined, RowsNotPutBack, StaleSnapshot
 from flask_chainfix.common.remedies import Tools
 from flask_chainfix.databases.applied.has_run import possibilities
+from flask_chainfix.databases.applied.row_moves import planned_moves
 from flask_chainfix.databases.applied.rows import gaps, tops
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.moving import move_rows
@@ -44,7 +45,6 @@ from flask_chainfix.model.files import Edit
 from flask_chainfix.model.plans import Confirmation, Wishes
 from flask_chainfix.model.rehearsal import Rehearsal
 from flask_chainfix.planning.linking.strategies import make_plan
-from flask_chainfix.planning.proposal import planned_moves
 from flask_chainfix.report.results import UndoPlan
 from tests.commands import Done, fixchain, invoke
 from tests.disk import migrations

@@ -269,7 +269,7 @@ def test_any_sound_chain(revs: tuple[Rev, ...], strategy: str, strict: bool) -> 
     fixed = foreseen(snapshot, plan)
     # Bases that merge points join already are left as they are, unless strict.
     root = plan.order[0]
-    home = next(piece for piece in snapshot.graph.pieces if root in piece)
+    home = next(component for component in snapshot.graph.components if root in component)
     joined = set() if strict else set(snapshot.graph.bases).intersection(home) - {root}
     assert_one_chain(fixed, bases=1 + len(joined))
     assert joined.issubset(fixed.graph.bases)

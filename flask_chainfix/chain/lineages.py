@@ -70,7 +70,7 @@ def _find_lineages(snapshot: Snapshot) -> Lineages:
     by_revision: Mapping[str, Lineage] = dict.fromkeys(graph, main)
     if apart or labelled:
         by_revision = _by_revision(graph, main, apart, labelled)
-    joined = len(regular) <= 1 or sum(not set(regular).isdisjoint(p) for p in graph.pieces) <= 1
+    joined = len(regular) <= 1 or sum(not set(regular).isdisjoint(p) for p in graph.components) <= 1
     return Lineages(main if bases else None, regular, joined, by_revision)
 
 
@@ -118,18 +118,18 @@ def _intended(
         alone = list(homes.values())
         apart.update(base for base in bases if alone.count(homes[base]) == 1)
     if graph.dependencies:
-        pieces = graph.pieces
-        piece_of = {revision: index for index, piece in enumerate(pieces) for revision in piece}
+        components = graph.components
+        component_of = {name: index for index, names in enumerate(components) for name in names}
         tied = {
-            (piece_of[revision], piece_of[target])
+            (component_of[revision], component_of[target])
             for revision, targets in graph.dependencies.items()
             for target in targets
         }
         for one, other in tied:
             if one != other:
                 # Of two of one size that depend on each other, only one is apart.
-                smaller = min(one, other, key=lambda piece: (len(pieces[piece]), piece))
-                apart.update(set(pieces[smaller]).intersection(bases))
+                smaller = min(one, other, key=lambda index: (len(components[index]), index))
+                apart.update(set(components[smaller]).intersection(bases))
     return frozenset(apart)
 
 

@@ -247,6 +247,11 @@ class Graph:
         children = self.children
         return _reach(revisions, lambda revision: children.get(revision, _NONE), ())
 
+    def heads_among(self, revisions: Collection[str]) -> list[str]:
+        """Those of some revisions that none of the others follows, in the order of the chain."""
+        followed = {parent for revision in revisions for parent in self.parents[revision]}
+        return sorted(set(revisions) - followed, key=self.position.__getitem__)
+
     def is_ancestor(self, below: str, above: str) -> bool:
         """Whether ``below`` is a proper ancestor of ``above``."""
         # A revision before `below` in the order cannot be its descendant; but in
@@ -273,30 +278,30 @@ class Graph:
         return depth
 
     @cached_property
-    def pieces(self) -> tuple[tuple[str, ...], ...]:
+    def components(self) -> tuple[tuple[str, ...], ...]:
         """The components connected by parents, each in topological order."""
         hanging = self.floating or self.missing_parents or self.cycles
         if len(self.bases) == 1 and not hanging:
             return (self.order,)
-        piece_of: dict[str, int] = {}
-        pieces: list[list[str]] = []
+        component_of: dict[str, int] = {}
+        components: list[list[str]] = []
         parents, children = self.parents, self.children
         for start in self.order:
-            if start in piece_of:
+            if start in component_of:
                 continue
-            number = len(pieces)
-            piece_of[start] = number
+            number = len(components)
+            component_of[start] = number
             pending = [start]
             while pending:
                 revision = pending.pop()
                 for neighbour in (*parents[revision], *children.get(revision, _NONE)):
-                    if neighbour not in piece_of:
-                        piece_of[neighbour] = number
+                    if neighbour not in component_of:
+                        component_of[neighbour] = number
                         pending.append(neighbour)
-            pieces.append([])
+            components.append([])
         for revision in self.order:
-            pieces[piece_of[revision]].append(revision)
-        return tuple(tuple(piece) for piece in pieces)
+            components[component_of[revision]].append(revision)
+        return tuple(tuple(component) for component in components)
 
 
 def _cyclic_components(

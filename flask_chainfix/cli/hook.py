@@ -8,7 +8,7 @@ from flask_chainfix.cli.options import format_option
 from flask_chainfix.cli.running import Call
 from flask_chainfix.cli.usage import Command
 from flask_chainfix.commands.session import Session
-from flask_chainfix.model.hook_files import HookState
+from flask_chainfix.model.files import HookState
 from flask_chainfix.report.results import HookPlan
 
 

@@ -19,6 +19,7 @@ from flask_chainfix.diagnosis.rules import Family
 from flask_chainfix.model.databases import DatabaseState
 from flask_chainfix.model.files import Header
 from flask_chainfix.model.plans import Wishes
+from flask_chainfix.model.rehearsal import RevisionSql
 from flask_chainfix.planning.proposal import Proposal, needs_plan, with_moves, with_ways_that_work
 from flask_chainfix.report.results import Checked
 
@@ -125,7 +126,7 @@ def check(  # noqa: PLR0913  (what users can ask of it)
         checked = checked.noticing(f"what is staged was judged; on the disk, {differ}: {names}")
         if checked.exit_code:
             checked = checked.noticing(_PLANNED_WITHOUT_STAGED)
-    elif against is not None and (missing or diagnosis.snapshot.databases.sought):
+    elif against is not None and (missing or diagnosis.snapshot.databases.asked_git_about):
         # After the comparison, a second slow Git query for the plan would take too long.
         checked = checked.noticing(_PLANNED_WITHOUT_AGAINST)
     else:

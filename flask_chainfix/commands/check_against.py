@@ -14,7 +14,16 @@ from flask_chainfix.diagnosis.diagnosis import errors_of
 from flask_chainfix.diagnosis.rules import diagnose
 from flask_chainfix.diagnosis.rules.merging import breaking, clashes, clashes_in, may_clash
 from flask_chainfix.git.simulated_merges import Merges, Merging, merging
-from flask_chainfix.model.history import Fit, Meeting, Merge, Pair, Queue, Settling, Side, id_of
+from flask_chainfix.model.history import (
+    AfterMerge,
+    Fit,
+    Merge,
+    Pair,
+    Queue,
+    Rebased,
+    Side,
+    id_of,
+)
 
 
 def foresee_merges(snapshot: Facts, ref: str, others: Sequence[str] = ()) -> Merges:
@@ -44,16 +53,16 @@ def judged(snapshot: Facts, merge: Merge) -> Merge:
     resolved = snapshot.of_others(merge.resolved)
     plain = _has_only_more_heads(snapshot, merge)
     mine = _on_top(resolved, merge.theirs) if clashing or not plain else None
-    meetings = []
+    rebased = []
     if clashing and mine is not None:
-        meetings.append(Meeting(merge.mine.ref, mine.files))
+        rebased.append(Rebased(merge.mine.ref, mine.files))
     if clashing and not merge.is_gate:
         theirs = _on_top(resolved, merge.mine)
-        meetings += [Meeting(merge.theirs.ref, theirs.files)] if theirs is not None else []
-    settling = Settling.NOTHING
+        rebased += [Rebased(merge.theirs.ref, theirs.files)] if theirs is not None else []
+    after_merge = AfterMerge.NOTHING
     if broken and (not merge.conflicts or errors_of(diagnose(resolved))):
-        settling = Settling.REBASE if plain or mine is not None else Settling.REPAIR
-    return replace(merge, settling=settling, meetings=tuple(meetings))
+        after_merge = AfterMerge.REBASE if plain or mine is not None else AfterMerge.REPAIR
+    return replace(merge, after_merge=after_merge, rebased=tuple(rebased))
 
 
 def _has_only_more_heads(snapshot: Facts, merge: Merge) -> bool:
@@ -113,12 +122,12 @@ def _pair(snapshot: Facts, merge: Merge) -> tuple[Pair, tuple[str, str] | None]:
     one, other = merge.mine.name, merge.theirs.name
     if not merge.is_new:
         return Pair(one, other, Fit.WELL), None
-    found = [clashes_in(snapshot, merge, index) for index in range(len(merge.meetings))]
+    found = [clashes_in(snapshot, merge, index) for index in range(len(merge.rebased))]
     if found and all(found):
         return Pair(one, other, Fit.CONFLICT, found[0][0].message), None
-    for meeting, faults in zip(merge.meetings, found, strict=True):
+    for rebased, faults in zip(merge.rebased, found, strict=True):
         if faults:
-            first = one if meeting.above == merge.mine.ref else other
+            first = one if rebased.above == merge.mine.ref else other
             then = other if first == one else one
             detail = f"{first} lands before {then}: else {faults[0].message}"
             return Pair(one, other, Fit.ORDER, detail), (then, first)

@@ -39,11 +39,11 @@ def graph(session: Session, *, against: str | None, in_detail: bool) -> Drawn:
 
 def _with_landings(checked: Checked, snapshot: Facts) -> Checked:
     """The result with when the files landed in Git, unless a plan has that already."""
-    if snapshot.landed is not None or not snapshot.environment.asks_git:
+    if snapshot.git_history.landings or not snapshot.environment.asks_git:
         return checked
     from flask_chainfix.git.landings import read_history
 
     files = [file.path for file in snapshot.files]
     landed = read_history(files, snapshot.environment.version_locations)
-    diagnosis = replace(checked.diagnosis, snapshot=replace(snapshot, landed=landed))
+    diagnosis = replace(checked.diagnosis, snapshot=replace(snapshot, git_history=landed))
     return replace(checked, proposal=replace(checked.proposal, diagnosis=diagnosis))

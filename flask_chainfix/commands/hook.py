@@ -14,6 +14,18 @@ from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
+from flask_chainfix.commands.hook_texts import (
+    ATTRIBUTES,
+    CHECKLIST,
+    GIT_HOOK,
+    JOB,
+    PRE_COMMIT,
+    WORKFLOW,
+    Call,
+    Kind,
+    merge_driver,
+    post_checkout,
+)
 from flask_chainfix.commands.session import Session, carried_out
 from flask_chainfix.common.errors import BadConfiguration, CannotMerge
 from flask_chainfix.common.quoting import words
@@ -22,21 +34,7 @@ from flask_chainfix.disk.safe_files import read_or_none
 from flask_chainfix.disk.writing import add_together
 from flask_chainfix.git.merge_driver import read_settings, remove_settings, write_settings
 from flask_chainfix.git.repositories import WorkTree, find_work_tree, literal
-from flask_chainfix.model.files import Edit
-from flask_chainfix.model.hook_files import (
-    ATTRIBUTES,
-    CHECKLIST,
-    GIT_HOOK,
-    JOB,
-    PRE_COMMIT,
-    WORKFLOW,
-    Call,
-    HookFile,
-    HookState,
-    Kind,
-    merge_driver,
-    post_checkout,
-)
+from flask_chainfix.model.files import Edit, HookFile, HookState
 from flask_chainfix.report.results import Hooked, HookPlan
 
 _DEFAULT_PLACE = "migrations"  # where the console script looks

@@ -22,9 +22,9 @@ from flask_chainfix.diagnosis.rules import Family, diagnose
 from flask_chainfix.git.landings import read_history
 from flask_chainfix.git.upstream import operation, read_upstream
 from flask_chainfix.model.files import Header, MigrationFile
-from flask_chainfix.model.history import History, PublishedChain, Upstream
+from flask_chainfix.model.history import PublishedChain, Upstream
 from flask_chainfix.model.plans import Mend, Plan, Reason, Wishes
-from flask_chainfix.planning.downgrades import Turn, from_where_they_are, lowered
+from flask_chainfix.planning.downgrades import RebaseEffect, after_downgrades, from_current_rows
 from flask_chainfix.planning.edits import edits_between, edits_for, summed_up, with_lock
 from flask_chainfix.planning.linking.faults import refuse_faults
 from flask_chainfix.planning.mending import mend_ids, mend_impassable
@@ -158,7 +158,7 @@ def _proposed(session: Session, rebase: _Rebase) -> Proposal:
         if session.databases.any:
             refuse_unknown_rows(rebase.start, rebase.diagnosis.findings, "rebase")
             plan = put_on_top(rebase.start, mine, rebase.upstream.ref)
-        return from_where_they_are(with_moves(_checked(rebase, plan, mine), "rebase"))
+        return from_current_rows(with_moves(_checked(rebase, plan, mine), "rebase"))
     except UnsafeForDatabases as error:
         return Proposal(rebase.diagnosis, obstacle=_without_merge_remedy(session, rebase, error))
     except (CannotPlan, CannotRewrite) as error:
@@ -204,12 +204,12 @@ def _with_own_ids(rebase: _Rebase, *, asks_git: bool = True) -> _Rebase:
     now = rebase.now
     if not rebase.there.graph.named_parents.keys() >= now.graph.duplicates.keys():
         return rebase
-    history = History()
+    onto = replace(now, published_chains=now.published_chains[:1])
     if now.graph.duplicates and asks_git:
         files = [file.path for file in now.files]
-        history = read_history(files, now.environment.version_locations)
-    onto = replace(now, published_chains=now.published_chains[:1])
-    start, mends = mend_ids(case_for(onto, history, Wishes()))
+        landed = read_history(files, now.environment.version_locations)
+        onto = replace(onto, git_history=landed)
+    start, mends = mend_ids(case_for(onto, Wishes()))
     if not mends:
         return rebase
     start = replace(start, published_chains=now.published_chains)
@@ -228,10 +228,10 @@ def _checked(rebase: _Rebase, plan: Plan, mine: Collection[str]) -> Proposal:
         raise CannotPlan(f"the planned chain would have a fault: {fault.message}", fault.hint)
     _refuse_collisions(rebase, after, frozenset(mine))
     foresee(moved, before=before)
-    turn = Turn(start, after.graph, mine, rebase.command)
-    downgrades = turn.downgrades() if rebase.downgrade else ()
-    start = lowered(start, downgrades)
-    replace(turn, now=start).refuse_skipping()
+    effect = RebaseEffect(start, after.graph, mine, rebase.command)
+    downgrades = effect.downgrades() if rebase.downgrade else ()
+    start = after_downgrades(start, downgrades)
+    replace(effect, now=start).refuse_skipping()
     remarks = remarks_on_links(before, edits)
     edits, after = with_lock(edits, after)
     why = Reason("onto", f"{_counted(mine)} of yours, on top of what {rebase.upstream.ref} has")

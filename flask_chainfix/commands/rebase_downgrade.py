@@ -30,7 +30,7 @@ from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.applied.rows import stood_for, tops
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.databases import DatabaseStatus, Downgrade, Move, MoveResult, MoveState
-from flask_chainfix.planning.downgrades import lowered
+from flask_chainfix.planning.downgrades import after_downgrades
 from flask_chainfix.planning.proposal import Planned, with_moves
 from flask_chainfix.report.results import BackedUp, Planning, Repaired
 from flask_chainfix.report.text.rehearsal_text import where_and_why
@@ -67,7 +67,7 @@ def carry_out_downgrading(
             raise StaleSnapshot(obstacle.problem, obstacle.remedy, unchanged=True) from obstacle
         if backup:
             trip.back_up()
-        low = lowered(now, planned.downgrades)
+        low = after_downgrades(now, planned.downgrades)
         proposal = replace(
             planning.proposal, diagnosis=replace(planning.diagnosis, snapshot=low), moves=()
         )

@@ -22,6 +22,7 @@ from flask_chainfix.common.errors import (
     UnsafeForDatabases,
 )
 from flask_chainfix.common.remedies import way
+from flask_chainfix.databases.applied.row_moves import planned_moves, rows_after
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.diagnosis import Diagnosis, errors_of
 from flask_chainfix.diagnosis.rules import Family, codes_of
@@ -29,14 +30,7 @@ from flask_chainfix.model.databases import MoveState
 from flask_chainfix.model.findings import Finding
 from flask_chainfix.model.plans import Wishes
 from flask_chainfix.planning.plan import propose
-from flask_chainfix.planning.proposal import (
-    Planned,
-    Proposal,
-    places_after,
-    planned_moves,
-    with_moves,
-    with_ways_that_work,
-)
+from flask_chainfix.planning.proposal import Planned, Proposal, with_moves, with_ways_that_work
 from flask_chainfix.rehearsal.confirm import confirm
 from flask_chainfix.report.results import Planning, Repaired, Result
 
@@ -153,12 +147,12 @@ def change_files(
         planned.edits,
         missing=frozenset(before.graph.missing),
         renamed=planned.plan.renamed,
-        stood={each.identity: each.rows for each in before.databases.statuses},
+        rows_before={each.identity: each.rows for each in before.databases.statuses},
         squashed=planned.plan.squashed,
         command=planning.command,
     ) as journal:
         try:
-            confirmation = confirm(session.runtime, after, places_after(proposal.moves), before)
+            confirmation = confirm(session.runtime, after, rows_after(proposal.moves), before)
         except (ChainFixError, OSError, KeyboardInterrupt) as error:
             failure = error
         targets = session.targets()  # there may be new tenants

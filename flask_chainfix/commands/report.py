@@ -14,8 +14,7 @@ from flask_chainfix.commands.graph import graph
 from flask_chainfix.commands.session import Session
 from flask_chainfix.common.errors import BadConfiguration, CannotRead, CannotReadGit
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.model.files import Edit
-from flask_chainfix.model.hook_files import HookFile
+from flask_chainfix.model.files import Edit, HookFile
 from flask_chainfix.report.results import Analysed, LastChange
 
 _PACKAGES = ("flask-chainfix", "alembic", "sqlalchemy", "flask", "flask-migrate")

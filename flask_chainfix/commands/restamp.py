@@ -16,6 +16,7 @@ from flask_chainfix.common.remedies import Tools, way
 from flask_chainfix.common.wording import count
 from flask_chainfix.databases import moving
 from flask_chainfix.databases.applied.by_schema import move_by_schema
+from flask_chainfix.databases.applied.row_moves import assuming_current_chain, planned_moves
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.moving import guarded_sql
 from flask_chainfix.databases.survey import given_by_user
@@ -24,7 +25,6 @@ from flask_chainfix.diagnosis.diagnosis import Diagnosis, in_doubt
 from flask_chainfix.diagnosis.lost_revisions import notes_on_taken
 from flask_chainfix.model.databases import MoveResult, MoveState
 from flask_chainfix.planning.plan import knowing_lost
-from flask_chainfix.planning.proposal import planned_moves, settled
 from flask_chainfix.report.database_results import Restamped, RestampPlan, RestampScript
 from flask_chainfix.report.results import Result
 
@@ -84,7 +84,7 @@ def plan_restamp(session: Session, wishes: RestampWishes) -> RestampPlan:
     else:
         moves = planned_moves(now, now, wishes.taken)
     if wishes.current:
-        moves = settled(now, moves)
+        moves = assuming_current_chain(now, moves)
     diagnosis = diagnosis.with_databases(now).noticing(*notes_on_taken(now, wishes.taken))
     if not (now.old or wishes.from_schema):
         diagnosis = diagnosis.noticing(_NO_OLDER_CHAIN)

@@ -25,6 +25,7 @@ from flask_chainfix.common.remedies import way
 from flask_chainfix.common.wording import Progress, listing
 from flask_chainfix.databases import moving
 from flask_chainfix.databases.applied.has_run import can_have_written
+from flask_chainfix.databases.applied.row_moves import planned_moves, without_missing
 from flask_chainfix.databases.applied.rows import restamping
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.targets import Target
@@ -38,7 +39,7 @@ from flask_chainfix.model.databases import (
     MoveState,
 )
 from flask_chainfix.model.environment import Environment
-from flask_chainfix.planning.proposal import Planned, Proposal, planned_moves, without_missing
+from flask_chainfix.planning.proposal import Planned, Proposal
 from flask_chainfix.report.results import Repaired
 
 _NAMED = 3

@@ -12,6 +12,7 @@ from flask_chainfix.common.errors import CannotPlan, CannotReadGit, RehearsalFai
 from flask_chainfix.common.quoting import ref_word, word
 from flask_chainfix.common.remedies import Remedy, Tools, way
 from flask_chainfix.common.wording import count
+from flask_chainfix.databases.applied.row_moves import rows_after
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.survey import noticed_unseen
 from flask_chainfix.diagnosis.numbering import file_stem
@@ -22,7 +23,7 @@ from flask_chainfix.model.files import Edit
 from flask_chainfix.model.history import PublishedChain
 from flask_chainfix.model.plans import NewRevision, Plan, Proof, Reason
 from flask_chainfix.planning.edits import edits_between, with_lock
-from flask_chainfix.planning.proposal import Planned, Proposal, places_after, refuse_unknown_rows
+from flask_chainfix.planning.proposal import Planned, Proposal, refuse_unknown_rows
 from flask_chainfix.planning.squashing import (
     Cut,
     SquashWishes,
@@ -104,7 +105,7 @@ def plan_squash(session: Session, wishes: SquashWishes) -> SquashPlan:
     plan = Plan("squash", (), (new,), after.graph.order, new.why, squashed=squashed)
     planned = Planned(plan, now, after, edits)
     moves = unchanged_moves(now)
-    foresee(after, places_after(moves), now)
+    foresee(after, rows_after(moves), now)
     proposal = Proposal(diagnosis, planned, moves=moves)
     return SquashPlan(
         tools=session.tools,

@@ -13,7 +13,7 @@ from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.common.wording import Progress, listing
 from flask_chainfix.databases import moving
 from flask_chainfix.databases.applied.contradictions import leaving_out, naming
-from flask_chainfix.databases.applied.row_moves import OF_EITHER_CHAIN
+from flask_chainfix.databases.applied.row_moves import OF_EITHER_CHAIN, planned_moves
 from flask_chainfix.databases.applied.rows import stood_for
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.targets import Target
@@ -25,7 +25,6 @@ from flask_chainfix.model.databases import (
     MoveResult,
     MoveState,
 )
-from flask_chainfix.planning.proposal import planned_moves
 
 _RIGHT = (MoveState.MOVED, MoveState.UNCHANGED)
 _NO_WAY_BACK = (MoveState.DOUBTFUL, MoveState.REFUSED, MoveState.FAILED)
@@ -71,7 +70,7 @@ def look_back(
     half = disk.is_half_undone(journal)
     moves = tuple(
         replace(result, move=replace(result.move, after=status.rows), state=MoveState.UNCHANGED)
-        if not journal.finished and journal.stood.get(status.identity) == status.rows
+        if not journal.finished and journal.rows_before.get(status.identity) == status.rows
         else _way_back(result, recorded.get(status.identity), looked_at, then, half=half)
         for status, result in results
         if status.state is not DatabaseState.MISSING  # a missing database has no rows to restore

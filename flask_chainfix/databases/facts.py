@@ -15,12 +15,12 @@ from flask_chainfix.common.signals import without_garbage_collection
 from flask_chainfix.model.databases import Databases
 from flask_chainfix.model.environment import Surroundings
 from flask_chainfix.model.files import ChainLock, Edit, MigrationFile
+from flask_chainfix.model.history import GitHistory
 from flask_chainfix.schema.evidence import Evidence
 from flask_chainfix.schema.footprint import Footprint, Key
 from flask_chainfix.schema.object_history import History, histories_of
 
 if TYPE_CHECKING:
-    from flask_chainfix.model.history import History as Landings
     from flask_chainfix.model.history import Merge, Published, PublishedChain
     from flask_chainfix.model.rehearsal import DowngradeGap
     from flask_chainfix.schema.live import Live
@@ -40,7 +40,7 @@ class Facts(Snapshot):
         published_chains: the chains of the main branch and of releases; empty if not read.
         downgrade_gaps: what downgrades do not undo; empty without a rehearsal.
         merges: the results of merges with other branches; empty if not computed.
-        landed: when the files landed in version control; ``None`` if that was not read.
+        git_history: when the files landed in version control, as far as that was read.
         schemas: the full schemas of the databases that were read, by ``DatabaseStatus.seen``.
     """
 
@@ -51,7 +51,7 @@ class Facts(Snapshot):
     published_chains: tuple[PublishedChain, ...] = field(default=(), compare=False)
     downgrade_gaps: tuple[DowngradeGap, ...] = field(default=(), compare=False)
     merges: tuple[Merge, ...] = field(default=(), compare=False)
-    landed: Landings | None = field(default=None, compare=False)
+    git_history: GitHistory = field(default_factory=GitHistory, compare=False)
     schemas: Mapping[Hashable, Live] = field(default_factory=dict, compare=False)
     _footprints: _Footprints = field(default_factory=dict, repr=False, compare=False)
 

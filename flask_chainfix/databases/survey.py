@@ -166,14 +166,14 @@ def _stamped_by(snapshot: Facts, then: Facts) -> Facts:
 def with_lost(runtime: Runtime, snapshot: Facts, ids: Collection[str]) -> Facts:
     """The chain with what version control knows of revisions that no file has."""
     known = snapshot.databases
-    wanted = frozenset(ids).difference(snapshot.graph, known.sought)
+    wanted = frozenset(ids).difference(snapshot.graph, known.asked_git_about)
     if not runtime.environment.asks_git:
         wanted = frozenset()
     found, notices = find_lost(wanted, snapshot)
     databases = replace(
         known,
         lost={**found, **known.lost},
-        sought=known.sought | wanted,
+        asked_git_about=known.asked_git_about | wanted,
         notices=known.notices + notices,
     )
     return replace(snapshot, databases=databases)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from flask_chainfix.common.quoting import path_word, ref_word
 from flask_chainfix.model.environment import Environment
-from flask_chainfix.model.history import Merge, Settling
+from flask_chainfix.model.history import AfterMerge, Merge
 
 
 def merge_steps(environment: Environment, merge: Merge) -> tuple[str, ...]:
@@ -24,12 +24,12 @@ def merge_steps(environment: Environment, merge: Merge) -> tuple[str, ...]:
             steps.append(f"git checkout {ref} -- {_paths([conflict.path])}")
         elif conflict.path.suffix == ".py":
             steps.append(f"git rm --quiet -- {_paths([conflict.path])}")
-    if merge.settling is Settling.REBASE:
+    if merge.after_merge is AfterMerge.REBASE:
         steps.append(f"{{fixchain}} rebase --onto {ref}{{databases}}")
-    elif merge.settling is Settling.REPAIR:
+    elif merge.after_merge is AfterMerge.REPAIR:
         steps.append("{fixchain} repair{databases}")
     ended = bool(merge.conflicts or merge.others)
-    if ended or merge.settling is not Settling.NOTHING:
+    if ended or merge.after_merge is not AfterMerge.NOTHING:
         locations = environment.version_locations
         apart = {each for each in locations if not each.is_relative_to(environment.directory)}
         steps.append(f"git add -- {_paths([environment.directory, *sorted(apart)])}")

@@ -93,7 +93,7 @@ class Journal:
         entries: the files that it changes.
         missing: the missing ids that migrations named before it.
         renamed: the new ids of revisions, by their old ones.
-        stood: the rows of databases when it began, by identity.
+        rows_before: the rows of databases when it began, by identity.
         squashed: the revision that others were squashed into, by their ids.
         command: the command that made it.
     """
@@ -103,7 +103,7 @@ class Journal:
     entries: tuple[Entry, ...]
     missing: frozenset[str] = frozenset()
     renamed: Mapping[str, str] = field(default_factory=dict)
-    stood: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    rows_before: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     squashed: Mapping[str, str] = field(default_factory=dict)
     command: str = "repair"
 
@@ -140,7 +140,7 @@ class Journal:
         sync_directory(self.path.parent)
 
 
-def create(environment: Path, edits: Sequence[Edit], **about: Any) -> Journal:
+def create_journal(environment: Path, edits: Sequence[Edit], **about: Any) -> Journal:
     """Write a journal for edits, before any of them is made.
 
     A journal without edits, for rows only, is finished from the start.
@@ -217,13 +217,13 @@ def read_journal(path: Path, key: bytes) -> Journal:
             {str(old): str(new) for old, new in document.get(name, {}).items()}
             for name in ("renamed", "squashed")
         )
-        stood = {
+        rows_before = {
             str(name): tuple(map(str, rows)) for name, rows in document.get("stood", {}).items()
         }
         ended = path.suffix == _ENDED
         ended_path = path.with_suffix(_ENDED)
         command = str(document.get("command", Journal.command))
-        return Journal(ended_path, ended, entries, missing, renamed, stood, squashed, command)
+        return Journal(ended_path, ended, entries, missing, renamed, rows_before, squashed, command)
     except (*_DAMAGED, OSError) as error:
         raise NotOurs(f"it cannot be read: {error}") from error
 
@@ -304,7 +304,7 @@ def _document(journal: Journal, environment: str) -> bytes:
         "missing": sorted(journal.missing),
         "renamed": dict(journal.renamed),
         "squashed": dict(journal.squashed),
-        "stood": {identity: list(rows) for identity, rows in journal.stood.items()},
+        "stood": {identity: list(rows) for identity, rows in journal.rows_before.items()},
     }
     return json.dumps(document, indent=1).encode()
 

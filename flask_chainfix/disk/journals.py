@@ -26,7 +26,7 @@ from flask_chainfix.model.files import Edit
 _S = TypeVar("_S", bound=Snapshot)
 
 
-class Stranger(NamedTuple):
+class IgnoredFile(NamedTuple):
     """A file in a journal's place that this user has not written; ``why`` begins with "it"."""
 
     path: Path
@@ -40,12 +40,12 @@ class Journals:
     Attributes:
         ended: the journals of finished repairs, the oldest first.
         unfinished: the journal of a repair that is running, or was killed half-way.
-        strangers: the files that are ignored.
+        ignored: the files in their place that this user has not written.
     """
 
     ended: tuple[Journal, ...] = ()
     unfinished: Journal | None = None
-    strangers: tuple[Stranger, ...] = ()
+    ignored: tuple[IgnoredFile, ...] = ()
 
     @property
     def latest(self) -> Journal | None:
@@ -61,21 +61,21 @@ def read_journals(environment: Path) -> Journals:
     """
     directory = directory_for(environment)
     if directory.is_symlink():
-        return Journals(strangers=(Stranger(directory, "it is a symbolic link"),))
+        return Journals(ignored=(IgnoredFile(directory, "it is a symbolic link"),))
     journals: list[Journal] = []
-    strangers: list[Stranger] = []
+    ignored: list[IgnoredFile] = []
     for path in candidates(directory):
         try:
             journal = read_journal(path, known_key())
             recorded_moves(journal)
             journals.append(journal)
         except NotOurs as error:  # noqa: PERF203 - there are few
-            strangers.append(Stranger(path, str(error)))
+            ignored.append(IgnoredFile(path, str(error)))
         except CannotRead as error:
-            strangers.append(Stranger(path, error.message))
+            ignored.append(IgnoredFile(path, error.message))
     ended = [each for each in journals if each.finished]
     unfinished = [each for each in journals if not each.finished]
-    return Journals(tuple(ended[-KEPT:]), unfinished[-1] if unfinished else None, tuple(strangers))
+    return Journals(tuple(ended[-KEPT:]), unfinished[-1] if unfinished else None, tuple(ignored))
 
 
 def journals_of(environment: Environment) -> Journals:
@@ -95,15 +95,15 @@ def journals_of(environment: Environment) -> Journals:
     return Journals(
         tuple(each for each in found.ended if each not in theirs),
         None if found.unfinished in theirs else found.unfinished,
-        (*found.strangers, *(Stranger(each.file, "Git tracks it") for each in theirs)),
+        (*found.ignored, *(IgnoredFile(each.file, "Git tracks it") for each in theirs)),
     )
 
 
-def noticed_strangers(journals: Journals) -> tuple[str, ...]:
+def noticed_ignored(journals: Journals) -> tuple[str, ...]:
     """A notice about the files that are ignored."""
-    if not journals.strangers:
+    if not journals.ignored:
         return ()
-    first, *others = journals.strangers
+    first, *others = journals.ignored
     more = f" (and so are {len(others)} more)" if others else ""
     path = os.path.relpath(first.path)
     return (f"the journal {path} is not yours and is ignored{more}: {first.why}",)
@@ -200,11 +200,11 @@ def journal_to_undo(now: Snapshot, journals: Journals) -> Journal:
     journal = to_undo(now, journals)
     if journal is not None:
         return journal
-    if journals.strangers:
-        stranger = journals.strangers[-1]
-        path = os.path.relpath(stranger.path)
+    if journals.ignored:
+        latest = journals.ignored[-1]
+        path = os.path.relpath(latest.path)
         raise StrangeJournal(
-            f"the journal {path} is ignored: {stranger.why}",
+            f"the journal {path} is ignored: {latest.why}",
             "put the migrations back with version control"
             | way("delete it if its repair is to stay", f"rm -- {path_word(path)}"),
             unchanged=True,

@@ -47,7 +47,7 @@ from threading import Lock
 
 from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.common.errors import CannotRead, CannotWrite
-from flask_chainfix.disk.journal import Journal, create
+from flask_chainfix.disk.journal import Journal, create_journal
 from flask_chainfix.disk.safe_files import (
     BINARY,
     NOFOLLOW,
@@ -112,7 +112,7 @@ class RowLog:
 
     def _open(self) -> tuple[int, Seal]:
         if self.journal is None:
-            self.journal = create(self._environment, ())
+            self.journal = create_journal(self._environment, ())
         seal = _seal(self.journal, own_key())
         path = self.journal.rows_path
         _close_last_line(path)

@@ -32,8 +32,7 @@ from flask_chainfix.common.quoting import path_word
 from flask_chainfix.common.regular_files import read_regular
 from flask_chainfix.common.remedies import way
 from flask_chainfix.common.signals import Stays
-from flask_chainfix.disk import journal as journals
-from flask_chainfix.disk.journal import Entry, Journal
+from flask_chainfix.disk.journal import Entry, Journal, create_journal, entry_for
 from flask_chainfix.disk.safe_files import (
     beside,
     bytecode_cache,
@@ -67,7 +66,7 @@ def changed_files(environment: Path, edits: Sequence[Edit], **about: Any) -> Ite
     try:
         with signals.held():
             _compare(edits)
-            journal = journals.create(environment, edits, **about)
+            journal = create_journal(environment, edits, **about)
         _write_all(journal.entries, edits)
         yield journal
         with signals.held():
@@ -96,7 +95,7 @@ def add_together(edits: Sequence[Edit]) -> None:
     edits = [replace(edit, path=Path(os.path.realpath(edit.path))) for edit in edits]
     try:
         _compare(edits)
-        entries = [journals.entry_for(edit) for edit in edits]
+        entries = [entry_for(edit) for edit in edits]
         try:
             _write_all(entries, edits)
             with signals.held():

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from flask_chainfix.git.program import Unknown
 from flask_chainfix.git.repositories import Repository, literal, real_directory, repositories_of
-from flask_chainfix.model.history import Arrival, History, Landing
+from flask_chainfix.model.history import Arrival, GitHistory, Landing
 
 LOCAL, REMOTES, TAGS = REFS = ("refs/heads/", "refs/remotes/", "refs/tags/")
 _LATEST = 2**37  # seconds since 1970
@@ -206,7 +206,7 @@ class _Reading(NamedTuple):
 
 def read_history(
     files: Iterable[Path], directories: Sequence[Path], main: Sequence[str] = ()
-) -> History:
+) -> GitHistory:
     """Ask Git when migration files landed.
 
     A file that was deleted and added again counts from the second time; one that was added on
@@ -239,7 +239,7 @@ def read_history(
         commit = place.commit
         landings[path] = Landing(positions[place], commit.name, commit.date, came, commit.author)
     notices = _notices(readings, unknown, ranked=bool(landings))
-    return History(landings, tuple(dict.fromkeys(notices)))
+    return GitHistory(landings, tuple(dict.fromkeys(notices)))
 
 
 def _notices(

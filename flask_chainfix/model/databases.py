@@ -219,13 +219,13 @@ class Databases:
         statuses: the status of each.
         moved: the last move in the journal, by identity.
         lost: what version control knows about revisions that no file has, by revision.
-        sought: the revisions that version control was asked about, known or not.
+        asked_git_about: the revisions that version control was asked about, known or not.
         renamed: the current ids of revisions, by those before a repair.
         squashed: the revision that others were squashed into, by their ids.
         shared: for each id that several migrations had in an older chain, their current ids; for
             one that is gone, the name of its file.
-        anew: while a repair is planned, the new ids of revisions, by the ids in rows; several for
-            an id that several migrations had.
+        planned_ids: while a repair is planned, the new ids of revisions, by the ids in rows;
+            several for an id that several migrations had.
         others: the ids that meant another migration in the chain that the user has named, with its
             current id; for one that is gone, the name of its file.
         origins: for each database whose rows an unknown chain wrote, by identity, the latest commit
@@ -238,11 +238,11 @@ class Databases:
     statuses: tuple[DatabaseStatus, ...] = ()
     moved: Mapping[str, Move] = field(default_factory=dict)
     lost: Mapping[str, LostRevision] = field(default_factory=dict)
-    sought: frozenset[str] = frozenset()
+    asked_git_about: frozenset[str] = frozenset()
     renamed: Mapping[str, str] = field(default_factory=dict)
     squashed: Mapping[str, str] = field(default_factory=dict)
     shared: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    anew: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    planned_ids: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     others: Mapping[str, str] = field(default_factory=dict)
     origins: Mapping[str, str] = field(default_factory=dict)
     old_is_named: bool = False

@@ -1,4 +1,4 @@
-"""Migration files and their headers, and the file beside them.
+"""Migration files and their headers, edits, and the files beside them.
 
 Types with one instance per migration file are named tuples: creating a frozen dataclass costs
 several times as much, and a check of 10,000 revisions creates 10,000 of each.
@@ -7,6 +7,7 @@ several times as much, and a check of 10,000 revisions creates 10,000 of each.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import field
 from enum import Enum
 from pathlib import Path
 from typing import NamedTuple
@@ -159,3 +160,39 @@ class ChainLock:
     path: Path
     data: bytes | None
     problem: str = ""
+
+
+# --- Files that run ``check`` ---------------------------------------------------------------------
+
+
+class HookState(Enum):
+    """What was done, or will be done, to a file."""
+
+    SHOWN = "shown"
+    PLANNED = "planned"
+    WRITTEN = "written"
+    THERE = "there"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True)
+class HookFile:
+    """A file with a hook, a job or a checklist, or one that will have it.
+
+    Attributes:
+        name: its name for people.
+        path: the file.
+        text: the lines to add, for copying.
+        state: what was done to it.
+        edit: the edit that creates the file, if it is to be written.
+        detail: why it is left alone, or how its lines differ.
+        settings: values that Git must set in it, because only Git writes its configuration.
+    """
+
+    name: str
+    path: Path
+    text: str
+    state: HookState
+    edit: Edit | None = None
+    detail: str = ""
+    settings: Mapping[str, str] = field(default_factory=dict)

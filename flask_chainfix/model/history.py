@@ -50,7 +50,7 @@ class Landing(NamedTuple):
 
 
 @dataclass(frozen=True)
-class History:
+class GitHistory:
     """When the files of an environment landed in version control.
 
     Attributes:
@@ -64,7 +64,7 @@ class History:
     notices: tuple[str, ...] = ()
     renamed: Mapping[Path, Path] = field(default_factory=dict)
 
-    def after(self, mends: Iterable[Mend]) -> History:
+    def after(self, mends: Iterable[Mend]) -> GitHistory:
         """The same history after some files were renamed."""
         renamed = dict(self.renamed)
         for mend in mends:
@@ -259,7 +259,7 @@ def id_of(file: MigrationFile) -> str | None:
     return file.reading.revision if isinstance(file.reading, Header) else None
 
 
-class Meeting(NamedTuple):
+class Rebased(NamedTuple):
     """A chain with one side of a merge on top of the other.
 
     Attributes:
@@ -271,8 +271,8 @@ class Meeting(NamedTuple):
     files: tuple[MigrationFile, ...]
 
 
-class Settling(Enum):
-    """What makes a merge a sound chain."""
+class AfterMerge(Enum):
+    """What must be run after a merge to make it a sound chain."""
 
     NOTHING = "the merge itself"
     REBASE = "rebase"
@@ -293,8 +293,8 @@ class Merge:
         to_commit: files of mine that are not committed, or differ from the disk.
         is_gate: whether the merged side has landed, so that mine come on top of it.
         tracking: the remote for ``git fetch``; ``""`` for none.
-        settling: what makes it a sound chain.
-        meetings: both sides in one line, for each order in which they can land, if their changes to
+        after_merge: what must be run after it to make it a sound chain.
+        rebased: both sides in one line, for each order in which they can land, if their changes to
             the schema may conflict.
         changes: the commits that last changed migrations of either side, by id.
     """
@@ -308,8 +308,8 @@ class Merge:
     to_commit: tuple[Path, ...] = ()
     is_gate: bool = True
     tracking: str = ""
-    settling: Settling = Settling.NOTHING
-    meetings: tuple[Meeting, ...] = ()
+    after_merge: AfterMerge = AfterMerge.NOTHING
+    rebased: tuple[Rebased, ...] = ()
     changes: Mapping[str, Change] = field(default_factory=dict)
 
     @property

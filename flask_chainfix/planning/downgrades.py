@@ -11,7 +11,7 @@ from flask_chainfix.common.errors import UnsafeForDatabases
 from flask_chainfix.common.remedies import MERGE, Remedy, way
 from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.applied.has_run import Applied, applied_anywhere
-from flask_chainfix.databases.applied.rows import are_tied, gaps, taking_down, tops
+from flask_chainfix.databases.applied.rows import are_tied, newly_skipped, taking_down, tops
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.lost_revisions import losses, losses_in_words
 from flask_chainfix.model.databases import Downgrade, Move, MoveResult, MoveState
@@ -22,7 +22,7 @@ _NAMED = 3  # revisions named in one sentence
 
 
 @dataclass(frozen=True)
-class Turn:
+class RebaseEffect:
     """The effect of a rebase on databases.
 
     Attributes:
@@ -68,10 +68,8 @@ class Turn:
             found[database.status.identity] = self._downgrade(database)
         return tuple(found.values())
 
-    def _skipped(self, database: Applied) -> list[str]:
-        have = database.revisions.intersection(self.after)
-        already = gaps(self.now.graph, have)
-        return [revision for revision in gaps(self.after, have) if revision not in already]
+    def _skipped(self, database: Applied) -> tuple[str, ...]:
+        return newly_skipped(self.now.graph, self.after, database.revisions)
 
     def _skipping(self, database: Applied, remedy: Remedy) -> UnsafeForDatabases:
         run = listing(sorted(database.revisions.intersection(self.mine)), _NAMED)
@@ -87,7 +85,7 @@ class Turn:
         """Why Alembic must not downgrade my revisions in a database; ``""`` if it may."""
         if database.published:
             return "others have it as well"
-        if self.now.databases.anew:
+        if self.now.databases.planned_ids:
             return "two migrations have one id, and Alembic cannot load such a chain"
         run = [name for name in self.now.graph if name in self.mine and name in database.revisions]
         if are_tied(self.now.graph, run):
@@ -135,7 +133,7 @@ class Turn:
         )
 
 
-def lowered(now: Facts, downgrades: Sequence[Downgrade]) -> Facts:
+def after_downgrades(now: Facts, downgrades: Sequence[Downgrade]) -> Facts:
     """The facts after the downgrades; the resulting schemas are not known yet."""
     below = {each.identity: each.below for each in downgrades}
     statuses = tuple(
@@ -147,7 +145,7 @@ def lowered(now: Facts, downgrades: Sequence[Downgrade]) -> Facts:
     return replace(now, databases=replace(now.databases, statuses=statuses))
 
 
-def from_where_they_are(proposal: Proposal) -> Proposal:
+def from_current_rows(proposal: Proposal) -> Proposal:
     """The proposal with moves from the current stamps, even for databases to downgrade first."""
     ways = {each.identity: each for each in proposal.planned.downgrades} if proposal.planned else {}
     moves = tuple(

@@ -228,7 +228,7 @@ def _all_known(runtime: Runtime, now: Facts, ahead: Sequence[DatabaseStatus]) ->
             _refuse_found(now, row)
             while True:
                 unknown = survivors(now, row).unknown
-                if now.databases.sought.issuperset(unknown):
+                if now.databases.asked_git_about.issuperset(unknown):
                     break
                 now = with_lost(runtime, now, unknown)
             if unknown:

@@ -20,7 +20,7 @@ from flask_chainfix.databases.applied.rows import tops
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.databases import Databases, DatabaseState, DatabaseStatus
 from flask_chainfix.model.files import MigrationFile
-from flask_chainfix.model.history import History, PublishedChain
+from flask_chainfix.model.history import PublishedChain
 from flask_chainfix.model.plans import Plan, Reason, Wishes
 from flask_chainfix.planning.linking.draft import Links
 from flask_chainfix.planning.linking.safety import refuse_unsafe
@@ -47,14 +47,12 @@ def put_on_top(snapshot: Facts, mine: Collection[str], onto: str) -> Plan:
     return moving.plan()
 
 
-def plan_repair(
-    snapshot: Facts, wishes: Wishes, history: History, once_linked: frozenset[str]
-) -> Plan:
+def plan_repair(snapshot: Facts, wishes: Wishes, orphaned: frozenset[str]) -> Plan:
     """Plan a repair; as a rebase if one side is on the main branch and the rest is mine.
 
     Arguments and errors are those of ``make_plan``.
     """
-    plan, main = make_plan(snapshot, wishes, history, once_linked), snapshot.main_branch
+    plan, main = make_plan(snapshot, wishes, orphaned), snapshot.main_branch
     if main is None or plan.strategy != "linear" or wishes.root or wishes.attach:
         return plan
     return _as_rebase(snapshot, main, plan) or plan

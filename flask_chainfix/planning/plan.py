@@ -28,7 +28,7 @@ from flask_chainfix.git.past import read_branch
 from flask_chainfix.git.upstream import operation, read_published
 from flask_chainfix.model.files import Edit
 from flask_chainfix.model.findings import Finding
-from flask_chainfix.model.history import History, Upstream
+from flask_chainfix.model.history import Upstream
 from flask_chainfix.model.plans import AUTO, Mend, NewRevision, Plan, Wishes
 from flask_chainfix.planning.edits import edits_between, edits_for, summed_up, with_lock
 from flask_chainfix.planning.linking.faults import refuse_faults, with_places
@@ -87,18 +87,17 @@ def _with_git(diagnosis: Diagnosis) -> Diagnosis:
     main = [chain.ref for chain in chains if chain.is_line]
     files = [file.path for file in before.files]
     history = read_history(files, before.environment.version_locations, main)
-    now = replace(before, published_chains=chains, landed=history)
+    now = replace(before, published_chains=chains, git_history=history)
     return replace(diagnosis, snapshot=now).noticing(*notices, *history.notices)
 
 
 def _proposed(runtime: Runtime, diagnosis: Diagnosis, wishes: Wishes) -> Proposal:
     """Mend and link the chain, and check the result with our rules and Alembic's graph."""
     before = diagnosis.snapshot
-    history = before.landed or History()
-    start, mends, notices = _prepared(runtime, diagnosis, wishes, history)
+    start, mends, notices = _prepared(runtime, diagnosis, wishes)
     wishes = _without_obeyed(wishes, mends)
-    uprooted = frozenset(start.graph.bases).difference(before.graph.bases)
-    plan = _linked(start, wishes, history.after(mends), uprooted, mends)
+    orphaned = frozenset(start.graph.bases).difference(before.graph.bases)
+    plan = _linked(start, wishes, orphaned, mends)
     rendered = _rendered(runtime, start, plan)
     after = start.after([*edits_for(start, plan.parents), *(edit for _, edit in rendered)])
     after, untied = mend_impassable(after, strict=wishes.strict)
@@ -133,8 +132,7 @@ def _proposed(runtime: Runtime, diagnosis: Diagnosis, wishes: Wishes) -> Proposa
 def _linked(
     start: Facts,
     wishes: Wishes,
-    history: History,
-    uprooted: frozenset[str],
+    orphaned: frozenset[str],
     mends: Sequence[Mend],
 ) -> Plan:
     """A plan that keeps the links of files from another branch."""
@@ -142,7 +140,7 @@ def _linked(
     guests = {each.revision: each for each in mends if each.new and each.revision in lost}
     strategies = ("merge",) if wishes.strategy == AUTO else ()
     for strategy in (wishes.strategy, *strategies):
-        plan = plan_repair(start, replace(wishes, strategy=strategy), history, uprooted)
+        plan = plan_repair(start, replace(wishes, strategy=strategy), orphaned)
         relinked = {relink.revision for relink in plan.relinks}
         changed = [name for name in guests if name in relinked and lost[name].branch]
         if not changed:
@@ -181,7 +179,7 @@ def _refuse_unseen(diagnosis: Diagnosis, after: Facts) -> None:
 
 
 def _prepared(
-    runtime: Runtime, diagnosis: Diagnosis, wishes: Wishes, history: History
+    runtime: Runtime, diagnosis: Diagnosis, wishes: Wishes
 ) -> tuple[Facts, tuple[Mend, ...], tuple[str, ...]]:
     """The chain with no faults except several bases or heads, and the mends for that."""
     before = diagnosis.snapshot
@@ -194,7 +192,7 @@ def _prepared(
     revived = revive(runtime, known, wishes)
     snapshot = known.after(edit for each in revived for edit in each.edits)
     check_wishes(snapshot, replace(wishes, root=None))
-    case = case_for(snapshot, history, wishes)
+    case = case_for(snapshot, wishes)
     start, mends = mend(case)
     start = with_new_ids(start, mends)
     if any(each.code == "FC101" for each in mends):  # Alembic can load this fault
@@ -206,8 +204,8 @@ def _prepared(
     return start, (*revived, *mends), notices
 
 
-def case_for(snapshot: Facts, history: History, wishes: Wishes) -> Case:
-    """The input for menders, with Git's knowledge."""
+def case_for(snapshot: Facts, wishes: Wishes) -> Case:
+    """The input for menders, who may ask for the chains of older commits."""
 
     @cache
     def chain_at(commit: str) -> Facts | None:
@@ -215,7 +213,7 @@ def case_for(snapshot: Facts, history: History, wishes: Wishes) -> Case:
             return Facts.around(read_branch(commit, snapshot))
         return None
 
-    return Case(snapshot, history, wishes, NewIds(snapshot), chain_at)
+    return Case(snapshot, wishes, NewIds(snapshot), chain_at)
 
 
 def _without_obeyed(wishes: Wishes, mends: Sequence[Mend]) -> Wishes:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from flask_chainfix.common.dataclass import dataclass
@@ -14,10 +13,7 @@ from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.diagnosis import Diagnosis, heads_in_doubt
 from flask_chainfix.diagnosis.rules import Family, diagnose
 from flask_chainfix.model.databases import (
-    DatabaseState,
-    DatabaseStatus,
     Downgrade,
-    Move,
     MoveResult,
     MoveState,
 )
@@ -26,7 +22,6 @@ from flask_chainfix.model.findings import Finding, Severity
 from flask_chainfix.model.plans import AUTO, Plan, Wishes
 
 if TYPE_CHECKING:
-    from flask_chainfix.databases.applied.has_run import Applied
     from flask_chainfix.model.history import Upstream
 
 
@@ -127,6 +122,14 @@ def with_moves(proposal: Proposal, planner: str) -> Proposal:
     if planned is None:
         return proposal
     start, after = planned.start, planned.after
+    if not start.databases.statuses:
+        return proposal
+    from flask_chainfix.databases.applied.row_moves import (
+        planned_moves,
+        rows_after,
+        without_missing,
+    )
+
     moves = without_missing(start, planned_moves(start, after))
     proposal = replace(proposal, moves=moves)
     refused = next((each for each in moves if each.state is MoveState.REFUSED), None)
@@ -137,13 +140,12 @@ def with_moves(proposal: Proposal, planner: str) -> Proposal:
                 Remedy.of(refused.remedy) | _leaving_out(start, refused, planner),
             )
         )
-    if moves:
-        try:
-            from flask_chainfix.rehearsal.confirm import foresee
+    from flask_chainfix.rehearsal.confirm import foresee
 
-            foresee(after, places_after(moves), proposal.snapshot)
-        except CannotPlan as error:
-            return proposal.stopped_by(error)
+    try:
+        foresee(after, rows_after(moves), proposal.snapshot)
+    except CannotPlan as error:
+        return proposal.stopped_by(error)
     return proposal
 
 
@@ -163,70 +165,12 @@ def _leaving_out(start: Facts, refused: MoveResult, planner: str) -> Remedy:
     )
 
 
-# --- The version rows of each database after the change ------------------------------------------
-
+# --- What a database has run must be known --------------------------------------------------------
 
 # Findings that leave in doubt what a database has run.
 _NOT_KNOWN = {"FC301", "FC302"}
 # These as well, unless objects that exist too early leave no doubt about what has run.
 _CONTRADICTED = {"FC305", "FC306"}
-
-
-def planned_moves(
-    before: Facts, after: Facts, taken: Mapping[str, str] = MappingProxyType({})
-) -> tuple[MoveResult, ...]:
-    """The move of each database to a current or planned chain."""
-    if not before.databases.statuses:
-        return ()
-    from flask_chainfix.databases.applied.has_run import possibilities
-
-    known: dict[object, MoveResult] = {}
-    moves = []
-    for status in before.databases.statuses:
-        possible = possibilities(before, status)
-        # Even a thousand tenants mostly share a few stamps.
-        ran = tuple((each.revisions, each.unknown) for each in possible)
-        alike = (status.state, status.problem, status.rows, ran)
-        if alike not in known or taken:
-            known[alike] = _planned_move(before, after, status, possible, taken)
-        move = replace(known[alike].move, name=status.name, identity=status.identity)
-        moves.append(replace(known[alike], move=move))
-    return tuple(moves)
-
-
-def _planned_move(
-    before: Facts,
-    after: Facts,
-    status: DatabaseStatus,
-    possible: Sequence[Applied],
-    taken: Mapping[str, str],
-) -> MoveResult:
-    stay = Move(status.name, status.identity, status.rows, status.rows)
-    if status.state is DatabaseState.UNREACHABLE:
-        return MoveResult(stay, MoveState.FAILED, status.problem, status.remedy)
-    if status.state is DatabaseState.MISSING and not status.own:
-        remedy = "create the database, or correct its name in the URL"
-        return MoveResult(stay, MoveState.FAILED, "it does not exist", remedy)
-    if not status.rows:
-        return MoveResult(stay, MoveState.UNCHANGED)
-    from flask_chainfix.databases.applied.row_moves import move_for
-
-    return move_for(before, after, status, possible, taken)
-
-
-def settled(now: Facts, moves: Sequence[MoveResult]) -> tuple[MoveResult, ...]:
-    """The moves; databases in doubt are assumed to be stamped by the current chain.
-
-    Rows that are right under this assumption stay, and the journal records that.
-    """
-    said = replace(now, databases=replace(now.databases, current_is_named=True))
-    in_doubt = (MoveState.DOUBTFUL, MoveState.REFUSED)
-    return tuple(
-        MoveResult(then.move, MoveState.PLANNED, "the present chain stamped it, as you say")
-        if first.state in in_doubt and then.state is MoveState.UNCHANGED
-        else first
-        for first, then in zip(moves, planned_moves(said, said), strict=True)
-    )
 
 
 def refuse_unknown_rows(
@@ -273,20 +217,3 @@ def _leaving_out_its_databases(snapshot: Facts, finding: Finding, planner: str) 
         ):
             return leaving_out(snapshot, status, planner)
     return Remedy()
-
-
-def without_missing(now: Facts, moves: Sequence[MoveResult]) -> tuple[MoveResult, ...]:
-    """The moves without failures of databases that do not exist, which have no rows."""
-    missing = {
-        each.identity for each in now.databases.statuses if each.state is DatabaseState.MISSING
-    }
-    return tuple(
-        MoveResult(each.move, MoveState.UNCHANGED) if each.move.identity in missing else each
-        for each in moves
-    )
-
-
-def places_after(moves: Sequence[MoveResult]) -> tuple[tuple[str, ...], ...]:
-    """The distinct rows from which databases will be upgraded after their moves."""
-    stay = (MoveState.PLANNED, MoveState.UNCHANGED)
-    return tuple(dict.fromkeys(each.move.after for each in moves if each.state in stay))

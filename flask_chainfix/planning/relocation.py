@@ -189,8 +189,7 @@ class _Move:
         if self._lineages[revision].name == revision:
             return  # it begins a branch, so nothing goes on top of it
         linked = self._now.relinked(self._links.parents)
-        moved = [name for name in linked.order if name in self._moving]
-        tops = [name for name in moved if self._moving.isdisjoint(linked.children.get(name, ()))]
+        tops = linked.heads_among(self._moving)
         below = linked.ancestors(tops)
         pushed = [
             name

@@ -15,10 +15,9 @@ if TYPE_CHECKING:  # each command imports the types of its own result
     from flask_chainfix.databases.facts import Facts
     from flask_chainfix.diagnosis.diagnosis import Diagnosis
     from flask_chainfix.model.databases import Backup, Move, MoveResult
-    from flask_chainfix.model.files import Edit
+    from flask_chainfix.model.files import Edit, HookFile
     from flask_chainfix.model.findings import Explanation, Finding
     from flask_chainfix.model.history import Published, Queue
-    from flask_chainfix.model.hook_files import HookFile
     from flask_chainfix.model.plans import CarryOver, Confirmation, Proof
     from flask_chainfix.model.rehearsal import Rehearsal, RevisionSql
     from flask_chainfix.planning.proposal import Planned, Proposal

@@ -37,21 +37,21 @@ class Collision(NamedTuple):
     Attributes:
         first: the touch of the branch that runs first.
         second: the touch of the other branch.
-        deed: what the second does: ``uses column t.c, which``.
+        operation: what the second does: ``uses column t.c, which``.
         reason: what the first has done: ``has dropped before``.
         fails: whether the second fails because of it; otherwise it undoes what the first has done.
     """
 
     first: Touch
     second: Touch
-    deed: str
+    operation: str
     reason: str
     fails: bool = True
 
     @property
     def sentence(self) -> str:
         """What is wrong."""
-        return f"{self.second.revision} {self.deed} {self.first.revision} {self.reason}"
+        return f"{self.second.revision} {self.operation} {self.first.revision} {self.reason}"
 
 
 Doings = Mapping[Key, Set[Action]]
@@ -181,8 +181,8 @@ class _Left:
             return _collision(first, touch, f"creates {name}, as", "has before")
         first = self._gone.get(key)
         if first is not None:
-            deed = "uses" if effect.action is Action.USE else "changes"
-            return _collision(first, touch, f"{deed} {name}, which", f"{ended(first)} before")
+            operation = "uses" if effect.action is Action.USE else "changes"
+            return _collision(first, touch, f"{operation} {name}, which", f"{ended(first)} before")
         if effect.action is Action.DROP and effect.renamed is None:
             first = self._built.get(key)
             what = f"{first.object.kind.value} {first.object.spelled}" if first else ""
@@ -201,9 +201,9 @@ class _Left:
         for pairs in found.values():
             first, second = pairs[0]
             before, after = (listing(map(str, side)) for side in zip(*pairs, strict=True))
-            deed = f"changes column {second.touch.object.spelled} to {after}, which"
+            operation = f"changes column {second.touch.object.spelled} to {after}, which"
             reason = f"has changed to {before} before"
-            yield Collision(first.touch, second.touch, deed, reason, fails=False)
+            yield Collision(first.touch, second.touch, operation, reason, fails=False)
 
     def forget(self, effect: Effect) -> None:
         """Follow a table to its new name, and forget what is created again."""
@@ -236,6 +236,6 @@ class _Left:
                 self._set[key_of(effect.renamed)._replace(kind=kind)] = known
 
 
-def _collision(first: Touch | None, second: Touch, deed: str, reason: str) -> Collision | None:
+def _collision(first: Touch | None, second: Touch, operation: str, reason: str) -> Collision | None:
     known = first is not None and first.certain
-    return Collision(first, second, deed, reason) if first is not None and known else None
+    return Collision(first, second, operation, reason) if first is not None and known else None

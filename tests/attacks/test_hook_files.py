@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from flask_chainfix.model.hook_files import (
+from flask_chainfix.commands.hook_texts import (
     CHECKLIST,
     GIT_HOOK,
     JOB,

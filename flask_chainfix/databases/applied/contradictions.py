@@ -369,7 +369,7 @@ def misread_id(snapshot: Facts, status: DatabaseStatus, run: Collection[str]) ->
 
     ``None`` while a repair is planned that moves the rows.
     """
-    if snapshot.databases.anew:
+    if snapshot.databases.planned_ids:
         return None
     never = stood_for(snapshot.graph, tuple(sorted({*status.rows, *run}))).difference(run)
     for name, names in snapshot.databases.shared.items():
@@ -380,7 +380,7 @@ def misread_id(snapshot: Facts, status: DatabaseStatus, run: Collection[str]) ->
 
 def meanings_of(snapshot: Facts, name: str) -> str:
     """What an id that several migrations had means, in words, with the current names of files."""
-    if name in snapshot.databases.anew:  # the new ids and names are only planned
+    if name in snapshot.databases.planned_ids:  # the new ids and names are only planned
         ids = [each for each in snapshot.databases.shared[name] if each in snapshot.graph]
         messages = {f"“{snapshot.header(each).message}”": None for each in ids}
         which = " and ".join(messages) if len(messages) == len(ids) else "several migrations"

@@ -143,7 +143,7 @@ def claims(snapshot: Facts, status: DatabaseStatus) -> tuple[Applied, ...]:
 
 def _written(snapshot: Facts, status: DatabaseStatus) -> tuple[Applied, ...]:
     chains = (snapshot.graph, *snapshot.old)
-    known_rows: tuple[Container[str], ...] = (*chains, snapshot.databases.anew)
+    known_rows: tuple[Container[str], ...] = (*chains, snapshot.databases.planned_ids)
     unknown = [row for row in status.rows if not any(row in each for each in known_rows)]
     if unknown:
         known = stood_for(snapshot.graph, status.rows)
@@ -220,7 +220,7 @@ def _readings(snapshot: Facts, chain: Graph, status: DatabaseStatus) -> Iterator
 
 def _readings_of_old_ids(snapshot: Facts, status: DatabaseStatus) -> Iterator[frozenset[str]]:
     """What rows stand for that were written with the ids from before a repair."""
-    new_ids, graph = snapshot.databases.anew, snapshot.graph
+    new_ids, graph = snapshot.databases.planned_ids, snapshot.graph
     rows = [new_ids.get(row, (row,)) for row in status.rows]
     for picks in product(*(possible_ids(snapshot, status, ids) for ids in rows)):
         if not can_stand(graph, picks):
@@ -253,7 +253,7 @@ def with_new_ids(snapshot: Facts, mends: Iterable[Mend]) -> Facts:
     names = {revision: tuple(ids) for revision, ids in new_ids.items()}
     shared = {revision: ids for revision, ids in names.items() if len(ids) > 1}
     known = snapshot.databases
-    databases = replace(known, anew=names, shared={**known.shared, **shared})
+    databases = replace(known, planned_ids=names, shared={**known.shared, **shared})
     return replace(snapshot, databases=databases)
 
 

@@ -24,7 +24,7 @@ from flask_chainfix.databases.applied.contradictions import (
     ways_out,
     which_ran,
 )
-from flask_chainfix.databases.applied.has_run import Applied
+from flask_chainfix.databases.applied.has_run import Applied, possibilities
 from flask_chainfix.databases.applied.lost import (
     finishing_there,
     is_noop,
@@ -40,7 +40,13 @@ from flask_chainfix.databases.applied.rows import (
     tops,
 )
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.model.databases import DatabaseStatus, Move, MoveResult, MoveState
+from flask_chainfix.model.databases import (
+    DatabaseState,
+    DatabaseStatus,
+    Move,
+    MoveResult,
+    MoveState,
+)
 
 STAMPED_AS_IT_IS = way(
     "if the present chain stamped it, say so", "{fixchain} restamp --current{databases}"
@@ -55,6 +61,74 @@ OF_EITHER_CHAIN = (
 )
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+def planned_moves(
+    before: Facts, after: Facts, taken: Mapping[str, str] = _NOTHING
+) -> tuple[MoveResult, ...]:
+    """The move of each database to a current or planned chain."""
+    known: dict[object, MoveResult] = {}
+    moves = []
+    for status in before.databases.statuses:
+        possible = possibilities(before, status)
+        # Even a thousand tenants mostly share a few stamps.
+        ran = tuple((each.revisions, each.unknown) for each in possible)
+        alike = (status.state, status.problem, status.rows, ran)
+        if alike not in known or taken:
+            known[alike] = _move_of(before, after, status, possible, taken)
+        move = replace(known[alike].move, name=status.name, identity=status.identity)
+        moves.append(replace(known[alike], move=move))
+    return tuple(moves)
+
+
+def assuming_current_chain(now: Facts, moves: Sequence[MoveResult]) -> tuple[MoveResult, ...]:
+    """The moves; databases in doubt are assumed to be stamped by the current chain.
+
+    Rows that are right under this assumption stay, and the journal records that.
+    """
+    said = replace(now, databases=replace(now.databases, current_is_named=True))
+    in_doubt = (MoveState.DOUBTFUL, MoveState.REFUSED)
+    return tuple(
+        MoveResult(then.move, MoveState.PLANNED, "the present chain stamped it, as you say")
+        if first.state in in_doubt and then.state is MoveState.UNCHANGED
+        else first
+        for first, then in zip(moves, planned_moves(said, said), strict=True)
+    )
+
+
+def without_missing(now: Facts, moves: Sequence[MoveResult]) -> tuple[MoveResult, ...]:
+    """The moves without failures of databases that do not exist, which have no rows."""
+    missing = {
+        each.identity for each in now.databases.statuses if each.state is DatabaseState.MISSING
+    }
+    return tuple(
+        MoveResult(each.move, MoveState.UNCHANGED) if each.move.identity in missing else each
+        for each in moves
+    )
+
+
+def rows_after(moves: Sequence[MoveResult]) -> tuple[tuple[str, ...], ...]:
+    """The distinct rows from which databases will be upgraded after their moves."""
+    stay = (MoveState.PLANNED, MoveState.UNCHANGED)
+    return tuple(dict.fromkeys(each.move.after for each in moves if each.state in stay))
+
+
+def _move_of(
+    before: Facts,
+    after: Facts,
+    status: DatabaseStatus,
+    possible: Sequence[Applied],
+    taken: Mapping[str, str],
+) -> MoveResult:
+    stay = Move(status.name, status.identity, status.rows, status.rows)
+    if status.state is DatabaseState.UNREACHABLE:
+        return MoveResult(stay, MoveState.FAILED, status.problem, status.remedy)
+    if status.state is DatabaseState.MISSING and not status.own:
+        remedy = "create the database, or correct its name in the URL"
+        return MoveResult(stay, MoveState.FAILED, "it does not exist", remedy)
+    if not status.rows:
+        return MoveResult(stay, MoveState.UNCHANGED)
+    return move_for(before, after, status, possible, taken)
 
 
 def move_for(
@@ -139,7 +213,7 @@ def _is_as_told(now: Facts, applied: Applied, taken: Mapping[str, str]) -> bool:
 
 def _ways_on(now: Facts, possible: Sequence[Applied], shared: str) -> Remedy:
     """What to do, depending on which of the migrations with one id has run."""
-    if now.databases.anew:  # these ids do not exist yet
+    if now.databases.planned_ids:  # these ids do not exist yet
         return way(
             "repair the files without that database; restamp then names what to do by which of"
             " them ran there",

@@ -48,6 +48,14 @@ def gaps(graph: Graph, revisions: Iterable[str]) -> tuple[str, ...]:
     return tuple(revision for revision in graph.order if revision in missing) if missing else ()
 
 
+def newly_skipped(now: Graph, after: Graph, run: Collection[str]) -> tuple[str, ...]:
+    """The gaps that a changed chain would make among applied revisions, in its order."""
+    have = [each for each in run if each in after]
+    missing = gaps(after, have)
+    already = gaps(now, have) if missing else ()
+    return tuple(each for each in missing if each not in already)
+
+
 def tops(graph: Graph, revisions: Collection[str]) -> tuple[str, ...]:
     """The rows that stand for a set without gaps: its maximal elements, sorted."""
     below = {required for revision in revisions for required in graph.requirements(revision)}

@@ -16,7 +16,7 @@ from flask_chainfix.diagnosis.numbering import same_numbers
 from flask_chainfix.diagnosis.rules import Family, Fault, diagnose, rule
 from flask_chainfix.model.files import MigrationFile
 from flask_chainfix.model.findings import Finding, Location, Severity
-from flask_chainfix.model.history import Conflict, Merge, Settling, Side, shared_by
+from flask_chainfix.model.history import AfterMerge, Conflict, Merge, Side, shared_by
 from flask_chainfix.schema.side_by_side import Branch, Doings, can_collide, collisions, doings
 
 _NAMED = 3
@@ -196,7 +196,7 @@ def _way_out(snapshot: Facts, merge: Merge) -> Remedy:
     if clashing:  # a rebase is refused until this is changed
         return _change(snapshot, merge, clashing[0])
     text = "merge, and put your migrations on top, before others see both"
-    if merge.settling is Settling.REPAIR:
+    if merge.after_merge is AfterMerge.REPAIR:
         text = "merge, and repair the chain, before others see both"
     if merge.others:
         what = count(merge.others, "file")
@@ -259,7 +259,7 @@ def merge_would_conflict(snapshot: Facts) -> Iterator[Fault]:
 
 def clashes(snapshot: Facts, merge: Merge) -> tuple[Fault, ...]:
     """The conflicts between both sides of a merge; none if one order of the sides works."""
-    orders = [clashes_in(snapshot, merge, index) for index in range(len(merge.meetings))]
+    orders = [clashes_in(snapshot, merge, index) for index in range(len(merge.rebased))]
     return orders[0] if orders and all(orders) else ()
 
 
@@ -271,25 +271,25 @@ def clashes_in(snapshot: Facts, merge: Merge, index: int) -> tuple[Fault, ...]:
 
 def _clashes(snapshot: Facts, merge: Merge, index: int) -> Iterator[Fault]:
     """The conflicts between a migration of one side and one of the other."""
-    meeting = snapshot.of_others(merge.meetings[index].files)
+    rebased = snapshot.of_others(merge.rebased[index].files)
     sides = (merge.theirs, merge.mine)
-    below, above = sides if merge.meetings[index].above == merge.mine.ref else sides[::-1]
+    below, above = sides if merge.rebased[index].above == merge.mine.ref else sides[::-1]
     # If both sides have taken an id, the side on top has a new one.
-    top, lower = frozenset(meeting.graph).difference(below.ids), below.ids_beside(above)
+    top, lower = frozenset(rebased.graph).difference(below.ids), below.ids_beside(above)
     told = set()
-    for finding in errors_of(diagnose(meeting, Family.SCHEMA)):
+    for finding in errors_of(diagnose(rebased, Family.SCHEMA)):
         involved = frozenset(finding.revisions)
         if involved & top and involved & lower:
             told.add(involved)
             told_of = finding.locations, finding.number
             yield Fault(finding.message, _FIT, finding.revisions, *told_of)
-    for each in collisions(_branch(meeting, lower), _branch(meeting, top)):
+    for each in collisions(_branch(rebased, lower), _branch(rebased, top)):
         touches = (each.second, each.first)
         involved = frozenset(touch.revision for touch in touches)
         if each.fails and involved in told:
             continue
         told.add(involved)
-        places = [Location(meeting.file(touch.revision).path, touch.line) for touch in touches]
+        places = [Location(rebased.file(touch.revision).path, touch.line) for touch in touches]
         hint = _FIT if each.fails else _KEEP_ONE
         yield Fault(each.sentence, hint, sorted(involved), places)
 

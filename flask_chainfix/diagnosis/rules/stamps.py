@@ -74,7 +74,7 @@ def unknown_stamp(snapshot: Facts) -> Iterator[Fault]:
     names: dict[str, dict[str, None]] = {}
     for status in reached(snapshot):
         for row in status.rows:
-            if row not in snapshot.graph and row not in snapshot.databases.anew:
+            if row not in snapshot.graph and row not in snapshot.databases.planned_ids:
                 names.setdefault(row, {})[status.name] = None
     for row, statuses in names.items():
         verb = "is" if len(statuses) == 1 else "are"

@@ -195,9 +195,9 @@ def _heads_of_their_own(snapshot: Facts, heads: list[str]) -> list[str]:
     bases, wanted = set(graph.bases), set(heads)
     sound: list[str] = []
     hanging: list[str] = []
-    for piece in graph.pieces:
-        own = [revision for revision in piece if revision in wanted]
-        if not bases.isdisjoint(piece):
+    for component in graph.components:
+        own = [revision for revision in component if revision in wanted]
+        if not bases.isdisjoint(component):
             sound.extend(own)
         elif len(own) > 1:
             hanging.extend(own)

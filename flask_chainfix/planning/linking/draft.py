@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from functools import cached_property, partial
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from itertools import product
+from typing import NamedTuple
 
 from flask_chainfix.chain.ancestry import Ancestry, is_redundant, start_of_branch, upgrade_order
 from flask_chainfix.chain.lineages import Lineages
@@ -13,13 +15,39 @@ from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.errors import CannotPlan
 from flask_chainfix.common.quoting import option
 from flask_chainfix.databases.applied.has_run import Applied
+from flask_chainfix.databases.applied.rows import tops
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.model.plans import NewRevision, Plan, Reason, Relink
-from flask_chainfix.planning.linking.proof import Proof, schema_reason
-from flask_chainfix.planning.linking.ranking import Ordering
-from flask_chainfix.planning.linking.safety import Branches, DecidedPair, refuse_unsafe
+from flask_chainfix.model.plans import NewRevision, Plan, Reason, Relink, Wishes
+from flask_chainfix.planning.linking.proof import ProvenOrder, schema_reason
+from flask_chainfix.planning.linking.ranking import Rank
+from flask_chainfix.planning.linking.safety import refuse_unsafe
 
 _NAMED = 3  # proofs that are spelled out with one link
+
+
+class DecidedPair(NamedTuple):
+    """A pair of revisions whose order in one line is decided by a database.
+
+    Attributes:
+        database: the database.
+        before: the revision that it has run.
+        after: the revision that it has not run.
+        alone: whether the database is one of the app's own, and no other requires the same order.
+    """
+
+    database: Applied
+    before: str
+    after: str
+    alone: bool = False
+
+    def reason(self) -> Reason:
+        """Why the one goes before the other."""
+        database = self.database
+        kind = "published" if database.published else "database"
+        told = f"{database.name} {database.has} {self.before}, and not {self.after}"
+        if self.alone:
+            told += "; it alone decides this, and --no-database leaves it out"
+        return Reason(kind, told)
 
 
 @dataclass(frozen=True)
@@ -29,12 +57,11 @@ class Task:
     Attributes:
         original: the chain on disk.
         snapshot: the chain with the parents that the user has attached.
+        wishes: the user's options.
         lineages: which bases and heads of ``snapshot`` belong together.
         proof: what the schema proves about the order.
-        graph: the chain of ``snapshot``, in which a revision also requires what is ``before`` it.
-        ordering: decides the order where nothing is proven.
-        bases_to_link: the bases that get a parent.
-        root_is_wish: whether the user chose the base to keep.
+        root: the base to keep; ``None`` for a chain without bases.
+        ranks: the rank of each revision, which decides the order where nothing is proven.
         databases: what has run in each database; it must not end up above what has not run.
         decided: the order that the databases require of one line.
         heads_stay: whether to keep several heads, and link only bases.
@@ -42,20 +69,28 @@ class Task:
 
     original: Facts
     snapshot: Facts
+    wishes: Wishes
     lineages: Lineages
-    proof: Proof
-    graph: Graph
-    ordering: Ordering
-    bases_to_link: frozenset[str]
-    root_is_wish: bool
+    proof: ProvenOrder
+    root: str | None
+    ranks: Mapping[str, Rank]
     databases: tuple[Applied, ...] = ()
     decided: tuple[DecidedPair, ...] = ()
     heads_stay: bool = False
 
     @cached_property
-    def branches(self) -> Branches:
-        """Which revisions are on branches that are not merged yet."""
-        return Branches(self.snapshot.graph, self.lineages.by_revision)
+    def bases_to_link(self) -> frozenset[str]:
+        """The bases that get a parent; those joined by merge points only if that is wished."""
+        extra = frozenset(self.lineages.bases) - {self.root}
+        if self.wishes.strict or not extra:
+            return extra
+        home = next(each for each in self.snapshot.graph.components if self.root in each)
+        return extra.difference(home)
+
+    @cached_property
+    def graph(self) -> Graph:
+        """The chain of ``snapshot``, in which a revision also requires what is ``before`` it."""
+        return self.snapshot.graph.with_evidence(self.before)
 
     @property
     def before(self) -> Mapping[str, tuple[str, ...]]:
@@ -64,6 +99,62 @@ class Task:
         for pair in self.decided:
             before[pair.after] = (*before.get(pair.after, ()), pair.before)
         return before
+
+    def are_apart(self, one: str, other: str) -> bool:
+        """Whether a single line would have to put one of two revisions below the other.
+
+        Merged branches stay unchanged, and so may have run in any order.
+        """
+        lineages = self.lineages.by_revision
+        if lineages[one] is not lineages[other]:
+            return False
+        return self._heads_above[one].isdisjoint(self._heads_above[other])
+
+    @cached_property
+    def _heads_above(self) -> Mapping[str, frozenset[str]]:
+        graph = self.snapshot.graph
+        found: dict[str, frozenset[str]] = {}
+        for revision in reversed(graph.order):
+            above = [found[child] for child in graph.children.get(revision, ())]
+            found[revision] = frozenset().union(*above) if above else frozenset({revision})
+        return found
+
+    def decided_pairs(self) -> tuple[DecidedPair, ...]:
+        """The order that databases require of a single line."""
+        graph = self.snapshot.graph
+        pairs: dict[tuple[str, str], DecidedPair] = {}
+        for database in self.databases:
+            have = database.revisions.intersection(graph.named_parents)
+            first = [
+                revision
+                for revision in graph
+                if revision not in have and have.issuperset(graph.requirements(revision))
+            ]
+            for pair in product(tops(graph, have), first):
+                if pair in pairs:
+                    pairs[pair] = pairs[pair]._replace(alone=False)
+                elif self.are_apart(*pair):
+                    pairs[pair] = DecidedPair(database, *pair, alone=database.status.own)
+        return tuple(pairs.values())
+
+    def disagreement(self) -> str:
+        """Two databases that require opposite orders, in a sentence; ``""`` if there are none."""
+        for one in self.decided_pairs():
+            for other in self.databases:
+                if one.before in other.revisions:
+                    continue
+                for revision in self.snapshot.graph:
+                    if (
+                        revision in other.revisions
+                        and revision not in one.database.revisions
+                        and self.are_apart(one.before, revision)
+                    ):
+                        return (
+                            f"{one.database.name} {one.database.has} {one.before} and not"
+                            f" {revision}, and {other.name} {other.has} {revision} and not"
+                            f" {one.before}"
+                        )
+        return ""
 
     @property
     def links_something(self) -> bool:
@@ -121,7 +212,7 @@ class Draft(Links):
         super().__init__(task.graph.parents)
         self._task = task
         self._linked: Graph | None = None
-        for revision, parent in task.ordering.attached.items():
+        for revision, parent in task.wishes.attach.items():
             self.reasons[revision] = [Reason("pin", f"--attach {revision}={parent}")]
 
     def relink(self, revision: str, parents: tuple[str, ...], *why: Reason) -> None:
@@ -154,7 +245,7 @@ class Draft(Links):
             graph = self._graph()
         self._add_proofs(graph)
         relinks = self.relinks(self._task.original, graph.order)
-        root = self._task.ordering.root
+        root = self._task.root
         family = graph.descendants([root]) if root is not None else set(graph)
         family |= graph.ancestors(family)
         order = [revision for revision in graph.order if revision in family]
@@ -173,10 +264,10 @@ class Draft(Links):
         links, proof = self._task.links_something, self._task.proof
         for precedence in (each for each in proof.precedences if each.certain):
             first, second = precedence.before.revision, precedence.after.revision
-            if links and not self._task.branches.apart(first, second):
+            if links and not self._task.are_apart(first, second):
                 continue
             runs_before = runs_before or Ancestry(self.linked())
-            if precedence in proof.suited and self._suits(runs_before, first, second):
+            if precedence in proof.ordered_by_alembic and self._suits(runs_before, first, second):
                 continue
             if not runs_before(first, second) and not runs_before(second, first):
                 start = start_of_branch(runs_before, self.parents, second, first)
@@ -196,42 +287,29 @@ class Draft(Links):
 
     def _add_proofs(self, graph: Graph) -> None:
         """Add the reasons from the schema and databases to each new link."""
-        snapshot, named, pairs = self._task.snapshot, Counter[str](), set()
-        proofs: list[tuple[tuple[str, str], Callable[[], Reason], int]] = [
-            (
-                (each.before.revision, each.after.revision),
-                partial(schema_reason, snapshot, each),
-                _NAMED,
-            )
-            for each in self._task.proof.precedences
+        task, named, pairs = self._task, Counter[str](), set()
+        before, after = task.graph.parents, graph.parents
+        changed = [name for name in reversed(graph.order) if after[name] != before[name]]
+        proofs = [
+            (each.before.revision, each.after.revision, schema_reason(task.snapshot, each), _NAMED)
+            for each in (task.proof.precedences if changed else ())
         ]
-        proofs += [((each.before, each.after), each.reason, 1) for each in self._task.decided]
-        for pair, reason, most in proofs:
-            link = self._link_below(graph, pair[1])
-            if link is None or pair in pairs or named[link] >= most:
+        proofs += [(each.before, each.after, each.reason(), 1) for each in task.decided]
+        for first, second, reason, most in proofs:
+            carried_by = task.graph.ancestors([second])
+            link = next((name for name in changed if name in carried_by), None)
+            if link is None or (first, second) in pairs or named[link] >= most:
                 continue
-            pairs.add(pair)
+            pairs.add((first, second))
             named[link] += 1
-            self.reasons[link].insert(named[link] - 1, reason())
-
-    def _link_below(self, graph: Graph, revision: str) -> str | None:
-        """The changed link that carries a revision: its own, or the nearest below it."""
-        pending, seen = [revision], set()
-        while pending:
-            at = pending.pop(0)
-            if graph.parents[at] != self._task.graph.parents[at]:
-                return at
-            below = [parent for parent in self._task.graph.parents[at] if parent not in seen]
-            seen.update(below)
-            pending.extend(below)
-        return None
+            self.reasons[link].insert(named[link] - 1, reason)
 
 
 def reasons_for_base(task: Task) -> tuple[Reason, ...]:
     """Why an extra base gets a parent at all."""
-    root = task.ordering.root
+    root = task.root
     size = len(task.graph.descendants([root])) - 1 if root is not None else 0
-    why = "as --root says" if task.root_is_wish else f"with {size:,} descendants the most"
+    why = "as --root says" if task.wishes.root else f"with {size:,} descendants the most"
     return (Reason("base", f"the base that stays is {root}, {why}"),)
 
 

@@ -111,7 +111,7 @@ def _ways_to_keep_both(snapshot: Facts, fault: Finding, again: str) -> Remedy:
     database, graph = known[side][0], snapshot.graph
     apart = {*graph.required([side]), *graph.descendants([side])} - graph.required([other])
     down = [name for name in graph.order if name in apart & database.revisions]
-    if snapshot.databases.anew or are_tied(graph, down):
+    if snapshot.databases.planned_ids or are_tied(graph, down):
         # With dependencies, Alembic downgrades more, or leaves wrong rows.
         first = way(f"{why}downgrade {listing(down)} in {database.name}, then {edit}")
     else:

@@ -14,7 +14,7 @@ as possible, and the rest of it waits for what it needs.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from flask_chainfix.chain.lineages import Lineage
 from flask_chainfix.common.errors import CannotPlan
@@ -31,42 +31,20 @@ def linear(task: Task) -> Plan:
 class _Linear:
     def __init__(self, task: Task) -> None:
         self._task = task
-        self._ordering = task.ordering
+        self._root, self._ranks, self._attached = task.root, task.ranks, task.wishes.attach
         self._graph = task.graph
         self._draft = Draft(task)
         self._placed: set[str] = set()
-        # Sets of revisions that are queried at every step are bit masks.
-        self._bits = {name: 1 << number for name, number in task.graph.position.items()}
-        self._placed_bits = 0
         self._tips: dict[Lineage, str] = {}
         self._under: dict[Lineage, set[str]] = {}
-        self._last_base = task.ordering.root
+        self._last_base = task.root
         self._why_base = reasons_for_base(task)
         lineages = _lineages_to_link(task)
         self._heads = {
             head for head in self._graph.heads if task.lineages.by_revision[head] in lineages
         }
-        self._needs = self._needs_of_each()
-        self._below = self._below_each()
-
-    def _needs_of_each(self) -> Mapping[str, int]:
-        """For each revision, the movable ones that must run right before it, as bits."""
-        movable = self._graph.ancestors(self._heads)
-        needs: dict[str, int] = {}
-        for revision in self._graph.order:
-            needs[revision] = 0
-            for name in self._graph.requirements(revision):
-                needs[revision] |= self._bits[name] if name in movable else needs[name]
-        return needs
-
-    def _below_each(self) -> Mapping[str, int]:
-        """The ancestors of each revision, as bits."""
-        below: dict[str, int] = {}
-        for revision in self._graph.order:
-            below[revision] = 0
-            for parent in self._graph.parents[revision]:
-                below[revision] |= below[parent] | self._bits[parent]
-        return below
+        self._movable = self._graph.ancestors(self._heads)
+        self._needed: dict[str, set[str]] = {}
 
     def plan(self) -> Plan:
         waiting = [head for head in self._heads_in_order() if head in self._heads]
@@ -91,11 +69,11 @@ class _Linear:
         """The heads in the order of a walk from the bases, so that branches stay contiguous."""
         bases = sorted(
             self._graph.bases,
-            key=lambda base: (base != self._ordering.root, self._ordering.ranks[base]),
+            key=lambda base: (base != self._root, self._ranks[base]),
         )
         pending, seen = bases[::-1], set()
         # Revisions attached by the user follow their parent directly; the others go on top.
-        attached, ranks = self._ordering.attached, self._ordering.ranks
+        attached, ranks = self._attached, self._ranks
         while pending:
             revision = pending.pop()
             if revision in seen:
@@ -110,26 +88,29 @@ class _Linear:
 
     def _next_tip(self, waiting: list[str]) -> str:
         """The first head whose whole branch can go on top; otherwise the top of such a part."""
-        tips = []
-        for head in waiting:
-            tops = self._tops(head)
-            if head in tops and self._fits(head, whole=True):
+        whole = [head for head in waiting if self._needs(head) <= self._placed]
+        for head in whole:
+            if self._fits(head, whole=True):
                 return head
-            tips += [(top, top == head) for top in tops]
-        tips.sort(key=lambda tip: not tip[1])  # if nothing fits, linking the first raises the error
-        return next((tip for tip, whole in tips if self._fits(tip, whole=whole)), tips[0][0])
+        tips = [top for head in waiting for top in self._tops(head)]
+        fitting = (tip for tip in tips if self._fits(tip, whole=False))
+        # If nothing fits, linking the first raises the error.
+        return next(fitting, (whole or tips)[0])
 
     def _tops(self, head: str) -> list[str]:
-        """The tops of placeable parts of a head's branch: what they need is placed or below."""
-        parents, waits = self._graph.parents, dict[str, int]()
-        for revision in self._block(head, self._placed):
-            needed = self._needs[revision]
-            for parent in parents[revision]:
-                needed |= waits.get(parent, 0)
-            waits[revision] = needed & ~self._placed_bits & ~self._below[revision]
-        able = [revision for revision, needed in waits.items() if not needed]
-        followed = {parent for revision in able for parent in parents[revision]}
-        return [revision for revision in able if revision not in followed]
+        """The tops of the parts of a head's branch that can go on top."""
+        block = self._block(head, self._placed)
+        able = [revision for revision in block if self._needs(revision) <= self._placed]
+        return self._graph.heads_among(able)
+
+    def _needs(self, revision: str) -> set[str]:
+        """The movable revisions that must run before a revision and are not below it."""
+        if not self._graph.dependencies:  # nor any evidence: only ancestors are required
+            return set()
+        if revision not in self._needed:
+            required = self._graph.required([revision]) & self._movable
+            self._needed[revision] = required - self._graph.ancestors([revision])
+        return self._needed[revision]
 
     def _fits(self, tip: str, *, whole: bool) -> bool:
         """Whether a revision of the tip's block can be linked to the placed ones."""
@@ -138,7 +119,7 @@ class _Linear:
         block = self._block(tip, under)
         if lineage in self._tips:
             return bool(self._bases(block, under) or self._exits(block, under))
-        if lineage is not self._task.lineages.main or self._ordering.root in block:
+        if lineage is not self._task.lineages.main or self._root in block:
             return True
         return whole and self._task.bases_to_link.isdisjoint(block)
 
@@ -159,14 +140,12 @@ class _Linear:
                 self._link(block, self._tips[lineage], under)
         elif not self._task.bases_to_link.isdisjoint(block):
             bases = [revision for revision in block if revision in self._task.bases_to_link]
-            root = self._ordering.root
+            root = self._root
             if root not in block:
                 raise several_branches(self._task, bases)
             self._link_bases(bases, root)
         under.update(block)
         self._placed.update(block)
-        for revision in block:
-            self._placed_bits |= self._bits[revision]
         self._tips[lineage] = tip
 
     def _bases(self, block: list[str], under: set[str]) -> list[str]:
@@ -174,14 +153,14 @@ class _Linear:
         bases = [revision for revision in block if revision in self._task.bases_to_link]
         if bases or self._exits(block, under):
             return bases
-        root, joined = self._ordering.root, self._task.lineages.bases
+        root, joined = self._root, self._task.lineages.bases
         return [revision for revision in block if revision in joined and revision != root]
 
     def _link(self, block: list[str], tip: str, under: set[str]) -> None:
         parents = self._draft.parents
         exits = self._exits(block, under)
         if not exits:
-            pinned = next((name for name in block if name in self._ordering.attached), None)
+            pinned = next((name for name in block if name in self._attached), None)
             if pinned is None:
                 raise CannotPlan(
                     f"nothing links {block[-1]} to {tip}, the head that it should follow",
@@ -192,8 +171,8 @@ class _Linear:
                     ),
                 )
             raise CannotPlan(
-                f"--attach {pinned}={self._ordering.attached[pinned]} leaves two heads: another"
-                f" revision already follows {self._ordering.attached[pinned]}",
+                f"--attach {pinned}={self._attached[pinned]} leaves two heads: another"
+                f" revision already follows {self._attached[pinned]}",
                 "attach it to a head" | way("join the heads with a merge revision", MERGE),
             )
         # Nothing above the last exit leads out of the block, so no merge point above it comes
@@ -214,7 +193,7 @@ class _Linear:
             revision
             for revision in block
             if not under.isdisjoint(self._draft.parents[revision])
-            and revision not in self._ordering.attached
+            and revision not in self._attached
             and lineages[revision].name != revision
         ]
 
@@ -222,10 +201,10 @@ class _Linear:
         previous = self._last_base
         for base in bases:
             why = (*self._why_base, Reason("branch", f"{parent} is the last revision before it"))
-            if previous not in (None, self._ordering.root):
+            if previous not in (None, self._root):
                 why += (*self._why_above(base, str(previous)),)
             self._draft.relink(base, (parent,), *why)
-        self._last_base = min(bases, key=self._ordering.ranks.__getitem__)
+        self._last_base = min(bases, key=self._ranks.__getitem__)
 
     def _why_after(self, revision: str, branch_point: str) -> Iterator[Reason]:
         yield Reason("branch", f"{branch_point} branches here, and a chain has no branches")
@@ -233,14 +212,14 @@ class _Linear:
             sibling for sibling in self._graph.children[branch_point] if sibling in self._placed
         ]
         if siblings:
-            first = min(siblings, key=self._ordering.ranks.__getitem__)
+            first = min(siblings, key=self._ranks.__getitem__)
             yield from self._why_above(revision, first)
 
     def _why_above(self, revision: str, other: str) -> Iterator[Reason]:
-        ordering = self._ordering
-        if ordering.ranks[other] < ordering.ranks[revision]:
-            yield ordering.explain(revision, other)
-        elif ordering.attached or self._graph.dependencies:
+        rank, lower = self._ranks[revision], self._ranks[other]
+        if lower < rank:
+            yield rank.why_later(lower, other)
+        elif self._attached or self._graph.dependencies:
             what = "what has run, the schema, depends_on or --attach"
             yield Reason("constraint", f"{what} decides this, before dates and names")
 

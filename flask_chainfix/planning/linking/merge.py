@@ -39,7 +39,7 @@ def _attach_bases(task: Task, draft: Draft) -> None:
 
     A base can be the place for another one, so bases without a place yet wait for others.
     """
-    graph, root = task.graph, task.ordering.root
+    graph, root = task.graph, task.root
     if not task.bases_to_link or root is None:
         return
     why_base = reasons_for_base(task)
@@ -99,12 +99,12 @@ def _longest_branch(task: Task, family: set[str], base: str, places: list[str]) 
     above = graph.descendants([base])
     needed = graph.required(above).intersection(family) - above
     able = [place for place in places if needed <= graph.ancestors([place])]
-    return max(able or places, key=lambda place: (graph.depth[place], task.ordering.ranks[place]))
+    return max(able or places, key=lambda place: (graph.depth[place], task.ranks[place]))
 
 
 def _no_place(task: Task, base: str) -> UnsafeForDatabases:
     """The refusal that names two databases that started at different bases."""
-    root = task.ordering.root
+    root = task.root
     having = next(
         each for each in task.databases if base in each.revisions and root not in each.revisions
     )
@@ -118,7 +118,7 @@ def _no_place(task: Task, base: str) -> UnsafeForDatabases:
         f"{message}: whichever comes first, a database would skip it",
         Remedy.of("upgrade one of them with the chain as it is, so that it has run both")
         | "leave one of them out"
-        | ("leave out --root" if task.root_is_wish else ""),
+        | ("leave out --root" if task.wishes.root else ""),
     )
 
 
@@ -129,7 +129,7 @@ def _merge_revisions(
 
     Alembic cannot if one of three heads requires another; it always can with two heads.
     """
-    parents = tuple(sorted(heads, key=task.ordering.ranks.__getitem__))
+    parents = tuple(sorted(heads, key=task.ranks.__getitem__))
     location = task.snapshot.version_location(task.snapshot.file(parents[0]).path)
     if not required_among(graph, heads):
         yield _merge_revision(new_ids, parents, location)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import field
 
 from flask_chainfix.chain.lineages import Lineages
 from flask_chainfix.chain.revision_graph import Graph
@@ -23,23 +22,24 @@ _NAMED = 3  # contradictory operations that a message spells out
 
 
 @dataclass(frozen=True)
-class Proof:
+class ProvenOrder:
     """The proven order of revisions beyond the headers.
 
     Attributes:
         precedences: the proven pairs.
-        before: for each revision, the ones that must run before it.
-        suited: the pairs of merged branches that Alembic upgrades in this order anyway.
-        graph: the chain with the proven order.
+        ordered_by_alembic: the pairs of merged branches that Alembic upgrades in this order anyway.
     """
 
-    graph: Graph
-    precedences: tuple[Precedence, ...] = ()
-    before: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    suited: frozenset[Precedence] = frozenset()
+    precedences: tuple[Precedence, ...]
+    ordered_by_alembic: frozenset[Precedence]
+
+    @property
+    def before(self) -> Mapping[str, tuple[str, ...]]:
+        """For each revision, the ones that must run before it."""
+        return _before(self.precedences)
 
 
-def prove(original: Facts, snapshot: Facts, lineages: Lineages, wishes: Wishes) -> Proof:
+def prove(original: Facts, snapshot: Facts, lineages: Lineages, wishes: Wishes) -> ProvenOrder:
     """Find out what the schema proves about the order of the revisions of each lineage.
 
     Revisions that a single upgrade already runs do not stop a plan; they are reordered only if
@@ -51,7 +51,9 @@ def prove(original: Facts, snapshot: Facts, lineages: Lineages, wishes: Wishes) 
         CannotPlan: the proofs contradict the chain, the user's wishes, or each other.
     """
     tolerated = "FC201" in {*snapshot.environment.settings.ignore, *wishes.accept}
-    certain, suited, probable = _classified(original, snapshot, lineages, tolerated=tolerated)
+    certain, ordered_by_alembic, probable = _classified(
+        original, snapshot, lineages, tolerated=tolerated
+    )
     graph = snapshot.graph.with_evidence(_before(certain))
     if graph.cycles:
         raise _contradiction(snapshot, certain, graph, wishes.attach)
@@ -65,7 +67,7 @@ def prove(original: Facts, snapshot: Facts, lineages: Lineages, wishes: Wishes) 
         )
     accepted = certain
     proven = graph
-    for more in (each for each in (suited, probable) if each):
+    for more in (each for each in (ordered_by_alembic, probable) if each):
         all_of_it = snapshot.graph.with_evidence(_before([*accepted, *more]))
         if not all_of_it.cycles:
             accepted, proven = [*accepted, *more], all_of_it
@@ -74,7 +76,7 @@ def prove(original: Facts, snapshot: Facts, lineages: Lineages, wishes: Wishes) 
             if precedence.after.revision not in proven.required([precedence.before.revision]):
                 accepted = [*accepted, precedence]
                 proven = snapshot.graph.with_evidence(_before(accepted))
-    return Proof(proven, tuple(accepted), _before(accepted), frozenset(suited))
+    return ProvenOrder(tuple(accepted), frozenset(ordered_by_alembic))
 
 
 def _classified(
@@ -83,7 +85,7 @@ def _classified(
     """The precedences for a plan, those that Alembic's own order satisfies, and probable ones."""
     evidence, old = snapshot.evidence, original.evidence
     certain: list[Precedence] = []
-    suited: list[Precedence] = []
+    ordered_by_alembic: list[Precedence] = []
     probable: list[Precedence] = []
     for item in (*precedences(evidence), *_before_recreation(evidence)):
         one, other = item.before.revision, item.after.revision
@@ -94,12 +96,12 @@ def _classified(
         if tolerated or (joined and not is_disorder(evidence, item)):
             probable.append(item._replace(before=item.before._replace(certain=False)))
         elif joined:
-            (suited if old.upgraded_before(one, other) else probable).append(item)
+            (ordered_by_alembic if old.upgraded_before(one, other) else probable).append(item)
         elif _is_decisive(evidence, item):
             certain.append(item)
         else:
             probable.append(item)
-    return certain, suited, probable
+    return certain, ordered_by_alembic, probable
 
 
 def _before_recreation(evidence: Evidence) -> Iterator[Precedence]:
@@ -172,6 +174,6 @@ def schema_reason(snapshot: Facts, precedence: Precedence) -> Reason:
     before, after, ending = precedence
     first, second = (f"{snapshot.file(each.revision).name}:{each.line}" for each in (before, after))
     what = f"{before.object.kind.value} {before.object.spelled}"
-    deed, other = _VERBS[ending]
-    text = f"{after.revision} {deed} {what} ({second}), which {before.revision} {other} ({first})"
+    verb, other = _VERBS[ending]
+    text = f"{after.revision} {verb} {what} ({second}), which {before.revision} {other} ({first})"
     return Reason("schema", text)

@@ -12,10 +12,9 @@ from flask_chainfix.chain.lineages import Lineages
 from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.databases.applied.has_run import Applied
-from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.files import Header, MigrationFile
-from flask_chainfix.model.history import History, Landing
-from flask_chainfix.model.plans import Reason, Wishes
+from flask_chainfix.model.history import GitHistory, Landing
+from flask_chainfix.model.plans import Reason
 
 _NUMBER = re.compile(r"\d+(?![^\W_])")  # at the beginning of a file's name, and no hexadecimal id
 _NO_DATE = datetime.min.replace(tzinfo=timezone.utc)
@@ -76,7 +75,7 @@ def _landed_later(after: Landing | None, before: Landing, name: str) -> str:
     return f"its commit of {_short(after.date)} ({after.commit}) came after that of {reference}"
 
 
-def rank_of(file: MigrationFile, history: History) -> Rank:
+def rank_of(file: MigrationFile, history: GitHistory) -> Rank:
     """The rank of a single file, whatever its place in a chain."""
     landing = history.landing(file.path)
     text = file.reading.create_date if isinstance(file.reading, Header) else None
@@ -85,58 +84,25 @@ def rank_of(file: MigrationFile, history: History) -> Rank:
     return Rank(landed, date is None, date or _NO_DATE, history.name(file.path), landing)
 
 
-@dataclass(frozen=True)
-class Ordering:
-    """Everything that decides an order.
-
-    Attributes:
-        root: the base to keep; ``None`` for a chain without bases.
-        ranks: the rank of each revision.
-        attached: parents that the user has chosen, by revision.
-    """
-
-    root: str | None
-    ranks: Mapping[str, Rank]
-    attached: Mapping[str, str]
-
-    def explain(self, revision: str, predecessor: str) -> Reason:
-        """Why ``revision`` goes above ``predecessor`` if only the rank decides."""
-        return self.ranks[revision].why_later(self.ranks[predecessor], predecessor)
-
-
-def arrange(  # noqa: PLR0913  (all that an order depends on)
-    snapshot: Facts,
-    lineages: Lineages,
-    graph: Graph,
-    history: History,
-    wishes: Wishes,
-    *,
-    databases: Sequence[Applied],
-    once_linked: frozenset[str],
-) -> Ordering:
-    """Choose the base to keep, and rank all revisions.
-
-    A ``Create Date`` earlier than that of the base to keep is taken for a placeholder.
-    """
-    ranks = {revision: rank_of(snapshot.file(revision), history) for revision in graph}
-    root = wishes.root or _base_that_stays(lineages, graph, ranks, databases, once_linked)
+def without_placeholders(ranks: Mapping[str, Rank], root: str | None) -> Mapping[str, Rank]:
+    """The ranks; a ``Create Date`` earlier than that of the base to keep is a placeholder."""
     oldest = ranks.get(root or "")
-    if oldest is not None and not oldest.undated:
-        ranks = {
-            revision: replace(rank, undated=True, date=_NO_DATE, older_than=root)
-            if not rank.undated and rank.date < oldest.date
-            else rank
-            for revision, rank in ranks.items()
-        }
-    return Ordering(root, ranks, wishes.attach)
+    if oldest is None or oldest.undated:
+        return ranks
+    return {
+        revision: replace(rank, undated=True, date=_NO_DATE, older_than=root)
+        if not rank.undated and rank.date < oldest.date
+        else rank
+        for revision, rank in ranks.items()
+    }
 
 
-def _base_that_stays(
+def base_that_stays(
     lineages: Lineages,
     graph: Graph,
     ranks: Mapping[str, Rank],
     databases: Sequence[Applied],
-    once_linked: frozenset[str],
+    orphaned: frozenset[str],
 ) -> str | None:
     """The base with the most descendants; among equals the one that landed first.
 
@@ -147,7 +113,7 @@ def _base_that_stays(
     """
     bases = lineages.bases
     have = [database.revisions.intersection(bases) for database in databases]
-    real = [ranks[base] for base in bases if base not in once_linked]
+    real = [ranks[base] for base in bases if base not in orphaned]
 
     def order(base: str) -> tuple[int, bool, bool, bool, int, Rank]:
         missing = sum(bool(some) and base not in some for some in have)
@@ -156,7 +122,7 @@ def _base_that_stays(
         )
         size = len(graph.descendants([base])) if len(bases) > 1 else 0
         late = any(_came_later(ranks[base], other) for other in real)
-        return missing, must_follow, base in once_linked, late, -size, ranks[base]
+        return missing, must_follow, base in orphaned, late, -size, ranks[base]
 
     return min(bases, key=order, default=None)
 

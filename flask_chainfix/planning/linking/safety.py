@@ -5,11 +5,9 @@ The main branch and releases count like databases that cannot be read from here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from flask_chainfix.chain import source
-from flask_chainfix.chain.lineages import Lineage
 from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.common.errors import UnsafeForDatabases
 from flask_chainfix.common.quoting import word
@@ -24,106 +22,16 @@ from flask_chainfix.databases.applied.has_run import (
     possibilities,
     published_in,
 )
-from flask_chainfix.databases.applied.rows import gaps, tops
+from flask_chainfix.databases.applied.rows import newly_skipped
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.databases import DatabaseState
-from flask_chainfix.model.plans import GUESS, Mend, Part, Reason
+from flask_chainfix.model.plans import GUESS, Mend, Part
 
 _UPGRADE_FIRST = way(
     "upgrade that database with the chain as it is, if that works, and repair then",
     "{alembic} upgrade heads",
     REPAIR,
 )
-
-
-class DecidedPair(NamedTuple):
-    """A pair of revisions whose order in one line is decided by a database.
-
-    Attributes:
-        database: the database.
-        before: the revision that it has run.
-        after: the revision that it has not run.
-        alone: whether the database is one of the app's own, and no other requires the same order.
-    """
-
-    database: Applied
-    before: str
-    after: str
-    alone: bool = False
-
-    def reason(self) -> Reason:
-        """Why the one goes before the other."""
-        database = self.database
-        kind = "published" if database.published else "database"
-        told = f"{database.name} {database.has} {self.before}, and not {self.after}"
-        if self.alone:
-            told += "; it alone decides this, and --no-database leaves it out"
-        return Reason(kind, told)
-
-
-class Branches:
-    """Which revisions are on branches that are not merged yet."""
-
-    def __init__(self, graph: Graph, lineages: Mapping[str, Lineage]) -> None:
-        self._graph = graph
-        self._lineages = lineages
-        self._heads: dict[str, frozenset[str]] = {}
-
-    def apart(self, one: str, other: str) -> bool:
-        """Whether a single line would have to put one of two revisions below the other.
-
-        Merged branches stay unchanged, and so may have run in any order.
-        """
-        if self._lineages[one] is not self._lineages[other]:
-            return False
-        return self._heads_above(one).isdisjoint(self._heads_above(other))
-
-    def _heads_above(self, revision: str) -> frozenset[str]:
-        if revision not in self._heads:
-            above = self._graph.descendants([revision])
-            self._heads[revision] = frozenset(above.intersection(self._graph.heads))
-        return self._heads[revision]
-
-
-def decided_pairs(
-    graph: Graph, branches: Branches, databases: Sequence[Applied]
-) -> tuple[DecidedPair, ...]:
-    """The order that databases require of a single line."""
-    pairs: dict[tuple[str, str], DecidedPair] = {}
-    for database in databases:
-        have = database.revisions.intersection(graph.named_parents)
-        first = [
-            revision
-            for revision in graph
-            if revision not in have and have.issuperset(graph.requirements(revision))
-        ]
-        for before in tops(graph, have):
-            for after in first:
-                pair = (before, after)
-                if pair in pairs:
-                    pairs[pair] = pairs[pair]._replace(alone=False)
-                elif branches.apart(before, after):
-                    pairs[pair] = DecidedPair(database, before, after, alone=database.status.own)
-    return tuple(pairs.values())
-
-
-def disagreement(graph: Graph, branches: Branches, databases: Sequence[Applied]) -> str:
-    """A sentence about two databases that require opposite orders; ``""`` if there are none."""
-    for one in decided_pairs(graph, branches, databases):
-        for other in databases:
-            if one.before in other.revisions:
-                continue
-            for revision in graph:
-                if (
-                    revision in other.revisions
-                    and revision not in one.database.revisions
-                    and branches.apart(one.before, revision)
-                ):
-                    return (
-                        f"{one.database.name} {one.database.has} {one.before} and not {revision},"
-                        f" and {other.name} {other.has} {revision} and not {one.before}"
-                    )
-    return ""
 
 
 def _ways_to_repair(database: Applied) -> Remedy:
@@ -150,15 +58,12 @@ def refuse_unsafe(
             has run.
     """
     for database in databases:
-        have = database.revisions.intersection(graph.named_parents)
-        missing = gaps(graph, have)
-        already = gaps(now, have) if missing else ()
-        skipped = [revision for revision in missing if revision not in already]
+        skipped = newly_skipped(now, graph, database.revisions)
         if skipped:
             above = next(
                 revision
                 for revision in graph.order
-                if revision in have and skipped[0] in graph.required([revision])
+                if revision in database.revisions and skipped[0] in graph.required([revision])
             )
             raise UnsafeForDatabases(
                 f"{database.name} {database.has} {above} and not {skipped[0]}, which would come"

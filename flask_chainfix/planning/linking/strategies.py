@@ -14,20 +14,21 @@ from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.applied.contradictions import leaving_out
 from flask_chainfix.databases.applied.has_run import applied_anywhere
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.model.history import History
 from flask_chainfix.model.plans import AUTO, Plan, Reason, Wishes
 from flask_chainfix.planning.edits import edits_for
-from flask_chainfix.planning.linking.draft import Task
+from flask_chainfix.planning.linking.draft import DecidedPair, Task
 from flask_chainfix.planning.linking.linear import linear
 from flask_chainfix.planning.linking.merge import merge
 from flask_chainfix.planning.linking.proof import prove
-from flask_chainfix.planning.linking.ranking import arrange
-from flask_chainfix.planning.linking.safety import DecidedPair, decided_pairs, disagreement
+from flask_chainfix.planning.linking.ranking import (
+    base_that_stays,
+    rank_of,
+    without_placeholders,
+)
 
 _HABIT = 0.08  # share of merge points from which merging counts as the habit
 _SHOWN_DATABASES = 3
 _FEW = 2  # so few merge points may be accidental
-_NO_HISTORY = History()
 _STRATEGIES: dict[str, Callable[[Task], Plan]] = {"linear": linear, "merge": merge}
 
 
@@ -36,12 +37,7 @@ def strategy_names() -> tuple[str, ...]:
     return tuple(_STRATEGIES)
 
 
-def make_plan(
-    snapshot: Facts,
-    wishes: Wishes,
-    history: History = _NO_HISTORY,
-    once_linked: frozenset[str] = frozenset(),
-) -> Plan:
+def make_plan(snapshot: Facts, wishes: Wishes, orphaned: frozenset[str] = frozenset()) -> Plan:
     """Plan a repair of a chain that has no faults but several bases or heads.
 
     Returns:
@@ -58,36 +54,21 @@ def make_plan(
     check_wishes(snapshot, wishes)
     attached = _with_attached(snapshot, wishes.attach)
     lineages = find_lineages(attached)
-    _refuse_cut_off(attached, lineages, once_linked)
+    _refuse_cut_off(attached, lineages, orphaned)
     proof = prove(snapshot, attached, lineages, wishes)
     known = applied_anywhere(snapshot)
     different = {(each.revisions, each.published): each for each in known[::-1]}
     databases = tuple(different.values())[::-1]
 
-    def task_with(root: str | None) -> Task:
-        rooted = replace(wishes, root=root)
-        ordering = arrange(
-            attached,
-            lineages,
-            proof.graph,
-            history,
-            rooted,
-            databases=databases,
-            once_linked=once_linked,
-        )
-        return Task(
-            original=snapshot,
-            snapshot=attached,
-            lineages=lineages,
-            proof=proof,
-            graph=proof.graph,
-            ordering=ordering,
-            bases_to_link=_bases_to_link(attached, lineages, ordering.root, wishes.strict),
-            root_is_wish=wishes.root is not None,
-            databases=databases,
-        )
+    ranks = {name: rank_of(attached.file(name), snapshot.git_history) for name in attached.graph}
+    proven = attached.graph.with_evidence(proof.before)
+    root = wishes.root or base_that_stays(lineages, proven, ranks, databases, orphaned)
 
-    task = task_with(wishes.root)
+    def task_with(root: str | None) -> Task:
+        valid = without_placeholders(ranks, root)
+        return Task(snapshot, attached, wishes, lineages, proof, root, valid, databases)
+
+    task = task_with(root)
     try:
         return choose(wishes.strategy, task)
     except UnsafeForDatabases as refusal:
@@ -129,9 +110,9 @@ def check_wishes(snapshot: Facts, wishes: Wishes) -> None:
             )
 
 
-def _refuse_cut_off(snapshot: Facts, lineages: Lineages, once_linked: Collection[str]) -> None:
+def _refuse_cut_off(snapshot: Facts, lineages: Lineages, orphaned: Collection[str]) -> None:
     """Refuse if all other lineages of a base that lost its parent are intentionally separate."""
-    here = [base for base in lineages.bases if base in once_linked]
+    here = [base for base in lineages.bases if base in orphaned]
     others = set(snapshot.graph.bases).difference(here)
     if here and others and not others.intersection(lineages.bases):
         raise CannotPlan(
@@ -143,10 +124,10 @@ def _refuse_cut_off(snapshot: Facts, lineages: Lineages, once_linked: Collection
 
 def _other_roots(task: Task) -> Iterator[str]:
     """The bases that could be kept instead, one of each connected part of the chain."""
-    if not task.root_is_wish:
-        for piece in task.snapshot.graph.pieces:
-            here = [base for base in task.lineages.bases if base in piece]
-            if here and task.ordering.root not in piece:
+    if task.wishes.root is None:
+        for component in task.snapshot.graph.components:
+            here = [base for base in task.lineages.bases if base in component]
+            if here and task.root not in component:
                 yield here[0]
 
 
@@ -161,17 +142,6 @@ def _with_attached(snapshot: Facts, attach: Mapping[str, str]) -> Facts:
             "attach these revisions so that none of them runs before itself",
         )
     return attached
-
-
-def _bases_to_link(
-    snapshot: Facts, lineages: Lineages, root: str | None, strict: bool
-) -> frozenset[str]:
-    """The extra bases; those joined by merge points count only if ``strict``."""
-    extra = frozenset(lineages.bases) - {root}
-    if strict or not extra:
-        return extra
-    home = next(piece for piece in snapshot.graph.pieces if root in piece)
-    return extra.difference(home)
 
 
 def require_known_headers(snapshot: Facts) -> None:
@@ -221,7 +191,7 @@ def choose(strategy: str, task: Task) -> Plan:
     usual = _merged_by_habit(task) if strategy == AUTO else None
     if usual is not None:
         return usual
-    decided = decided_pairs(task.snapshot.graph, task.branches, task.databases)
+    decided = task.decided_pairs()
     try:
         return _in_one_line(task, decided)
     except CannotPlan as refusal:
@@ -263,13 +233,12 @@ def _merged_by_habit(task: Task) -> Plan | None:
 def _in_one_line(task: Task, decided: tuple[DecidedPair, ...]) -> Plan:
     """One line in which revisions that have run anywhere come before those that have not."""
     in_order = replace(task, decided=decided)
-    ordered = task.snapshot.graph.with_evidence(in_order.before)
-    if not ordered.cycles:
-        return _safe("linear", replace(in_order, graph=ordered))
+    if not in_order.graph.cycles:
+        return _safe("linear", in_order)
     try:  # branches merged beside others do not have to be ordered
         return _safe("linear", task)
     except UnsafeForDatabases as error:
-        told = disagreement(task.snapshot.graph, task.branches, task.databases)
+        told = task.disagreement()
         if not told:
             raise
         text = "keep them beside each other, and join them with a merge revision"
@@ -297,7 +266,7 @@ def _merged_instead(task: Task, refusal: CannotPlan) -> Plan:
         raise
     except CannotPlan:
         raise refusal from None
-    told = disagreement(task.snapshot.graph, task.branches, task.databases)
+    told = task.disagreement()
     if told:
         why = f"merge, because {told}: in one line, one of them would skip what it has not run"
     else:
@@ -307,7 +276,7 @@ def _merged_instead(task: Task, refusal: CannotPlan) -> Plan:
 
 def _with_other_way(plan: Plan, task: Task, told: str) -> Plan:
     """Add how to get one line if a database has run my revisions without those of main."""
-    if task.snapshot.databases.anew:  # Alembic no longer finds the files to downgrade
+    if task.snapshot.databases.planned_ids:  # Alembic no longer finds the files to downgrade
         return plan
     main = task.snapshot.main_branch
     if main is None or main.name not in told or not main.revisions.issubset(task.original.graph):

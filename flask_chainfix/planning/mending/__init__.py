@@ -7,13 +7,12 @@ Without evidence, a mend is refused or marked as a guess.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 
 from flask_chainfix.common.errors import CannotPlan
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.numbering import NewIds
-from flask_chainfix.model.history import History
 from flask_chainfix.model.plans import Mend, Wishes
 from flask_chainfix.planning.mending.case import Case
 from flask_chainfix.planning.mending.duplicates import copies, ids_of_their_own
@@ -35,38 +34,28 @@ from flask_chainfix.planning.mending.names import (
 from flask_chainfix.planning.mending.parents import attached_parents, open_cycles, published_parents
 
 _Mender = Callable[[Case], Iterator[Mend]]
+_Menders = Mapping[_Mender, str]  # with the code of their fault, if the settings can ignore it
 
 # Duplicate ids leave parents ambiguous, and missing parents hide cycles.
-_FOR_IDS: tuple[_Mender, ...] = (
-    copies,
-    ids_of_their_own,
-    numbers_of_their_own,
-    numbers_that_rise,
-)
-
-_MENDERS: tuple[_Mender, ...] = (
-    *_FOR_IDS,
-    labels_of_choice,
-    attached_parents,
-    published_parents,
-    merges_on_nothing,
-    parents_that_are_meant,
-    dependencies_that_are_meant,
-    open_cycles,
-    ties_that_stop_alembic,
-    parents_that_say_nothing,
-    docstrings_in_step,
-)
-
-# Menders of a single fault that the settings can ignore.
-_OF_CODE: Mapping[_Mender, str] = {
+_FOR_IDS: _Menders = {
     copies: "FC104",
     ids_of_their_own: "FC104",
+    numbers_of_their_own: "",
+    numbers_that_rise: "",
+}
+
+_MENDERS: _Menders = {
+    **_FOR_IDS,
+    labels_of_choice: "",
+    attached_parents: "",
+    published_parents: "",
+    merges_on_nothing: "",
     parents_that_are_meant: "FC103",
     dependencies_that_are_meant: "FC107",
     open_cycles: "FC105",
     ties_that_stop_alembic: "FC112",
     parents_that_say_nothing: "FC112",
+    docstrings_in_step: "",
 }
 
 
@@ -99,16 +88,13 @@ def mend_impassable(
     Raises:
         CannotRewrite: a file cannot be changed with certainty.
     """
-    if "FC112" in snapshot.environment.settings.ignore:
-        return snapshot, ()
 
     def mender(case: Case) -> Iterator[Mend]:
         for each in ties_that_stop_alembic(case):
             if movable is None or each.revision in movable:
                 yield each
 
-    case = Case(snapshot, History(), Wishes(strict=strict), NewIds(snapshot))
-    return _run(case, (mender,))
+    return _run(Case(snapshot, Wishes(strict=strict), NewIds(snapshot)), {mender: "FC112"})
 
 
 def mend_ids(case: Case) -> tuple[Facts, tuple[Mend, ...]]:
@@ -116,11 +102,11 @@ def mend_ids(case: Case) -> tuple[Facts, tuple[Mend, ...]]:
     return _run(case, _FOR_IDS)
 
 
-def _run(case: Case, menders: Iterable[_Mender]) -> tuple[Facts, tuple[Mend, ...]]:
+def _run(case: Case, menders: _Menders) -> tuple[Facts, tuple[Mend, ...]]:
     done: list[Mend] = []
     ignored = case.snapshot.environment.settings.ignore
-    for mender in menders:
-        if _OF_CODE.get(mender) in ignored:
+    for mender, code in menders.items():
+        if code in ignored:
             continue
         while found := tuple(mender(case)):
             after = case.snapshot.after(edit for each in found for edit in each.edits)
@@ -130,5 +116,7 @@ def _run(case: Case, menders: Iterable[_Mender]) -> tuple[Facts, tuple[Mend, ...
                     "correct that file by hand, then run the command again",
                 )
             done.extend(found)
-            case = replace(case, snapshot=after, history=case.history.after(found))
+            case = replace(
+                case, snapshot=replace(after, git_history=after.git_history.after(found))
+            )
     return case.snapshot, tuple(done)

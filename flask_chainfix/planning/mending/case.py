@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from flask_chainfix.chain import source
@@ -10,7 +10,7 @@ from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.numbering import NewIds
 from flask_chainfix.model.files import Edit, Header, MigrationFile
-from flask_chainfix.model.history import History, PublishedChain
+from flask_chainfix.model.history import Landing, PublishedChain
 from flask_chainfix.model.plans import Mend, Part, Reason, Wishes
 from flask_chainfix.planning.linking.ranking import Rank, rank_of
 from flask_chainfix.schema.footprint import Action, key_of
@@ -42,16 +42,14 @@ class Case:
     """The input of a mender.
 
     Attributes:
-        snapshot: the chain after the earlier mends, and what is known about its databases and lost
-            revisions.
-        history: when its files landed in Git.
+        snapshot: the chain after the earlier mends, and what is known about its databases, its
+            history in Git and lost revisions.
         wishes: the user's options for the plan.
         new_ids: makes unused ids.
         chain_at: returns the chain at a commit; ``None`` if Git cannot read it.
     """
 
     snapshot: Facts
-    history: History
     wishes: Wishes
     new_ids: NewIds
     chain_at: Callable[[str], Facts | None] | None = None
@@ -71,14 +69,33 @@ class Case:
                     return chain, each
         return None
 
+    def landing(self, file: MigrationFile) -> Landing | None:
+        """The commit that first added a file; ``None`` if it is not committed, or unknown."""
+        return self.snapshot.git_history.landing(file.path)
+
     def rank(self, file: MigrationFile) -> Rank:
         """The rank of a file by Git, date and name."""
-        return rank_of(file, self.history)
+        return rank_of(file, self.snapshot.git_history)
 
     def chain_when_added(self, file: MigrationFile) -> Facts | None:
         """The chain of the commit that added a file; ``None`` if unknown."""
-        landing = self.history.landing(file.path)
+        landing = self.landing(file)
         return self.chain_at(landing.commit) if landing and self.chain_at is not None else None
+
+    def without_dependencies(
+        self, code: str, revision: str, needless: Collection[str], *why: Reason
+    ) -> Mend:
+        """A mend that removes dependencies, whether they are named by id or by label.
+
+        Raises:
+            CannotRewrite: the file cannot be changed with certainty.
+        """
+        names = self.snapshot.header(revision).depends_on or ()
+        owners = self.snapshot.graph.labelled
+        kept = (name for name in names if {name, *owners.get(name, ())}.isdisjoint(needless))
+        return self.rewritten(
+            code, Part.DEPENDENCIES, self.snapshot.file(revision), tuple(kept), *why
+        )
 
     def rewritten(
         self, code: str, part: Part, file: MigrationFile, ids: tuple[str, ...], *why: Reason
@@ -100,15 +117,15 @@ class Case:
 
 # --- Evidence that one migration came before another ---------------------------------------------
 
-_Sign = Callable[[Case, MigrationFile, MigrationFile], str]
+_Evidence = Callable[[Case, MigrationFile, MigrationFile], str]
 
 
 def reasons_before(
     case: Case, first: MigrationFile, second: MigrationFile, *kinds: str
 ) -> Iterator[Reason]:
     """Why one migration must have come before another, the strongest reason first."""
-    for kind in kinds or SIGNS:
-        why = SIGNS[kind](case, first, second)
+    for kind in kinds or _EVIDENCE:
+        why = _EVIDENCE[kind](case, first, second)
         if why:
             yield Reason(kind, why)
 
@@ -132,7 +149,7 @@ def _makes_what_it_needs(case: Case, first: MigrationFile, second: MigrationFile
 
 def _was_not_there(case: Case, first: MigrationFile, second: MigrationFile) -> str:
     """The sentence that the commit which added the first lacks the second; else ``""``."""
-    landing, then = case.history.landing(first.path), case.chain_when_added(first)
+    landing, then = case.landing(first), case.chain_when_added(first)
     if landing is None or then is None:
         return ""
     there = then.files_by_revision.get(_id(second), ())
@@ -145,7 +162,7 @@ def _was_not_there(case: Case, first: MigrationFile, second: MigrationFile) -> s
 
 
 def _landed_first(case: Case, first: MigrationFile, second: MigrationFile) -> str:
-    landing, later = (case.history.landing(file.path) for file in (first, second))
+    landing, later = (case.landing(file) for file in (first, second))
     if landing is None or (later is not None and later.position <= landing.position):
         return ""
     names = _called(case, first), _called(case, second)
@@ -159,7 +176,7 @@ def _was_created_first(case: Case, first: MigrationFile, second: MigrationFile) 
     return f"{_called(case, first)} has an older Create Date than {_called(case, second)}"
 
 
-SIGNS: Mapping[str, _Sign] = {
+_EVIDENCE: Mapping[str, _Evidence] = {
     "schema": _makes_what_it_needs,
     "branch": _was_not_there,
     "git": _landed_first,

@@ -37,16 +37,16 @@ def side_by_side(case: Case, files: Sequence[MigrationFile]) -> list[str]:
 
 
 def _description(case: Case, file: MigrationFile) -> Iterator[str]:
-    header, landing = header_of(file), case.history.landing(file.path)
+    header, landing = header_of(file), case.landing(file)
     yield file.name
     yield f"on {listing(header.down_revision or ()) or 'nothing'}"
     yield f"created {header.create_date or 'at an unknown time'}"
     yield f"landed {landing.date:%Y-%m-%d} ({landing.commit})" if landing else "not committed"
     effects = case.snapshot.footprint(file).effects
-    deeds = dict.fromkeys(
+    operations = dict.fromkeys(
         f"{each.action.value} {each.object.kind.value} {each.object.spelled}" for each in effects
     )
-    yield from list(deeds)[:_SHOWN]
+    yield from list(operations)[:_SHOWN]
 
 
 # --- Which of several files with the same id is the parent of a child ----------------------------
@@ -161,7 +161,7 @@ def ids_of_their_own(case: Case) -> Iterator[Mend]:
     graph = case.snapshot.graph
     for revision in (each for each in graph.order if each in graph.duplicates):
         files = sorted(case.snapshot.files_by_revision[revision], key=case.rank)
-        _refuse_same_deeds(case, revision, files)
+        _refuse_same_upgrade(case, revision, files)
         ran = list(_which_ran(case, revision, files))
         kept, why_kept = _kept(case, files, ran)
         children = list(children_of(case, revision))
@@ -187,7 +187,7 @@ def ids_of_their_own(case: Case) -> Iterator[Mend]:
         return
 
 
-def _refuse_same_deeds(case: Case, revision: str, files: Sequence[MigrationFile]) -> None:
+def _refuse_same_upgrade(case: Case, revision: str, files: Sequence[MigrationFile]) -> None:
     """Refuse if two of the files would do the same, one after the other."""
     for one, other in combinations(files, 2):
         if source.same_function(one.data, other.data, "upgrade") and not source.does_nothing(

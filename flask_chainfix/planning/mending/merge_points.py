@@ -23,7 +23,7 @@ _WORD = re.compile(r"\w+")
 _PART_OF_ID = 4  # characters
 
 
-class Joined(NamedTuple):
+class NewParents(NamedTuple):
     """The parents for a merge point, and why."""
 
     parents: tuple[str, ...]
@@ -53,7 +53,7 @@ def says_that_it_merges(file: MigrationFile) -> bool:
 
 def heads_joined(
     case: Case, revision: str, kept: tuple[str, ...] = (), lost: Collection[str] = ()
-) -> Joined | None:
+) -> NewParents | None:
     """The heads that a merge point was made to join.
 
     Returns:
@@ -66,23 +66,22 @@ def heads_joined(
     anchors = [row for name in lost for row in survivors(case.snapshot, name).rows]
     rest = _main_lineage_without(case.snapshot, [revision])
     later = {name: _came_later(case, file, name) for name in rest}
-    heads = _heads_among(case.snapshot, {name for name in rest if not later[name]})
     graph = case.snapshot.graph
+    heads = graph.heads_among([name for name in rest if not later[name]])
     heads = [head for head in heads if head not in graph.ancestors(kept) | graph.descendants(kept)]
     if anchors:
-        above = case.snapshot.graph.descendants(anchors)
+        above = graph.descendants(anchors)
         heads = [head for head in heads if head in above] or heads
     if not heads and not kept:
         return None
     parents = (*kept, *heads)
     what = "head" if len(heads) == 1 else "heads"
     why = [Reason("merge", f"{listing(heads) or 'nothing more'}: the {what} that it joins")]
-    newer = _heads_among(case.snapshot, set(rest))
-    by_date = [each for each in newer if later[each] == "date"]
+    by_date = [each for each in graph.heads_among(rest) if later[each] == "date"]
     if by_date:
         detail = f"{revision} joins {listing(heads)}, as only dates tell that {by_date[0]} is later"
         why.append(Reason(GUESS, detail))
-    return Joined(parents, tuple(why))
+    return NewParents(parents, tuple(why))
 
 
 def head_for(snapshot: Facts, revisions: Collection[str], lost: str) -> str | None:
@@ -93,21 +92,21 @@ def head_for(snapshot: Facts, revisions: Collection[str], lost: str) -> str | No
     """
     rest = _main_lineage_without(snapshot, revisions)
     anchors = [row for row in survivors(snapshot, lost).rows if row in rest]
-    heads = _heads_among(snapshot, set(rest))
+    heads = snapshot.graph.heads_among(rest)
     above = snapshot.graph.descendants(anchors)
     on_them = [head for head in heads if head in above] if anchors else heads
     found = on_them if len(on_them) == 1 else anchors
     return found[0] if len(found) == 1 else None
 
 
-def _parents_in_text(snapshot: Facts, revision: str, kept: tuple[str, ...]) -> Joined | None:
+def _parents_in_text(snapshot: Facts, revision: str, kept: tuple[str, ...]) -> NewParents | None:
     """The parents that the docstring or the message names, if all of them exist."""
     header = snapshot.header(revision)
     above = snapshot.graph.descendants([revision])
     stated = source.stated_parents(header.revises or "")
     if len(stated) > 1 and all(name in snapshot.graph and name not in above for name in stated):
         why = Reason("docstring", f"its docstring says “Revises: {header.revises}”")
-        return Joined(tuple(dict.fromkeys((*kept, *stated))), (why,))
+        return NewParents(tuple(dict.fromkeys((*kept, *stated))), (why,))
     ids = []
     for word in _WORD.findall(header.message):
         meant = [word] if word in snapshot.graph else []
@@ -116,11 +115,11 @@ def _parents_in_text(snapshot: Facts, revision: str, kept: tuple[str, ...]) -> J
         ids += meant if len(meant) == 1 else []
     found = tuple(dict.fromkeys((*kept, *(id_ for id_ in ids if id_ not in above))))
     if len(found) > 1 and len(found) > len(kept):
-        return Joined(found, (Reason("message", f"its message says “{header.message}”"),))
+        return NewParents(found, (Reason("message", f"its message says “{header.message}”"),))
     return None
 
 
-def _first_parents(case: Case, file: MigrationFile, revision: str) -> Joined | None:
+def _first_parents(case: Case, file: MigrationFile, revision: str) -> NewParents | None:
     """The parents that it had when it landed, if all of them exist."""
     then, graph = case.chain_when_added(file), case.snapshot.graph
     had = then.graph.named_parents.get(revision, ()) if then is not None else ()
@@ -128,7 +127,7 @@ def _first_parents(case: Case, file: MigrationFile, revision: str) -> Joined | N
         return None
     if not all(name in graph for name in had):
         return None
-    return Joined(had, (Reason("git", f"it was on {listing(had)} when it landed"),))
+    return NewParents(had, (Reason("git", f"it was on {listing(had)} when it landed"),))
 
 
 def _main_lineage_without(snapshot: Facts, revisions: Collection[str]) -> list[str]:
@@ -141,13 +140,6 @@ def _main_lineage_without(snapshot: Facts, revisions: Collection[str]) -> list[s
     return [name for name in rest if name not in apart] or rest
 
 
-def _heads_among(snapshot: Facts, revisions: Collection[str]) -> list[str]:
-    """The heads among some revisions, in the order of the chain."""
-    graph = snapshot.graph
-    below = {parent for name in revisions for parent in graph.parents[name]}
-    return [name for name in graph.order if name in revisions and name not in below]
-
-
 def _came_later(case: Case, file: MigrationFile, revision: str) -> str:
     """The evidence that a revision came after a file: ``git``, ``date``, or ``""``."""
     other = case.snapshot.file(revision)
@@ -155,7 +147,10 @@ def _came_later(case: Case, file: MigrationFile, revision: str) -> str:
         return "git" if any(reasons_before(case, file, other, "branch")) else ""
     if any(reasons_before(case, file, other, "git")):
         return "git"
-    landings = case.history.landing(file.path), case.history.landing(other.path)
+    landings = (
+        case.landing(file),
+        case.landing(other),
+    )
     told = None not in landings and landings[0] != landings[1]
     return "date" if not told and any(reasons_before(case, file, other, "date")) else ""
 
@@ -186,21 +181,13 @@ def ties_that_stop_alembic(case: Case) -> Iterator[Mend]:
         needless = [name for name in lower if name not in parents]
         dropped = [name for name in lower if is_redundant(graph, revision, name)]
         if needless:
-            yield _without_dependencies(case, revision, needless)
+            why = f"another revision that it names requires {listing(needless)}"
+            yield case.without_dependencies("FC112", revision, needless, Reason("redundant", why))
         elif dropped:
             kept = dict.fromkeys(name for name in parents if name not in dropped)
             yield _with_parents(case, revision, kept, dropped)
         else:
             yield _tied_by_parents(case, revision, lower[0])
-
-
-def _without_dependencies(case: Case, revision: str, needless: Collection[str]) -> Mend:
-    snapshot = case.snapshot
-    graph, named = snapshot.graph, snapshot.header(revision).depends_on or ()
-    labels = {label for name in needless for label in graph.labels.get(name, ())}
-    kept = tuple(name for name in named if name not in needless and name not in labels)
-    why = Reason("redundant", f"another revision that it names requires {listing(needless)}")
-    return case.rewritten("FC112", Part.DEPENDENCIES, snapshot.file(revision), kept, why)
 
 
 def _tied_by_parents(case: Case, revision: str, lower: str) -> Mend:

@@ -25,7 +25,7 @@ from flask_chainfix.model.files import Edit
 from flask_chainfix.model.plans import GUESS, Mend, NewRevision, Part, Reason
 from flask_chainfix.planning.mending.case import Case
 from flask_chainfix.planning.mending.merge_points import (
-    Joined,
+    NewParents,
     head_for,
     heads_joined,
     says_that_it_merges,
@@ -101,7 +101,7 @@ def _mends_of(
 
 def _new_parents_of_merge_point(
     case: Case, revision: str, lost: Sequence[str], named: Collection[str]
-) -> Joined | None:
+) -> NewParents | None:
     """New parents for a merge point whose own are missing; no file is restored for it.
 
     An empty merge point does not need them. Any other must name several parents, all missing.

@@ -226,30 +226,22 @@ def _reasons_against(case: Case, link: _Link, kind: str) -> Iterator[Reason]:
 def _as_base(case: Case, root: str, members: tuple[str, ...]) -> Mend:
     """Make the user's choice a base: remove its parents, then its dependencies in the cycle."""
     why = Reason("pin", f"--root {root}")
-    file = case.snapshot.file(root)
     if case.snapshot.graph.parents[root]:
-        return case.rewritten("FC105", Part.PARENTS, file, (), why)
-    names = case.snapshot.header(root).depends_on or ()
-    owners = case.snapshot.graph.labelled
-    kept = (name for name in names if {name, *owners.get(name, ())}.isdisjoint(members))
-    return case.rewritten("FC105", Part.DEPENDENCIES, file, tuple(kept), why)
+        return case.rewritten("FC105", Part.PARENTS, case.snapshot.file(root), (), why)
+    return case.without_dependencies("FC105", root, members, why)
 
 
 def _without_link(case: Case, link: _Link, reasons: Iterable[Reason]) -> Mend:
     """Remove the parent, or replace it with a suitable one that the docstring names."""
-    snapshot = case.snapshot
-    file, header = snapshot.file(link.child), snapshot.header(link.child)
     if link.part is Part.DEPENDENCIES:
-        owners = snapshot.graph.labelled
-        named = (name for name in header.depends_on or () if name != link.parent)
-        others = tuple(name for name in named if link.parent not in owners.get(name, ()))
-        return case.rewritten("FC105", link.part, file, others, *reasons)
+        return case.without_dependencies("FC105", link.child, {link.parent}, *reasons)
+    snapshot = case.snapshot
     above = snapshot.graph.descendants([link.child])
-    stated = source.stated_parents(header.revises or "")
+    stated = source.stated_parents(snapshot.header(link.child).revises or "")
     fitting = [name for name in stated if name in snapshot.graph and name not in above]
     kept = [name for name in snapshot.graph.named_parents[link.child] if name != link.parent]
     parents = tuple(dict.fromkeys((*kept, *fitting)))
-    return case.rewritten("FC105", link.part, file, parents, *reasons)
+    return case.rewritten("FC105", link.part, snapshot.file(link.child), parents, *reasons)
 
 
 # --- FC110: computed headers, replaced in memory if their place is clear -------------------------

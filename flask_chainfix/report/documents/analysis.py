@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from flask_chainfix.common.quoting import ref_word
 from flask_chainfix.common.wording import count
-from flask_chainfix.model.hook_files import HookState
+from flask_chainfix.model.files import HookState
 from flask_chainfix.report import advice
 from flask_chainfix.report.display import shown_path
 from flask_chainfix.report.documents.chapters import (

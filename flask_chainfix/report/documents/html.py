@@ -254,7 +254,7 @@ def _of_file(
 ) -> dict[str, Any]:
     file = files[0]
     snapshot = result.snapshot
-    graph, landed = snapshot.graph, snapshot.landed and snapshot.landed.landing(file.path)
+    graph, landed = snapshot.graph, snapshot.git_history.landing(file.path)
     reading = file.reading
     span = reading.spans.get("revision") if isinstance(reading, Header) else None
     line = "" if span is None else f":{source.line_of(file.data, span.start)}"

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from flask_chainfix.common.quoting import path_word, printable
 from flask_chainfix.common.remedies import Tools
 from flask_chainfix.common.wording import count, listing
+from flask_chainfix.model.files import HookFile, HookState
 from flask_chainfix.model.findings import Explanation
 from flask_chainfix.model.history import Fit, Queue
-from flask_chainfix.model.hook_files import HookFile, HookState
 from flask_chainfix.model.plans import GUESS, Confirmation, Plan, Proof, Reason
 from flask_chainfix.model.rehearsal import SERVERS, RevisionSql
 from flask_chainfix.report.advice import Step

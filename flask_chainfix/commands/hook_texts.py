@@ -1,50 +1,12 @@
-"""The lines that call ``check`` in hooks, in CI jobs and in reviews, and their files."""
+"""The lines that call ``check`` in hooks, in CI jobs and in reviews."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import field
-from enum import Enum
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.quoting import script_words, yaml_string
-from flask_chainfix.model.files import Edit
-
-
-class HookState(Enum):
-    """What was done, or will be done, to a file."""
-
-    SHOWN = "shown"
-    PLANNED = "planned"
-    WRITTEN = "written"
-    THERE = "there"
-    REFUSED = "refused"
-
-
-@dataclass(frozen=True)
-class HookFile:
-    """A file with a hook, a job or a checklist, or one that will have it.
-
-    Attributes:
-        name: its name for people.
-        path: the file.
-        text: the lines to add, for copying.
-        state: what was done to it.
-        edit: the edit that creates the file, if it is to be written.
-        detail: why it is left alone, or how its lines differ.
-        settings: values that Git must set in it, because only Git writes its configuration.
-    """
-
-    name: str
-    path: Path
-    text: str
-    state: HookState
-    edit: Edit | None = None
-    detail: str = ""
-    settings: Mapping[str, str] = field(default_factory=dict)
 
 
 class Call(NamedTuple):
