@@ -14,7 +14,7 @@ from flask_chainfix.chain.ancestry import impassable
 from flask_chainfix.disk.version_locations import read_snapshot
 from flask_chainfix.environment.locate import open_directory
 from tests.commands import Done, fixchain
-from tests.disk import migrations
+from tests.disk import SCRIPT_MAKO, migrations
 from tests.repositories import VERSIONS, Repository, needs_git
 from tests.stamped import sql, stamp
 from tests.support import alembic_loads, migration, rev
@@ -170,6 +170,17 @@ def test_in_the_middle_of_a_conflict(me: Clone, command: tuple[str, ...], goes_o
     me.git("-c", "core.editor=true", *goes_on.split()[1:])
     assert me.parents == MOVED
     assert rebase().exit_code == 0
+
+
+@pytest.mark.parametrize("options", [("--strategy", "merge"), ("--strategy", "linear")])
+def test_a_repair_in_the_middle_of_a_conflict(me: Clone, options: tuple[str, ...]) -> None:
+    stuck(me, "merge", "origin/main")
+    (me.top / "migrations/script.py.mako").write_text(SCRIPT_MAKO)
+    done = fixchain("repair", *options, "--yes")
+    assert done.exit_code == 0, done.stderr
+    assert "git add migrations" in done.stdout
+    assert "git merge --continue" in done.stdout
+    assert "git commit" not in done.stdout
 
 
 def test_a_conflict_in_the_chain_lock_is_no_matter(others: Clone, me: Clone) -> None:

@@ -34,6 +34,7 @@ from flask_chainfix.diagnosis.diagnosis import Diagnosis, errors_of, in_doubt
 from flask_chainfix.diagnosis.numbering import NewIds, file_stem
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.environment.new_revisions import operations, render
+from flask_chainfix.git.upstream import operation
 from flask_chainfix.model.databases import (
     DatabaseState,
     DatabaseStatus,
@@ -336,7 +337,7 @@ def _planned(
     foresee(after, before=now)
     edits, after = with_lock((edit,), after)
     plan = Plan("catch-up", (), (new,), after.graph.order)
-    return Planned(plan, now, after, edits)
+    return Planned(plan, now, after, edits, operation=operation(now))
 
 
 def _unchanged_moves(now: Facts) -> tuple[MoveResult, ...]:

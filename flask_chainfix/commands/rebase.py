@@ -260,8 +260,8 @@ def _checked(rebase: _Rebase, plan: Plan, mine: Collection[str]) -> Proposal:
     plan = replace(plan, order=after.graph.order, why=(why,))
     renamed = {**start.databases.renamed, **plan.renamed}
     start = replace(start, databases=replace(start.databases, renamed=renamed))
-    upstream = replace(rebase.upstream, operation=operation(before))
-    planned = Planned(plan, start, after, edits, upstream, downgrades)
+    upstream, ongoing = rebase.upstream, operation(before)
+    planned = Planned(plan, start, after, edits, upstream, downgrades, ongoing)
     return Proposal(rebase.diagnosis.noticing(*remarks), planned)
 
 

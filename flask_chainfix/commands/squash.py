@@ -23,7 +23,7 @@ from flask_chainfix.diagnosis.numbering import file_stem
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.environment.new_revisions import operations, render
 from flask_chainfix.git.past import read_branch
-from flask_chainfix.git.upstream import read_published
+from flask_chainfix.git.upstream import operation, read_published
 from flask_chainfix.model.databases import (
     DatabaseStatus,
     DatabaseWishes,
@@ -131,7 +131,7 @@ def plan_squash(
     told += noticed_unseen(now, databases)
     squashed = dict.fromkeys(sorted(cut.below), cut.top)
     plan = Plan("squash", (), (new,), after.graph.order, new.why, squashed=squashed)
-    planned = Planned(plan, now, after, edits)
+    planned = Planned(plan, now, after, edits, operation=operation(now))
     moves = tuple(map(_unchanged_move, now.databases.statuses))
     foresee(after, places_after(moves), now)
     proposal = Proposal(diagnosis, planned, moves=moves)

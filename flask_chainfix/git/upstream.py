@@ -222,6 +222,8 @@ def _plain(ref: str) -> str:
 
 def operation(now: Snapshot) -> str:
     """Git's current operation, for example ``rebase``; ``""`` if there is none."""
+    if not now.environment.asks_git:
+        return ""
     repositories, _ = repositories_of(version_roots(now))
     for repository in repositories:
         for mark, name in _OPERATIONS.items():

@@ -13,7 +13,6 @@ from flask_chainfix.common.remedies import Remedy, Tools, Way
 from flask_chainfix.common.wording import count
 from flask_chainfix.databases.applied.lost import distance
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.model.history import Upstream
 from flask_chainfix.model.plans import Part, Plan
 from flask_chainfix.model.rehearsal import SERVERS, Rehearsal
 from flask_chainfix.report.display import Row, shown_path, shown_place
@@ -277,12 +276,12 @@ def steps_after_repair(repair: Repair) -> list[Step]:
     upgrade = [] if repair.is_run else [Step("Upgrade your database:", (_upgrade(repair),))]
     upstream = repair.planned.upstream
     if upstream is not None:
-        return [*test, _finish_rebase(repair, upstream), *upgrade]
+        message = f"Put migrations on top of {upstream.ref}"
+        return [*test, _commit(repair, message), *upgrade]
     message = _MESSAGES.get(repair.planned.plan.strategy, "Relink the migration chain")
-    commit = Step("Commit it:", (_add(repair), f"git commit -m {word(message)}"))
     return [
         *test,
-        *([commit] if repair.commit is not None else []),
+        *([_commit(repair, message)] if repair.commit is not None else []),
         *(_restamps(repair) if _moves_stamps(repair.planned.plan) else []),
         *upgrade,
     ]
@@ -321,15 +320,15 @@ def steps_after_rehearsal(rehearsal: Rehearsal, tools: Tools, *, of_plan: bool) 
     return [Step("Rehearse on the server of the app's own database:", (again,))]
 
 
-def _finish_rebase(repair: Repair, upstream: Upstream) -> Step:
-    add = _add(repair)
-    if upstream.operation:
+def _commit(repair: Repair, message: str) -> Step:
+    """The step that commits the changed files, or goes on with Git's current operation."""
+    add, operation = _add(repair), repair.planned.operation
+    if operation:
         return Step(
-            f"Add it, and go on with the {upstream.operation} once all is resolved:",
-            (add, f"git {upstream.operation} --continue"),
+            f"Add it, and go on with the {operation} once all is resolved:",
+            (add, f"git {operation} --continue"),
         )
-    message = word(f"Put migrations on top of {upstream.ref}")
-    return Step("Commit it:", (add, f"git commit -m {message}"))
+    return Step("Commit it:", (add, f"git commit -m {word(message)}"))
 
 
 def _add(repair: Repair) -> str:

@@ -314,7 +314,7 @@ def _(result: Explained, page: Page) -> None:
 @_write.register
 def _(result: HookPlan, page: Page) -> None:
     page.line(hook_verdict(result), style="bold")
-    write_notices(page, result.notices)
+    write_notices(page, () if result.is_done else result.notices)  # then the plan told them
     write_sections(page, hook_sections(result), 0)  # lines to copy are not indented
     write_steps(page, "What to do now", hook_steps(result))
 
