@@ -284,6 +284,7 @@ _FINDINGS = st.builds(
             Location,
             st.sampled_from([Path("/project/a.py"), Path("/project/b.py")]),
             st.sampled_from([None, 1, 2]),
+            *[st.sampled_from(["", "main"])] * 2,
         ),
         max_size=2,
     ).map(tuple),

@@ -150,9 +150,10 @@ def _fingerprints(findings: Sequence[Finding], directory: Path) -> list[str]:
     Findings of one rule about the same revisions are numbered in the order of their texts.
     """
 
-    def text(index: int) -> tuple[str, list[tuple[str, int]]]:
+    def text(index: int) -> tuple[str, list[tuple[str, int, str, str]]]:
         finding = findings[index]
-        return finding.message, [(str(place.path), place.line or 0) for place in finding.locations]
+        places = finding.locations
+        return finding.message, [(str(at.path), at.line or 0, at.ref, at.commit) for at in places]
 
     numbers: Counter[str] = Counter()
     fingerprints = [""] * len(findings)
