@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
@@ -284,7 +285,6 @@ _FINDINGS = st.builds(
             Location,
             st.sampled_from([Path("/project/a.py"), Path("/project/b.py")]),
             st.sampled_from([None, 1, 2]),
-            *[st.sampled_from(["", "main"])] * 2,
         ),
         max_size=2,
     ).map(tuple),
@@ -292,18 +292,28 @@ _FINDINGS = st.builds(
 )
 
 
+def by_finding(findings: Sequence[Finding]) -> dict[Finding, str]:
+    report = checked(chain("a"), findings)
+    run = json.loads(render("sarif", report, Style()))["runs"][0]
+    return dict(zip(findings, fingerprints(run), strict=True))
+
+
 @given(st.data(), st.lists(_FINDINGS, unique=True, max_size=6))
 def test_the_order_of_findings_changes_no_fingerprint(
     data: st.DataObject, findings: list[Finding]
 ) -> None:
-    def told(findings: list[Finding]) -> dict[Finding, str]:
-        report = checked(chain("a"), findings)
-        run = json.loads(render("sarif", report, Style()))["runs"][0]
-        return dict(zip(findings, fingerprints(run), strict=True))
-
-    before = told(findings)
-    assert told(data.draw(st.permutations(findings))) == before
+    before = by_finding(findings)
+    assert by_finding(data.draw(st.permutations(findings))) == before
     assert len(set(before.values())) == len(findings)
+
+
+@given(_FINDINGS)
+def test_findings_on_two_branches_have_fingerprints_of_their_own(finding: Finding) -> None:
+    sides = [
+        replace(finding, locations=(Location(Path("/project/a.py"), 1, *side),))
+        for side in (("main",), ("feature",), ("", "a1b2c3d"))
+    ]
+    assert by_finding(sides) == by_finding(sides[::-1])
 
 
 # --- Errors --------------------------------------------------------------------------------------
