@@ -220,7 +220,7 @@ def test_a_hook_that_is_there_is_left_alone(project: Project, old: str) -> None:
     assert done.exit_code == 3
     assert "left alone: it is there already; add these lines below its first line" in done.stdout
     assert "\n    fixchain_said=$(fixchain_run check --staged) ||" in done.stdout
-    assert "not everything could be put in place: Git hook: " in done.stderr
+    assert "not everything could be set up: Git hook: " in done.stderr
     assert project.hook.read_text() == old
 
 

@@ -337,9 +337,7 @@ def test_the_setting(me: Clone) -> None:
     me.git("branch", "trunk", "origin/main")
     me.git("remote", "remove", "origin")
     me.git("branch", "-D", "main")
-    assert (
-        "name it as main_branch in the settings of fixchain, or behind --onto" in refused().stderr
-    )
+    assert "name it as main_branch in the settings of fixchain, or with --onto" in refused().stderr
     (me.top / "migrations/alembic.ini").write_text("[fixchain]\nmain_branch = trunk\n")
     assert "onto trunk" in rebase("--yes").stdout
     assert me.parents == MOVED

@@ -122,7 +122,9 @@ def refuse_interrupted(runtime: Runtime, tools: Tools) -> None:
         remedy = way("put the files back first", f"{tools.fixchain} undo{tools.databases}")
         if journals.unfinished is None and journals.latest is not None:
             record = path_word(os.path.relpath(journals.latest.file))
-            remedy |= way("keep the files as they are, and forget how they were", f"rm -- {record}")
+            remedy |= way(
+                "keep the files as they are, and delete the old ones' record", f"rm -- {record}"
+            )
         raise RepairInterrupted(interruption, remedy)
 
 

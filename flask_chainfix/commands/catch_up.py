@@ -60,7 +60,7 @@ if TYPE_CHECKING:
 MESSAGE = "make what some databases lack"
 _DOWNGRADE = """\
 # Nothing is dropped: databases that had all of this before have it from the revisions below,
-# and nobody can tell any more which those are.
+# and it is no longer known which those are.
 pass"""
 _NAMED = 3
 
@@ -193,7 +193,7 @@ def _refuse_stamp(now: Facts, found: TracedDatabase) -> None:
     name, without = found.status.name, _leaving_out(now, found.status)
     if found.trace is None:  # hidden objects would look missing
         raise UnsafeForDatabases(
-            f"it cannot be told what {name} lacks: {found.problem}",
+            f"it is not known what {name} lacks: {found.problem}",
             Remedy.of(found.status.remedy) | without,
         )
     if found.half:

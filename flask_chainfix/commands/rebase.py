@@ -122,7 +122,7 @@ def plan_rebase(  # noqa: PLR0913  (what a rebase depends on)
     refuse_interrupted(runtime, tools)
     if downgrade and databases.schemas is not None:
         raise CannotPlan(
-            "which schema env.py migrates is its own affair, so schemas are not downgraded here",
+            "env.py decides which schema it migrates, so schemas are not downgraded here",
             "leave out --downgrade, and see what to type by hand",
         )
     diagnosis = knowing_lost(runtime, read_and_judge(runtime, tools))
@@ -369,7 +369,7 @@ def _refuse_other_order(rebase: _Rebase) -> None:
         )
         raise CannotPlan(
             f"{revision} is on {here} here, and on {then} at {rebase.upstream.ref}: what others"
-            " have already stays in its order",
+            " already have keeps its order",
             way("take it as it is there", rebase.take(now.file(revision)), rebase.command),
         )
 

@@ -67,7 +67,7 @@ def read_upstream(
     repositories, unknown = repositories_of(version_roots(now))
     for reason in unknown:
         raise CannotReadGit(
-            f"which migrations are on the main branch cannot be told: {reason}",
+            f"it is not known which migrations are on the main branch: {reason}",
             "run this in a clone of the project; without Git, the command repair orders the"
             " migrations by what they do, and by dates and names",
         )
@@ -244,7 +244,7 @@ def _default_branch(refs: Mapping[str, str]) -> str:
     raise CannotReadGit(
         "the branch that others build on is not known: no remote names its default branch, and"
         " there is no main or master, or both",
-        "name it as main_branch in the settings of fixchain, or behind --onto"
+        "name it as main_branch in the settings of fixchain, or with --onto"
         | way(
             "if others build on main, and this clone has another branch only, fetch it",
             "git fetch origin main:refs/remotes/origin/main",

@@ -190,7 +190,7 @@ def _until_staged(result: Checked, first: list[Step]) -> list[Step]:
     write: tuple[str, ...] = ()
     if "FC502" in codes and lock not in unstaged:
         write, places = (f"{result.tools.fixchain} lock",), {*places, lock}
-    what = "Stage what lies on the disk, if it is to be committed:"
+    what = "Stage the files on disk, if they belong in the commit:"
     return [Step(what, (*write, _staging(sorted(places))))]
 
 

@@ -231,7 +231,7 @@ def reasons_for_base(task: Task) -> tuple[Reason, ...]:
     """Why an extra base gets a parent at all."""
     root = task.ordering.root
     size = len(task.graph.descendants([root])) - 1 if root is not None else 0
-    why = "as --root says" if task.root_is_wish else f"with {size:,} descendants the most"
+    why = "as --root says" if task.root_is_wish else f"which has the most descendants ({size:,})"
     return (Reason("base", f"the base that stays is {root}, {why}"),)
 
 

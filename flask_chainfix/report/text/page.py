@@ -202,7 +202,7 @@ def write_findings(page: Page, result: Proposed | Rehearsed, findings: Sequence[
 def _left_out(beside: Sequence[Finding]) -> str:
     """The line about what is left out, including other findings."""
     if not beside:
-        return "what each breaks, all its places, and all ways out"
+        return "what each breaks, all its places, and all remedies"
     severities = [each.severity.value for each in beside]
     numbers = (count(severities.count(name), name) for name in dict.fromkeys(severities))
     codes = dict.fromkeys(each.code for each in beside)

@@ -130,7 +130,7 @@ def _(result: Planning, page: Page) -> None:
         write_verdict(page, result)
         left = planned.left_of(proposal.diagnosis)
         if left:
-            page.heading("Findings", "that this does not mend")
+            page.heading("Findings", "not fixed by this")
             write_findings(page, result, left)
         write_surroundings(page, result, apart=bool(left))
     if planned is not None:
