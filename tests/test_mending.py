@@ -19,6 +19,7 @@ from flask_chainfix.planning.linking.strategies import make_plan
 from flask_chainfix.planning.mending import mend
 from flask_chainfix.planning.mending.case import Case
 from flask_chainfix.planning.mending.names import shortened
+from flask_chainfix.planning.mending.parents import placed
 from tests.statuses import db, looked_at, lost
 from tests.support import (
     FixedIds,
@@ -585,6 +586,39 @@ def test_ids_become_shorter_wherever_they_are_named() -> None:
 def test_an_id_of_nothing_but_underscores_becomes_one_that_is_something() -> None:
     (mend,) = shortened(chain("_" * 40))
     assert mend.after == ("_2",)
+
+
+def test_a_computed_parent_is_taken_from_the_docstring() -> None:
+    snapshot = computed(chain("a", "b <- a", "c <- b"), b"down_revision = 'b'", "c")
+    after, (notice,) = placed(snapshot)
+    assert parents(after, "c") == ("b",)
+    assert after.file("c").data == snapshot.file("c").data
+    assert "c_add_c.py" in notice
+
+
+def test_a_computed_id_is_the_one_that_is_missed() -> None:
+    snapshot = computed(chain("a", "b <- a", "c <- b"), b"revision = 'b'", "b")
+    assert "b" not in snapshot.graph
+    after, _ = placed(snapshot)
+    assert parents(after, "b") == ("a",)
+    alone = computed(chain("a", "b <- a"), b"revision = 'b'", "b")
+    assert placed(alone) == (alone, ())
+
+
+def test_a_number_for_an_id_is_not_taken_for_the_id_that_is_missing() -> None:
+    number = b"revision = 17\ndown_revision = 'a'\n"
+    snapshot = chain("a", "c <- b", extra={"b.py": number})
+    assert placed(snapshot) == (snapshot, ())
+
+
+def computed(snapshot: Facts, line: bytes, revision: str) -> Facts:
+    """The chain with a call around a value."""
+    file = snapshot.file(revision)
+    name, _, value = line.partition(b" = ")
+    data = file.data.replace(b"\n" + line, b"\n" + name + b" = str(" + value + b")")
+    assert data != file.data
+    extra = {each.name: each.data for each in snapshot.files if each is not file}
+    return chain(extra={**extra, file.name: data})
 
 
 # --- What databases have run ---------------------------------------------------------------------

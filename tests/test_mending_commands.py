@@ -318,22 +318,25 @@ def test_a_file_that_a_commit_has_deleted(project: Path) -> None:
 # --- Headers that are computed -------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("value", ["str('b')", "str('b ')", "str('a')", "' b'.strip()"])
-def test_no_plan_rests_on_what_the_docstring_of_a_computed_header_says(
-    project: Path, value: str
+@pytest.mark.parametrize(("value", "confirmed"), [("str('b')", True), ("str('a')", False)])
+def test_what_is_planned_around_is_compared_with_what_alembic_reads(
+    project: Path, value: str, confirmed: bool
 ) -> None:
+    """The docstring says b: that counts as long as the file really is on it."""
     place = environment(project / "migrations", "a", "b <- a", "c <- b", "z")
     path = place / "versions" / "c_add_c.py"
     path.write_text(path.read_text().replace("down_revision = 'b'", f"down_revision = {value}"))
     before = migrations(place)
 
-    for options in (YES, ("--dry-run",)):
-        refused = repair(*options, *JSON)
-        assert refused.exit_code == 3, refused
-        assert refused.document["plan"] is None
-        assert refused.document["error"]["type"] == "CannotPlan"
-        assert "c_add_c.py is computed" in refused.document["error"]["message"]
-    assert migrations(place) == before
+    done = repair(*YES, *JSON)
+
+    assert done.exit_code == (0 if confirmed else 3), done
+    if confirmed:
+        assert done.document["plan"]["order"] == ["a", "b", "c", "z"]
+        assert path.read_bytes() == before["c_add_c.py"][0]
+    else:
+        assert done.document["error"]["type"] == "NotConfirmed"
+        assert migrations(place) == before
 
 
 def test_a_lost_parent_makes_no_lineage_beside_one_that_is_meant(project: Path) -> None:
@@ -440,6 +443,18 @@ def test_git_is_told_of_every_place(
 def computed_parent(path: Path, parent: str) -> None:
     value = f"down_revision = {parent!r}"
     path.write_text(path.read_text().replace(value, f"down_revision = str({parent!r})"))
+
+
+def test_of_two_heads_one_may_have_a_computed_parent(project: Path) -> None:
+    place = environment(project / "migrations", "a", "b <- a", "c <- a")
+    computed_parent(place / "versions" / "b_add_b.py", "a")
+
+    done = repair(*YES, *JSON)
+
+    assert done.exit_code == 0, done
+    assert done.document["plan"]["order"] == ["a", "b", "c"]
+    assert [relink["revision"] for relink in done.document["plan"]["relinks"]] == ["c"]
+    assert done.document["verified"]["heads"] == ["c"]
 
 
 def test_a_head_that_is_none_by_its_docstring_needs_no_repair(project: Path) -> None:

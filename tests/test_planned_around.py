@@ -202,9 +202,14 @@ def test_a_computed_header_that_alembic_can_use_keeps_nothing_from_being_well(
 
 
 @pytest.mark.parametrize("options", [("--docstrings",), ("--shorten-ids", "--stamp", "a")])
-def test_what_is_asked_for_a_second_time_is_done(project: Path, options: tuple[str, ...]) -> None:
-    """A header that is computed keeps nothing from it."""
+@pytest.mark.parametrize("computed", ["x", "y"])
+def test_what_is_asked_for_a_second_time_is_done(
+    project: Path, options: tuple[str, ...], computed: str
+) -> None:
+    """A header that is computed, in its parents (x) or all of it (y), keeps nothing from it."""
     long, text = "l" * 40, COMPUTED.format(parent="c")
+    if computed == "x":
+        text = f'"""x\n\nRevises: c\n"""\n{text.replace("str(", "", 1).replace(")", "", 1)}'
     place = made(project, "a", "b <- a", rev(f"{long} <- b"), f"c <- {long}", x=text)
     for file in (place / "versions").glob("b*.py"):
         file.write_text(file.read_text().replace("Revises: a", "Revises: z"))

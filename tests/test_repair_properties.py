@@ -30,6 +30,7 @@ from flask_chainfix.databases.facts import Facts
 from flask_chainfix.environment.locate import Runtime, open_directory
 from flask_chainfix.model.files import Header
 from flask_chainfix.model.plans import Confirmation, Wishes
+from flask_chainfix.planning.mending.parents import placed
 from flask_chainfix.report.results import Result
 from tests.disk import ENV_PY, SCRIPT_MAKO, tree
 from tests.nightly import examples
@@ -215,10 +216,11 @@ def assert_repaired_or_refused(case: Case, strategy: str = "linear") -> None:
             assert refusal.remedy
             assert tree(place) == before
             return
+        snapshot = placed(Facts.around(snapshot))[0]
         if snapshot.graph.floating:  # where nothing shows the place of a file, nothing is done
             assert tree(place) == before
             return
-        assert_one_chain(place, Facts.around(snapshot))
+        assert_one_chain(place, snapshot)
         assert_order_is_kept(case, place)
         assert_only_parents_changed(case, place)
         after = tree(place)

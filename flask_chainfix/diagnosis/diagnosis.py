@@ -22,7 +22,6 @@ from flask_chainfix.model.files import Edit, MigrationFile
 from flask_chainfix.model.findings import Finding, Location, Severity
 from flask_chainfix.model.rehearsal import RehearsalFailure
 from flask_chainfix.schema.footprint import Action, key_of
-from flask_chainfix.source import stated_parents
 
 LONG_ID = "FC109"
 UNKNOWN_STAMP = "FC301"
@@ -179,17 +178,8 @@ def _dropped_but_never_created(snapshot: Facts, revision: str, line: int | None)
 
 
 def heads_in_doubt(snapshot: Facts) -> bool:
-    """Whether some of several heads may not be heads, because migrations have an unknown place.
-
-    A head that the docstring of such a migration names as its parent is not counted.
-    """
-    named = (
-        name
-        for _, header in snapshot.readable
-        if header.down_revision is None and header.revision is not None
-        for name in stated_parents(header.revises or "")
-    )
-    return bool(snapshot.unplaced) and len(set(snapshot.graph.heads).difference(named)) > 1
+    """Whether some of several heads may not be heads, because migrations have an unknown place."""
+    return len(snapshot.graph.heads) > 1 and bool(snapshot.unplaced)
 
 
 def remarks_on_heads(snapshot: Facts, findings: Iterable[Finding]) -> tuple[str, ...]:

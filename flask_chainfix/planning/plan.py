@@ -14,6 +14,7 @@ from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.survey import with_lost
 from flask_chainfix.diagnosis.diagnosis import (
     Diagnosis,
+    heads_in_doubt,
     in_doubt,
     remarks_on_links,
     to_mend,
@@ -36,6 +37,7 @@ from flask_chainfix.planning.linking.strategies import check_wishes, refuse_comp
 from flask_chainfix.planning.mending import mend, mend_impassable
 from flask_chainfix.planning.mending.case import Case
 from flask_chainfix.planning.mending.names import shortened
+from flask_chainfix.planning.mending.parents import placed
 from flask_chainfix.planning.on_top import plan_repair
 from flask_chainfix.planning.proposal import Planned, Proposal, needs_plan, refuse_unknown_rows
 from flask_chainfix.planning.revivals import refuse_unrunnable, revive
@@ -108,6 +110,7 @@ def _proposed(runtime: Runtime, diagnosis: Diagnosis, wishes: Wishes) -> Proposa
     left = to_mend(diagnose(after, Family.CHAIN, Family.SCHEMA), strict=diagnosis.strict)
     left = tuple(fault for fault in left if fault.code != "FC111")
     refuse_faults(before, left, wishes)
+    _refuse_unseen(diagnosis, after)
     foresee(after, before=before)
     edits = edits_between(before, after)
     if not edits:  # the chain already is as the user wants it
@@ -162,6 +165,22 @@ def _rendered(runtime: Runtime, start: Facts, plan: Plan) -> list[tuple[NewRevis
     return rendered
 
 
+def _refuse_unseen(diagnosis: Diagnosis, after: Facts) -> None:
+    """Refuse if the files alone would not show that the planned chain is healthy."""
+    before = diagnosis.snapshot
+    if not before.unplaced:
+        return
+    seen = before.after(edits_between(before, after))
+    mended = to_mend(diagnose(seen), strict=diagnosis.strict)
+    left = [each for each in mended if each.repairable]
+    if left:
+        raise CannotPlan(
+            f"the header of {seen.unplaced[0].name} is computed, and so the repaired chain would"
+            f" still look as if it had a fault: {left[0].message}",
+            "write revision and down_revision of that file as plain values",
+        )
+
+
 def _prepared(
     runtime: Runtime, diagnosis: Diagnosis, wishes: Wishes, history: History
 ) -> tuple[Facts, tuple[Mend, ...], tuple[str, ...]]:
@@ -170,6 +189,9 @@ def _prepared(
     refuse_compiled(before)
     known = with_lost(runtime, before, before.graph.missing)
     notices = tuple(each for each in known.databases.notices if each not in diagnosis.notices)
+    if diagnosis.to_mend or heads_in_doubt(before):
+        known, taken = placed(known)
+        notices += taken
     revived = revive(runtime, known, wishes)
     snapshot = known.after(edit for each in revived for edit in each.edits)
     check_wishes(snapshot, replace(wishes, root=None))

@@ -1,10 +1,11 @@
-"""Attached and published parents, and cycles."""
+"""Attached and published parents, cycles, and computed headers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
+from pathlib import Path
 from typing import NamedTuple
 
 from flask_chainfix import source
@@ -14,6 +15,7 @@ from flask_chainfix.common.quoting import option, word
 from flask_chainfix.common.remedies import REPAIR, Remedy, way
 from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.facts import Facts
+from flask_chainfix.model.files import Header, ProblemKind
 from flask_chainfix.model.plans import GUESS, Mend, Part, Reason
 from flask_chainfix.planning.mending.case import Case, header_of, reasons_before
 
@@ -248,3 +250,49 @@ def _without_link(case: Case, link: _Link, reasons: Iterable[Reason]) -> Mend:
     kept = [name for name in snapshot.graph.named_parents[link.child] if name != link.parent]
     parents = tuple(dict.fromkeys((*kept, *fitting)))
     return case.rewritten("FC105", link.part, file, parents, *reasons)
+
+
+# --- FC110: computed headers, replaced in memory if their place is clear -------------------------
+
+
+def placed(snapshot: Facts) -> tuple[Facts, tuple[str, ...]]:
+    """The chain with computed headers replaced by what the rest of the chain implies.
+
+    Returns:
+        The chain, and notices about the assumptions.
+    """
+    taken = dict(_inferred_headers(snapshot))
+    if not taken:
+        return snapshot, ()
+    files = tuple(
+        file._replace(reading=taken[file.path]) if file.path in taken else file
+        for file in snapshot.files
+    )
+    return replace(snapshot, files=files), tuple(
+        f"the header of {path.name} is computed; it is taken for {header.revision} on"
+        f" {', '.join(header.down_revision or ()) or 'nothing'}, and Alembic will check that"
+        for path, header in taken.items()
+    )
+
+
+def _inferred_headers(snapshot: Facts) -> Iterator[tuple[Path, Header]]:
+    missing = {name for names in snapshot.graph.missing_parents.values() for name in names}
+    for file in snapshot.unplaced:
+        header = header_of(file)
+        if any(problem.kind is ProblemKind.NOT_A_STRING for problem in header.problems):
+            continue  # its value is known, and Alembic refuses it
+        if header.revision is None:
+            if len(snapshot.anonymous) != 1 or len(missing) != 1 or snapshot.unreadable:
+                continue
+            header = header._replace(revision=next(iter(missing)))
+        if header.down_revision is None:
+            stated = source.stated_parents(header.revises or "")
+            if header.revises is None or not all(name in snapshot.graph for name in stated):
+                continue
+            header = header._replace(down_revision=stated)
+        problems = tuple(
+            problem
+            for problem in header.problems
+            if problem.name not in ("revision", "down_revision")
+        )
+        yield file.path, header._replace(problems=problems)
