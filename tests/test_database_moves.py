@@ -419,10 +419,10 @@ def test_the_script_changes_no_other_rows(database_url: str, others: str) -> Non
     there = target(database_url)
     wanted = moving(there, "a b", "c")
     if there.backend == "postgresql":
-        with pytest.raises(Exception, match="the rows are others: nothing was changed"):
+        with pytest.raises(Exception, match="the rows differ: nothing was changed"):
             run_guarded(there, wanted)
     else:
-        assert run_guarded(there, wanted) == ["the rows are others: nothing was changed"]
+        assert run_guarded(there, wanted) == ["the rows differ: nothing was changed"]
     assert rows_of(database_url) == sorted(others.split())
 
 

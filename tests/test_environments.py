@@ -150,7 +150,7 @@ def test_a_copy_is_dead(project: Path) -> None:
 
 def test_other_migrations_look_dead_beside_those_that_are_known_to_be_in_use(project: Path) -> None:
     another(project / "alembic", "a", "x <- a", "y <- x")
-    assert found() == []  # nothing tells which of the two is in use
+    assert found() == []  # nothing shows which of the two is in use
     ini(project / "alembic.ini", "app/migrations")
     for arguments in ((), ("-c", "alembic.ini")):
         known = the_one(*arguments)

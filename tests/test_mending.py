@@ -383,7 +383,7 @@ def test_a_child_below_which_one_of_them_stands() -> None:
 
 
 def test_what_cannot_be_told_apart_is_shown_side_by_side() -> None:
-    with pytest.raises(CannotPlan, match="nothing tells which of them c is on") as refused:
+    with pytest.raises(CannotPlan, match="nothing shows which of them c is on") as refused:
         mended(two("c <- b :2024-06-01"))
     lines = refused.value.lines
     assert lines[0].split() == ["b_one.py", "b_two.py"]
@@ -448,7 +448,7 @@ def test_dates_alone_are_a_guess() -> None:
 
 def test_without_evidence_no_cut() -> None:
     with pytest.raises(
-        CannotPlan, match="nothing tells where to open the cycle of b, c"
+        CannotPlan, match="nothing shows where to open the cycle of b, c"
     ) as refused:
         mended(chain("a", "b <- c :2024-01-01", "c <- b :2024-01-01"))
     commands = [way.commands for way in refused.value.remedy.ways]

@@ -344,7 +344,7 @@ def test_a_lost_parent_makes_no_lineage_beside_one_that_is_meant(project: Path) 
     before = migrations(place)
     refused = repair(*YES, "--accept-guesses")
     assert refused.exit_code == 3
-    assert "nothing tells where z belongs" in refused.stderr
+    assert "nothing shows where z belongs" in refused.stderr
     assert migrations(place) == before
     assert repair(*YES, "--attach", "z=b").exit_code == 0
 

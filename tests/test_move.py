@@ -1,4 +1,4 @@
-"""The command ``move``: a revision behind another one, alone or with all above it."""
+"""The command ``move``: a revision after another one, alone or with all above it."""
 
 from __future__ import annotations
 
@@ -122,13 +122,13 @@ def test_a_base() -> None:
 
 def test_against_depends_on() -> None:
     said = refusal(chain("a", "b <- a", "c <- b", "d <- c +b"), "d", "a")
-    assert "d cannot run behind a: by depends_on, b, d would each have to run before" in said
+    assert "d cannot run after a: by depends_on, b, d would each have to run before" in said
     assert "by depends_on" in refusal(chain("a", "b <- a", "c <- b +a"), "a", "c")
 
 
 def test_several_heads_that_would_move_onto_a_line() -> None:
     said = refusal(chain("a", "b <- a", "x <- b", "y <- b", "c <- a"), "b", "a", along=True)
-    assert "2 heads would move (x, y), and nothing tells on which of them c is to go" in said
+    assert "2 heads would move (x, y), and nothing shows on which of them c belongs" in said
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_several_heads_that_would_move_onto_a_line() -> None:
         ("1a", "2 revisions begin with 1a: 1a2, 1a3 | give more of its id"),
         ("f", "there is no revision 'f' in this chain"),
         ("", "there is no revision '' in this chain"),
-        ("1a2", "1a2 cannot stand behind itself"),
+        ("1a2", "1a2 cannot come after itself"),
     ],
 )
 def test_what_names_no_place(typed: str, said: str) -> None:
@@ -281,5 +281,5 @@ def test_the_quiet_are_told_what_would_move(
     done = fixchain("move", "b", "--after", "c", "--dry-run", "--quiet")
     assert (done.exit_code, done.stdout) == (
         1,
-        "Planned: strategy move, 3 files rewritten: b behind c.\n",
+        "Planned: strategy move, 3 files rewritten: b after c.\n",
     )

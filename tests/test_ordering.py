@@ -88,6 +88,17 @@ def test_dates_as_alembic_writes_them(text: str, date: datetime) -> None:
         "2024-01-01 10:00:00 CET",
         "2024-01-01 10:00:00+99:99",
         "2024-01-01 (first try)",
+        # These are dates to some versions of Python and not to others.
+        "20240229",
+        "2024-W09-4",
+        "2024-02-29T13:45:12Z",
+        "2024-02-29 13:45:12.5",
+        "2024-02-29 13:45:12,123456",
+        "2024-02-29 134512",
+        "2024-02-29 24:00:00",
+        "2024-02-29 13:45:12+0200",
+        "2024-02-29 13:45:12+02",
+        "\u0662024-02-29",
     ],
 )
 def test_what_is_no_date(text: str) -> None:

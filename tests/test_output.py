@@ -65,7 +65,7 @@ def test_nothing_else_is_replaced(project: Path, text: str) -> None:
     for output_format in ("text", "json", "markdown", "sarif"):
         done = fixchain("check", "--format", output_format, "--output", "out")
         assert (done.exit_code, done.stdout) == (3, "")
-        assert "out cannot be written: it is there, and is not an earlier output" in done.stderr
+        assert "out cannot be written: it exists, and is not an earlier output" in done.stderr
         assert (project / "out").read_text() == text
 
 

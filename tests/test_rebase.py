@@ -14,7 +14,7 @@ from flask_chainfix.chain.ancestry import impassable
 from flask_chainfix.disk.version_locations import read_snapshot
 from flask_chainfix.environment.locate import open_directory
 from tests.commands import Done, fixchain
-from tests.disk import migrations
+from tests.disk import SCRIPT_MAKO, migrations
 from tests.repositories import VERSIONS, Repository, needs_git
 from tests.stamped import sql, stamp
 from tests.support import alembic_loads, migration, rev
@@ -172,6 +172,17 @@ def test_in_the_middle_of_a_conflict(me: Clone, command: tuple[str, ...], goes_o
     assert rebase().exit_code == 0
 
 
+@pytest.mark.parametrize("options", [("--strategy", "merge"), ("--strategy", "linear")])
+def test_a_repair_in_the_middle_of_a_conflict(me: Clone, options: tuple[str, ...]) -> None:
+    stuck(me, "merge", "origin/main")
+    (me.top / "migrations/script.py.mako").write_text(SCRIPT_MAKO)
+    done = fixchain("repair", *options, "--yes")
+    assert done.exit_code == 0, done.stderr
+    assert "git add migrations" in done.stdout
+    assert "git merge --continue" in done.stdout
+    assert "git commit" not in done.stdout
+
+
 def test_a_conflict_in_the_chain_lock_is_no_matter(others: Clone, me: Clone) -> None:
     for each, day in ((others, 6), (me, 6)):
         assert fixchain("-d", each.top / "migrations", "lock", "--yes").exit_code == 0
@@ -326,9 +337,7 @@ def test_the_setting(me: Clone) -> None:
     me.git("branch", "trunk", "origin/main")
     me.git("remote", "remove", "origin")
     me.git("branch", "-D", "main")
-    assert (
-        "name it as main_branch in the settings of fixchain, or behind --onto" in refused().stderr
-    )
+    assert "name it as main_branch in the settings of fixchain, or with --onto" in refused().stderr
     (me.top / "migrations/alembic.ini").write_text("[fixchain]\nmain_branch = trunk\n")
     assert "onto trunk" in rebase("--yes").stdout
     assert me.parents == MOVED

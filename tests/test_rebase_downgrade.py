@@ -112,6 +112,17 @@ def test_a_downgrade_that_fails_half_way(project: Path, url: str) -> None:
     assert "put the copy back that was made before" in done.stderr
 
 
+def test_a_downgrade_that_fails_before_anything_is_lost(project: Path, url: str) -> None:
+    add(project, "n <- m", down=f"raise RuntimeError('not today')\n{drop('n')}")
+    upgrade(project, url, "n")
+    before = migrations(project / "migrations")
+    done = rebase(url)
+    put_back(project, before, done)
+    assert (rows_of(url), tables(url)) == (["n"], {*"abmn"})
+    assert "the downgrade stops at n: RuntimeError: not today" in done.stderr
+    assert ": as it was\n" in done.stderr
+
+
 def test_an_upgrade_that_fails(project: Path, url: str) -> None:
     add(project, "n <- m", f"{create('n')}\n{_UNTIL_C}")
     upgrade(project, url, "n")

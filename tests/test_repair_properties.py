@@ -218,7 +218,7 @@ def assert_repaired_or_refused(case: Case, strategy: str = "linear") -> None:
             assert tree(place) == before
             return
         snapshot = placed(Facts.around(snapshot))[0]
-        if snapshot.graph.floating:  # where nothing tells the place of a file, nothing is done
+        if snapshot.graph.floating:  # where nothing shows the place of a file, nothing is done
             assert tree(place) == before
             return
         assert_one_chain(place, snapshot)

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
@@ -292,6 +293,12 @@ _FINDINGS = st.builds(
 )
 
 
+def by_finding(findings: Sequence[Finding]) -> dict[Finding, str]:
+    report = checked(chain("a"), findings)
+    run = json.loads(render("sarif", report, Style()))["runs"][0]
+    return dict(zip(findings, fingerprints(run), strict=True))
+
+
 @given(st.data(), st.lists(_FINDINGS, unique=True, max_size=6))
 def test_the_order_of_findings_changes_no_fingerprint(
     data: st.DataObject, findings: list[Finding]
@@ -309,22 +316,3 @@ def test_neither_does_the_order_where_only_the_git_revision_differs() -> None:
 
     findings = [finding("main"), finding("other")]
     assert by_finding(findings) == by_finding(findings[::-1])
-
-
-def by_finding(findings: list[Finding]) -> dict[Finding, str]:
-    report = checked(chain("a"), findings)
-    run = json.loads(render("sarif", report, Style()))["runs"][0]
-    return dict(zip(findings, fingerprints(run), strict=True))
-
-
-# --- Errors --------------------------------------------------------------------------------------
-
-
-def test_an_error_after_reading_does_not_hide_what_was_found() -> None:
-    report = checked(chain("a"), exit_code=3, error=CannotRead("what", "do"))
-    run = json.loads(render("sarif", replace(report, notices=("said {it}",)), Style()))["runs"][0]
-    assert run["results"] == []
-    assert [
-        (each["level"], each["message"]["text"])
-        for each in run["invocations"][0]["toolExecutionNotifications"]
-    ] == [("note", "said {{it}}."), ("error", "what. Do.")]

@@ -241,7 +241,7 @@ def test_a_database_that_moves_meanwhile(project: Path, tmp_path: Path) -> None:
 def test_a_project_whose_kind_nobody_knows(project: Path) -> None:
     done = fixchain("squash", "--yes")
     assert done.exit_code == 3
-    assert "nothing tells on which kind of database" in done.stderr
+    assert "nothing shows which kind of database" in done.stderr
     assert "fixchain squash --server sqlite://" in done.stderr
 
 

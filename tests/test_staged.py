@@ -173,7 +173,7 @@ def test_a_conflict_that_is_not_settled(project: Repository) -> None:
     assert run("git", "merge", "-q", "other", cwd=project.top).exit_code == 1
     done = fixchain("check", "--staged")
     assert done.exit_code == 3
-    assert f"a conflict in {file_of('c')}, which is not settled" in done.stderr
+    assert f"an unresolved conflict in {file_of('c')}" in done.stderr
     assert f"\n  git add -- {file_of('c')}\n" in done.stderr
     put("c <- b")
     stage(project)

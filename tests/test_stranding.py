@@ -335,7 +335,7 @@ def test_an_undo_does_not_leave_a_database_in_doubt(project: Path, tmp_path: Pat
     relinked = ("--attach", "c=a", "--attach", "b=c", "--accept-guesses")
     assert fixchain(*there, "repair", "--yes", "--no-database", *relinked).exit_code == 0
     url = sqlite_url(tmp_path)
-    stamp(url, "c")  # a and c by the new files, and b as well by the old ones: nothing tells
+    stamp(url, "c")  # a and c by the new files, and b as well by the old ones: nothing shows
     before = migrations(place / "migrations")
     done = fixchain(*there, "undo", "--yes", "--database", url)
     assert done.exit_code == 3

@@ -38,7 +38,7 @@ _OURS = (
     rb'|<\?xml [^\n]*\?>\s*<testsuites>\s*<testsuite name="fixchain"'
     rb"|<!-- fixchain |::(?:error|warning|notice) (?:file=[^\n:]*,)?title=(?:FC\d|fixchain)"
     rb"|The (?:migration chain|databases) [^\n]*\n\Z"
-    rb"|-- Where the rows are others, nothing is changed: "
+    rb"|-- Where the rows differ, nothing is changed: "
     rb"|flowchart BT\n    subgraph g0\[|digraph migrations \{"
     rb'|<svg [^\n]*aria-labelledby="title description"'
     rb'|<!doctype html>(?s:.*)<meta name="generator" content="flask-chainfix">'
@@ -206,7 +206,7 @@ def _refuse(path: Path, chain: Facts | None) -> None:
     except OSError as error:
         raise _not_written(path, error.strerror or str(error)) from error
     if begins and not re.match(_OURS, begins):
-        raise _not_written(path, "it is there, and is not an earlier output of fixchain")
+        raise _not_written(path, "it exists, and is not an earlier output of fixchain")
 
 
 def _chain_of(result: Result) -> Facts | None:
@@ -217,5 +217,5 @@ def _chain_of(result: Result) -> Facts | None:
 
 
 def _not_written(path: Path, why: str) -> CannotWrite:
-    remedy: Remedy = Remedy.of("name another file behind --output, in a directory that is there")
+    remedy: Remedy = Remedy.of("give --output another file, in an existing directory")
     return CannotWrite(f"{printable(str(path))} cannot be written: {why}", remedy, unchanged=True)

@@ -46,7 +46,8 @@ def left_behind(directory: Path) -> tuple[str, ...]:
         return ()
     files = " ".join(map(typed_path, paths))
     return (
-        f"a backup was killed here, unless one is at work: `rm -- {files}` deletes what it left",
+        f"a backup was killed here, unless one is still running: `rm -- {files}` deletes what it"
+        " left",
     )
 
 
@@ -64,7 +65,7 @@ def back_up_before(session: Session, databases: Iterable[Target], without: str) 
             tuple({each.url: each for each in databases}.values()), DIRECTORY, session.progress
         )
     except CannotBackUp as error:
-        remedy = error.remedy | way("do without a copy", without)
+        remedy = error.remedy | way("go without a copy", without)
         raise CannotBackUp(error.message, remedy, unchanged=True) from error
     return BackedUp(backups=made, notices=left)
 

@@ -18,6 +18,7 @@ from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.diagnosis import Diagnosis, errors_of, in_doubt
 from flask_chainfix.diagnosis.numbering import NewIds, file_stem
 from flask_chainfix.environment.new_revisions import operations, render
+from flask_chainfix.git.upstream import operation
 from flask_chainfix.model.databases import DatabaseState, DatabaseStatus
 from flask_chainfix.model.plans import NewRevision, Plan, Reason
 from flask_chainfix.planning.edits import with_lock
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 MESSAGE = "make what some databases lack"
 _DOWNGRADE = """\
 # Nothing is dropped: databases that had all of this before have it from the revisions below,
-# and nobody can tell any more which those are.
+# and it is no longer known which those are.
 pass"""
 _NAMED = 3
 
@@ -154,7 +155,7 @@ def _refuse_stamp(now: Facts, found: TracedDatabase) -> None:
     name, without = found.status.name, _leaving_out(now, found.status)
     if found.trace is None:  # hidden objects would look missing
         raise UnsafeForDatabases(
-            f"it cannot be told what {name} lacks: {found.problem}",
+            f"it is not known what {name} lacks: {found.problem}",
             Remedy.of(found.status.remedy) | without,
         )
     if found.half:
@@ -298,4 +299,4 @@ def _planned(
     foresee(after, before=now)
     edits, after = with_lock((edit,), after)
     plan = Plan("catch-up", (), (new,), after.graph.order)
-    return Planned(plan, now, after, edits)
+    return Planned(plan, now, after, edits, operation=operation(now))

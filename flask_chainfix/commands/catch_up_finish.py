@@ -115,13 +115,11 @@ def carry_out_finish(session: Session, plan: FinishPlan, wishes: FinishWishes) -
     restore = putting_back(copies)
     for each in plan.databases:
         again = way(
-            "correct what it says, and go on from there",
+            "fix that error, and go on from there",
             f"{{fixchain}} catch-up {option('--finish', each.revision)} --server{{databases}}",
         )
         if read_parts(now, each.target, {*each.before}) != each.before:
-            raise StaleSnapshot(
-                f"{each.status.name} is otherwise by now than when the plan was made", again
-            )
+            raise StaleSnapshot(f"{each.status.name} has changed since the plan was made", again)
         try:
             run_statements(each.target, each.left, session.progress)
         except StatementFailed as error:

@@ -83,7 +83,7 @@ def plan_hooks(
         shows += " --merge-driver"
     return plan.stopped_by(
         CannotMerge(
-            "not everything could be put in place: "
+            "not everything could be set up: "
             + "; ".join(f"{file.name}: {file.detail}" for file in refused),
             way("add by hand what this prints for these files", shows),
         )
@@ -244,7 +244,7 @@ def _configuration(call: Call, tree: WorkTree) -> HookFile:
         settings={name: value for name, value in wanted.items() if name not in there},
     )
     if there.keys() == wanted.keys():
-        differs = "" if there == wanted else "not as it would be set now"
+        differs = "" if there == wanted else "it differs from what would be set now"
         return replace(file, state=HookState.THERE, detail=differs, settings={})
     if any(there[name] != wanted[name] for name in there):
         detail = "it has other values; set these by hand"

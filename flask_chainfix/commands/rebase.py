@@ -100,7 +100,7 @@ def plan_rebase(session: Session, onto: str | None, *, downgrade: bool = False) 
     diagnosis = session.begin()
     if downgrade and session.databases.schemas is not None:
         raise CannotPlan(
-            "which schema env.py migrates is its own affair, so schemas are not downgraded here",
+            "env.py decides which schema it migrates, so schemas are not downgraded here",
             "leave out --downgrade, and see what to type by hand",
         )
     diagnosis = knowing_lost(session.runtime, diagnosis)
@@ -238,8 +238,8 @@ def _checked(rebase: _Rebase, plan: Plan, mine: Collection[str]) -> Proposal:
     plan = replace(plan, order=after.graph.order, why=(why,))
     renamed = {**start.databases.renamed, **plan.renamed}
     start = replace(start, databases=replace(start.databases, renamed=renamed))
-    upstream = replace(rebase.upstream, operation=operation(before))
-    planned = Planned(plan, start, after, edits, upstream, downgrades)
+    upstream, ongoing = rebase.upstream, operation(before)
+    planned = Planned(plan, start, after, edits, upstream, downgrades, ongoing)
     return Proposal(rebase.diagnosis.noticing(*remarks), planned)
 
 
@@ -347,7 +347,7 @@ def _refuse_other_order(rebase: _Rebase) -> None:
         )
         raise CannotPlan(
             f"{revision} is on {here} here, and on {then} at {rebase.upstream.ref}: what others"
-            " have already stays in its order",
+            " already have keeps its order",
             way("take it as it is there", rebase.take(now.file(revision)), rebase.command),
         )
 

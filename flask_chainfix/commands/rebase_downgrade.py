@@ -109,7 +109,8 @@ class _Trip:
         self._all = targets
         self._downgrades = planned.downgrades
         self._copies: BackedUp | None = None
-        self._went_down = self._goes_up = False
+        self._goes_up = False
+        self._emptied: set[Downgrade] = set()
         with inside_app(session.runtime, _COMMAND):
             pass
         self._schemas = {each.identity: self._schema(each) for each in self._downgrades}
@@ -130,7 +131,6 @@ class _Trip:
         Raises:
             DowngradeFailed, StaleSnapshot: a database does not have the expected stamp.
         """
-        self._went_down = True
         ways = {each: (each.down, each.below) for each in self._downgrades}
         self._walk(self._old, ways, up=False)
 
@@ -218,7 +218,7 @@ class _Trip:
 
     def _state_of(self, each: Downgrade) -> str:
         lost = f", but for the data in {listing(each.drops, _NAMED)}" if each.drops else ""
-        return f"as it was{lost if self._went_down else ''}"
+        return f"as it was{lost if each in self._emptied else ''}"
 
     def _put_one_back(self, each: Downgrade) -> str:
         """Bring a database back; return what is wrong with it then, ``""`` if nothing."""
@@ -230,6 +230,7 @@ class _Trip:
             stays = self._taken_back(each)
             steps = tuple(name for name in old.order if name in meant - stays)
             ends = tops(old, meant | stays)
+            self._emptied.update([each] if steps or self._goes_up else ())
             self._walk(self._old, {each: (steps, ends)}, up=True)
             if extra := listing([name for name in old.order if name in stays - meant]):
                 return f"as it was, but {extra} has run there by now, and could not be taken down"

@@ -70,7 +70,7 @@ def plan_restamp(session: Session, wishes: RestampWishes) -> RestampPlan:
     broken = in_doubt(diagnosis.findings)
     if broken:
         raise CannotPlan(
-            f"what has run where cannot be told from a broken chain: {broken[0].message}",
+            f"a broken chain does not show what has run where: {broken[0].message}",
             broken[0].hint | way("see all that is wrong with it", "{fixchain} check{databases}"),
         )
     _require_lost(diagnosis.snapshot, wishes.taken)

@@ -18,7 +18,7 @@ from flask_chainfix.databases.survey import noticed_unseen
 from flask_chainfix.diagnosis.numbering import file_stem
 from flask_chainfix.environment.new_revisions import operations, render
 from flask_chainfix.git.past import read_branch
-from flask_chainfix.git.upstream import read_published
+from flask_chainfix.git.upstream import operation, read_published
 from flask_chainfix.model.files import Edit
 from flask_chainfix.model.history import PublishedChain
 from flask_chainfix.model.plans import NewRevision, Plan, Proof, Reason
@@ -103,7 +103,7 @@ def plan_squash(session: Session, wishes: SquashWishes) -> SquashPlan:
     told += noticed_unseen(now, session.databases)
     squashed = dict.fromkeys(sorted(cut.below), cut.top)
     plan = Plan("squash", (), (new,), after.graph.order, new.why, squashed=squashed)
-    planned = Planned(plan, now, after, edits)
+    planned = Planned(plan, now, after, edits, operation=operation(now))
     moves = unchanged_moves(now)
     foresee(after, rows_after(moves), now)
     proposal = Proposal(diagnosis, planned, moves=moves)

@@ -327,7 +327,7 @@ def _ways_on(result: Unwound, failure: RehearsalFailure | None) -> Remedy:
     elif kind is FailureKind.CONNECTION:
         remedy |= 'let env.py take its URL from config.get_main_option("sqlalchemy.url")'
     else:
-        what = "change in the database what it stumbles over, and run it again"
+        what = "correct what stops it in the database, and run it again"
         remedy |= way(what, "{fixchain} unwind{databases}")
     stopped = failure.revision if failure is not None else None
     return remedy | taking_down_there(now, stopped or result.databases[0].revisions[0])

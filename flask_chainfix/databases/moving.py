@@ -259,7 +259,7 @@ def _changes_for(move: Move) -> _Changes:
 
 
 # --- As SQL for operators -------------------------------------------------------------------------
-_OTHERS = "the rows are others: nothing was changed"
+_OTHERS = "the rows differ: nothing was changed"
 
 
 def guarded_sql(target: Target, move: Move) -> tuple[str, ...]:

@@ -272,7 +272,7 @@ def _entry(entry: str, place: str) -> URL:
     value = os.environ.get(entry)
     if not value:
         # In lower case it may also be a password.
-        name = f" {entry}" if entry.isupper() else " of the name that stands there"
+        name = f" {entry}" if entry.isupper() else " with the name given there"
         raise BadDatabase(
             f"{place}: there is no environment variable{name}",
             "set it to the URL of the database, or write the URL itself",

@@ -127,8 +127,8 @@ def _entries(repository: Repository, names: Sequence[str]) -> Iterator[tuple[str
         if stage != b"0":
             place = path_word(os.path.relpath(os.path.join(repository.top, path)))
             raise _cannot_read(
-                f"Git has a conflict in {path}, which is not settled",
-                way("settle it, and stage what comes of it", f"git add -- {place}"),
+                f"Git has an unresolved conflict in {path}",
+                way("resolve it, and stage the result", f"git add -- {place}"),
             )
         yield path, Entry(mode.decode(), blob.decode())
 

@@ -66,7 +66,7 @@ def read_upstream(
     repositories, unknown = repositories_of(version_roots(now))
     for reason in unknown:
         raise CannotReadGit(
-            f"which migrations are on the main branch cannot be told: {reason}",
+            f"it is not known which migrations are on the main branch: {reason}",
             "run this in a clone of the project; without Git, the command repair orders the"
             " migrations by what they do, and by dates and names",
         )
@@ -220,6 +220,8 @@ def _plain(ref: str) -> str:
 
 def operation(now: Snapshot) -> str:
     """Git's current operation, for example ``rebase``; ``""`` if there is none."""
+    if not now.environment.asks_git:
+        return ""
     repositories, _ = repositories_of(version_roots(now))
     for repository in repositories:
         for mark, name in _OPERATIONS.items():
@@ -240,7 +242,7 @@ def _default_branch(refs: Mapping[str, str]) -> str:
     raise CannotReadGit(
         "the branch that others build on is not known: no remote names its default branch, and"
         " there is no main or master, or both",
-        "name it as main_branch in the settings of fixchain, or behind --onto"
+        "name it as main_branch in the settings of fixchain, or with --onto"
         | way(
             "if others build on main, and this clone has another branch only, fetch it",
             "git fetch origin main:refs/remotes/origin/main",

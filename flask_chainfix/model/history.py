@@ -91,12 +91,9 @@ class Upstream:
 
     Attributes:
         ref: its name for users.
-        operation: Git's current operation, by its name on the command line (``merge``, ``rebase``,
-            …); ``""`` for none.
     """
 
     ref: str
-    operation: str = ""
 
     @property
     def typed(self) -> str:

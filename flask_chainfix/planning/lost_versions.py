@@ -201,7 +201,7 @@ def _ambiguous(revision: str, kinds: Sequence[_Group]) -> CannotPlan:
         )
     names = " and ".join(name for name, _ in shown)
     return CannotPlan(
-        f"Git has {len(kinds)} versions of {revision} whose downgrade() differs, and nothing tells"
+        f"Git has {len(kinds)} versions of {revision} whose downgrade() differs, and nothing shows"
         f" which of them has run: those of {names}",
         remedy,
     )

@@ -75,7 +75,7 @@ def _upstream(diagnosis: Diagnosis, plan: Plan) -> Upstream | None:
     main = diagnosis.snapshot.main_branch
     if main is None or not onto or not faults <= {"FC104"}:
         return None
-    return Upstream(main.short, operation(diagnosis.snapshot))
+    return Upstream(main.short)
 
 
 def _with_git(diagnosis: Diagnosis) -> Diagnosis:
@@ -125,7 +125,8 @@ def _proposed(runtime: Runtime, diagnosis: Diagnosis, wishes: Wishes) -> Proposa
     edits, after = with_lock(edits, after)
     if in_doubt(diagnosis.findings):  # a rebase would still be refused
         plan = replace(plan, choices=plan.choices.without("{fixchain} rebase"))
-    planned = Planned(plan, start, after, edits, _upstream(diagnosis, plan))
+    upstream = _upstream(diagnosis, plan)
+    planned = Planned(plan, start, after, edits, upstream, operation=operation(before))
     return Proposal(diagnosis, planned)
 
 

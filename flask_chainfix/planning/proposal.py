@@ -36,6 +36,8 @@ class Planned:
         edits: the changes as file edits.
         upstream: what it puts revisions on top of, if a rebase would make the same plan.
         downgrades: the databases to downgrade before the files change, and to upgrade afterwards.
+        operation: Git's current operation, by its name on the command line (``merge``, ``rebase``,
+            …); ``""`` for none.
     """
 
     plan: Plan
@@ -44,6 +46,7 @@ class Planned:
     edits: tuple[Edit, ...]
     upstream: Upstream | None = None
     downgrades: tuple[Downgrade, ...] = ()
+    operation: str = ""
 
     def left_of(self, diagnosis: Diagnosis) -> list[Finding]:
         """The findings that the plan does not fix; restoring the file of a stamp fixes it."""

@@ -121,7 +121,7 @@ class _Move:
             return self._top()
         target = _resolved(self._graph, self._wishes.after)
         if target == self._revision:
-            raise CannotPlan(f"{target} cannot stand behind itself", "name another revision")
+            raise CannotPlan(f"{target} cannot come after itself", "name another revision")
         if target in self._moving:
             alone = replace(self._wishes, with_descendants=False).command()
             raise CannotPlan(
@@ -146,7 +146,7 @@ class _Move:
         if not tops:
             raise CannotPlan(
                 f"nothing is left to stand on without {self._revision} and what is above it",
-                "name what it is to go behind, with --after",
+                "say which revision it comes after, with --after",
             )
         raise CannotPlan(
             f"there are {len(tops)} heads: {listing(tops, _NAMED)}",
@@ -185,7 +185,7 @@ class _Move:
             CannotPlan: it is unclear on which of several heads these should go.
         """
         links, revision, target = self._links, self._revision, self._target
-        links.relink(revision, (target,), Reason("move", f"it goes behind {target}, as you say"))
+        links.relink(revision, (target,), Reason("move", f"it goes after {target}, as you say"))
         if self._lineages[revision].name == revision:
             return  # it begins a branch, so nothing goes on top of it
         linked = self._now.relinked(self._links.parents)
@@ -199,13 +199,13 @@ class _Move:
         if pushed and len(tops) > 1:
             raise CannotPlan(
                 f"{count(len(tops), 'head')} would move ({listing(tops, _NAMED)}), and nothing"
-                f" tells on which of them {listing(pushed, _NAMED)} is to go, which is on {target}",
+                f" shows on which of them {listing(pushed, _NAMED)} belongs, which is on {target}",
                 way(
                     "make one line of them first", "{fixchain} repair --strategy linear{databases}"
                 ),
             )
         for name in pushed:
-            why = Reason("move", f"it was on {target}, behind which {revision} goes")
+            why = Reason("move", f"it was on {target}, and {revision} goes in between")
             links.relink(name, self._instead(name, target, tuple(tops)), why)
 
     def _instead(self, name: str, parent: str, others: tuple[str, ...]) -> tuple[str, ...]:
@@ -223,7 +223,7 @@ class _Move:
         after = self._now.relinked(self._links.parents)
         if after.cycles:
             raise CannotPlan(
-                f"{self._revision} cannot run behind {self._target}: by depends_on,"
+                f"{self._revision} cannot run after {self._target}: by depends_on,"
                 f" {listing(after.cycles[0])} would each have to run before the other",
                 "move what it depends on first, or correct depends_on",
             )
@@ -231,7 +231,7 @@ class _Move:
         relinks = self._links.relinks(self._now, after.order)
         along = len(self._moving) - 1
         what = f"{self._revision} and {count(along, 'revision')} above it" if along else ""
-        why = Reason("move", f"{what or self._revision} behind {self._target}")
+        why = Reason("move", f"{what or self._revision} after {self._target}")
         plan = Plan("move", relinks, (), (), (why,))
         after = self._now.relinked(plan.parents)
         for ends, before, then in (

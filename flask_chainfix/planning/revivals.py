@@ -131,7 +131,7 @@ def _parents_by_git(
     left = survivors(snapshot, revision)
     if lost is None or left.unknown:
         raise CannotPlan(
-            f"nothing tells where {revision} belongs: Git does not know it, or what it was on",
+            f"it is not known where {revision} belongs: Git knows neither it nor its parent",
             placeholder(snapshot, revision),
         )
     there = {*snapshot.graph, *wishes.bring_back, *wishes.tombstones}

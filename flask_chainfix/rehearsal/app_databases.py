@@ -118,8 +118,8 @@ def refuse_unknown_binds(
         binds = binds_of(opened)
     if len(binds) > 1:
         raise CannotPlan(
-            f"env.py migrates {len(binds)} databases, and which of them {named[0].name} is cannot"
-            " be told",
+            f"env.py migrates {len(binds)} databases, and it is not known which of them"
+            f" {named[0].name} is",
             way("leave it out, and take the app's own", f"{{fixchain}} {command}"),
         )
 
@@ -243,7 +243,7 @@ def servers_for(
         servers.insert(0, None)
     elif not own and not servers:
         raise NoScratchDatabase(
-            "nothing tells on which kind of database this project runs, and the chain has to run"
+            "nothing shows which kind of database this project uses, and the chain has to run"
             " there to be squashed",
             way("name a server; the scratch databases are dropped", again(" --server URL"))
             | way("if it is SQLite, say so", again(" --server sqlite://")),

@@ -192,7 +192,7 @@ def confirm(
                 "if a migration needs the app, name the module and the factory that make it",
                 "flask --app MODULE:FACTORY db fixchain repair",
             )
-        raise refusal(message, "correct what it says, then repair again", more)
+        raise refusal(message, "fix that error, then repair again", more)
     bases: set[str] = set(answer["bases"]) - expected.stand_ins
     heads: set[str] = set(answer["heads"]) - expected.stand_ins
     ends = set(expected.graph.bases), set(expected.graph.heads)

@@ -18,7 +18,6 @@ from flask_chainfix.report.results import Checked, Repaired
 
 if TYPE_CHECKING:
     from flask_chainfix.model.findings import Finding
-    from flask_chainfix.model.history import Upstream
     from flask_chainfix.model.rehearsal import Rehearsal
     from flask_chainfix.planning.proposal import Planned, Proposal
 
@@ -186,7 +185,7 @@ def _until_staged(result: Checked, first: list[Step]) -> list[Step]:
     write: tuple[str, ...] = ()
     if "FC502" in codes and lock not in unstaged:
         write, places = (f"{result.tools.fixchain} lock",), {*places, lock}
-    what = "Stage what lies on the disk, if it is to be committed:"
+    what = "Stage the files on disk, if they belong in the commit:"
     return [Step(what, (*write, _staging(sorted(places))))]
 
 
@@ -274,12 +273,12 @@ def steps_after_repair(repair: Repair) -> list[Step]:
     upgrade = [] if repair.is_run else [Step("Upgrade your database:", (_upgrade(repair),))]
     upstream = repair.planned.upstream
     if upstream is not None:
-        return [*test, _finish_rebase(repair, upstream), *upgrade]
+        message = f"Put migrations on top of {upstream.ref}"
+        return [*test, _commit(repair, message), *upgrade]
     message = _MESSAGES.get(repair.planned.plan.strategy, "Relink the migration chain")
-    commit = Step("Commit it:", (_add(repair), f"git commit -m {word(message)}"))
     return [
         *test,
-        *([commit] if repair.commit is not None else []),
+        *([_commit(repair, message)] if repair.commit is not None else []),
         *(_restamps(repair) if _moves_stamps(repair.planned.plan) else []),
         *upgrade,
     ]
@@ -318,15 +317,15 @@ def steps_after_rehearsal(rehearsal: Rehearsal, tools: Tools, *, of_plan: bool) 
     return [Step("Rehearse on the server of the app's own database:", (again,))]
 
 
-def _finish_rebase(repair: Repair, upstream: Upstream) -> Step:
-    add = _add(repair)
-    if upstream.operation:
+def _commit(repair: Repair, message: str) -> Step:
+    """The step that commits the changed files, or goes on with Git's current operation."""
+    add, operation = _add(repair), repair.planned.operation
+    if operation:
         return Step(
-            f"Add it, and go on with the {upstream.operation} once all is resolved:",
-            (add, f"git {upstream.operation} --continue"),
+            f"Add it, and go on with the {operation} once all is resolved:",
+            (add, f"git {operation} --continue"),
         )
-    message = word(f"Put migrations on top of {upstream.ref}")
-    return Step("Commit it:", (add, f"git commit -m {message}"))
+    return Step("Commit it:", (add, f"git commit -m {word(message)}"))
 
 
 def _add(repair: Repair) -> str:

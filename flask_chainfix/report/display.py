@@ -56,7 +56,7 @@ class Detail(Enum):
 
     VERDICT = "the verdict alone"
     SHORT = "what is needed to go on"
-    FULL = "all reasons, places and ways out"
+    FULL = "all reasons, places and remedies"
 
 
 @dataclass(frozen=True)

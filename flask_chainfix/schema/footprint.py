@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import Enum
 from fnmatch import fnmatchcase
-from functools import cache
+from functools import lru_cache
 from typing import NamedTuple
 
 
@@ -205,7 +205,7 @@ class Key(NamedTuple):
     name: str
 
 
-@cache  # objects are compared by the hundred thousand
+@lru_cache(maxsize=1 << 16)  # objects are compared by the hundred thousand
 def key_of(object_: SchemaObject) -> Key:
     """The key of an object."""
     kind, name, table, schema, database = object_

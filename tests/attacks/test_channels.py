@@ -255,7 +255,6 @@ def test_every_field_with_words_of_others_has_a_source() -> None:
         "Environment.dialect",
         "Environment.settings",
         "Environment.local_modules",
-        "Upstream.operation",
         "Header.spans",
         "Header.problems",
     }

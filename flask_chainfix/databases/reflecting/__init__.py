@@ -78,7 +78,7 @@ def read_whole(
     names = schemas_there(connection, {own}, also)
     heard()
     if own not in names:
-        raise NoSuchSchema(f"there is no schema {own}", "name one that is there")
+        raise NoSuchSchema(f"there is no schema {own}", "name an existing one")
     places = {own: ""} | {name: name.casefold() for name in sorted(names - {own})}
     found: dict[SchemaObject, Properties] = {}
     unread: dict[str, None] = {}

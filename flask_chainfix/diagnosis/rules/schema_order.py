@@ -79,7 +79,7 @@ def schema_order(snapshot: Facts) -> Iterator[Fault]:
         if apart or suits:
             hint = way(f"to be sure of the order, let {after} say depends_on = {before!r}")
         elif parallel:
-            hint = way(f"put {after} behind {before}", REPAIR)
+            hint = way(f"put {after} above {before}", REPAIR)
         yield Fault(
             f"{sentence}; Alembic runs {before} first" if suits else sentence,
             hint,

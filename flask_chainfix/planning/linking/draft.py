@@ -309,7 +309,7 @@ def reasons_for_base(task: Task) -> tuple[Reason, ...]:
     """Why an extra base gets a parent at all."""
     root = task.root
     size = len(task.graph.descendants([root])) - 1 if root is not None else 0
-    why = "as --root says" if task.wishes.root else f"with {size:,} descendants the most"
+    why = "as --root says" if task.wishes.root else f"which has the most descendants ({size:,})"
     return (Reason("base", f"the base that stays is {root}, {why}"),)
 
 

@@ -82,7 +82,7 @@ def _ways_out(snapshot: Facts, fault: Finding, wishes: Wishes, again: str) -> Re
     if fault.code != "FC201" and two_sides:
         return _ways_to_keep_both(snapshot, fault, again) | _accepting(snapshot, fault, accepting)
     if fault.code == "FC201" and wishes.strategy == "merge":
-        first = way("put one branch behind the other", LINE)
+        first = way("put one branch on top of the other", LINE)
     else:
         first = Remedy.of(fault.hint)
     return first | way(f"if the finding is mistaken, plan anyway; {fault.code} stays", accepting)

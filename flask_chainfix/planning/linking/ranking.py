@@ -17,6 +17,11 @@ from flask_chainfix.model.history import GitHistory, Landing
 from flask_chainfix.model.plans import Reason
 
 _NUMBER = re.compile(r"\d+(?![^\W_])")  # at the beginning of a file's name, and no hexadecimal id
+# What `datetime.fromisoformat` takes for a date differs between versions of Python.
+_TIME = r"\d\d:[0-5]\d(?::[0-5]\d)?"
+_DATE = re.compile(
+    rf"\d{{4}}-\d\d-\d\d(?:[ T](?!24){_TIME}(?:\.\d{{3}}(?:\d{{3}})?)?(?:[+-]{_TIME})?)?", re.ASCII
+)
 _NO_DATE = datetime.min.replace(tzinfo=timezone.utc)
 _NOT_LANDED = sys.maxsize
 
@@ -143,8 +148,11 @@ def parse_date(text: str) -> datetime | None:
     Returns:
         An aware datetime; ``None`` for an invalid date such as ``2024-12-XX``.
     """
+    text = text.strip()
+    if not _DATE.fullmatch(text):
+        return None
     try:
-        date = datetime.fromisoformat(text.strip())
+        date = datetime.fromisoformat(text)
     except ValueError:
         return None
     return date if date.tzinfo is not None else date.replace(tzinfo=timezone.utc)

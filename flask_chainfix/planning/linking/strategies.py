@@ -116,7 +116,7 @@ def _refuse_cut_off(snapshot: Facts, lineages: Lineages, orphaned: Collection[st
     others = set(snapshot.graph.bases).difference(here)
     if here and others and not others.intersection(lineages.bases):
         raise CannotPlan(
-            f"nothing tells where {here[0]} belongs: {', '.join(sorted(others))} and what is"
+            f"nothing shows where {here[0]} belongs: {', '.join(sorted(others))} and what is"
             " above are kept apart on purpose",
             f"say which revision it is on: {option('--attach', f'{here[0]}=REVISION')}",
         )

@@ -169,7 +169,7 @@ def ids_of_their_own(case: Case) -> Iterator[Mend]:
         undecided = [child.revision for child, parent in parents if parent is None]
         if undecided:
             raise CannotPlan(
-                f"{revision} is the id of several migrations, and nothing tells which of them"
+                f"{revision} is the id of several migrations, and nothing shows which of them"
                 f" {', '.join(undecided)} is on:",
                 "give one of them another id by hand, and put its children on it",
                 side_by_side(case, files),

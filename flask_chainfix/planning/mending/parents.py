@@ -171,7 +171,7 @@ def open_cycles(case: Case) -> Iterator[Mend]:
     link, reasons = _contradicted(case, links)
     if link is None:
         raise CannotPlan(
-            f"nothing tells where to open the cycle of {listing(members)}: neither the schema, a"
+            f"nothing shows where to open the cycle of {listing(members)}: neither the schema, a"
             " docstring, Git nor a date contradicts just one of its links",
             ways_out(case, members),
         )

@@ -276,7 +276,7 @@ def remedy_for_stamp(graph: Graph, rows: Collection[str], ran: Collection[str]) 
     unknown = sorted(set(rows).difference(graph))
     if unknown:
         return way(
-            f"the new chain has no {', '.join(unknown)}: see what has become of it",
+            f"the new chain has no {', '.join(unknown)}: find out what happened to it",
             "{fixchain} check --database",
         )
     tops = sorted(row for row in rows if row not in graph.required(set(rows) - {row}))
@@ -311,7 +311,7 @@ def _of_downgrade(failure: RehearsalFailure) -> str | Remedy:
     """The remedy for a ``downgrade()`` that fails, or one that was incomplete."""
     if failure.refuses and failure.revision is not None:
         return way(
-            "the way up is proven: leave this downgrade() as it is, where nobody is ever to go"
+            "the way up is proven: leave this downgrade() as it is, if nobody will ever go"
             " back, and rehearse what comes after it",
             f"{{fixchain}} rehearse --stairway --from {word(failure.revision)}",
         )

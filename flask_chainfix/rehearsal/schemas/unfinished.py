@@ -171,7 +171,7 @@ class Finishing(NamedTuple):
 
     def _undecided(self, why: str, remedy: Remedy = _NO_WAY) -> CannotPlan:
         return CannotPlan(
-            f"what is left of {self.revision} cannot be told: {why}",
+            f"it is not known what is left of {self.revision}: {why}",
             remedy | by_hand(self.now, self.revision),
         )
 

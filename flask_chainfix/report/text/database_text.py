@@ -100,7 +100,7 @@ def sections(table: Table) -> Iterator[Section]:
 
 def script(result: RestampScript) -> Iterator[str]:
     """The lines of an executable SQL script; everything else is in comments."""
-    yield "-- Where the rows are others, nothing is changed: psql stops with an error; mariadb and"
+    yield "-- Where the rows differ, nothing is changed: psql stops with an error; mariadb and"
     yield "-- sqlite3 end with 0 all the same, and say so in the last result."
     yield from (sql_comment(f"note: {notice}") for notice in notices_of(result))
     yield from (sql_comment(" ".join(row.text.split())) for row in _rows(table_of(result)))

@@ -313,7 +313,7 @@ def title_of(kind: Finding | Explanation, text: str) -> Line:
 def _left_out(beside: Sequence[Finding]) -> str:
     """The line about what is left out, including other findings."""
     if not beside:
-        return "what each breaks, all its places, and all ways out"
+        return "what each breaks, all its places, and all remedies"
     severities = [each.severity.value for each in beside]
     numbers = (count(severities.count(name), name) for name in dict.fromkeys(severities))
     codes = dict.fromkeys(each.code for each in beside)

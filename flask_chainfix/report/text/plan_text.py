@@ -110,7 +110,8 @@ def write_confirmation(page: Page, confirmation: Confirmation, tools: Tools) -> 
 
 @write.register
 def _(plan: HookPlan, page: Page) -> None:
-    page.beginning(_hook_verdict(plan), plan, "bold")
+    page.line(_hook_verdict(plan), style="bold")
+    page.notices(() if plan.is_done else plan.notices)  # then the plan told them
     sections = (
         Section(file.name, shown_path(file.path), tuple(_hook_rows(file, again=plan.is_done)))
         for file in plan.files

@@ -77,7 +77,7 @@ def _(result: results.Planning, page: Page) -> None:
         page.verdict(result)
         left = planned.left_of(proposal.diagnosis)
         if left:
-            page.heading("Findings", "that this does not mend")
+            page.heading("Findings", "not fixed by this")
             page.findings(result, left)
         page.surroundings(result, apart=bool(left))
     if planned is not None:
