@@ -68,7 +68,8 @@ class Facts(Snapshot):
 
     def read_for(self, dialect: str) -> Facts:
         """The same, with migrations read as they run in databases of one dialect."""
-        if dialect == self.environment.dialect:
+        told = self.environment.dialect
+        if dialect == ("mysql" if told == "mariadb" else told):
             return self
         environment = replace(self.environment, dialect=dialect)
         return replace(self, environment=environment, _known=Known(), _footprints={})

@@ -31,9 +31,11 @@ class Unread(NamedTuple):
 
     Attributes:
         words: what, and why.
+        table: the table or view whose columns are therefore unknown; ``""`` for a detail.
     """
 
     words: str
+    table: str = ""
 
 
 def relation(name: str, properties: Properties) -> Described:
