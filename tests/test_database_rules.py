@@ -359,8 +359,8 @@ def test_what_no_table_shows_is_for_the_user_to_look_at() -> None:
 
 def test_a_column_that_is_early_keeps_no_repair_from_the_database() -> None:
     adds = Rev("b", ("a",)).doing("op.add_column('t_a', sa.Column('n', sa.Integer()))")
-    early = replace(db("a", tables="t_a"), columns=frozenset({("t_a", "n")}))
-    finding = only("FC306", looked_at(chain("a", adds, "c <- gone"), early))
+    early = looked_at(chain("a", adds, "c <- gone"), db("a", tables="t_a"), columns=[("t_a", "n")])
+    finding = only("FC306", early)
     assert commands(finding) == [("{fixchain} repair{databases}",)]
 
 

@@ -105,7 +105,7 @@ def plan_catch_up(
     now = looked_at(runtime, diagnosis.snapshot, databases, progress)
     diagnosis = replace(diagnosis, snapshot=now)
     targets = targets_for(runtime, databases)
-    traced, notices = trace_databases(now, targets, progress)
+    traced, notices = trace_databases(now)
     for found in traced:
         _refuse_stamp(now, found)
     place = ScratchServer(server, "catch-up")

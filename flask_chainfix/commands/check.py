@@ -115,7 +115,7 @@ def check(  # noqa: PLR0913  (what users can ask of it)
         from flask_chainfix.databases.survey import NO_DATABASE_NAMED, survey
 
         before = diagnosis.snapshot
-        looked_at = survey(runtime, before, databases, progress, also=missing, whole=True)
+        looked_at = survey(runtime, before, databases, progress, also=missing)
         diagnosis = diagnosis.with_databases(looked_at)
         if not (looked_at.databases.statuses or looked_at.databases.notices):
             diagnosis = diagnosis.noticing(NO_DATABASE_NAMED)

@@ -83,7 +83,7 @@ def plan_repair(
     if needed or databases.any:
         lost = (*wishes.bring_back, *wishes.tombstones, *diagnosis.snapshot.graph.missing)
         before = diagnosis.snapshot
-        snapshot = survey(runtime, before, databases, progress, also=lost, whole=True)
+        snapshot = survey(runtime, before, databases, progress, also=lost)
         if needed:
             refuse_unreachable(snapshot, "repair")
         diagnosis = diagnosis.with_databases(snapshot)

@@ -85,7 +85,7 @@ def plan_restamp(
     if wishes.from_schema:
         from flask_chainfix.databases.live_schema import trace_databases
 
-        traced, told = trace_databases(now, targets_for(runtime, wishes.databases), progress)
+        traced, told = trace_databases(now)
         diagnosis = diagnosis.noticing(*told)
         moves = tuple(move_by_schema(now, each) for each in traced)
     else:

@@ -57,15 +57,11 @@ def trace(
     from flask_chainfix.databases.live_schema import trace_databases
 
     diagnosis = read_and_judge(runtime, tools)
-    snapshot, targets = diagnosis.snapshot, targets_for(runtime, databases)
-    kinds = {target.backend for target in targets.values()}
-    if len(kinds) == 1 and snapshot.environment.dialect is None:
-        snapshot = snapshot.read_for(*kinds)
-    now = survey(runtime, snapshot, databases, progress)
+    now = survey(runtime, diagnosis.snapshot, databases, progress)
     refuse_empty(now)
     if not now.databases.statuses:
         raise no_database(databases, "trace")
-    found, notices = trace_databases(now, targets, progress)
+    found, notices = trace_databases(now)
     unread = [each for each in found if each.trace is None]
     if len(unread) == len(found):
         raise DatabaseUnreachable(
@@ -77,6 +73,7 @@ def trace(
         from flask_chainfix.rehearsal.app_databases import ScratchServer
         from flask_chainfix.rehearsal.schemas.drift import compare_exactly
 
+        targets = targets_for(runtime, databases)
         exact = compare_exactly(runtime, now, targets, ScratchServer(exactly.server), progress)
     differing = any(each.problem or each.differences for each in exact.values())
     return Traced(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 
 from sqlalchemy import bindparam, text
@@ -12,12 +12,12 @@ from sqlalchemy.engine import Connection
 
 from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.common.dataclass import dataclass
-from flask_chainfix.common.wording import Progress, listing
+from flask_chainfix.common.wording import Progress
 from flask_chainfix.databases.applied.by_schema import TracedDatabase
 from flask_chainfix.databases.applied.rows import stood_for
 from flask_chainfix.databases.applied.verdicts import Trace, trace
 from flask_chainfix.databases.connecting import Obstacle, no_answer
-from flask_chainfix.databases.facts import Facts
+from flask_chainfix.databases.facts import Facts, Uncompared
 from flask_chainfix.databases.pool import Job, jobs_for, over_one_connection, run
 from flask_chainfix.databases.reflecting import (
     default_schema,
@@ -28,6 +28,7 @@ from flask_chainfix.databases.reflecting import (
 )
 from flask_chainfix.databases.targets import Target
 from flask_chainfix.git.upstream import read_published
+from flask_chainfix.model.databases import DatabaseStatus
 from flask_chainfix.model.files import Header
 from flask_chainfix.schema.footprint import PROPERTIES, Key, Kind, SchemaObject, key_of, table_of
 from flask_chainfix.schema.live import Live, states_of
@@ -43,6 +44,7 @@ _LOOKED = {
 }
 # PostgreSQL truncates longer names, MySQL refuses them.
 _LONGEST = {"postgresql": 63, "mysql": 64}
+_OUT_OF_REACH = Uncompared("it cannot be reached from here", "")
 _AT_ONCE = 50  # schemas in one transaction
 _USABLE = """
 SELECT nspname::text FROM pg_catalog.pg_namespace
@@ -84,15 +86,11 @@ _SQLITE = "SELECT name, sql FROM main.sqlite_master WHERE type = 'table'"
 _CONSTRAINT = re.compile(r"""\bCONSTRAINT\s+(?:(["'`])(.+?)\1|\[([^]]+)\]|(\w+))""", re.IGNORECASE)
 
 
-def trace_databases(
-    now: Facts, targets: Mapping[str, Target], progress: Progress
-) -> tuple[tuple[TracedDatabase, ...], tuple[str, ...]]:
+def trace_databases(now: Facts) -> tuple[tuple[TracedDatabase, ...], tuple[str, ...]]:
     """Compare what databases hold with what the migrations create.
 
     Args:
-        now: the chain, with the status of its databases.
-        targets: the databases that can be reached, by identity.
-        progress: called with the databases done, the databases in all, and the last one's name.
+        now: the chain, with the schemas of its databases.
 
     Returns:
         The trace of each database, and notices.
@@ -104,26 +102,22 @@ def trace_databases(
         for chain in published
     )
     chains = [*now.old, *map(Graph, headers)]
-    read, obstacles = _read(now, targets, progress)
     traces: dict[object, Trace] = {}
     found = []
     for status in now.databases.statuses:
         claimed = stood_for(now.graph, status.rows)
-        live, obstacle = read.get(status.identity), obstacles.get(status.identity)
-        if live is None:
-            obstacle = obstacle or Obstacle("it cannot be reached from here", "")
-            remedy = obstacle.remedy or status.remedy
-            found.append(TracedDatabase(status, claimed, None, obstacle.problem, remedy))
+        live = now.schemas.get(status.seen, _OUT_OF_REACH)
+        if isinstance(live, Uncompared):
+            found.append(TracedDatabase(status, claimed, None, *live))
             continue
         if (live, claimed) not in traces:
-            # What a migration does depends on the kind of the database.
             traces[live, claimed] = trace(now.read_for(live.dialect), live, claimed, chains)
         found.append(TracedDatabase(status, claimed, traces[live, claimed]))
     return tuple(found), notices
 
 
 def with_schemas(now: Facts, targets: Mapping[str, Target], progress: Progress) -> Facts:
-    """The chain with the full schemas of its databases, and notices of those not read.
+    """The chain with the full schemas of its databases.
 
     Args:
         now: the chain, with the status of its databases.
@@ -133,58 +127,34 @@ def with_schemas(now: Facts, targets: Mapping[str, Target], progress: Progress) 
     kinds = {target.backend for target in targets.values()}
     if len(kinds) == 1 and now.environment.dialect is None:
         now = now.read_for(*kinds)
-    read, obstacles = _read(now, targets, progress)
-    names: dict[str, list[str]] = {}  # by what keeps them from being compared
-    for status in now.databases.statuses:
-        if status.is_known and status.identity in obstacles:
-            problem = obstacles[status.identity].problem
-            names.setdefault(problem, []).append(status.name)
-    notices = (
-        f"the schema of {listing(each)} was not compared with what the migrations make: {problem}"
-        for problem, each in names.items()
-    )
-    schemas = {
-        status.seen: read[status.identity]
-        for status in now.databases.statuses
-        if status.identity in read
-    }
-    databases = replace(now.databases, notices=(*now.databases.notices, *notices))
-    return replace(now, databases=databases, schemas=schemas)
-
-
-def _read(
-    now: Facts, targets: Mapping[str, Target], progress: Progress
-) -> tuple[Mapping[str, Live], Mapping[str, Obstacle]]:
-    """What the databases hold that can be compared, and what hinders the others, by identity."""
-    obstacles: dict[str, Obstacle] = {}
-    readable = []
-    has_binds = any(key.database for key in now.evidence.mentioned)
-    for status in now.databases.statuses:
-        target = targets.get(status.identity)
-        if target is None:
-            continue
-        if not status.is_known:
-            problem = status.problem or "there is no such database"
-        elif status.tables is None:
-            problem = "this user may not see all tables: grant SELECT on the whole database"
-        elif has_binds and not status.own:
-            problem = (
-                "the migrations work on several binds, and a URL does not tell which one it is"
-            )
-        else:
-            readable.append(target)
-            continue
-        obstacles[status.identity] = Obstacle(problem, status.remedy)
-    found = read_schemas(readable, now.named_schemas, progress)
+    statuses = [each for each in now.databases.statuses if each.identity in targets]
+    has_binds = bool(statuses) and now.evidence.has_binds
+    hindered = {each.identity: _hindrance(each, has_binds=has_binds) for each in statuses}
+    readable = [targets[name] for name, problem in hindered.items() if not problem]
+    read = read_schemas(readable, now.named_schemas if readable else frozenset(), progress)
     distinct: dict[object, Live] = {}  # most of a thousand tenants have the same schema
-    contents = {id(live): _contents(live) for live in found.values() if isinstance(live, Live)}
-    read: dict[str, Live] = {}
-    for identity, live in found.items():
-        if isinstance(live, Obstacle):
-            obstacles[identity] = live
+    contents = {id(live): _contents(live) for live in read.values() if isinstance(live, Live)}
+    schemas: dict[Hashable, Live | Uncompared] = {}
+    for status in statuses:
+        live = read.get(status.identity)
+        if isinstance(live, Live):
+            schemas[status.seen] = distinct.setdefault(contents[id(live)], live)
+        elif live is not None:
+            schemas[status.seen] = Uncompared(live.problem, live.remedy)
         else:
-            read[identity] = distinct.setdefault(contents[id(live)], live)
-    return read, obstacles
+            schemas[status.seen] = Uncompared(hindered[status.identity], status.remedy)
+    return replace(now, schemas=schemas)
+
+
+def _hindrance(status: DatabaseStatus, *, has_binds: bool) -> str:
+    """Why a database cannot be compared; ``""`` if it can."""
+    if not status.is_known:
+        return status.problem or "there is no such database"
+    if status.tables is None:
+        return "this user may not see all tables: grant SELECT on the whole database"
+    if has_binds and not status.own:
+        return "the migrations work on several binds, and a URL does not tell which one it is"
+    return ""
 
 
 def _contents(live: Live) -> object:

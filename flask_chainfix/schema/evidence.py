@@ -114,6 +114,11 @@ class Evidence:
         )
 
     @cached_property
+    def has_binds(self) -> bool:
+        """Whether migrations work on several databases of one app."""
+        return any(key.database for key in self.mentioned)
+
+    @cached_property
     def opaque(self) -> Mapping[str, tuple[Opaque, ...]]:
         """The parts of revisions that cannot be known, by revision."""
         return {

@@ -218,6 +218,8 @@ def ways_out(snapshot: Facts, found: Mismatch) -> Remedy:
             return way("repair the files first", REPAIR)  # the tables do not stop it
         return _files_first(snapshot, found.status)
     fitting = fit(snapshot, found.status)
+    if snapshot.evidence.has_binds:
+        return _of_one_bind(snapshot, found, fitting)
     if fitting is not None:
         return _to_the_fit(snapshot, found, fitting)
     by_hand = way(
@@ -236,6 +238,17 @@ def ways_out(snapshot: Facts, found: Mismatch) -> Remedy:
     return by_hand | by_its_origin(snapshot, found.status)
 
 
+def _of_one_bind(snapshot: Facts, found: Mismatch, fitting: Fit | None) -> Remedy:
+    """How to fix one of several binds; Alembic's commands run on all of them."""
+    rows = found.status.rows
+    if fitting is not None and fitting.rows and rows:
+        text = f"its schema matches {', '.join(fitting.rows)}: move its stamp there, and no other"
+        return way(text, "{fixchain} restamp --from-schema{databases}")
+    made = found.absent and not found.early
+    see = way("see what each bind has run", "{fixchain} trace{databases}")
+    return (making_missing(snapshot, found.status) if made else Remedy()) | see
+
+
 def running_skipped(snapshot: Facts, status: DatabaseStatus, run: Collection[str]) -> Remedy:
     """How to run skipped revisions, or what they create, in all databases that show the gap.
 
@@ -245,6 +258,8 @@ def running_skipped(snapshot: Facts, status: DatabaseStatus, run: Collection[str
         run: the revisions that have run there.
     """
     graph = snapshot.graph
+    if snapshot.evidence.has_binds:
+        return making_missing(snapshot, status)
     by_alembic = catching_up(graph, run, status.rows)
     if not absent(snapshot, status, stood_for(graph, status.rows)):
         return by_alembic
