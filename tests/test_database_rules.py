@@ -337,6 +337,14 @@ def commands(finding: Finding) -> list[tuple[str, ...]]:
     return [way.commands for way in finding.hint.ways]
 
 
+def test_a_rename_that_has_run_is_told_once() -> None:
+    """The table is gone because a later revision, not stamped yet, has renamed it."""
+    line = chain("a", Rev("b", ("a",)).doing("op.rename_table('t_a', 'u')"))
+    finding = only("FC306", looked_at(line, db("a", tables="u")))
+    assert finding.revisions == ("b",)
+    assert commands(finding) == [("{alembic} stamp b",)]
+
+
 # --- FC305 and FC306 -----------------------------------------------------------------------------
 
 

@@ -21,7 +21,7 @@ from flask_chainfix.common.errors import (
 from flask_chainfix.common.quoting import word
 from flask_chainfix.common.remedies import Remedy, Tools, Way, way
 from flask_chainfix.common.wording import Progress, count, listing
-from flask_chainfix.databases.applied.by_schema import TracedDatabase
+from flask_chainfix.databases.applied.by_schema import TracedDatabase, trace_databases
 from flask_chainfix.databases.applied.contradictions import finishing, leaving_out
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.survey import (
@@ -96,7 +96,6 @@ def plan_catch_up(
         BadConfiguration, BadDatabase: it is unclear which databases are meant.
         RehearsalFailed, CannotRehearse, NoScratchDatabase, ScratchLeftBehind: the proof failed.
     """
-    from flask_chainfix.databases.live_schema import trace_databases
     from flask_chainfix.rehearsal.app_databases import ScratchServer
     from flask_chainfix.rehearsal.schemas.catching_up import Proof, completing, lacking_in
     from flask_chainfix.rehearsal.schemas.drift import compare_exactly

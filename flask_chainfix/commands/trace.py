@@ -9,6 +9,7 @@ from flask_chainfix.commands.beginning import read_and_judge, refuse_empty
 from flask_chainfix.common.errors import DatabaseUnreachable
 from flask_chainfix.common.remedies import Remedy, Tools
 from flask_chainfix.common.wording import Progress
+from flask_chainfix.databases.applied.by_schema import trace_databases
 from flask_chainfix.databases.survey import no_database, survey, targets_for
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.databases import DatabaseWishes
@@ -54,8 +55,6 @@ def trace(
         BadConfiguration, BadDatabase: it is unclear which databases are meant.
         DatabaseUnreachable: no database can be read.
     """
-    from flask_chainfix.databases.live_schema import trace_databases
-
     diagnosis = read_and_judge(runtime, tools)
     now = survey(runtime, diagnosis.snapshot, databases, progress)
     refuse_empty(now)

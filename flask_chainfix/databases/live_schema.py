@@ -10,12 +10,8 @@ from dataclasses import replace
 from sqlalchemy import bindparam, text
 from sqlalchemy.engine import Connection
 
-from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.wording import Progress
-from flask_chainfix.databases.applied.by_schema import TracedDatabase
-from flask_chainfix.databases.applied.rows import stood_for
-from flask_chainfix.databases.applied.verdicts import Trace, trace
 from flask_chainfix.databases.connecting import Obstacle, no_answer
 from flask_chainfix.databases.facts import Facts, Uncompared
 from flask_chainfix.databases.pool import Job, jobs_for, over_one_connection, run
@@ -27,9 +23,7 @@ from flask_chainfix.databases.reflecting import (
     schemas_there,
 )
 from flask_chainfix.databases.targets import Target
-from flask_chainfix.git.upstream import read_published
 from flask_chainfix.model.databases import DatabaseStatus
-from flask_chainfix.model.files import Header
 from flask_chainfix.schema.footprint import PROPERTIES, Key, Kind, SchemaObject, key_of, table_of
 from flask_chainfix.schema.live import Live, states_of
 from flask_chainfix.schema.object_history import State
@@ -44,14 +38,13 @@ _LOOKED = {
 }
 # PostgreSQL truncates longer names, MySQL refuses them.
 _LONGEST = {"postgresql": 63, "mysql": 64}
-_OUT_OF_REACH = Uncompared("it cannot be reached from here", "")
 _AT_ONCE = 50  # schemas in one transaction
 _USABLE = """
 SELECT nspname::text FROM pg_catalog.pg_namespace
 WHERE nspname IN :schemas AND has_schema_privilege(oid, 'USAGE')
 """
-# Types and their values, which downgrades leave behind, and what comes from other tables.
-_POSTGRESQL = """
+# What downgrades leave behind.
+_TYPES = """
 SELECT n.nspname::text, 'type', '', t.typname::text
 FROM pg_catalog.pg_type t
 JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
@@ -63,7 +56,9 @@ FROM pg_catalog.pg_enum e
 JOIN pg_catalog.pg_type t ON t.oid = e.enumtypid
 JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
 WHERE n.nspname IN :schemas
-UNION ALL
+"""
+# What comes from other tables.
+_INHERITED = """
 SELECT n.nspname::text, 'column', c.relname::text, a.attname::text
 FROM pg_catalog.pg_attribute a
 JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
@@ -82,38 +77,9 @@ JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname IN :schemas AND c.relkind IN ('i', 'I')
 """
+_DOUBTFUL = (_TYPES, _INHERITED)
 _SQLITE = "SELECT name, sql FROM main.sqlite_master WHERE type = 'table'"
 _CONSTRAINT = re.compile(r"""\bCONSTRAINT\s+(?:(["'`])(.+?)\1|\[([^]]+)\]|(\w+))""", re.IGNORECASE)
-
-
-def trace_databases(now: Facts) -> tuple[tuple[TracedDatabase, ...], tuple[str, ...]]:
-    """Compare what databases hold with what the migrations create.
-
-    Args:
-        now: the chain, with the schemas of its databases.
-
-    Returns:
-        The trace of each database, and notices.
-    """
-    published, notices = read_published(now) if now.environment.asks_git else ((), ())
-    # A published chain with other revisions below may have built them.
-    headers = (
-        [file.reading for file in chain.files if isinstance(file.reading, Header)]
-        for chain in published
-    )
-    chains = [*now.old, *map(Graph, headers)]
-    traces: dict[object, Trace] = {}
-    found = []
-    for status in now.databases.statuses:
-        claimed = stood_for(now.graph, status.rows)
-        live = now.schemas.get(status.seen, _OUT_OF_REACH)
-        if isinstance(live, Uncompared):
-            found.append(TracedDatabase(status, claimed, None, *live))
-            continue
-        if (live, claimed) not in traces:
-            traces[live, claimed] = trace(now.read_for(live.dialect), live, claimed, chains)
-        found.append(TracedDatabase(status, claimed, traces[live, claimed]))
-    return tuple(found), notices
 
 
 def with_schemas(now: Facts, targets: Mapping[str, Target], progress: Progress) -> Facts:
@@ -161,7 +127,7 @@ def _contents(live: Live) -> object:
     """Everything that may differ between databases."""
     found, spelled = (frozenset(each.items()) for each in (live.found, live.spelled or {}))
     known = live.schemas, live.unclear, live.is_public, live.bind, live.dialect, live.unread
-    return (found, spelled, *known)
+    return (found, spelled, frozenset(live.built), live.looked, live.left_out, *known)
 
 
 def read_schemas(
@@ -268,6 +234,9 @@ class _Part:
     unclear: frozenset[Key]
     spelled: Mapping[Key, str]
     unread: frozenset[Key]
+    unlooked: frozenset[Kind]
+    left_out: tuple[str, ...]
+    built: Mapping[Key, SchemaObject]
 
 
 def _live(
@@ -279,6 +248,7 @@ def _live(
     unclear: set[Key] = set()
     unread: set[Key] = set()
     spelled: dict[Key, str] = {}
+    built: dict[Key, SchemaObject] = {}
     for part, schema in parts:
 
         def there(key: Key, schema: str = schema) -> Key:
@@ -288,9 +258,12 @@ def _live(
         spelled |= {there(key): name for key, name in part.spelled.items()}
         unclear.update(map(there, part.unclear))
         unread.update(map(there, part.unread))
+        for key, thing in part.built.items():
+            built[there(key)] = thing._replace(schema=schema, database=bind)
+    unlooked = frozenset[Kind]().union(*(part.unlooked for part, _ in parts))
     return Live(
         found,
-        _LOOKED[backend],
+        _LOOKED[backend] - unlooked,
         schemas,
         _LONGEST.get(backend),
         frozenset(unclear),
@@ -299,6 +272,8 @@ def _live(
         bind,
         backend,
         frozenset(unread),
+        tuple(dict.fromkeys(words for part, _ in parts for words in part.left_out)),
+        built,
     )
 
 
@@ -307,7 +282,7 @@ def _parts(
 ) -> Mapping[str, _Part]:
     """The contents of some schemas; equal ones are one object."""
     read = read_several(connection, schemas, heard) if schemas else {}
-    doubts = _inherited(connection, schemas) if backend == "postgresql" and schemas else {}
+    doubts = _doubtful(connection, read) if backend == "postgresql" else {}
     distinct: dict[object, _Part] = {}
     parts = {}
     for schema, things in read.items():
@@ -326,15 +301,34 @@ def _part(
     unclear: frozenset[SchemaObject],
 ) -> _Part:
     schema = dict(each for each in things if not isinstance(each, Unread))
+    unread = [each for each in things if isinstance(each, Unread) and each.kinds]
     held, twice = _states(schema, backend)
     doubtful = {*unclear, *_unclear(connection, backend, schema)}
-    tables = (each.table for each in things if isinstance(each, Unread) and each.table)
     return _Part(
         held,
         frozenset(twice | set(map(key_of, doubtful))),
         {key_of(each): each.name for each in schema if each.name != each.name.casefold()},
-        frozenset(key_of(SchemaObject(Kind.TABLE, table)) for table in tables),
+        frozenset(key_of(SchemaObject(Kind.TABLE, each.table)) for each in unread if each.table),
+        frozenset(kind for each in unread if not each.table for kind in each.kinds),
+        tuple(each.words for each in unread),
+        {key_of(thing): thing for thing in _built(schema, backend)},
     )
+
+
+def _built(schema: Reflected, backend: str) -> Iterator[SchemaObject]:
+    """The indexes and constraints with names that do not come on their own.
+
+    MariaDB adds checks to columns, and indexes to foreign keys under the same name.
+    """
+    kinds = ("UNIQUE", "FOREIGN KEY", "EXCLUDE", *(() if backend == "mysql" else ("CHECK",)))
+    for thing, properties in schema.items():
+        if thing.kind is Kind.INDEX:
+            if thing._replace(kind=Kind.CONSTRAINT) not in schema:
+                yield thing
+        elif thing.kind is Kind.CONSTRAINT:
+            definition = properties["definition"]
+            if thing.name != definition and definition.startswith(kinds):
+                yield thing
 
 
 def _states(schema: Reflected, backend: str) -> tuple[dict[Key, State], set[Key]]:
@@ -367,14 +361,22 @@ def _unclear(connection: Connection, backend: str, schema: Reflected) -> Iterato
                     yield thing
 
 
-def _inherited(
-    connection: Connection, schemas: Sequence[str]
+def _doubtful(
+    connection: Connection, read: Mapping[str, Sequence[Described | Unread]]
 ) -> Mapping[str, Sequence[SchemaObject]]:
-    """The objects in schemas of PostgreSQL that come with others, or that downgrades leave."""
-    query = text(_POSTGRESQL).bindparams(bindparam("schemas", expanding=True))
+    """The objects in schemas of PostgreSQL whose presence proves nothing."""
     found: dict[str, list[SchemaObject]] = {}
-    for schema, kind, table, name in connection.execute(query, {"schemas": list(schemas)}):
-        thing = SchemaObject(Kind(kind), name, table)
-        kinds = (Kind.COLUMN, *PROPERTIES) if thing.kind is Kind.COLUMN else (thing.kind,)
-        found.setdefault(schema, []).extend(thing._replace(kind=kind) for kind in kinds)
+    refused = {
+        kind
+        for things in read.values()
+        for each in things
+        if isinstance(each, Unread)
+        for kind in each.kinds
+    }
+    for query in () if not read else (_INHERITED,) if Kind.VALUE in refused else _DOUBTFUL:
+        asked = text(query).bindparams(bindparam("schemas", expanding=True))
+        for schema, kind, table, name in connection.execute(asked, {"schemas": list(read)}):
+            thing = SchemaObject(Kind(kind), name, table)
+            kinds = (Kind.COLUMN, *PROPERTIES) if thing.kind is Kind.COLUMN else (thing.kind,)
+            found.setdefault(schema, []).extend(thing._replace(kind=kind) for kind in kinds)
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import field
 from math import inf
 from typing import NamedTuple
 
@@ -53,6 +54,9 @@ class Live:
         bind: the app's name for it; ``""`` for the default one.
         dialect: the kind of the database; ``""`` for the one that the migrations are read for.
         unread: the tables whose columns could not be read.
+        left_out: what else could not be read, in words.
+        built: the indexes and constraints with names that neither the database nor a primary key
+            brings, with their tables.
     """
 
     found: Mapping[Key, State]
@@ -65,6 +69,8 @@ class Live:
     bind: str = ""
     dialect: str = ""
     unread: frozenset[Key] = frozenset()
+    left_out: tuple[str, ...] = ()
+    built: Mapping[Key, SchemaObject] = field(default_factory=dict)
 
     def state(self, key: Key) -> State:
         """Whether an object exists, or the value of a property; ``None`` if unknown."""

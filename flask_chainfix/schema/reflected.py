@@ -31,10 +31,12 @@ class Unread(NamedTuple):
 
     Attributes:
         words: what, and why.
-        table: the table or view whose columns are therefore unknown; ``""`` for a detail.
+        kinds: the kinds of objects that are therefore unknown; empty for a detail of some.
+        table: the only table or view that this concerns; ``""`` for all.
     """
 
     words: str
+    kinds: frozenset[Kind] = frozenset()
     table: str = ""
 
 

@@ -12,8 +12,9 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from flask_chainfix.common.wording import listing
+from flask_chainfix.databases.applied.differences import Difference
 from flask_chainfix.databases.applied.rows import tops
-from flask_chainfix.databases.applied.verdicts import Difference, Trace, Verdict, trace
+from flask_chainfix.databases.applied.verdicts import Trace, Verdict, trace
 from flask_chainfix.databases.facts import Facts, Uncompared
 from flask_chainfix.model.databases import DatabaseStatus
 from flask_chainfix.model.files import MigrationFile
@@ -129,14 +130,19 @@ def _seen(snapshot: Facts, status: DatabaseStatus) -> tuple[Facts, Live] | None:
 
 
 def uncompared(snapshot: Facts) -> Iterator[str]:
-    """Why databases that were read are not compared with what the migrations make, in words."""
+    """What is not compared of databases that were read, and why, in words."""
     names: dict[str, list[str]] = {}
     for status in snapshot.databases.statuses:
         live = snapshot.schemas.get(status.seen)
-        if status.is_known and isinstance(live, Uncompared):
-            names.setdefault(live.problem, []).append(status.name)
+        problems: tuple[str, ...] = ()
+        if isinstance(live, Uncompared):
+            problems = (live.problem,) if status.is_known else ()
+        elif live is not None:
+            problems = live.left_out
+        for problem in problems:
+            names.setdefault(problem, []).append(status.name)
     for problem, each in names.items():
-        yield f"the schema of {listing(each, 3)} was not compared with the migrations: {problem}"
+        yield f"{listing(each, 3)}: not compared with what the migrations make: {problem}"
 
 
 def _holds_a_table(snapshot: Facts, live: Live) -> bool:

@@ -28,11 +28,8 @@ from flask_chainfix.databases.applied.rows import (
     since,
     stood_for,
 )
-from flask_chainfix.databases.applied.verdicts import Difference
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.databases import DatabaseStatus
-from flask_chainfix.schema.footprint import PROPERTIES, Kind, SchemaObject
-from flask_chainfix.schema.object_history import State
 
 _SCHEMA = ", schema "  # after a name: no option names a single schema
 
@@ -174,37 +171,6 @@ def in_words(tables: Mapping[str, Sequence[str]]) -> str:
     names = [f"{table} ({revision})" for revision, each in tables.items() for table in each]
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return f"{', '.join(names[:_NAMED])}{more}"
-
-
-def difference_in_words(found: Difference, snapshot: Facts) -> str:
-    """One difference in words."""
-    if found.kind == "extra":
-        return f"{named(found.object)} is there, and no migration makes it"
-    place = f"{found.revision} ({snapshot.file(found.revision).name}:{found.line})"
-    if found.kind == "left":
-        return f"{named(found.object)} is still there, though {place} drops it"
-    made = changing(found.object, found.expected)
-    return f"{in_state(found.object, found.state)}, though {place} {made}"
-
-
-def named(thing: SchemaObject) -> str:
-    """An object with its kind; for a property, the column."""
-    kind = Kind.COLUMN if thing.kind in PROPERTIES else thing.kind
-    return f"{kind.value} {thing.spelled}"
-
-
-def in_state(thing: SchemaObject, state: State) -> str:
-    """The state of an object, in words: whether it exists, or its value."""
-    if thing.kind in PROPERTIES:
-        return f"{named(thing)} {'has' if thing.kind is Kind.DEFAULT else 'is'} {state}"
-    return f"{named(thing)} {'is there' if state else 'is not there'}"
-
-
-def changing(thing: SchemaObject, state: State) -> str:
-    """The operation that leaves an object in a state, in words."""
-    if not isinstance(state, str):
-        return "makes it" if state else "drops it"
-    return f"{'gives it' if thing.kind is Kind.DEFAULT else 'makes it'} {state}"
 
 
 def ways_out(snapshot: Facts, found: Mismatch) -> Remedy:

@@ -124,7 +124,9 @@ def read_several(
         SQLAlchemyError: the database cannot be read.
     """
     reader: Any = _READERS[connection.dialect.name]
-    found: Mapping[str, Sequence[Described | Unread]] = reader.objects(connection, schemas, heard)
+    found: Mapping[str, Sequence[Described | Unread]] = reader.objects(
+        connection, schemas, heard, partly=True
+    )
     return found
 
 

@@ -100,6 +100,8 @@ def objects(
     schemas: Sequence[str],
     heard: Callable[[], None],
     only: Set[str] | None = None,
+    *,
+    partly: bool = False,
 ) -> Mapping[str, Sequence[Described | Unread]]:
     """The objects of some schemas: all of them, or those of some tables.
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from contextlib import nullcontext
 from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import bindparam, text
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import ProgrammingError
 
+from flask_chainfix.schema.footprint import Kind
 from flask_chainfix.schema.reflected import (
     Described,
     Unread,
@@ -109,6 +112,14 @@ FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespa
 WHERE t.typtype IN ('e', 'd') AND {own}
 """
 
+# Each with the kinds of objects that are unknown if it is refused.
+_QUERIES: Mapping[str, frozenset[Kind]] = {
+    _TABLES: frozenset(),
+    _COLUMNS: frozenset(),
+    _CONSTRAINTS: frozenset({Kind.CONSTRAINT}),
+    _INDEXES: frozenset({Kind.INDEX}),
+    _TYPES: frozenset({Kind.TYPE, Kind.VALUE}),
+}
 _IDENTITY = {"a": "ALWAYS", "d": "BY DEFAULT"}
 _GENERATED_SINCE = (12,)
 
@@ -124,8 +135,12 @@ def objects(
     schemas: Sequence[str],
     heard: Callable[[], None],
     only: Set[str] | None = None,
+    *,
+    partly: bool = False,
 ) -> Mapping[str, Sequence[Described | Unread]]:
     """The objects of some schemas: all of them, or those of some tables with the types.
+
+    With ``partly``, kinds of objects that this user may not read are left out.
 
     Every query scans the whole catalog, so many schemas are read at once. Equal ones share one
     result. If there are several, the name of their own schema is removed from definitions as text.
@@ -138,16 +153,24 @@ def objects(
     }
     path = schemas[0] if len(schemas) == 1 else "public"
     connection.execute(text(_PATH), {"schema": path})
-    found: dict[str, list[tuple[tuple[Any, ...], ...]]] = {schema: [] for schema in schemas}
-    for query in (_TABLES, _COLUMNS, _CONSTRAINTS, _INDEXES, _TYPES):
+    found: dict[str, list[_Rows]] = {schema: [] for schema in schemas}
+    unread: list[Unread] = []
+    for query, kinds in _QUERIES.items():
         asked = text(query.format(**words)).bindparams(bindparam("schemas", expanding=True))
         values: dict[str, Any] = {"schemas": list(schemas)}
         if ":only" in asked.text:
             asked = asked.bindparams(bindparam("only", expanding=True))
             values["only"] = ["", *(only or ())]
         rows: dict[str, list[tuple[Any, ...]]] = {schema: [] for schema in schemas}
-        for schema, *row in connection.execute(asked, values):
-            rows[schema].append(tuple(row))
+        try:
+            with connection.begin_nested() if partly and kinds else nullcontext():
+                for schema, *row in connection.execute(asked, values):
+                    rows[schema].append(tuple(row))
+        except ProgrammingError as error:  # no right on a table of the catalog
+            if not (partly and kinds):
+                raise
+            names = " and ".join(sorted(f"{kind.value}s" for kind in kinds))
+            unread.append(Unread(f"{names}: {' '.join(str(error.orig).split())}", kinds))
         for schema, each in rows.items():
             found[schema].append(_relative(each, schema if schema != path else ""))
         heard()
@@ -156,7 +179,7 @@ def objects(
     for schema, parts in found.items():
         known = tuple(parts)
         if known not in described:
-            described[known] = [*_described(*known)]
+            described[known] = [*_described(*known), *unread]
         result[schema] = described[known]
     return result
 

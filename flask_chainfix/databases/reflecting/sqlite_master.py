@@ -13,6 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
+from flask_chainfix.schema.footprint import Kind
 from flask_chainfix.schema.reflected import (
     Described,
     Unread,
@@ -60,6 +61,8 @@ def objects(
     schemas: Sequence[str],
     heard: Callable[[], None],
     only: Set[str] | None = None,
+    *,
+    partly: bool = False,
 ) -> Mapping[str, Sequence[Described | Unread]]:
     """The objects of some schemas: all of them, or those of some tables."""
     return {each: [*_objects(connection, each, heard, only)] for each in schemas}
@@ -122,7 +125,7 @@ def _columns(
     try:
         rows = connection.execute(text(_COLUMNS), {"t": table, "s": schema}).all()
     except DBAPIError as error:
-        yield Unread(f"the columns of {table}: {error.orig}", table)
+        yield Unread(f"the columns of {table}: {error.orig}", frozenset({Kind.COLUMN}), table)
         return
     for name, type_, is_required, default, hidden in rows:
         if hidden == _HIDDEN:

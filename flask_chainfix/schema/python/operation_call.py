@@ -99,7 +99,7 @@ class Operation:
         if name:
             self.note(action, (table or self.run.table("")).part(kind, name))
         elif self.values.get(parameter) is None:
-            self.run.unnamed(table)
+            self.run.unnamed(table, kind)
         else:
             self.doubt("the name is computed", action, table=table)
 
