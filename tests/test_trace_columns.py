@@ -18,8 +18,9 @@ from sqlalchemy.pool import NullPool, StaticPool
 from flask_chainfix.databases.applied.by_schema import difference_in_words
 from flask_chainfix.databases.applied.verdicts import Trace, Verdict, trace
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.databases.live_schema import read_live
+from flask_chainfix.databases.live_schema import read_live, read_schemas
 from flask_chainfix.databases.targets import Target
+from flask_chainfix.schema.live import Live
 
 from .databases import KINDS, new_database
 from .support import chain
@@ -206,6 +207,35 @@ def test_a_temporary_table_is_none(engine: Engine) -> None:
     run(engine, written[2].operations)
     found = _shown(engine, written)
     assert (_verdicts(found), found.differences) == ("rrr", ())
+
+
+@on_postgresql
+def test_tenants_that_are_read_together_are_read_as_alone(engine: Engine) -> None:
+    """Equal ones are one object, though their definitions name their own schemas."""
+    tables = (
+        "CREATE TYPE {0}.mood AS ENUM ('good', 'bad')",
+        "CREATE TABLE {0}.a (id SERIAL PRIMARY KEY, mood {0}.mood DEFAULT 'good'::{0}.mood)",
+        "CREATE TABLE {0}.b (a INTEGER CONSTRAINT fk REFERENCES {0}.a (id), n NUMERIC(8, 2),"
+        " CONSTRAINT ck CHECK (n > 0))",
+        "CREATE INDEX ix ON {0}.b (n)",
+        "CREATE VIEW {0}.v AS SELECT id FROM {0}.a",
+    )
+    names = ['"Odd.one"', "one", "two"]
+    with engine.begin() as connection:
+        for name in names:
+            connection.execute(text(f"CREATE SCHEMA {name}"))
+            for table in tables[: 4 if name == "two" else 5]:
+                connection.execute(text(table.format(name)))
+    targets = [Target(name, engine.url, schema=name.strip('"')) for name in names]
+    together = [*read_schemas(targets, frozenset(), lambda *_: None).values()]
+    with engine.connect() as connection:
+        alone = [read_live(connection, target) for target in targets]
+    assert together[0] is together[1]
+    for one, other in zip(together, alone, strict=True):
+        assert isinstance(one, Live)
+        for about in ("found", "unclear", "spelled", "looked", "built"):
+            assert getattr(one, about) == getattr(other, about), about
+    assert len({frozenset(each.found.items()) for each in alone}) == 2
 
 
 @on_postgresql

@@ -87,6 +87,16 @@ class Facts(Snapshot):
         environment = replace(self.environment, dialect=dialect)
         return replace(self, environment=environment, _known=Known(), _footprints={})
 
+    def running_on(self, dialect: str) -> Facts:
+        """The migrations as they run in databases of one dialect, read once.
+
+        What it says about anything else may be out of date. ``""`` is the dialect that the
+        migrations are read for anyway.
+        """
+        if not dialect:
+            return self
+        return self.once(("running on", dialect), lambda: self.read_for(dialect))
+
     @property
     def evidence(self) -> Evidence:
         """What the migrations do to the schema; slow, as it reads every migration."""

@@ -111,7 +111,7 @@ def trace_databases(now: Facts) -> tuple[tuple[TracedDatabase, ...], tuple[str, 
             found.append(TracedDatabase(status, claimed, None, *live))
             continue
         if (live, claimed) not in traces:
-            traces[live, claimed] = trace(now.read_for(live.dialect), live, claimed, chains)
+            traces[live, claimed] = trace(now.running_on(live.dialect), live, claimed, chains)
         found.append(TracedDatabase(status, claimed, traces[live, claimed]))
     return tuple(found), notices
 

@@ -124,8 +124,7 @@ def _seen(snapshot: Facts, status: DatabaseStatus) -> tuple[Facts, Live] | None:
     live = snapshot.schemas.get(status.seen)
     if live is None or isinstance(live, Uncompared):
         return None
-    kind = live.dialect
-    chain = snapshot.once(("read for", kind), lambda: snapshot.read_for(kind)) if kind else snapshot
+    chain = snapshot.running_on(live.dialect)
     return (chain, live) if status.complete or _holds_a_table(chain, live) else None
 
 
