@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
 from flask_chainfix.chain.revision_graph import Graph
-from flask_chainfix.databases.facts import Facts
+from flask_chainfix.databases.facts import Facts, Uncompared
 from flask_chainfix.model.databases import (
     Databases,
     DatabaseState,
@@ -16,6 +16,8 @@ from flask_chainfix.model.databases import (
     LostRevision,
     Move,
 )
+from flask_chainfix.schema.footprint import Kind
+from flask_chainfix.schema.live import Live, keys_of
 from tests.support import Rev, migration, path_of, rev
 
 DAY = datetime(2024, 3, 1, 12, tzinfo=timezone.utc)
@@ -63,11 +65,27 @@ def looked_at(
     lost: Iterable[LostRevision] = (),
     moved: Iterable[Move] = (),
     old: Graph | None = None,
+    columns: Iterable[tuple[str, str]] | None = None,
 ) -> Facts:
-    """The chain after a look at databases, at the journal and at Git."""
+    """The chain after a look at databases, at the journal and at Git.
+
+    Their schemas are known by their tables, and by these pairs of table and column.
+    """
     databases = Databases(
         statuses,
         {move.identity: move for move in moved},
         {each.revision: each for each in lost},
     )
-    return replace(snapshot, databases=databases, old=() if old is None else (old,))
+    looked = frozenset({Kind.TABLE} if columns is None else {Kind.TABLE, Kind.COLUMN})
+    schemas: dict[Hashable, Live | Uncompared] = {}
+    for status in statuses:
+        if status.tables is not None:
+            found = (
+                key._replace(database=status.bind or "")
+                for key in keys_of(status.tables, columns or ())
+            )
+            schemas[status.seen] = Live(
+                dict.fromkeys(found, True), looked, is_public=False, bind=status.bind or ""
+            )
+    before = () if old is None else (old,)
+    return replace(snapshot, databases=databases, old=before, schemas=schemas)

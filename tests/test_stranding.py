@@ -496,21 +496,28 @@ def test_a_table_that_need_not_be_there_proves_nothing(b: str, c: str) -> None:
     assert list(diagnose(replace(built, old=()), Family.DATABASE)) == []
 
 
-def test_tables_of_several_binds_prove_nothing() -> None:
+def test_each_bind_is_judged_by_its_own_tables() -> None:
+    """No command of Alembic's is named, as each runs on all binds."""
     one = (
         b"def upgrade(engine_name):\n    globals()['upgrade_' + engine_name]()\n\n\ndef upgrade_():"
     )
     other = f"\n\ndef upgrade_x():\n    {MAKES.format('')}\n".encode()
-    now = chain(*LINE)
-    files = (
-        each._replace(data=each.data.replace(b"def upgrade():", one) + other) for each in now.files
+    now = chain("a", Rev("b", ("a",), upgrade=("pass",)), "c <- b")
+    files = tuple(
+        each._replace(
+            data=each.data.replace(b"def upgrade():", one)
+            + (other if b"revision = 'b'" in each.data else b"\n\ndef upgrade_x():\n    pass\n")
+        )
+        for each in now.files
     )
-    now = looked_at(
-        replace(now, files=tuple(files)),
-        db("c", "main", tables="t_a t_b t_c"),
-        db("c", "bind x", tables="t"),
-    )
-    assert list(diagnose(now, Family.DATABASE)) == []
+    main = replace(db("c", "main", tables="t_a t_c"), bind="")
+    bind, behind = (replace(db("c", "x", tables=names), bind="x") for names in ("t", "other"))
+    now = replace(now, files=files)
+    assert list(diagnose(looked_at(now, main, bind), Family.DATABASE)) == []
+    (finding,) = diagnose(looked_at(now, main, behind), Family.DATABASE)
+    assert (finding.code, finding.revisions) == ("FC302", ("b",))
+    assert finding.message.startswith("x is stamped with c")
+    assert "{alembic}" not in finding.hint
 
 
 def test_a_doubt_does_not_hold_up_a_plan_that_changes_nothing_for_it(

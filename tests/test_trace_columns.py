@@ -15,11 +15,12 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.engine import Engine
 from sqlalchemy.pool import NullPool, StaticPool
 
-from flask_chainfix.databases.applied.contradictions import difference_in_words
+from flask_chainfix.databases.applied.by_schema import difference_in_words
 from flask_chainfix.databases.applied.verdicts import Trace, Verdict, trace
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.databases.live_schema import read_live
+from flask_chainfix.databases.live_schema import read_live, read_schemas
 from flask_chainfix.databases.targets import Target
+from flask_chainfix.schema.live import Live
 
 from .databases import KINDS, new_database
 from .support import chain
@@ -209,6 +210,35 @@ def test_a_temporary_table_is_none(engine: Engine) -> None:
 
 
 @on_postgresql
+def test_tenants_that_are_read_together_are_read_as_alone(engine: Engine) -> None:
+    """Equal ones are one object, though their definitions name their own schemas."""
+    tables = (
+        "CREATE TYPE {0}.mood AS ENUM ('good', 'bad')",
+        "CREATE TABLE {0}.a (id SERIAL PRIMARY KEY, mood {0}.mood DEFAULT 'good'::{0}.mood)",
+        "CREATE TABLE {0}.b (a INTEGER CONSTRAINT fk REFERENCES {0}.a (id), n NUMERIC(8, 2),"
+        " CONSTRAINT ck CHECK (n > 0))",
+        "CREATE INDEX ix ON {0}.b (n)",
+        "CREATE VIEW {0}.v AS SELECT id FROM {0}.a",
+    )
+    names = ['"Odd.one"', "one", "two"]
+    with engine.begin() as connection:
+        for name in names:
+            connection.execute(text(f"CREATE SCHEMA {name}"))
+            for table in tables[: 4 if name == "two" else 5]:
+                connection.execute(text(table.format(name)))
+    targets = [Target(name, engine.url, schema=name.strip('"')) for name in names]
+    together = [*read_schemas(targets, frozenset(), lambda *_: None).values()]
+    with engine.connect() as connection:
+        alone = [read_live(connection, target) for target in targets]
+    assert together[0] is together[1]
+    for one, other in zip(together, alone, strict=True):
+        assert isinstance(one, Live)
+        for about in ("found", "unclear", "spelled", "looked", "built"):
+            assert getattr(one, about) == getattr(other, about), about
+    assert len({frozenset(each.found.items()) for each in alone}) == 2
+
+
+@on_postgresql
 def test_names_after_search_path_mean_another_schema(engine: Engine) -> None:
     away = ("op.execute('SET LOCAL search_path TO other')", "op.create_table('logs')")
     written = _line(_USERS, away)
@@ -264,6 +294,18 @@ def test_sqlite_has_names_that_sqlalchemy_does_not_tell(engine: Engine) -> None:
     run(engine, [made])
     found = _shown(engine, written)
     assert (_verdicts(found), found.differences) == ("rn", ())
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_columns_that_cannot_be_read_are_not_missing(engine: Engine) -> None:
+    """What the view reads is gone, so SQLite tells no columns of it."""
+    written = [
+        Written("a", (), ("op.create_table('t', sa.Column('id', sa.Integer()))",)),
+        Written("b", ("a",), ("op.add_column('t', sa.Column('x', sa.Integer()))",)),
+    ]
+    with engine.begin() as connection:
+        connection.execute(text("CREATE VIEW t AS SELECT id FROM gone"))
+    assert _verdicts(_shown(engine, written)) == "ru"
 
 
 def test_main_is_the_schema_of_a_sqlite_database(engine: Engine) -> None:
@@ -338,3 +380,114 @@ def test_each_bind_is_compared_with_its_own_tables(engine: Engine) -> None:
     run(engine, [_USERS])
     assert shown("") == "run"
     assert shown("logs") == "nnn"
+
+
+# --- Indexes and constraints that were added by hand ---------------------------------------------
+
+_PLAIN = (
+    "op.create_table('users', sa.Column('id', sa.Integer(), primary_key=True),"
+    " sa.Column('mail', sa.String(40)), sa.Column('boss', sa.Integer()),"
+    " sa.Column('at', sa.DateTime(timezone=True)), sa.UniqueConstraint('mail', name='uq_mail'))"
+)
+_NAMED_INDEX = "op.create_index('ix_mail', 'users', ['mail'])"
+_ADDED = {
+    "index by_hand": "CREATE INDEX by_hand ON users (boss)",
+    "index once": "CREATE UNIQUE INDEX once ON users (boss)",
+}
+_CONSTRAINTS = {
+    "constraint to_boss": "FOREIGN KEY (boss) REFERENCES users (id)",
+    "constraint one_boss": "UNIQUE (boss)",
+    "constraint some_boss": "CHECK (boss > 0)",
+}
+
+
+def _extra(engine: Engine, written: Sequence[Written]) -> list[str]:
+    found = _shown(engine, written).differences
+    assert {each.kind for each in found} <= {"extra"}, found
+    return [f"{each.object.kind.value} {each.object.name}" for each in found]
+
+
+@everywhere
+def test_an_index_or_a_constraint_that_was_added_is_extra(engine: Engine) -> None:
+    written = _line(_PLAIN, _NAMED_INDEX)
+    for each in written:
+        run(engine, each.operations)
+    assert _extra(engine, written) == []
+    kind, expected = engine.dialect.name, {*_ADDED}
+    with engine.begin() as connection:
+        for statement in _ADDED.values():
+            connection.execute(text(statement))
+        for name, definition in _CONSTRAINTS.items() if kind != "sqlite" else ():
+            added = f"ALTER TABLE users ADD CONSTRAINT {name.split()[1]} {definition}"
+            connection.execute(text(added))
+    if kind == "postgresql":
+        expected |= {*_CONSTRAINTS}
+    elif kind in ("mysql", "mariadb"):  # a unique constraint is an index there
+        expected |= {"constraint to_boss", "index one_boss"}
+    assert {*_extra(engine, written)} == expected
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_a_constraint_of_sqlite_that_was_added_is_extra(engine: Engine) -> None:
+    written = _line(_PLAIN)
+    run(engine, written[0].operations)
+    added = ", ".join(
+        f"CONSTRAINT {name.split()[1]} {definition}" for name, definition in _CONSTRAINTS.items()
+    )
+    with engine.begin() as connection:
+        (made,) = connection.execute(text("SELECT sql FROM sqlite_master WHERE name = 'users'"))
+        connection.execute(text("DROP TABLE users"))
+        connection.execute(text(f"{made[0].rstrip().removesuffix(')')}, {added})"))
+    assert {*_extra(engine, written)} == {*_CONSTRAINTS}
+
+
+_CHILD = "sa.Column('id', sa.Integer(), primary_key=True), sa.Column('owner', sa.Integer())"
+
+
+@everywhere
+@pytest.mark.parametrize(
+    "operations",
+    [
+        "op.create_table('t', sa.Column('a', sa.Integer(), unique=True))",
+        "op.create_table('t', sa.Column('a', sa.Integer(), index=True))",
+        "op.create_table('t', sa.Column('a', sa.Integer(), sa.ForeignKey('users.id')))",
+        f"op.create_table('t', {_CHILD}, sa.ForeignKeyConstraint(['owner'], ['users.id']))",
+        f"op.create_table('t', {_CHILD}, sa.UniqueConstraint('owner'))",
+        f"op.create_table('t', {_CHILD}, sa.UniqueConstraint('owner', name='uq'))",
+        f"op.create_table('t', {_CHILD}, sa.CheckConstraint('owner > 0'))",
+        f"op.create_table('t', {_CHILD}, sa.Index('i', 'owner'))",
+        f"op.create_table('t', {_CHILD}, sa.Index(None, 'owner'))",
+        "op.create_table('t', sa.Column('a', sa.Enum('x', name='e', native_enum=False,"
+        " create_constraint=True)))",
+        "op.create_table('t', sa.Column('a', sa.Boolean(name='b', create_constraint=True)))",
+        "op.create_table('t', sa.Column('a', sa.Enum('x', 'y', name='e')))",
+        "op.create_table('t', sa.Column('a', sa.Integer(), sa.Identity()))",
+        "op.execute('CREATE TABLE t (a INTEGER UNIQUE, b INTEGER, UNIQUE (b))')",
+        (
+            f"op.create_table('t', {_CHILD})",
+            "op.rename_table('t', 'u')",
+            "op.create_index('i', 'u', ['owner'])",
+            "op.rename_table('u', 'v')",
+        ),
+        (f"op.create_table('t', {_CHILD})", "op.create_index(None, 't', ['owner'])"),
+        (
+            f"op.create_table('t', {_CHILD})",
+            "with op.batch_alter_table('t', table_args=(sa.UniqueConstraint('owner', name='u'),),"
+            " recreate='always') as batch:\n"
+            "        batch.add_column(sa.Column('x', sa.Integer()))",
+        ),
+        (
+            f"op.create_table('t', {_CHILD}, sa.ForeignKeyConstraint(['owner'], ['users.id']))",
+            "with op.batch_alter_table('t', naming_convention={'fk': 'fk_%(table_name)s'})"
+            " as batch:\n        batch.alter_column('owner', nullable=False,"
+            " existing_type=sa.Integer())",
+        ),
+    ],
+)
+def test_what_the_chain_makes_under_any_name_is_not_extra(
+    engine: Engine, operations: str | tuple[str, ...]
+) -> None:
+    written = _line(_PLAIN, operations)
+    for each in written:
+        run(engine, each.operations)
+    assert _extra(engine, written) == []

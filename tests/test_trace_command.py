@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy.engine import make_url
 
-from tests.commands import Done, fixchain
-from tests.rehearsals import add, plain
+from tests.commands import Done, fixchain, flask
+from tests.rehearsals import add, plain, with_app
 from tests.rehearsals import upgrade as _upgrade
 from tests.stamped import rows_of, sql, user
 
@@ -250,3 +251,48 @@ def test_a_column_that_is_otherwise_is_told_in_text_and_json(
     assert difference["object"] == "column a.note"
     assert "column a.note is INTEGER, though b (b_add.py:" in _trace(database_url).stdout
     assert " makes it VARCHAR(20)" in difference["detail"]
+
+
+# --- Several binds -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def binds(tmp_path: Path, postgresql: str) -> dict[str, str]:
+    """The URLs of an app with a bind on another kind of server; upgraded, with Flask-Migrate."""
+    urls = {"": f"sqlite:///{tmp_path}/own.db", "users": postgresql}
+    with_app(tmp_path, uri=urls[""], binds={"users": urls["users"]})
+    panel = tmp_path / "panel.py"
+    bound = 'class C(db.Model):\n    __bind_key__ = "users"'
+    panel.write_text(panel.read_text().replace("class C(db.Model):", bound))
+    shutil.rmtree(tmp_path / "migrations")
+    for words in ("init --multidb", "migrate -m first", "upgrade"):
+        done = flask("--app", "panel", "db", *words.split(), cwd=tmp_path)
+        assert done.exit_code == 0, done
+    return urls
+
+
+def test_check_compares_each_bind_as_trace_does(tmp_path: Path, binds: dict[str, str]) -> None:
+    def panel(*args: str) -> Done:
+        return flask("--app", "panel", "db", "fixchain", *args, cwd=tmp_path)
+
+    done = panel("check", "--database", "--strict")
+    assert done.exit_code == 0, done
+    assert "compared" not in done.stdout
+    assert panel("trace").exit_code == 0
+    sql(binds["users"], "CREATE TABLE by_hand (id INTEGER)")
+    sql(binds[""], "DROP TABLE a")
+    findings = json.loads(panel("check", "--database", "--format", "json").stdout)["findings"]
+    assert [each["code"] for each in findings] == ["FC302", "FC307"]
+    assert "missing: a (" in findings[0]["message"]
+    assert "table by_hand is there" in findings[1]["message"]
+    assert "bind users" in findings[1]["message"]
+    assert "flask db stamp" not in findings[0]["hint"]
+
+
+def test_a_url_does_not_tell_which_bind_it_is(tmp_path: Path, binds: dict[str, str]) -> None:
+    words = ("check", "--no-database", "--database", binds["users"])
+    done = flask("--app", "panel", "db", "fixchain", *words, cwd=tmp_path)
+    assert done.exit_code == 0, done
+    said = " ".join(done.stdout.split())
+    told = "not compared with what the migrations make: the migrations work on several binds"
+    assert told in said

@@ -12,7 +12,7 @@ from flask_chainfix.common.errors import CannotPlan, DatabaseUnreachable, Unsafe
 from flask_chainfix.common.quoting import word
 from flask_chainfix.common.remedies import Remedy, Way, way
 from flask_chainfix.common.wording import count, listing
-from flask_chainfix.databases.applied.by_schema import TracedDatabase
+from flask_chainfix.databases.applied.by_schema import TracedDatabase, trace_databases
 from flask_chainfix.databases.applied.contradictions import finishing, leaving_out
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.diagnosis import Diagnosis, errors_of, in_doubt
@@ -65,7 +65,6 @@ def plan_catch_up(session: Session, server: str | None) -> CatchUpPlan:
         BadConfiguration, BadDatabase: it is unclear which databases are meant.
         RehearsalFailed, CannotRehearse, NoScratchDatabase, ScratchLeftBehind: the proof failed.
     """
-    from flask_chainfix.databases.live_schema import trace_databases
     from flask_chainfix.rehearsal.app_databases import ScratchServer
     from flask_chainfix.rehearsal.schemas.catching_up import Proof, completing, lacking_in
     from flask_chainfix.rehearsal.schemas.drift import compare_exactly
@@ -74,7 +73,7 @@ def plan_catch_up(session: Session, server: str | None) -> CatchUpPlan:
     now = looked_at(session, diagnosis.snapshot)
     diagnosis = replace(diagnosis, snapshot=now)
     targets = session.targets()
-    traced, notices = trace_databases(now, targets, session.progress)
+    traced, notices = trace_databases(now)
     for found in traced:
         _refuse_stamp(now, found)
     place = ScratchServer(server, "catch-up")

@@ -99,7 +99,7 @@ def check(  # noqa: PLR0913  (what users can ask of it)
         from flask_chainfix.databases.survey import NO_DATABASE_NAMED
 
         before = diagnosis.snapshot
-        looked_at = session.survey(before, also=missing, whole=True)
+        looked_at = session.survey(before, also=missing)
         diagnosis = diagnosis.with_databases(looked_at)
         if not (looked_at.databases.statuses or looked_at.databases.notices):
             diagnosis = diagnosis.noticing(NO_DATABASE_NAMED)

@@ -55,7 +55,7 @@ def plan_repair(session: Session, wishes: Wishes) -> Planning:
         lost = (*wishes.bring_back, *wishes.tombstones, *diagnosis.snapshot.graph.missing)
         before = diagnosis.snapshot
         command = "repair" if needed else ""
-        snapshot = session.survey(before, command, also=lost, whole=True)
+        snapshot = session.survey(before, command, also=lost)
         diagnosis = diagnosis.with_databases(snapshot)
     if not (wishes.bring_back or wishes.tombstones):
         refuse_empty(diagnosis.snapshot)

@@ -15,7 +15,7 @@ from flask_chainfix.common.quoting import Unspeakable
 from flask_chainfix.common.remedies import Tools, way
 from flask_chainfix.common.wording import count
 from flask_chainfix.databases import moving
-from flask_chainfix.databases.applied.by_schema import move_by_schema
+from flask_chainfix.databases.applied.by_schema import move_by_schema, trace_databases
 from flask_chainfix.databases.applied.row_moves import assuming_current_chain, planned_moves
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.moving import guarded_sql
@@ -76,9 +76,7 @@ def plan_restamp(session: Session, wishes: RestampWishes) -> RestampPlan:
     _require_lost(diagnosis.snapshot, wishes.taken)
     now = session.survey(diagnosis.snapshot, old=wishes.old)
     if wishes.from_schema:
-        from flask_chainfix.databases.live_schema import trace_databases
-
-        traced, told = trace_databases(now, session.targets(), session.progress)
+        traced, told = trace_databases(now)
         diagnosis = diagnosis.noticing(*told)
         moves = tuple(move_by_schema(now, each) for each in traced)
     else:

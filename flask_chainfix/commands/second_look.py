@@ -89,6 +89,18 @@ def _moved_since(
             yield now
 
 
+def _looked_at(
+    targets: _Targets, chain: Facts, statuses: tuple[DatabaseStatus, ...], progress: Progress
+) -> Facts:
+    """A chain with the status and the schemas of databases as they are now."""
+    chain = replace(chain, databases=replace(chain.databases, statuses=statuses))
+    if not statuses:
+        return chain
+    from flask_chainfix.databases.live_schema import with_schemas
+
+    return with_schemas(chain, targets, progress)
+
+
 def _left_behind(now: DatabaseStatus) -> StaleSnapshot:
     if now.state is DatabaseState.UNREACHABLE:
         return StaleSnapshot(
@@ -119,7 +131,7 @@ def bound_to_new_files(
         BaseException: the failure, if no database has moved with the new files.
     """
     moved = tuple(_moved_since(targets, before, progress))
-    by_new = can_have_written(after, moved)
+    by_new = can_have_written(_looked_at(targets, after, moved, progress), moved)
     if failure is not None and not by_new:
         raise failure
     unreachable = any(each.state is DatabaseState.UNREACHABLE for each in moved)
@@ -215,8 +227,10 @@ def followed_back(
     moved = tuple(_moved_since(targets, undone, progress, moves))
     if not moved:
         return tuple(moves)
-    known = replace(undone.databases, statuses=moved, moved={})
-    by_undone = planned_moves(replace(undone, databases=known, old=()), restored)
+    known = replace(undone.databases, moved={})
+    undone = _looked_at(targets, replace(undone, databases=known, old=()), moved, progress)
+    restored = replace(restored, schemas=undone.schemas)
+    by_undone = planned_moves(undone, restored)
     results = [
         _in_doubt(result, restored.graph)
         if result.state is MoveState.PLANNED and can_have_written(restored, [status])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from flask_chainfix.commands.session import Session
 from flask_chainfix.common.errors import DatabaseUnreachable
 from flask_chainfix.common.remedies import Remedy
+from flask_chainfix.databases.applied.by_schema import trace_databases
 from flask_chainfix.databases.survey import no_database
 from flask_chainfix.report.database_results import Traced
 
@@ -42,17 +43,11 @@ def trace(session: Session, exactly: Exactly | None = None) -> Traced:
         BadConfiguration, BadDatabase: it is unclear which databases are meant.
         DatabaseUnreachable: no database can be read.
     """
-    from flask_chainfix.databases.live_schema import trace_databases
-
     diagnosis = session.read_and_judge()
-    snapshot, targets = diagnosis.snapshot, session.targets()
-    kinds = {target.backend for target in targets.values()}
-    if len(kinds) == 1 and snapshot.environment.dialect is None:
-        snapshot = snapshot.read_for(*kinds)
-    now = session.survey(snapshot)
+    now = session.survey(diagnosis.snapshot)
     if not now.databases.statuses:
         raise no_database(session.databases, "trace")
-    found, notices = trace_databases(now, targets, session.progress)
+    found, notices = trace_databases(now)
     unread = [each for each in found if each.trace is None]
     if len(unread) == len(found):
         raise DatabaseUnreachable(
@@ -64,9 +59,8 @@ def trace(session: Session, exactly: Exactly | None = None) -> Traced:
         from flask_chainfix.rehearsal.app_databases import ScratchServer
         from flask_chainfix.rehearsal.schemas.drift import compare_exactly
 
-        exact = compare_exactly(
-            session.runtime, now, targets, ScratchServer(exactly.server), session.progress
-        )
+        place = ScratchServer(exactly.server)
+        exact = compare_exactly(session.runtime, now, session.targets(), place, session.progress)
     differing = any(each.problem or each.differences for each in exact.values())
     return Traced(
         tools=session.tools,

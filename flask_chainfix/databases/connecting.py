@@ -235,15 +235,23 @@ def _prepare(connection: Connection, target: Target, writing: bool) -> None:
                 connection.execute(text("SET SESSION TRANSACTION READ ONLY"))
 
 
+_COMPILES_SINCE = (11,)
+
+
 def _begin(connection: Connection, target: Target, writing: bool, patience: int) -> None:
     if target.backend == "postgresql":
         # Only for the transaction: a connection pooler may give the session to another client.
+        settings = (
+            "SELECT set_config('lock_timeout', :lock, true),"
+            " set_config('statement_timeout', :statement, true)"
+        )
+        if not writing:
+            settings += ", set_config('transaction_read_only', 'on', true)"
+            version = connection.dialect.server_version_info or ()
+            if version >= _COMPILES_SINCE:  # which takes longer than to read a catalog
+                settings += ", set_config('jit', 'off', true)"
         connection.execute(
-            text(
-                "SELECT set_config('lock_timeout', :lock, true),"
-                " set_config('statement_timeout', :statement, true)"
-                + ("" if writing else ", set_config('transaction_read_only', 'on', true)")
-            ),
+            text(settings),
             {"lock": f"{WAITING}s", "statement": f"{patience}s"},
         )
     elif target.backend == "sqlite":

@@ -6,11 +6,12 @@ from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import field, fields, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.chain.snapshot import Known, Snapshot
 from flask_chainfix.common.dataclass import dataclass
+from flask_chainfix.common.remedies import Remedy
 from flask_chainfix.common.signals import without_garbage_collection
 from flask_chainfix.model.databases import Databases
 from flask_chainfix.model.environment import Surroundings
@@ -28,6 +29,18 @@ if TYPE_CHECKING:
 _Footprints = dict[tuple[Path, str], Footprint]  # by directory and name
 
 
+class Uncompared(NamedTuple):
+    """Why the schema of a database is not compared with what the migrations make.
+
+    Attributes:
+        problem: what hinders it.
+        remedy: what to do about that.
+    """
+
+    problem: str
+    remedy: str | Remedy
+
+
 @dataclass(frozen=True)
 class Facts(Snapshot):
     """A snapshot with what is known around it, without any judgement.
@@ -41,7 +54,7 @@ class Facts(Snapshot):
         downgrade_gaps: what downgrades do not undo; empty without a rehearsal.
         merges: the results of merges with other branches; empty if not computed.
         git_history: when the files landed in version control, as far as that was read.
-        schemas: the full schemas of the databases that were read, by ``DatabaseStatus.seen``.
+        schemas: what each database holds, or why that is not known, by ``DatabaseStatus.seen``.
     """
 
     databases: Databases = field(default_factory=Databases)
@@ -52,7 +65,7 @@ class Facts(Snapshot):
     downgrade_gaps: tuple[DowngradeGap, ...] = field(default=(), compare=False)
     merges: tuple[Merge, ...] = field(default=(), compare=False)
     git_history: GitHistory = field(default_factory=GitHistory, compare=False)
-    schemas: Mapping[Hashable, Live] = field(default_factory=dict, compare=False)
+    schemas: Mapping[Hashable, Live | Uncompared] = field(default_factory=dict, compare=False)
     _footprints: _Footprints = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -68,10 +81,21 @@ class Facts(Snapshot):
 
     def read_for(self, dialect: str) -> Facts:
         """The same, with migrations read as they run in databases of one dialect."""
-        if dialect == self.environment.dialect:
+        told = self.environment.dialect
+        if dialect == ("mysql" if told == "mariadb" else told):
             return self
         environment = replace(self.environment, dialect=dialect)
         return replace(self, environment=environment, _known=Known(), _footprints={})
+
+    def running_on(self, dialect: str) -> Facts:
+        """The migrations as they run in databases of one dialect, read once.
+
+        What it says about anything else may be out of date. ``""`` is the dialect that the
+        migrations are read for anyway.
+        """
+        if not dialect:
+            return self
+        return self.once(("running on", dialect), lambda: self.read_for(dialect))
 
     @property
     def evidence(self) -> Evidence:

@@ -4,29 +4,30 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 
-from sqlalchemy import bindparam, inspect, text
+from sqlalchemy import bindparam, text
 from sqlalchemy.engine import Connection
 
-from flask_chainfix.chain.revision_graph import Graph
-from flask_chainfix.common.wording import Progress, listing
-from flask_chainfix.databases.applied.by_schema import TracedDatabase
-from flask_chainfix.databases.applied.rows import stood_for
-from flask_chainfix.databases.applied.verdicts import trace
+from flask_chainfix.common.dataclass import dataclass
+from flask_chainfix.common.wording import Progress
 from flask_chainfix.databases.connecting import Obstacle, no_answer
-from flask_chainfix.databases.facts import Facts
+from flask_chainfix.databases.facts import Facts, Uncompared
 from flask_chainfix.databases.pool import Job, jobs_for, over_one_connection, run
-from flask_chainfix.databases.reflecting import read_whole
+from flask_chainfix.databases.reflecting import (
+    default_schema,
+    no_default_schema,
+    no_schema,
+    read_several,
+    schemas_there,
+)
 from flask_chainfix.databases.targets import Target
-from flask_chainfix.git.upstream import read_published
 from flask_chainfix.model.databases import DatabaseStatus
-from flask_chainfix.model.files import Header
 from flask_chainfix.schema.footprint import PROPERTIES, Key, Kind, SchemaObject, key_of, table_of
 from flask_chainfix.schema.live import Live, states_of
 from flask_chainfix.schema.object_history import State
-from flask_chainfix.schema.reflected import Reflected
+from flask_chainfix.schema.reflected import Described, Reflected, Unread
 
 _ALWAYS = frozenset({Kind.TABLE, Kind.COLUMN, Kind.INDEX})
 # MySQL does not keep the names of primary keys.
@@ -37,8 +38,13 @@ _LOOKED = {
 }
 # PostgreSQL truncates longer names, MySQL refuses them.
 _LONGEST = {"postgresql": 63, "mysql": 64}
-# Types and their values, which downgrades leave behind, and what comes from other tables.
-_POSTGRESQL = """
+_AT_ONCE = 50  # schemas in one transaction
+_USABLE = """
+SELECT nspname::text FROM pg_catalog.pg_namespace
+WHERE nspname IN :schemas AND has_schema_privilege(oid, 'USAGE')
+"""
+# What downgrades leave behind.
+_TYPES = """
 SELECT n.nspname::text, 'type', '', t.typname::text
 FROM pg_catalog.pg_type t
 JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
@@ -50,7 +56,9 @@ FROM pg_catalog.pg_enum e
 JOIN pg_catalog.pg_type t ON t.oid = e.enumtypid
 JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
 WHERE n.nspname IN :schemas
-UNION ALL
+"""
+# What comes from other tables.
+_INHERITED = """
 SELECT n.nspname::text, 'column', c.relname::text, a.attname::text
 FROM pg_catalog.pg_attribute a
 JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
@@ -69,45 +77,13 @@ JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname IN :schemas AND c.relkind IN ('i', 'I')
 """
+_DOUBTFUL = (_TYPES, _INHERITED)
 _SQLITE = "SELECT name, sql FROM main.sqlite_master WHERE type = 'table'"
 _CONSTRAINT = re.compile(r"""\bCONSTRAINT\s+(?:(["'`])(.+?)\1|\[([^]]+)\]|(\w+))""", re.IGNORECASE)
 
 
-def trace_databases(
-    now: Facts, targets: Mapping[str, Target], progress: Progress
-) -> tuple[tuple[TracedDatabase, ...], tuple[str, ...]]:
-    """Compare what databases hold with what the migrations create.
-
-    Args:
-        now: the chain, with the status of its databases.
-        targets: the databases that can be reached, by identity.
-        progress: called with the databases done, the databases in all, and the last one's name.
-
-    Returns:
-        The trace of each database, and notices.
-    """
-    published, notices = read_published(now) if now.environment.asks_git else ((), ())
-    # A published chain with other revisions below may have built them.
-    headers = (
-        [file.reading for file in chain.files if isinstance(file.reading, Header)]
-        for chain in published
-    )
-    chains = [*now.old, *map(Graph, headers)]
-    lives = read_schemas(tuple(targets.values()), now.named_schemas, progress)
-    of_kinds: dict[str | None, Facts] = {None: now}
-    found = []
-    for status in now.databases.statuses:
-        target = targets.get(status.identity)
-        # What a migration does depends on the kind of the database.
-        kind = None if target is None else _kind(now, target)
-        if kind is not None and kind not in of_kinds:
-            of_kinds[kind] = now.read_for(kind)
-        found.append(_traced(of_kinds[kind], status, lives.get(status.identity), chains))
-    return tuple(found), notices
-
-
 def with_schemas(now: Facts, targets: Mapping[str, Target], progress: Progress) -> Facts:
-    """The chain with the full schemas of its databases, and notices of those not read in full.
+    """The chain with the full schemas of its databases.
 
     Args:
         now: the chain, with the status of its databases.
@@ -117,68 +93,41 @@ def with_schemas(now: Facts, targets: Mapping[str, Target], progress: Progress) 
     kinds = {target.backend for target in targets.values()}
     if len(kinds) == 1 and now.environment.dialect is None:
         now = now.read_for(*kinds)
-    # What a migration does depends on the kind of the database.
-    readable = [
-        targets[status.identity]
-        for status in now.databases.statuses
-        if status.tables is not None
-        and status.is_known
-        and status.identity in targets
-        and _kind(now, targets[status.identity]) is None
-    ]
-    lives = read_schemas(readable, now.named_schemas, progress)
+    statuses = [each for each in now.databases.statuses if each.identity in targets]
+    has_binds = bool(statuses) and now.evidence.has_binds
+    hindered = {each.identity: _hindrance(each, has_binds=has_binds) for each in statuses}
+    readable = [targets[name] for name, problem in hindered.items() if not problem]
+    read = read_schemas(readable, now.named_schemas if readable else frozenset(), progress)
     distinct: dict[object, Live] = {}  # most of a thousand tenants have the same schema
-    schemas = {
-        status.seen: distinct.setdefault(_contents(live), live)
-        for status in now.databases.statuses
-        if isinstance(live := lives.get(status.identity), Live)
-    }
-    names: dict[str, list[str]] = {}  # by what keeps them from being read
-    for target in readable:
-        live = lives[target.identity]
-        if isinstance(live, Obstacle):
-            names.setdefault(live.problem, []).append(target.name)
-    unread = (
-        f"only the tables and columns of {listing(each)} were compared, as all else could not be"
-        f" read: {problem}"
-        for problem, each in names.items()
-    )
-    databases = replace(now.databases, notices=(*now.databases.notices, *unread))
-    return replace(now, databases=databases, schemas=schemas)
+    contents = {id(live): _contents(live) for live in read.values() if isinstance(live, Live)}
+    schemas: dict[Hashable, Live | Uncompared] = {}
+    for status in statuses:
+        live = read.get(status.identity)
+        if isinstance(live, Live):
+            schemas[status.seen] = distinct.setdefault(contents[id(live)], live)
+        elif live is not None:
+            schemas[status.seen] = Uncompared(live.problem, live.remedy)
+        else:
+            schemas[status.seen] = Uncompared(hindered[status.identity], status.remedy)
+    return replace(now, schemas=schemas)
+
+
+def _hindrance(status: DatabaseStatus, *, has_binds: bool) -> str:
+    """Why a database cannot be compared; ``""`` if it can."""
+    if not status.is_known:
+        return status.problem or "there is no such database"
+    if status.tables is None:
+        return "this user may not see all tables: grant SELECT on the whole database"
+    if has_binds and not status.own:
+        return "the migrations work on several binds, and a URL does not tell which one it is"
+    return ""
 
 
 def _contents(live: Live) -> object:
-    """Everything that may differ between databases of one kind."""
-    spelled = frozenset((live.spelled or {}).items())
-    known = live.schemas, live.unclear, live.is_public, live.bind
-    return (frozenset(live.found.items()), spelled, *known)
-
-
-def _kind(now: Facts, target: Target) -> str | None:
-    """The dialect of a database, if the migrations are not read for that dialect anyway."""
-    told = now.environment.dialect
-    same = target.backend == ("mysql" if told == "mariadb" else told)
-    return None if same else target.backend
-
-
-def _traced(
-    now: Facts, status: DatabaseStatus, live: Live | Obstacle | None, chains: Sequence[Graph]
-) -> TracedDatabase:
-    claimed = stood_for(now.graph, status.rows)
-    problem, remedy = "", status.remedy
-    if not status.is_known:
-        problem = status.problem or "there is no such database"
-    elif status.tables is None:
-        problem = "this user may not see all tables: grant SELECT on the whole database"
-    elif not status.own and any(key.database for key in now.evidence.mentioned):
-        problem = "the migrations work on several binds, and a URL does not tell which one it is"
-    elif live is None:
-        problem = "it cannot be reached from here"
-    elif isinstance(live, Obstacle):
-        problem, remedy = live.problem, live.remedy
-    else:
-        return TracedDatabase(status, claimed, trace(now, live, claimed, chains))
-    return TracedDatabase(status, claimed, None, problem, remedy)
+    """Everything that may differ between databases."""
+    found, spelled = (frozenset(each.items()) for each in (live.found, live.spelled or {}))
+    known = live.schemas, live.unclear, live.is_public, live.bind, live.dialect, live.unread
+    return (found, spelled, frozenset(live.built), live.looked, live.left_out, *known)
 
 
 def read_schemas(
@@ -192,14 +141,15 @@ def read_schemas(
         progress: called with the databases done, the databases in all, and the last one's name.
 
     Returns:
-        What each holds, by identity, or why it could not be read.
+        What each holds, by identity, or why it could not be read. Databases that are read together
+        and hold the same share one object.
     """
 
     def work(job: Job[Target]) -> Iterator[tuple[int, Live | Obstacle]]:
-        def read(connection: Connection, target: Target) -> Live:
-            return read_live(connection, target, schemas, job.heard)
+        def read(connection: Connection, some: Sequence[Target]) -> list[Live | Obstacle]:
+            return _read_some(connection, some, schemas, job.heard)
 
-        return over_one_connection(job, read)
+        return over_one_connection(job, read, _AT_ONCE)
 
     found = run(
         jobs_for(targets, lambda target: target),
@@ -210,71 +160,175 @@ def read_schemas(
     return {target.identity: found[index] for index, target in enumerate(targets)}
 
 
-def read_live(
-    connection: Connection,
-    target: Target,
-    schemas: Set[str] = frozenset(),
-    heard: Callable[[], None] = lambda: None,
-) -> Live:
+def read_live(connection: Connection, target: Target, schemas: Set[str] = frozenset()) -> Live:
     """Read the tables of a database with all their parts.
 
     Args:
         connection: to the database, in a transaction.
         target: the database.
         schemas: further schemas that migrations name, in lower case.
-        heard: called each time that the database has answered.
 
     Raises:
         Obstacle: this user may not use the schema.
     """
-    backend = target.backend
-    own = _own_schema(connection, target)
-    names = inspect(connection).get_schema_names() if schemas else ()
-    places = {own: ""} | {name: name.casefold() for name in names if name.casefold() in schemas}
-    twice = Counter(name.casefold() for name in places)
-    reading = read_whole(connection, target.schema, schemas - {own.casefold()}, heard)
-    held, unclear = _states(reading.schema, backend)
-    unclear.update(key_of(thing) for thing in _unclear(connection, backend, places, reading.schema))
-    spelled = {
-        key_of(thing): thing.name for thing in reading.schema if thing.name != thing.name.casefold()
-    }
-    if own.casefold() in schemas:  # migrations may use that name, too
-        held |= {_within(key, own): state for key, state in held.items() if not key.schema}
-        unclear |= {_within(key, own) for key in unclear if not key.schema}
-        spelled |= {_within(key, own): name for key, name in spelled.items() if not key.schema}
-    bind = target.bind
+    (found,) = _read_some(connection, [target], schemas, lambda: None)
+    if isinstance(found, Obstacle):
+        raise found
+    return found
+
+
+def _read_some(
+    connection: Connection,
+    targets: Sequence[Target],
+    schemas: Set[str],
+    heard: Callable[[], None],
+) -> list[Live | Obstacle]:
+    """Read some schemas of one database, and those that migrations name once for all of them."""
+    backend = targets[0].backend
+    default = default_schema(connection)
+    own = [target.schema or default for target in targets]
+    there = schemas_there(connection, {name for name in own if name is not None}, schemas)
+    usable = there
+    if backend == "postgresql":
+        query = text(_USABLE).bindparams(bindparam("schemas", expanding=True))
+        usable = set(connection.execute(query, {"schemas": ["", *there]}).scalars())
+    named = {name: name.casefold() for name in there if name.casefold() in schemas}
+    parts = _parts(connection, backend, sorted(usable.intersection(own) | named.keys()), heard)
+    lives: dict[object, Live] = {}
+    found: list[Live | Obstacle] = []
+    for target, name in zip(targets, own, strict=True):
+        if name is None:
+            found.append(no_default_schema())
+        elif name not in there:
+            found.append(no_schema(name))
+        elif name not in usable:
+            found.append(
+                Obstacle(
+                    "this user may not use the schema of the version table",
+                    "connect as a user that may, or GRANT USAGE ON SCHEMA to this one",
+                )
+            )
+        else:
+            is_public = backend != "postgresql" or name == "public"
+            others = {each: label for each, label in named.items() if each != name}
+            if name.casefold() in schemas:  # migrations may use that name, too
+                others[name] = name.casefold()
+            together = parts[name], is_public, target.bind, tuple(others)
+            if together not in lives:
+                twice = Counter(each.casefold() for each in {name, *named})
+                looked = frozenset({""} | {each for each in schemas if twice[each] <= 1})
+                labelled = [
+                    (parts[name], ""),
+                    *((parts[each], label) for each, label in others.items()),
+                ]
+                lives[together] = _live(labelled, looked, target, is_public=is_public)
+            found.append(lives[together])
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """What one schema holds, as if it were the default one; see ``Live``."""
+
+    found: Mapping[Key, State]
+    unclear: frozenset[Key]
+    spelled: Mapping[Key, str]
+    unread: frozenset[Key]
+    unlooked: frozenset[Kind]
+    left_out: tuple[str, ...]
+    built: Mapping[Key, SchemaObject]
+
+
+def _live(
+    parts: Sequence[tuple[_Part, str]], schemas: frozenset[str], target: Target, *, is_public: bool
+) -> Live:
+    """The contents of a database, from those of some schemas with their names."""
+    backend, bind = target.backend, target.bind
+    found: dict[Key, State] = {}
+    unclear: set[Key] = set()
+    unread: set[Key] = set()
+    spelled: dict[Key, str] = {}
+    built: dict[Key, SchemaObject] = {}
+    for part, schema in parts:
+
+        def there(key: Key, schema: str = schema) -> Key:
+            return key._replace(schema=schema, database=bind) if schema or bind else key
+
+        found |= {there(key): state for key, state in part.found.items()}
+        spelled |= {there(key): name for key, name in part.spelled.items()}
+        unclear.update(map(there, part.unclear))
+        unread.update(map(there, part.unread))
+        for key, thing in part.built.items():
+            built[there(key)] = thing._replace(schema=schema, database=bind)
+    unlooked = frozenset[Kind]().union(*(part.unlooked for part, _ in parts))
     return Live(
-        {key._replace(database=bind): state for key, state in held.items()} if bind else held,
-        _LOOKED[backend],
-        frozenset({""} | {name for name in schemas if twice[name] <= 1}),
+        found,
+        _LOOKED[backend] - unlooked,
+        schemas,
         _LONGEST.get(backend),
-        frozenset(key._replace(database=bind) for key in unclear),
-        spelled if backend == "postgresql" and not bind else None,
-        backend != "postgresql" or own == "public",
+        frozenset(unclear),
+        spelled if backend == "postgresql" else None,
+        is_public,
         bind,
+        backend,
+        frozenset(unread),
+        tuple(dict.fromkeys(words for part, _ in parts for words in part.left_out)),
+        built,
     )
 
 
-def _own_schema(connection: Connection, target: Target) -> str:
-    """The schema that holds the version table.
+def _parts(
+    connection: Connection, backend: str, schemas: Sequence[str], heard: Callable[[], None]
+) -> Mapping[str, _Part]:
+    """The contents of some schemas; equal ones are one object."""
+    read = read_several(connection, schemas, heard) if schemas else {}
+    doubts = _doubtful(connection, read) if backend == "postgresql" else {}
+    distinct: dict[object, _Part] = {}
+    parts = {}
+    for schema, things in read.items():
+        unclear = frozenset(doubts.get(schema, ()))
+        known = id(things), unclear
+        if known not in distinct:
+            distinct[known] = _part(connection, backend, things, unclear)
+        parts[schema] = distinct[known]
+    return parts
 
-    Raises:
-        Obstacle: this user may not use it.
+
+def _part(
+    connection: Connection,
+    backend: str,
+    things: Sequence[Described | Unread],
+    unclear: frozenset[SchemaObject],
+) -> _Part:
+    schema = dict(each for each in things if not isinstance(each, Unread))
+    unread = [each for each in things if isinstance(each, Unread) and each.kinds]
+    held, twice = _states(schema, backend)
+    doubtful = {*unclear, *_unclear(connection, backend, schema)}
+    return _Part(
+        held,
+        frozenset(twice | set(map(key_of, doubtful))),
+        {key_of(each): each.name for each in schema if each.name != each.name.casefold()},
+        frozenset(key_of(SchemaObject(Kind.TABLE, each.table)) for each in unread if each.table),
+        frozenset(kind for each in unread if not each.table for kind in each.kinds),
+        tuple(each.words for each in unread),
+        {key_of(thing): thing for thing in _built(schema, backend)},
+    )
+
+
+def _built(schema: Reflected, backend: str) -> Iterator[SchemaObject]:
+    """The indexes and constraints with names that do not come on their own.
+
+    MariaDB adds checks to columns, and indexes to foreign keys under the same name.
     """
-    if target.backend != "postgresql":
-        return target.schema or str(inspect(connection).default_schema_name)
-    own = target.schema or connection.execute(text("SELECT current_schema()")).scalar()
-    usable = text("SELECT has_schema_privilege(:schema, 'USAGE')")
-    if own is None or not connection.execute(usable, {"schema": own}).scalar():
-        raise Obstacle(
-            "this user may not use the schema of the version table",
-            "connect as a user that may, or GRANT USAGE ON SCHEMA to this one",
-        )
-    return own
-
-
-def _within(key: Key, schema: str) -> Key:
-    return key._replace(schema=schema.casefold())
+    kinds = ("UNIQUE", "FOREIGN KEY", "EXCLUDE", *(() if backend == "mysql" else ("CHECK",)))
+    for thing, properties in schema.items():
+        if thing.kind is Kind.INDEX:
+            if thing._replace(kind=Kind.CONSTRAINT) not in schema:
+                yield thing
+        elif thing.kind is Kind.CONSTRAINT:
+            definition = properties["definition"]
+            if thing.name != definition and definition.startswith(kinds):
+                yield thing
 
 
 def _states(schema: Reflected, backend: str) -> tuple[dict[Key, State], set[Key]]:
@@ -293,9 +347,7 @@ def _states(schema: Reflected, backend: str) -> tuple[dict[Key, State], set[Key]
     return held, unclear
 
 
-def _unclear(
-    connection: Connection, backend: str, places: Mapping[str, str], schema: Reflected
-) -> Iterator[SchemaObject]:
+def _unclear(connection: Connection, backend: str, schema: Reflected) -> Iterator[SchemaObject]:
     """Objects whose presence or absence proves nothing about migrations."""
     if backend == "mysql":  # a foreign key's index has the name of its column
         for thing in schema:
@@ -307,11 +359,24 @@ def _unclear(
                 thing = SchemaObject(Kind.CONSTRAINT, "".join(names), table)
                 if thing not in schema:  # SQLAlchemy does not report the name
                     yield thing
-    else:
-        query = text(_POSTGRESQL).bindparams(bindparam("schemas", expanding=True))
-        found = connection.execute(query, {"schemas": list(places)})
-        for place, kind, table, name in found:
-            thing = SchemaObject(Kind(kind), name, table, places[place])
-            yield thing
-            if thing.kind is Kind.COLUMN:
-                yield from (thing._replace(kind=kind) for kind in PROPERTIES)
+
+
+def _doubtful(
+    connection: Connection, read: Mapping[str, Sequence[Described | Unread]]
+) -> Mapping[str, Sequence[SchemaObject]]:
+    """The objects in schemas of PostgreSQL whose presence proves nothing."""
+    found: dict[str, list[SchemaObject]] = {}
+    refused = {
+        kind
+        for things in read.values()
+        for each in things
+        if isinstance(each, Unread)
+        for kind in each.kinds
+    }
+    for query in () if not read else (_INHERITED,) if Kind.VALUE in refused else _DOUBTFUL:
+        asked = text(query).bindparams(bindparam("schemas", expanding=True))
+        for schema, kind, table, name in connection.execute(asked, {"schemas": list(read)}):
+            thing = SchemaObject(Kind(kind), name, table)
+            kinds = (Kind.COLUMN, *PROPERTIES) if thing.kind is Kind.COLUMN else (thing.kind,)
+            found.setdefault(schema, []).extend(thing._replace(kind=kind) for kind in kinds)
+    return found

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from queue import Empty, SimpleQueue
 from threading import Event, Lock, Thread
 from time import monotonic
@@ -92,13 +93,16 @@ def jobs_for(
 
 
 def over_one_connection(
-    job: Job[Target], read: Callable[[Connection, Target], R]
+    job: Job[Target],
+    read: Callable[[Connection, Sequence[Target]], Sequence[R | Obstacle]],
+    at_once: int = 1,
 ) -> Iterator[tuple[int, R | Obstacle]]:
-    """Read schemas of one database one after the other, each in a transaction of its own.
+    """Read schemas of one database one after the other.
 
     Args:
         job: the schemas.
-        read: reads one of them, over a connection to the database.
+        read: reads some of them, over a connection to the database.
+        at_once: how many it reads at most, in one transaction.
 
     Yields:
         The place of each, and what was read, or why it could not be.
@@ -106,21 +110,24 @@ def over_one_connection(
     left = dict(job.items)
     try:
         with connecting.connected(next(iter(left.values()))) as connection:
-            for index, target in job.items.items():
+            while left:
                 job.heard()
-                found: R | Obstacle
+                part = dict(islice(left.items(), at_once))
+                targets = [*part.values()]
+                found: Sequence[R | Obstacle]
                 try:
                     with (
-                        connecting.transaction(connection, target),
-                        connecting.obstacles_of(target),
+                        connecting.transaction(connection, targets[0]),
+                        connecting.obstacles_of(targets[0]),
                     ):
-                        found = read(connection, target)
+                        found = read(connection, targets)
                 except Obstacle as obstacle:
                     if obstacle.lost:
                         raise
-                    found = obstacle
-                yield index, found
-                del left[index]
+                    found = [obstacle] * len(part)
+                for index, each in zip(part, found, strict=True):
+                    yield index, each
+                    del left[index]
     except Obstacle as obstacle:
         for index in left:
             yield index, obstacle

@@ -65,9 +65,8 @@ def survey(  # noqa: PLR0913  (the inputs of a survey)
     *,
     old: str | None = None,
     also: Collection[str] = (),
-    whole: bool = False,
 ) -> Facts:
-    """The chain with the status of its databases; nothing is changed in them.
+    """The chain with the status and the schemas of its databases; nothing is changed in them.
 
     Args:
         runtime: the environment.
@@ -77,8 +76,6 @@ def survey(  # noqa: PLR0913  (the inputs of a survey)
         old: the Git revision with the chain that stamped the databases, if it is not the current
             chain; without it, the chains before each repair in the journal are considered.
         also: further lost revisions to look for in version control.
-        whole: whether to read the full schemas, as a trace does, instead of tables and columns
-            alone.
 
     Raises:
         BadConfiguration, BadDatabase: it is unknown which databases are meant.
@@ -113,7 +110,7 @@ def survey(  # noqa: PLR0913  (the inputs of a survey)
         notices=(*left_out, *notices),
     )
     snapshot = replace(snapshot, databases=databases, old=chains)
-    if whole and targets:
+    if targets:
         from flask_chainfix.databases.live_schema import with_schemas
 
         snapshot = with_schemas(snapshot, targets, progress)

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, column, select, table, text
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql import quoted_name
 
 from flask_chainfix.common.errors import BadDatabase
@@ -124,19 +123,6 @@ _MYSQL = (
     "SELECT table_schema, table_name FROM information_schema.tables WHERE table_schema IN :schemas"
 )
 
-_POSTGRESQL_COLUMNS = """
-SELECT n.nspname, c.relname, a.attname FROM pg_catalog.pg_attribute a
-JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
-JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'f', 'v', 'm')
-AND n.nspname IN :schemas
-"""
-
-_MYSQL_COLUMNS = (
-    "SELECT table_schema, table_name, column_name FROM information_schema.columns"
-    " WHERE table_schema IN :schemas"
-)
-
 # The schemas that have tables; and whether MySQL shows this user every table of a database.
 _POSTGRESQL_USED = """
 SELECT DISTINCT n.nspname::text FROM pg_catalog.pg_class c
@@ -178,13 +164,9 @@ ORDER BY rank
 
 
 _CATALOG = {
-    "postgresql": (_POSTGRESQL, _POSTGRESQL_COLUMNS, _POSTGRESQL_WIDTHS),
-    "mysql": (_MYSQL, _MYSQL_COLUMNS, _MYSQL_WIDTHS),
+    "postgresql": (_POSTGRESQL, _POSTGRESQL_WIDTHS),
+    "mysql": (_MYSQL, _MYSQL_WIDTHS),
 }
-_SQLITE_COLUMNS = """
-SELECT m.name, c.name FROM main.sqlite_master AS m, pragma_table_info(m.name, 'main') AS c
-WHERE m.type = 'table'
-"""
 
 
 class _Catalog(NamedTuple):
@@ -195,14 +177,12 @@ class _Catalog(NamedTuple):
         tables: the names of tables by schema.
         used: the schemas that have all tables of the database; ``None`` if this user may not see
             all tables.
-        columns: pairs of table and column, by schema; ``None`` if they are not known.
         widths: the width of a version table's column in characters, by schema and table.
     """
 
     default: tuple[str, ...]
     tables: Mapping[str, Set[str]]
     used: Set[str] | None
-    columns: Mapping[str, Set[tuple[str, str]]] | None
     widths: Mapping[tuple[str, str], int] = MappingProxyType({})
 
 
@@ -213,10 +193,6 @@ def _beside(catalog: _Catalog, target: Target) -> tuple[DatabaseStatus, bool]:
     place = next(having, next(iter(places), ""))
     names = frozenset(catalog.tables.get(place, ()))
     tables, used = names - {target.version_table}, catalog.used
-    columns = None
-    if catalog.columns is not None:
-        there = catalog.columns.get(place, ())
-        columns = frozenset(each for each in there if each[0] != target.version_table)
     status = DatabaseStatus(
         target.name,
         target.identity,
@@ -226,7 +202,6 @@ def _beside(catalog: _Catalog, target: Target) -> tuple[DatabaseStatus, bool]:
         target.own,
         complete=used is not None and used <= {place},
         width=catalog.widths.get((place, target.version_table)),
-        columns=columns,
     )
     return status, target.version_table in names
 
@@ -241,9 +216,8 @@ def _read_catalog(connection: Connection, targets: Iterable[Target]) -> _Catalog
     path = _POSTGRESQL_PATH if kind == "postgresql" else "SELECT DATABASE()"
     default = tuple(row[0] for row in connection.execute(text(path)) if row[0] is not None)
     tables: dict[str, set[str]] = {}
-    columns: dict[str, set[tuple[str, str]]] = {}
     widths: dict[tuple[str, str], int] = {}
-    of_tables, of_columns, of_widths = (
+    of_tables, of_widths = (
         text(each).bindparams(bindparam("schemas", expanding=True)) for each in _CATALOG[kind]
     )
     schemas = sorted(wanted.union(default))
@@ -253,11 +227,9 @@ def _read_catalog(connection: Connection, targets: Iterable[Target]) -> _Catalog
             tables.setdefault(schema, set()).add(name)
         for schema, name, width in connection.execute(of_widths, part):
             widths[schema, name] = int(width)  # MariaDB's is a Decimal
-        for schema, name, each in connection.execute(of_columns, part):
-            columns.setdefault(schema, set()).add((name, each))
     is_mysql = kind == "mysql"
     used = set(connection.execute(text(_MYSQL_SEEN if is_mysql else _POSTGRESQL_USED)).scalars())
-    return _Catalog(default, tables, used if used or not is_mysql else None, columns, widths)
+    return _Catalog(default, tables, used if used or not is_mysql else None, widths)
 
 
 def _sqlite_catalog(connection: Connection) -> _Catalog:
@@ -276,17 +248,7 @@ def _sqlite_catalog(connection: Connection) -> _Catalog:
             for schema in attached
         },
         {"main"},
-        _sqlite_columns(connection),
     )
-
-
-def _sqlite_columns(connection: Connection) -> Mapping[str, Set[tuple[str, str]]] | None:
-    """The columns; ``None`` if SQLite cannot list them, for example without a table's module."""
-    try:
-        rows = connection.execute(text(_SQLITE_COLUMNS)).all()
-    except DBAPIError:
-        return None
-    return {"main": {(str(name), str(each)) for name, each in rows}}
 
 
 # --- Version tables -------------------------------------------------------------------------------

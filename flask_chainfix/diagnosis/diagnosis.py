@@ -10,6 +10,7 @@ from flask_chainfix.chain.lineages import find_lineages
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.remedies import PLAIN_REPAIRS, Remedy
 from flask_chainfix.common.wording import count, listing
+from flask_chainfix.databases.applied.contents import uncompared
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.rules import (
     Family,
@@ -84,7 +85,8 @@ class Diagnosis:
     def with_databases(self, snapshot: Facts) -> Diagnosis:
         """The same with the status of databases, and the findings about them."""
         known = self.judge_again(snapshot, LONG_ID)  # they limit the length of ids
-        return known.judge(Family.DATABASE).noticing(*snapshot.databases.notices)
+        notices = (*snapshot.databases.notices, *uncompared(snapshot))
+        return known.judge(Family.DATABASE).noticing(*notices)
 
     def with_schema(self) -> Diagnosis:
         """The same with the schema judged, unless the structure of the chain is in doubt."""

@@ -71,7 +71,6 @@ class DatabaseStatus:
         complete: whether ``tables`` are all its tables, in any schema.
         width: the most characters of an id in its version table; ``None`` if unknown, and in
             SQLite, which has no limit.
-        columns: pairs of table and column; ``None`` if they were not read.
         in_passing: whether only its stamp is compared, not its schema.
         bind: the app's name for it, ``""`` for the default one; ``None`` if unknown.
     """
@@ -87,14 +86,13 @@ class DatabaseStatus:
     remedy: str | Remedy = ""
     complete: bool = True
     width: int | None = None
-    columns: frozenset[tuple[str, str]] | None = None
     in_passing: bool = False
     bind: str | None = None
 
     @property
     def seen(self) -> Hashable:
         """What one look at it has shown; another one after an upgrade shows something else."""
-        return self.identity, self.rows, self.tables, self.columns
+        return self.identity, self.rows, self.tables
 
     @property
     def is_known(self) -> bool:

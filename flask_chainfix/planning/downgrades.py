@@ -137,9 +137,7 @@ def after_downgrades(now: Facts, downgrades: Sequence[Downgrade]) -> Facts:
     """The facts after the downgrades; the resulting schemas are not known yet."""
     below = {each.identity: each.below for each in downgrades}
     statuses = tuple(
-        replace(each, rows=below[each.identity], tables=None, columns=None)
-        if each.identity in below
-        else each
+        replace(each, rows=below[each.identity], tables=None) if each.identity in below else each
         for each in now.databases.statuses
     )
     return replace(now, databases=replace(now.databases, statuses=statuses))

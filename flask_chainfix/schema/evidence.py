@@ -45,6 +45,7 @@ class Evidence:
         column_drops: every drop of a column, by its table.
         unnamed: the revisions that create constraints or indexes of a table with unknown names,
             each with the number of its effects before that.
+        hidden: the kinds of parts that a table may get under unknown names, by table.
         rank: the place of each revision in an order in which the chain can run.
     """
 
@@ -68,6 +69,7 @@ class Evidence:
         self.table_changes: dict[tuple[Action, Key], list[Touch]] = {}
         self.column_drops: dict[Key, list[Touch]] = {}
         self.unnamed: dict[Key, list[tuple[str, int]]] = {}
+        self.hidden: dict[Key, set[Kind]] = {}
         self.rank = {revision: number for number, revision in enumerate(graph.order)}
         self._heads: dict[str, int] = {}
         for revision in graph.order:
@@ -75,6 +77,8 @@ class Evidence:
             self._add(revision, footprint.effects)
             for table, place in footprint.unnamed:
                 self.unnamed.setdefault(key_of(table), []).append((revision, place))
+            for part in footprint.hidden:
+                self.hidden.setdefault(key_of(table_of(part)), set()).add(part.kind)
 
     def _add(self, revision: str, effects: Sequence[Effect]) -> None:
         own = _OwnTouches()
@@ -112,6 +116,11 @@ class Evidence:
             for thing in (effect.object, effect.renamed)
             if thing is not None
         )
+
+    @cached_property
+    def has_binds(self) -> bool:
+        """Whether migrations work on several databases of one app."""
+        return any(key.database for key in self.mentioned)
 
     @cached_property
     def opaque(self) -> Mapping[str, tuple[Opaque, ...]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import field
 from math import inf
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ from flask_chainfix.schema.footprint import (
     Kind,
     SchemaObject,
     key_of,
+    table_key,
     table_of,
 )
 from flask_chainfix.schema.object_history import History, State, Step
@@ -50,6 +52,11 @@ class Live:
         spelled: the names with capitals, if the database is case-sensitive.
         is_public: whether the schema of the version table is ``public``, or there are no schemas.
         bind: the app's name for it; ``""`` for the default one.
+        dialect: the kind of the database; ``""`` for the one that the migrations are read for.
+        unread: the tables whose columns could not be read.
+        left_out: what else could not be read, in words.
+        built: the indexes and constraints with names that neither the database nor a primary key
+            brings, with their tables.
     """
 
     found: Mapping[Key, State]
@@ -60,6 +67,10 @@ class Live:
     spelled: Mapping[Key, str] | None = None
     is_public: bool = True
     bind: str = ""
+    dialect: str = ""
+    unread: frozenset[Key] = frozenset()
+    left_out: tuple[str, ...] = ()
+    built: Mapping[Key, SchemaObject] = field(default_factory=dict)
 
     def state(self, key: Key) -> State:
         """Whether an object exists, or the value of a property; ``None`` if unknown."""
@@ -69,6 +80,8 @@ class Live:
             return None
         if key in self.found:
             return self.found[key]
+        if key.kind is Kind.COLUMN and table_key(key) in self.unread:
+            return None
         return False if key.kind in self.looked else None
 
     def spells(self, steps: Iterable[Step], key: Key) -> bool:

@@ -31,9 +31,13 @@ class Unread(NamedTuple):
 
     Attributes:
         words: what, and why.
+        kinds: the kinds of objects that are therefore unknown; empty for a detail of some.
+        table: the only table or view that this concerns; ``""`` for all.
     """
 
     words: str
+    kinds: frozenset[Kind] = frozenset()
+    table: str = ""
 
 
 def relation(name: str, properties: Properties) -> Described:

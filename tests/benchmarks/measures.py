@@ -19,6 +19,7 @@ DRAW, EMPTY_PAGE = "graph --format html, in process", "an empty page in the brow
 ROWS_THERE, SWITCH = "that page, until its rows are there", "until it shows the other state"
 LOOP, READ_TENANTS = "a loop over one connection", "read where each stands"
 QUERIES, COMPARE_TENANTS = "a loop of the queries of a comparison", "compare each exactly"
+TRACE_TENANTS = "trace each"
 INSPECTOR, TRACE = "SQLAlchemy's inspector, table by table", "trace, all of it"
 CHECK_ALONE, AGAINST = "check of one of them", "check --against, both sides moved"
 WITH_OTHERS = "check --against --with all others"
@@ -306,6 +307,7 @@ def tenant_schemas(server: str, size: int) -> Section:
         Row("move the rows of each", took.seconds["move"]),
         Row(QUERIES, took.seconds["queries"]),
         Row(COMPARE_TENANTS, took.seconds["compare"]),
+        Row(TRACE_TENANTS, took.seconds["trace"]),
     )
     return Section(f"{size:,} schemas of one PostgreSQL database", size, rows)
 

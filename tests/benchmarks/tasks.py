@@ -308,10 +308,13 @@ def _compare_tenants(url: str, names: list[str]) -> Figures:
     from sqlalchemy import create_engine, event
     from sqlalchemy.engine import make_url
 
+    from flask_chainfix.databases.applied.verdicts import trace as trace_of
+    from flask_chainfix.databases.live_schema import read_schemas
     from flask_chainfix.databases.reflecting import read_whole
     from flask_chainfix.databases.targets import Target
     from flask_chainfix.rehearsal.schemas.drift import compare_with
     from flask_chainfix.rehearsal.scratch import Scratch
+    from flask_chainfix.schema.live import Live
     from tests.support import chain, rev
 
     engine = create_engine(url)
@@ -341,7 +344,15 @@ def _compare_tenants(url: str, names: list[str]) -> Figures:
     assert [each.object.name for each in found[targets[-1].identity].differences] == ["account"]
     assert len(found) == len(names)
     assert not any(each.problem for each in found.values()), found
-    return {"queries": looped - start, "compare": compared - looped}
+    lives = read_schemas(targets, frozenset(), lambda *_: None)
+    distinct = {live for live in lives.values() if isinstance(live, Live)}
+    shown = {live: trace_of(chain(rev("a")), live) for live in distinct}
+    traced = perf_counter()
+    assert len(lives) == len(names)
+    assert shown
+    assert all(each.differences for each in shown.values())
+    queries, compare = looped - start, compared - looped
+    return {"queries": queries, "compare": compare, "trace": traced - compared}
 
 
 def _change(url: str, names: list[str]) -> None:

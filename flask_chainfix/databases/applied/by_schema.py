@@ -1,18 +1,26 @@
-"""What a database's schema shows about its stamp, and the rows that the schema proves."""
+"""What a database's schema shows about its stamp, in words, and the rows that it proves."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
+from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.applied.contradictions import completing
+from flask_chainfix.databases.applied.differences import Difference
 from flask_chainfix.databases.applied.lost import is_noop
 from flask_chainfix.databases.applied.rows import restamping, stood_for, tops
-from flask_chainfix.databases.applied.verdicts import Trace, Verdict
-from flask_chainfix.databases.facts import Facts
+from flask_chainfix.databases.applied.verdicts import Trace, Verdict, trace
+from flask_chainfix.databases.facts import Facts, Uncompared
+from flask_chainfix.git.upstream import read_published
 from flask_chainfix.model.databases import DatabaseStatus, Move, MoveResult, MoveState
+from flask_chainfix.model.files import Header
+from flask_chainfix.schema.footprint import PROPERTIES, Kind, SchemaObject
 from flask_chainfix.schema.live import deciding
+from flask_chainfix.schema.object_history import State
+
+_OUT_OF_REACH = Uncompared("it cannot be reached from here", "")
 
 
 class TracedDatabase(NamedTuple):
@@ -78,11 +86,72 @@ class TracedDatabase(NamedTuple):
         return () if self.trace is None else self.trace.having(verdict)
 
 
+def trace_databases(now: Facts) -> tuple[tuple[TracedDatabase, ...], tuple[str, ...]]:
+    """Compare what databases hold with what the migrations create.
+
+    Args:
+        now: the chain, with the schemas of its databases.
+
+    Returns:
+        The trace of each database, and notices.
+    """
+    published, notices = read_published(now) if now.environment.asks_git else ((), ())
+    # A published chain with other revisions below may have built them.
+    headers = (
+        [file.reading for file in chain.files if isinstance(file.reading, Header)]
+        for chain in published
+    )
+    chains = [*now.old, *map(Graph, headers)]
+    traces: dict[object, Trace] = {}
+    found = []
+    for status in now.databases.statuses:
+        claimed = stood_for(now.graph, status.rows)
+        live = now.schemas.get(status.seen, _OUT_OF_REACH)
+        if isinstance(live, Uncompared):
+            found.append(TracedDatabase(status, claimed, None, *live))
+            continue
+        if (live, claimed) not in traces:
+            traces[live, claimed] = trace(now.running_on(live.dialect), live, claimed, chains)
+        found.append(TracedDatabase(status, claimed, traces[live, claimed]))
+    return tuple(found), notices
+
+
 def against(found: TracedDatabase, revision: str) -> str:
     """The signs of a revision against a database's stamp, in words."""
     if revision in found.claimed:
         return f"something is not as {revision} leaves it"
     return f"something is as {revision} leaves it already"
+
+
+def difference_in_words(found: Difference, snapshot: Facts) -> str:
+    """One difference in words."""
+    if found.kind == "extra":
+        return f"{named(found.object)} is there, and no migration makes it"
+    place = f"{found.revision} ({snapshot.file(found.revision).name}:{found.line})"
+    if found.kind == "left":
+        return f"{named(found.object)} is still there, though {place} drops it"
+    made = changing(found.object, found.expected)
+    return f"{in_state(found.object, found.state)}, though {place} {made}"
+
+
+def named(thing: SchemaObject) -> str:
+    """An object with its kind; for a property, the column."""
+    kind = Kind.COLUMN if thing.kind in PROPERTIES else thing.kind
+    return f"{kind.value} {thing.spelled}"
+
+
+def in_state(thing: SchemaObject, state: State) -> str:
+    """The state of an object, in words: whether it exists, or its value."""
+    if thing.kind in PROPERTIES:
+        return f"{named(thing)} {'has' if thing.kind is Kind.DEFAULT else 'is'} {state}"
+    return f"{named(thing)} {'is there' if state else 'is not there'}"
+
+
+def changing(thing: SchemaObject, state: State) -> str:
+    """The operation that leaves an object in a state, in words."""
+    if not isinstance(state, str):
+        return "makes it" if state else "drops it"
+    return f"{'gives it' if thing.kind is Kind.DEFAULT else 'makes it'} {state}"
 
 
 def move_by_schema(now: Facts, found: TracedDatabase) -> MoveResult:

@@ -11,13 +11,15 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from flask_chainfix.common.wording import listing
+from flask_chainfix.databases.applied.differences import Difference
 from flask_chainfix.databases.applied.rows import tops
-from flask_chainfix.databases.applied.verdicts import Difference, Trace, Verdict, trace
-from flask_chainfix.databases.facts import Facts
+from flask_chainfix.databases.applied.verdicts import Trace, Verdict, trace
+from flask_chainfix.databases.facts import Facts, Uncompared
 from flask_chainfix.model.databases import DatabaseStatus
 from flask_chainfix.model.files import MigrationFile
 from flask_chainfix.schema.footprint import PROPERTIES, Action, Key, Kind, key_of, table_key
-from flask_chainfix.schema.live import Live, deciding, keys_of, observed
+from flask_chainfix.schema.live import Live, deciding, observed
 from flask_chainfix.schema.object_history import History, Step
 
 # An upgrade stops if one of these exists already. If one is missing, only the first two prove
@@ -63,10 +65,11 @@ def early(snapshot: Facts, status: DatabaseStatus, revisions: frozenset[str]) ->
 def _compared(
     snapshot: Facts, status: DatabaseStatus, revisions: frozenset[str]
 ) -> tuple[tuple[Found, ...], tuple[Found, ...]]:
-    live = _live_of(snapshot, status)
-    if live is None:
+    seen = _seen(snapshot, status)
+    if seen is None:
         return (), ()
-    return snapshot.once((live, revisions), lambda: _compare(snapshot, live, revisions))
+    chain, live = seen
+    return snapshot.once((live, revisions), lambda: _compare(chain, live, revisions))
 
 
 def _compare(
@@ -113,24 +116,32 @@ def _found(step: Step) -> Found:
     return Found(step.revision, step.object.spelled, step.object.kind)
 
 
-def _live_of(snapshot: Facts, status: DatabaseStatus) -> Live | None:
-    """What was read from a database; ``None`` if that says nothing about this chain."""
-    # Findings advise Alembic's commands, which run on all binds at once.
-    has_binds = any(key.database for key in snapshot.evidence.mentioned)
-    if status.tables is None or status.in_passing or has_binds:
-        return None
-    tables, columns = status.tables, status.columns
+def _seen(snapshot: Facts, status: DatabaseStatus) -> tuple[Facts, Live] | None:
+    """The schema of a database, and the chain as it runs on that kind of database.
+
+    ``None`` if it was not read, or says nothing about this chain.
+    """
     live = snapshot.schemas.get(status.seen)
-    if live is None:  # most of a thousand tenants have the same schema
-        live = snapshot.once((tables, columns), lambda: _live(tables, columns))
-    return live if status.complete or _holds_a_table(snapshot, live) else None
+    if live is None or isinstance(live, Uncompared):
+        return None
+    chain = snapshot.running_on(live.dialect)
+    return (chain, live) if status.complete or _holds_a_table(chain, live) else None
 
 
-def _live(names: frozenset[str], columns: frozenset[tuple[str, str]] | None) -> Live:
-    looked = {Kind.TABLE} if columns is None else {Kind.TABLE, Kind.COLUMN}
-    # The schema that was read is not known here, so objects named in public are left out.
-    there = dict.fromkeys(keys_of(names, columns or ()), True)
-    return Live(there, frozenset(looked), is_public=False)
+def uncompared(snapshot: Facts) -> Iterator[str]:
+    """What is not compared of databases that were read, and why, in words."""
+    names: dict[str, list[str]] = {}
+    for status in snapshot.databases.statuses:
+        live = snapshot.schemas.get(status.seen)
+        problems: tuple[str, ...] = ()
+        if isinstance(live, Uncompared):
+            problems = (live.problem,) if status.is_known else ()
+        elif live is not None:
+            problems = live.left_out
+        for problem in problems:
+            names.setdefault(problem, []).append(status.name)
+    for problem, each in names.items():
+        yield f"{listing(each, 3)}: not compared with what the migrations make: {problem}"
 
 
 def _holds_a_table(snapshot: Facts, live: Live) -> bool:
@@ -177,11 +188,12 @@ def traced(
         status: the database.
         claimed: as in ``trace``.
     """
-    live = _live_of(snapshot, status)
-    if live is None:
+    seen = _seen(snapshot, status)
+    if seen is None:
         return None
+    chain, live = seen
     chains = snapshot.old
-    return snapshot.once((live, chains, claimed), lambda: trace(snapshot, live, claimed, chains))
+    return snapshot.once((live, chains, claimed), lambda: trace(chain, live, claimed, chains))
 
 
 def not_as_made(found: Trace, claimed: Collection[str]) -> Iterator[Difference]:
@@ -272,13 +284,14 @@ def with_what_they_make(
     snapshot: Facts, files: Sequence[MigrationFile], status: DatabaseStatus
 ) -> list[int]:
     """The indices of the files whose own tables and columns all exist in a database."""
-    live = _live_of(snapshot, status)
-    if live is None:
+    seen = _seen(snapshot, status)
+    if seen is None:
         return []
-    made = [frozenset(_made(snapshot, file)) for file in files]
+    chain, live = seen
+    made = [frozenset(_made(chain, file)) for file in files]
     alone = (each.difference(*(other for other in made if other is not each)) for each in made)
-    seen = [[live.state(key) for key in each] for each in alone]
-    return [index for index, each in enumerate(seen) if True in each and False not in each]
+    states = [[live.state(key) for key in each] for each in alone]
+    return [index for index, each in enumerate(states) if True in each and False not in each]
 
 
 def _made(snapshot: Facts, file: MigrationFile) -> Iterator[Key]:

@@ -28,11 +28,8 @@ from flask_chainfix.databases.applied.rows import (
     since,
     stood_for,
 )
-from flask_chainfix.databases.applied.verdicts import Difference
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.databases import DatabaseStatus
-from flask_chainfix.schema.footprint import PROPERTIES, Kind, SchemaObject
-from flask_chainfix.schema.object_history import State
 
 _SCHEMA = ", schema "  # after a name: no option names a single schema
 
@@ -176,37 +173,6 @@ def in_words(tables: Mapping[str, Sequence[str]]) -> str:
     return f"{', '.join(names[:_NAMED])}{more}"
 
 
-def difference_in_words(found: Difference, snapshot: Facts) -> str:
-    """One difference in words."""
-    if found.kind == "extra":
-        return f"{named(found.object)} is there, and no migration makes it"
-    place = f"{found.revision} ({snapshot.file(found.revision).name}:{found.line})"
-    if found.kind == "left":
-        return f"{named(found.object)} is still there, though {place} drops it"
-    made = changing(found.object, found.expected)
-    return f"{in_state(found.object, found.state)}, though {place} {made}"
-
-
-def named(thing: SchemaObject) -> str:
-    """An object with its kind; for a property, the column."""
-    kind = Kind.COLUMN if thing.kind in PROPERTIES else thing.kind
-    return f"{kind.value} {thing.spelled}"
-
-
-def in_state(thing: SchemaObject, state: State) -> str:
-    """The state of an object, in words: whether it exists, or its value."""
-    if thing.kind in PROPERTIES:
-        return f"{named(thing)} {'has' if thing.kind is Kind.DEFAULT else 'is'} {state}"
-    return f"{named(thing)} {'is there' if state else 'is not there'}"
-
-
-def changing(thing: SchemaObject, state: State) -> str:
-    """The operation that leaves an object in a state, in words."""
-    if not isinstance(state, str):
-        return "makes it" if state else "drops it"
-    return f"{'gives it' if thing.kind is Kind.DEFAULT else 'makes it'} {state}"
-
-
 def ways_out(snapshot: Facts, found: Mismatch) -> Remedy:
     """How to fix such a database; no way drops anything."""
     graph = snapshot.graph
@@ -218,6 +184,8 @@ def ways_out(snapshot: Facts, found: Mismatch) -> Remedy:
             return way("repair the files first", REPAIR)  # the tables do not stop it
         return _files_first(snapshot, found.status)
     fitting = fit(snapshot, found.status)
+    if snapshot.evidence.has_binds:
+        return _of_one_bind(snapshot, found, fitting)
     if fitting is not None:
         return _to_the_fit(snapshot, found, fitting)
     by_hand = way(
@@ -236,6 +204,17 @@ def ways_out(snapshot: Facts, found: Mismatch) -> Remedy:
     return by_hand | by_its_origin(snapshot, found.status)
 
 
+def _of_one_bind(snapshot: Facts, found: Mismatch, fitting: Fit | None) -> Remedy:
+    """How to fix one of several binds; Alembic's commands run on all of them."""
+    rows = found.status.rows
+    if fitting is not None and fitting.rows and rows:
+        text = f"its schema matches {', '.join(fitting.rows)}: move its stamp there, and no other"
+        return way(text, "{fixchain} restamp --from-schema{databases}")
+    made = found.absent and not found.early
+    see = way("see what each bind has run", "{fixchain} trace{databases}")
+    return (making_missing(snapshot, found.status) if made else Remedy()) | see
+
+
 def running_skipped(snapshot: Facts, status: DatabaseStatus, run: Collection[str]) -> Remedy:
     """How to run skipped revisions, or what they create, in all databases that show the gap.
 
@@ -245,6 +224,8 @@ def running_skipped(snapshot: Facts, status: DatabaseStatus, run: Collection[str
         run: the revisions that have run there.
     """
     graph = snapshot.graph
+    if snapshot.evidence.has_binds:
+        return making_missing(snapshot, status)
     by_alembic = catching_up(graph, run, status.rows)
     if not absent(snapshot, status, stood_for(graph, status.rows)):
         return by_alembic

@@ -16,22 +16,12 @@ from typing import NamedTuple
 from flask_chainfix.chain.ancestry import CommonAncestry
 from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.common.signals import without_garbage_collection
+from flask_chainfix.databases.applied.differences import Difference, differences
 from flask_chainfix.databases.applied.rows import gaps, tops
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.schema.footprint import (
-    PROPERTIES,
-    Action,
-    Key,
-    Kind,
-    SchemaObject,
-    belongs_to_database,
-    is_ignored,
-    table_key,
-    table_of,
-    version_tables_in,
-)
-from flask_chainfix.schema.live import Known, Live, Sign, deciding, observed, sightings
-from flask_chainfix.schema.object_history import History, State
+from flask_chainfix.schema.footprint import Action, Key
+from flask_chainfix.schema.live import Known, Live, Sign, deciding, sightings
+from flask_chainfix.schema.object_history import History
 
 
 class Verdict(Enum):
@@ -55,27 +45,6 @@ class RevisionTrace(NamedTuple):
     verdict: Verdict
     signs: tuple[Sign, ...] = ()
     because: str = ""
-
-
-class Difference(NamedTuple):
-    """An object that differs from what the applied revisions leave behind.
-
-    Attributes:
-        kind: ``missing``, ``extra`` (no revision creates it), ``left`` (a revision dropped it), or
-            ``otherwise`` for a property of a column.
-        object: the object.
-        revision: the last revision that changes it; ``""`` if there is none.
-        line: 1-based line of its operation; 0 if there is none.
-        expected: the state that the revision leaves.
-        state: the actual state.
-    """
-
-    kind: str
-    object: SchemaObject
-    revision: str = ""
-    line: int = 0
-    expected: State = None
-    state: State = None
 
 
 class Trace(NamedTuple):
@@ -121,8 +90,10 @@ def trace(
         found = _Tracing(snapshot, histories, live, claimed, chains).revisions()
         run = {name for name, each in found.items() if each.verdict is Verdict.RUN}
         fits = None if gaps(graph, run) or graph.open_ends else tops(graph, run)
-        differences = tuple(_differences(snapshot, live, found))
-    return Trace(found, fits, tuple(_silent(graph, found, run)), differences)
+        settled = {Verdict.RUN: True, Verdict.NOT_RUN: False}
+        has_run = {revision: settled.get(each.verdict) for revision, each in found.items()}
+        differing = tuple(differences(snapshot, live, has_run))
+    return Trace(found, fits, tuple(_silent(graph, found, run)), differing)
 
 
 def _silent(graph: Graph, found: Mapping[str, RevisionTrace], run: set[str]) -> Iterator[str]:
@@ -332,59 +303,3 @@ def _components(order: CommonAncestry, pairs: Mapping[str, int]) -> list[int]:
                 joined |= group
         groups = [*apart, joined]
     return groups
-
-
-def _differences(
-    snapshot: Facts, live: Live, found: Mapping[str, RevisionTrace]
-) -> Iterator[Difference]:
-    """The objects that differ from what the applied revisions leave behind."""
-    settled = {Verdict.RUN: True, Verdict.NOT_RUN: False}
-    has_run = {revision: settled.get(each.verdict) for revision, each in found.items()}
-    for history, state in observed(snapshot.histories, live):
-        if any(has_run[step.revision] is None for step in history.steps):
-            continue
-        ran = [step for step in history.steps if has_run[step.revision]]
-        if not ran or ran[-1].state is None or ran[-1].state == state:
-            continue
-        revision, expected, thing, line, *_ = ran[-1]
-        if is_ignored(thing, snapshot.environment.settings.ignore_objects):
-            continue
-        kind = "missing" if expected else "left"
-        if thing.kind in PROPERTIES:
-            if not expected:  # the column itself is reported already
-                continue
-            kind = "otherwise"
-        yield Difference(kind, thing, revision, line, expected, state)
-    yield from _extra(snapshot, live)
-
-
-def _extra(snapshot: Facts, live: Live) -> Iterator[Difference]:
-    """The tables, and the columns of the chain's own tables, that no revision creates."""
-    evidence, settings = snapshot.evidence, snapshot.environment.settings
-    if snapshot.graph.duplicates:  # only one of its files was read
-        return
-    left_out = version_tables_in(map(_thing, live.found))
-    left_out |= {(settings.version_table or "").casefold()}
-    found = (
-        key
-        for key in live.found
-        if key.kind in (Kind.TABLE, Kind.COLUMN) and not evidence.mentions(key)
-    )
-    for key in sorted(found, key=lambda each: (each.schema, each.table, each.name)):
-        thing = _thing(key)
-        if key in live.unclear or belongs_to_database(thing):
-            continue
-        if table_of(thing).name in left_out or is_ignored(thing, settings.ignore_objects):
-            continue
-        if key.kind is Kind.COLUMN and not evidence.knows_columns_of(table_key(key)):
-            continue
-        made_elsewhere = key._replace(schema="") in evidence.schemas_of
-        if made_elsewhere or any(
-            evidence.may_touch(revision, Action.CREATE, thing) for revision in evidence.opaque
-        ):
-            continue
-        yield Difference("extra", thing)
-
-
-def _thing(key: Key) -> SchemaObject:
-    return SchemaObject(key.kind, key.name, key.table, key.schema, key.database)

@@ -7,8 +7,8 @@ indexes on expressions in SQLite, and it queries MySQL table by table.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Set
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, text
 from sqlalchemy.engine import Connection
@@ -69,25 +69,65 @@ def read_whole(
         NoSuchSchema: ``schema`` does not exist, or there is no default one.
         SQLAlchemyError: the database cannot be read.
     """
-    reader = _READERS[connection.dialect.name]
-    own = reader.default_schema(connection) if schema is None else schema
+    own = default_schema(connection) if schema is None else schema
     if own is None:
-        raise NoSuchSchema(
-            "its search path leads to no schema", "create the schema, or have search_path name one"
-        )
+        raise no_default_schema()
+    reader = _READERS[connection.dialect.name]
     names = schemas_there(connection, {own}, also)
     heard()
     if own not in names:
-        raise NoSuchSchema(f"there is no schema {own}", "name an existing one")
+        raise no_schema(own)
     places = {own: ""} | {name: name.casefold() for name in sorted(names - {own})}
     found: dict[SchemaObject, Properties] = {}
     unread: dict[str, None] = {}
     for place, label in places.items():
-        _take(reader.objects(connection, place, heard, only), label, found, unread)
+        _take(reader.objects(connection, [place], heard, only)[place], label, found, unread)
     collation = ""
     if reader is mysql_catalog:
         collation = mysql_catalog.default_collation(connection, own)
     return Reading(found, tuple(unread), _server(connection), collation)
+
+
+def default_schema(connection: Connection) -> str | None:
+    """The schema of objects that name none; ``None`` if there is none."""
+    reader: Any = _READERS[connection.dialect.name]
+    found: str | None = reader.default_schema(connection)
+    return found
+
+
+def no_default_schema() -> NoSuchSchema:
+    """The obstacle of a database that has no default schema."""
+    return NoSuchSchema(
+        "its search path leads to no schema", "create the schema, or have search_path name one"
+    )
+
+
+def no_schema(name: str) -> NoSuchSchema:
+    """The obstacle of a database that does not have a schema."""
+    return NoSuchSchema(f"there is no schema {name}", "name an existing one")
+
+
+def read_several(
+    connection: Connection, schemas: Sequence[str], heard: Callable[[], None]
+) -> Mapping[str, Sequence[Described | Unread]]:
+    """Read the objects of some schemas, each as if it were the default one.
+
+    Equal schemas may share one result. Where there are several, a definition may differ in the
+    names of schemas from what ``read_whole`` reads.
+
+    Args:
+        connection: to the database, in a transaction.
+        schemas: schemas that exist.
+        heard: called each time that the database has answered.
+
+    Raises:
+        SQLAlchemyError: the database cannot be read.
+    """
+    reader: Any = _READERS[connection.dialect.name]
+    found: Mapping[str, Sequence[Described | Unread]] = reader.objects(
+        connection, schemas, heard, partly=True
+    )
+    return found
 
 
 def schemas_there(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from itertools import groupby
 from typing import Any
 
@@ -96,10 +96,21 @@ def default_collation(connection: Connection, schema: str) -> str:
 
 
 def objects(
-    connection: Connection, schema: str, heard: Callable[[], None], only: Set[str] | None
-) -> Iterator[Described | Unread]:
-    """The objects of a schema: all of them, or those of some tables."""
-    catalog = _Catalog(connection, schema, heard, only)
+    connection: Connection,
+    schemas: Sequence[str],
+    heard: Callable[[], None],
+    only: Set[str] | None = None,
+    *,
+    partly: bool = False,
+) -> Mapping[str, Sequence[Described | Unread]]:
+    """The objects of some schemas: all of them, or those of some tables.
+
+    The server looks up one schema at a time quickly, and several only by reading all.
+    """
+    return {each: [*_objects(_Catalog(connection, each, heard, only), each)] for each in schemas}
+
+
+def _objects(catalog: _Catalog, schema: str) -> Iterator[Described | Unread]:
     yield from catalog.tables()
     yield from catalog.columns()
     yield from catalog.indexes()

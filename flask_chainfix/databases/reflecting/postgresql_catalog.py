@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from contextlib import nullcontext
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import bindparam, text
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import ProgrammingError
 
+from flask_chainfix.schema.footprint import Kind
 from flask_chainfix.schema.reflected import (
     Described,
     Unread,
@@ -33,7 +37,7 @@ SELECT set_config('search_path', quote_ident(CAST(:schema AS text)) || ', public
 
 # Objects of extensions belong to no migration.
 _OWN = """
-n.nspname = :schema AND NOT EXISTS (
+n.nspname IN :schemas AND NOT EXISTS (
     SELECT 1 FROM pg_catalog.pg_depend e
     WHERE e.classid = 'pg_catalog.{}'::regclass AND e.objid = {}.oid AND e.deptype = 'e')
 """
@@ -43,7 +47,8 @@ AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND {own}
 """.format(own=_OWN.format("pg_class", "c"))
 
 _TABLES = """
-SELECT c.relname, CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view'
+SELECT n.nspname::text AS schema, c.relname,
+    CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view'
         WHEN 'f' THEN 'foreign table' ELSE 'table' END,
     CASE WHEN c.relkind IN ('v', 'm') THEN pg_get_viewdef(c.oid) END,
     CASE c.relpersistence WHEN 'u' THEN 'yes' END,
@@ -58,7 +63,8 @@ FROM {relations}
 """
 
 _COLUMNS = """
-SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod) AS type, a.attnotnull,
+SELECT n.nspname::text AS schema, c.relname, a.attname,
+    format_type(a.atttypid, a.atttypmod) AS type, a.attnotnull,
     t.typnamespace = 'pg_catalog'::regnamespace AS is_builtin,
     pg_get_expr(d.adbin, d.adrelid) AS expression,
     {generated} AS generated, a.attidentity, CASE WHEN a.attcollation <> t.typcollation
@@ -77,14 +83,14 @@ LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attn
 
 # A partition's inherited objects belong to its parent table.
 _CONSTRAINTS = """
-SELECT c.relname, k.conname, pg_get_constraintdef(k.oid)
+SELECT n.nspname::text AS schema, c.relname, k.conname, pg_get_constraintdef(k.oid)
 FROM {relations}
 JOIN pg_catalog.pg_constraint k ON k.conrelid = c.oid
 WHERE k.contype IN ('p', 'u', 'f', 'c', 'x') AND k.conparentid = 0
 """
 
 _INDEXES = """
-SELECT c.relname, i.relname, x.indisunique, x.indisvalid,
+SELECT n.nspname::text AS schema, c.relname, i.relname, x.indisunique, x.indisvalid,
     replace(pg_get_indexdef(i.oid), quote_ident(i.relname) || ' ON ', 'ON ')
 FROM {relations}
 JOIN pg_catalog.pg_index x ON x.indrelid = c.oid
@@ -95,7 +101,7 @@ WHERE NOT EXISTS (
 """
 
 _TYPES = """
-SELECT t.typname, CASE t.typtype
+SELECT n.nspname::text AS schema, t.typname, CASE t.typtype
     WHEN 'e' THEN (SELECT string_agg(quote_literal(e.enumlabel), ', ' ORDER BY e.enumsortorder)
         FROM pg_catalog.pg_enum e WHERE e.enumtypid = t.oid)
     ELSE concat_ws(' ', 'DOMAIN', format_type(t.typbasetype, t.typtypmod),
@@ -106,6 +112,14 @@ FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespa
 WHERE t.typtype IN ('e', 'd') AND {own}
 """
 
+# Each with the kinds of objects that are unknown if it is refused.
+_QUERIES: Mapping[str, frozenset[Kind]] = {
+    _TABLES: frozenset(),
+    _COLUMNS: frozenset(),
+    _CONSTRAINTS: frozenset({Kind.CONSTRAINT}),
+    _INDEXES: frozenset({Kind.INDEX}),
+    _TYPES: frozenset({Kind.TYPE, Kind.VALUE}),
+}
 _IDENTITY = {"a": "ALWAYS", "d": "BY DEFAULT"}
 _GENERATED_SINCE = (12,)
 
@@ -117,26 +131,81 @@ def default_schema(connection: Connection) -> str | None:
 
 
 def objects(
-    connection: Connection, schema: str, heard: Callable[[], None], only: Set[str] | None
-) -> Iterator[Described | Unread]:
-    """The objects of a schema: all of them, or those of some tables with the types."""
+    connection: Connection,
+    schemas: Sequence[str],
+    heard: Callable[[], None],
+    only: Set[str] | None = None,
+    *,
+    partly: bool = False,
+) -> Mapping[str, Sequence[Described | Unread]]:
+    """The objects of some schemas: all of them, or those of some tables with the types.
+
+    With ``partly``, kinds of objects that this user may not read are left out.
+
+    Every query scans the whole catalog, so many schemas are read at once. Equal ones share one
+    result. If there are several, the name of their own schema is removed from definitions as text.
+    """
     version = connection.dialect.server_version_info or _GENERATED_SINCE
     words = {
         "relations": _RELATIONS if only is None else f"{_RELATIONS} AND c.relname IN :only",
         "own": _OWN.format("pg_type", "t"),
         "generated": "a.attgenerated" if version >= _GENERATED_SINCE else "''",
     }
-
-    def rows(query: str) -> list[Any]:
-        asked, values = text(query.format(**words)), {"schema": schema}
+    path = schemas[0] if len(schemas) == 1 else "public"
+    connection.execute(text(_PATH), {"schema": path})
+    found: dict[str, list[_Rows]] = {schema: [] for schema in schemas}
+    unread: list[Unread] = []
+    for query, kinds in _QUERIES.items():
+        asked = text(query.format(**words)).bindparams(bindparam("schemas", expanding=True))
+        values: dict[str, Any] = {"schemas": list(schemas)}
         if ":only" in asked.text:
-            asked = asked.bindparams(bindparam("only", ["", *(only or ())], expanding=True))
-        found = connection.execute(asked, values).all()
+            asked = asked.bindparams(bindparam("only", expanding=True))
+            values["only"] = ["", *(only or ())]
+        rows: dict[str, list[tuple[Any, ...]]] = {schema: [] for schema in schemas}
+        try:
+            with connection.begin_nested() if partly and kinds else nullcontext():
+                for schema, *row in connection.execute(asked, values):
+                    rows[schema].append(tuple(row))
+        except ProgrammingError as error:  # no right on a table of the catalog
+            if not (partly and kinds):
+                raise
+            names = " and ".join(sorted(f"{kind.value}s" for kind in kinds))
+            unread.append(Unread(f"{names}: {' '.join(str(error.orig).split())}", kinds))
+        for schema, each in rows.items():
+            found[schema].append(_relative(each, schema if schema != path else ""))
         heard()
-        return list(found)
+    described: dict[object, Sequence[Described | Unread]] = {}
+    result: dict[str, Sequence[Described | Unread]] = {}
+    for schema, parts in found.items():
+        known = tuple(parts)
+        if known not in described:
+            described[known] = [*_described(*known), *unread]
+        result[schema] = described[known]
+    return result
 
-    rows(_PATH)
-    for name, type_, query, unlogged, partitioned, partition, parents, server in rows(_TABLES):
+
+_Rows = tuple[tuple[Any, ...], ...]
+
+
+def _relative(rows: list[tuple[Any, ...]], schema: str) -> _Rows:
+    """Sorted rows without the name of their own schema; ``""`` if they do not have it."""
+    if schema:
+        quoted = '"' + schema.replace('"', '""') + '"'
+        own = re.compile(rf"(?<![\w$\"])(?:{re.escape(schema)}|{re.escape(quoted)})\.")
+        rows = [
+            tuple(
+                own.sub("", each) if isinstance(each, str) and schema in each else each
+                for each in row
+            )
+            for row in rows
+        ]
+    return tuple(sorted(rows, key=itemgetter(0, 1)))
+
+
+def _described(
+    tables: _Rows, columns: _Rows, constraints: _Rows, indexes: _Rows, types: _Rows
+) -> Iterator[Described]:
+    for name, type_, query, unlogged, partitioned, partition, parents, server in tables:
         yield relation(
             name,
             {
@@ -149,28 +218,30 @@ def objects(
                 "server": server or "",
             },
         )
-    yield from map(_column, rows(_COLUMNS))
-    for table, name, definition in rows(_CONSTRAINTS):
+    yield from map(_column, columns)
+    for table, name, definition in constraints:
         yield constraint(table, name, definition)
-    for table, name, is_unique, is_valid, definition in rows(_INDEXES):
+    for table, name, is_unique, is_valid, definition in indexes:
         _, _, how = definition.partition(" USING ")
         parts = ("UNIQUE" * is_unique, how.removeprefix("btree "), "INVALID" * (not is_valid))
         yield index(table, name, " ".join(filter(None, parts)))
-    for name, definition in rows(_TYPES):
+    for name, definition in types:
         yield enumeration(name, definition or "")
 
 
-def _column(row: Any) -> Described:
-    stored = "STORED" if row.generated == "s" else "VIRTUAL"
+def _column(row: tuple[Any, ...]) -> Described:
+    table, name, type_, is_required, is_builtin, expression, generated, identity, *more = row
+    collation, sequence = more
+    stored = "STORED" if generated == "s" else "VIRTUAL"
     return column(
-        row.relname,
-        row.attname,
-        _as_written(row.type) if row.is_builtin else row.type,
-        nullable=not row.attnotnull,
-        default=None if row.generated else row.expression,
-        computed=f"{row.expression} {stored}" if row.generated else "",
-        identity=f"{_IDENTITY[row.attidentity]} {row.sequence}" if row.attidentity else "",
-        collation=row.collation,
+        table,
+        name,
+        _as_written(type_) if is_builtin else type_,
+        nullable=not is_required,
+        default=None if generated else expression,
+        computed=f"{expression} {stored}" if generated else "",
+        identity=f"{_IDENTITY[identity]} {sequence}" if identity else "",
+        collation=collation,
     )
 
 

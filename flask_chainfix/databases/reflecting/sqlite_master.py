@@ -7,12 +7,13 @@ parsed it, so it is valid, and it is enough to find where each clause begins.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
+from flask_chainfix.schema.footprint import Kind
 from flask_chainfix.schema.reflected import (
     Described,
     Unread,
@@ -56,9 +57,20 @@ def default_schema(_: Connection) -> str:
 
 
 def objects(
+    connection: Connection,
+    schemas: Sequence[str],
+    heard: Callable[[], None],
+    only: Set[str] | None = None,
+    *,
+    partly: bool = False,
+) -> Mapping[str, Sequence[Described | Unread]]:
+    """The objects of some schemas: all of them, or those of some tables."""
+    return {each: [*_objects(connection, each, heard, only)] for each in schemas}
+
+
+def _objects(
     connection: Connection, schema: str, heard: Callable[[], None], only: Set[str] | None
 ) -> Iterator[Described | Unread]:
-    """The objects of a schema: all of them, or those of some tables."""
     place = connection.dialect.identifier_preparer.quote_identifier(schema)
     for kind, name, table, sql in connection.execute(text(_OBJECTS.format(place))).all():
         if only is not None and table not in only:
@@ -113,7 +125,7 @@ def _columns(
     try:
         rows = connection.execute(text(_COLUMNS), {"t": table, "s": schema}).all()
     except DBAPIError as error:
-        yield Unread(f"the columns of {table}: {error.orig}")
+        yield Unread(f"the columns of {table}: {error.orig}", frozenset({Kind.COLUMN}), table)
         return
     for name, type_, is_required, default, hidden in rows:
         if hidden == _HIDDEN:

@@ -6,11 +6,13 @@ from collections.abc import Iterator, Sequence
 
 from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.common.wording import listing
+from flask_chainfix.databases.applied.by_schema import (
+    difference_in_words,
+)
 from flask_chainfix.databases.applied.contents import half_made, not_as_made, traced
 from flask_chainfix.databases.applied.contradictions import (
     Mismatch,
     completing,
-    difference_in_words,
     in_words,
     making_missing,
     mismatch,
@@ -127,9 +129,10 @@ def stamp_contradicts_schema(snapshot: Facts) -> Iterator[Fault]:
 def schema_drift(snapshot: Facts) -> Iterator[Fault]:
     """A database's schema differs from the schema that the applied migrations produce.
 
-    The check finds tables and columns that no migration creates; tables, columns, indexes and
-    constraints that are missing or should have been dropped; and columns with a different type,
-    nullability or default. It compares only databases whose stamp matches the schema. `{fixchain}
+    The check finds tables, columns, indexes and named constraints that no migration creates, or
+    that are missing, or should have been dropped; and columns with a different type, nullability or
+    default. Indexes and constraints that the chain may create under a name that its source does not
+    show are left out. It compares only databases whose stamp matches the schema. `{fixchain}
     trace --exact` lists every difference.
 
     What breaks:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.common.wording import listing
+from flask_chainfix.databases.applied.contents import traced
 from flask_chainfix.databases.applied.contradictions import (
     by_its_origin,
     in_words,
@@ -21,6 +22,7 @@ from flask_chainfix.databases.applied.contradictions import (
 from flask_chainfix.databases.applied.has_run import Applied, possibilities
 from flask_chainfix.databases.applied.row_moves import STAMPED_AS_IT_IS, UNDO, UNDO_OF_FILES
 from flask_chainfix.databases.applied.rows import catching_up, gaps, overlaps
+from flask_chainfix.databases.applied.verdicts import Verdict
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.lost_revisions import choices, whereabouts
 from flask_chainfix.diagnosis.rules import Family, Fault, rule
@@ -94,7 +96,7 @@ def stranded_revisions(snapshot: Facts) -> Iterator[Fault]:
     """A database is stamped above revisions that it has never run.
 
     Alembic treats every revision below a stamp as applied. The fault is only a warning if no
-    missing table proves it, because the current chain may have built the database.
+    missing table or column proves it, because the current chain may have built the database.
 
     What breaks:
         nothing at first: “{alembic} upgrade” treats these revisions as applied there and never
@@ -207,10 +209,16 @@ def _after_skipping(snapshot: Facts, possible: Sequence[Applied], *, sure: bool)
 
 def _without_tables(snapshot: Facts, status: DatabaseStatus) -> Iterator[Fault]:
     found = mismatch(snapshot, status)
-    if found is not None and found.absent:
-        missing = f"what should be there by then is missing: {in_words(found.absent)}"
+    if found is None:
+        return
+    shown = traced(snapshot, status, found.claim.revisions)
+    # What has been dropped or renamed since is no proof, and FC306 reports the revision that did.
+    ran = frozenset() if shown is None else frozenset(shown.having(Verdict.RUN))
+    absent = {name: each for name, each in found.absent.items() if name not in ran}
+    if absent:
+        missing = f"what should be there by then is missing: {in_words(absent)}"
         hint = ways_out(snapshot, found)
-        yield Fault(f"{found.stamped}, and {missing}", hint, found.absent, "revision")
+        yield Fault(f"{found.stamped}, and {missing}", hint, absent, "revision")
 
 
 @rule("FC303", "overlapping-stamps", Severity.ERROR, "overlapping stamp", Family.DATABASE)

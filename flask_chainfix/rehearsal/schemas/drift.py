@@ -271,8 +271,9 @@ def _compare(
 ) -> Iterator[tuple[int, ExactComparison]]:
     """Compare schemas of one database over one connection."""
 
-    def read(connection: Connection, target: Target) -> Reading:
-        return read_whole(connection, target.schema, now.named_schemas, job.heard)
+    def read(connection: Connection, targets: Sequence[Target]) -> list[Reading]:
+        schemas = (target.schema for target in targets)
+        return [read_whole(connection, each, now.named_schemas, job.heard) for each in schemas]
 
     for index, found in over_one_connection(job, read):
         target = job.items[index]

@@ -165,18 +165,24 @@ def _imported(run: Run, function: Imported, arguments: Arguments) -> object:
             run_statement(run, arguments.get(0, "sql"), arguments.line)
         return Handle() if name in _CONTEXTS else UNKNOWN
     if package == "sqlalchemy":
-        if name in _SESSIONS:
-            return Handle()
-        if (word := data_type(function, arguments)) is not None:
-            return DataType(word)
-        types = [value for value in arguments.values if isinstance(value, TypeValue)]
-        return types[0] if types else Clause(uses(arguments.values))
+        return Handle() if name in _SESSIONS else _type_or_clause(function, arguments)
     known = package in sys.stdlib_module_names or package in _LIBRARIES
     if known and package not in run.local:  # a module of the project may have such a name
         return _standard(run, function.name, arguments)
     if name[:1].isupper() and not any(map(_reaches_database, arguments.values)):
         return Foreign(function.name)
     return _elsewhere(run, f"{function.name}()", arguments)
+
+
+def _type_or_clause(function: Imported, arguments: Arguments) -> object:
+    """A value of SQLAlchemy's that is not defined in detail."""
+    if (word := data_type(function, arguments)) is not None:
+        return DataType(word)
+    is_boolean = function.name.endswith(".Boolean")
+    if "create_constraint" in arguments.named or (is_boolean and arguments.values):
+        return Foreign(function.name)  # it brings a check
+    types = [value for value in arguments.values if isinstance(value, TypeValue)]
+    return types[0] if types else Clause(uses(arguments.values))
 
 
 def _standard(run: Run, name: str, arguments: Arguments) -> object:

@@ -81,7 +81,28 @@ def _column(run: Run, arguments: Arguments) -> object:
         or not is_constant(arguments.named.get("server_default"))
         or any(isinstance(value, Text) for value in arguments.values),
         properties=_properties(arguments),
+        hides=_hidden(_type_of(arguments)),
     )
+
+
+def _type_of(arguments: Arguments) -> object:
+    parts = arguments.positional[1:]
+    return arguments.named.get("type_", parts[0] if parts else None)
+
+
+def _hidden(type_: object) -> tuple[Kind, ...]:
+    """The kinds of parts that a type may bring under unknown names.
+
+    Of SQLAlchemy's own types only some bring a check; others may bring any, a spatial index for
+    example.
+    """
+    if isinstance(type_, TypeValue):
+        return () if type_.object is not None else (Kind.CONSTRAINT,)
+    if isinstance(type_, Imported) and type_.name.startswith("sqlalchemy."):
+        return ()
+    if isinstance(type_, (Clause, ConstraintValue, DataType, Text, type(None))):
+        return ()
+    return Kind.CONSTRAINT, Kind.INDEX
 
 
 def _properties(arguments: Arguments) -> ColumnProperties:
@@ -90,10 +111,9 @@ def _properties(arguments: Arguments) -> ColumnProperties:
     Primary keys, sequences, identities and computed values affect them, too.
     """
     named = arguments.named
-    parts = arguments.positional[1:]
-    type_ = named.get("type_", parts[0] if parts else None)
+    type_ = _type_of(arguments)
     word = data_type(type_)
-    parts = [part for part in parts if part is not type_]
+    parts = [part for part in arguments.positional[1:] if part is not type_]
     if not arguments.complete or not all(isinstance(part, ConstraintValue) for part in parts):
         return ((Kind.DATA_TYPE, word),)
     if not {"autoincrement", "primary_key"}.isdisjoint(named):

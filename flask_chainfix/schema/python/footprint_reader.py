@@ -77,6 +77,7 @@ def read_footprint(
             (*found.opaque, *(one._replace(place=one.place + before) for one in more.opaque)),
             (*found.unnamed, *((table, place + before) for table, place in more.unnamed)),
             found.rows + more.rows,
+            found.hidden + more.hidden,
         )
     return found
 

@@ -89,13 +89,14 @@ class Run:
         self._opaque: dict[Opaque, None] = {}
         self._unnamed: dict[tuple[SchemaObject, int], None] = {}
         self._rows: dict[tuple[str, int], None] = {}
+        self._hidden: dict[SchemaObject, None] = {}
         self._depth = 0
 
     @property
     def footprint(self) -> Footprint:
         """What has been found so far."""
-        unnamed, rows = tuple(self._unnamed), tuple(self._rows)
-        return Footprint(tuple(self._effects), tuple(self._opaque), unnamed, rows)
+        unnamed, rows, hidden = tuple(self._unnamed), tuple(self._rows), tuple(self._hidden)
+        return Footprint(tuple(self._effects), tuple(self._opaque), unnamed, rows, hidden)
 
     @property
     def has_types(self) -> bool:
@@ -171,10 +172,15 @@ class Run:
     def _doubt(self, opaque: Opaque) -> None:
         self._opaque[opaque._replace(place=len(self._effects))] = None
 
-    def unnamed(self, table: SchemaObject | None) -> None:
+    def unnamed(self, table: SchemaObject | None, kind: Kind = Kind.CONSTRAINT) -> None:
         """Note that a table gets a constraint or index whose name the database chooses."""
         if table is not None:
             self._unnamed[table, len(self._effects)] = None
+            self.hides(table, kind)
+
+    def hides(self, table: SchemaObject, *kinds: Kind) -> None:
+        """Note that a table may get constraints or indexes whose names the source does not show."""
+        self._hidden.update((table.part(kind, ""), None) for kind in kinds)
 
     def changes_rows(self, what: str, line: int) -> None:
         """Note that rows may be changed."""
@@ -203,8 +209,10 @@ class Run:
         ):
             if isinstance(effect, Opaque):
                 self._doubt(effect)
-            else:
-                self._add(effect)
+                continue
+            self._add(effect)
+            if not verb and effect.object.kind is not Kind.TYPE:
+                self.hides(table_of(effect.object), Kind.CONSTRAINT, Kind.INDEX)
 
     def call(self, function: Local, arguments: Arguments) -> object:
         """Run the body of a function of the file."""
@@ -330,7 +338,7 @@ class Operation:
         if name:
             self.note(action, (table or self.run.table("")).part(kind, name))
         elif self.values.get(parameter) is None:
-            self.run.unnamed(table)
+            self.run.unnamed(table, kind)
         else:
             self.doubt("the name is computed", action, table=table)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 
 from flask_chainfix.common.dataclass import dataclass
@@ -52,6 +52,8 @@ _DROP_INDEX_ON = frozenset({"mariadb", "mssql", "mysql"})
 _NO_USE = frozenset({"batch_alter_table", "create_table", "drop_table"})
 # What SQLite does in a batch without copying the table; it also adds some columns like this.
 _WITHOUT_COPY = frozenset({"add_column", "create_index", "drop_index", "f"})
+# What gives the copy of a table more parts, or names to those that had none.
+_WITH_PARTS = frozenset({"copy_from", "naming_convention", "reflect_args", "table_args"})
 _LONGEST_NAME = 60  # databases truncate longer names that SQLAlchemy generates
 
 _Handler = Callable[[Operation], object]
@@ -146,12 +148,20 @@ def _create_table(operation: Operation) -> object:
             operation.note(CREATE, thing, properties=column.properties[: 1 if in_key else None])
         _make_types(operation, column.types)
         _make_parts(operation, column, table)
-    for constraint in constraints:
-        if constraint.name is not None:
-            operation.note(CREATE, table.part(constraint.kind, constraint.name))
+    _make_constraints(operation, constraints, table)
     if not known or any(column.name is None for column in columns):
         operation.doubt("some columns are computed", CREATE, table=table)
     return Clause((table,), is_table=True)
+
+
+def _make_constraints(
+    operation: Operation, constraints: Iterable[ConstraintValue], table: SchemaObject
+) -> None:
+    for constraint in constraints:
+        if constraint.name is not None:
+            operation.note(CREATE, table.part(constraint.kind, constraint.name))
+        elif not constraint.primary:
+            operation.run.hides(table, constraint.kind)
 
 
 def _make_types(operation: Operation, types: tuple[TypeValue, ...]) -> None:
@@ -176,6 +186,9 @@ def _make_parts(operation: Operation, column: ColumnValue, table: SchemaObject) 
         name = f"ix_{prefix}{table.name}_{column.name}"
         if len(name) <= _LONGEST_NAME:
             operation.note(CREATE, table.part(Kind.INDEX, name))
+        else:
+            operation.run.hides(table, Kind.INDEX)
+    operation.run.hides(table, *column.hides)
 
 
 @_operation("drop_table", "table_name")
@@ -366,6 +379,8 @@ def _batch_alter_table(operation: Operation) -> object:
     if not {"copy_from", "reflect_args"}.isdisjoint(operation.values):
         detail, alike = "a batch that says what its table is like", frozenset(PROPERTIES)
         operation.run.doubt(detail, operation.line, table=operation.table, kinds=alike)
+    if operation.table is not None and not _WITH_PARTS.isdisjoint(operation.values):
+        operation.run.hides(operation.table, Kind.CONSTRAINT, Kind.INDEX)
     return Operations(True, operation.table, copies=recreate != "never")
 
 

@@ -116,6 +116,7 @@ class ColumnValue:
             chooses the name.
         computed: whether it is computed, or has a default that is no constant.
         properties: its type, nullability and default, if known.
+        hides: the kinds of parts that its type may bring under unknown names.
     """
 
     name: str | None
@@ -126,6 +127,7 @@ class ColumnValue:
     constraints: tuple[str | None, ...] = ()
     computed: bool = False
     properties: ColumnProperties = ()
+    hides: tuple[Kind, ...] = ()
 
 
 @dataclass(frozen=True)
