@@ -211,8 +211,17 @@ def test_a_chain_that_was_squashed_after_more_had_come() -> None:
 
 
 def test_half_of_a_squashed_chain_has_run() -> None:
-    (way,) = squashed("t_a", lost("a", checkout="1a2b3c4"), row="a")
+    (way,) = squashed("t_a", lost("a", above=("x",), checkout="1a2b3c4"), row="a")
     assert way[0] == "git checkout 1a2b3c4"
+
+
+def test_all_of_a_chain_has_run_and_the_squashed_one_makes_more() -> None:
+    """There is no rest of the old chain to run."""
+    ways = squashed("t_a", lost("a", checkout="1a2b3c4"), row="a")
+    assert [way[-1] for way in ways] == [
+        "{alembic} upgrade head",
+        "{fixchain} restamp --lost a=s{databases}",
+    ]
 
 
 def test_migrations_that_were_made_anew_without_git() -> None:

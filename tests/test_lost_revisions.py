@@ -11,6 +11,7 @@ import shlex
 import shutil
 import sys
 from pathlib import Path
+from subprocess import run
 from typing import Any
 
 import pytest
@@ -244,6 +245,28 @@ def test_a_tombstone_never_goes_below_what_may_have_run_already(project: Project
     project.does("repair", "--tombstone", "nope=y", *YES)
     project.upgrade()
     assert project.rows == ["nope"]
+
+
+def test_a_row_that_git_has_never_seen_beside_another(project: Project) -> None:
+    """Above the other row a tombstone would leave rows that Alembic cannot have written."""
+    project.stamp("nope")
+    sql(project.url, "INSERT INTO alembic_version VALUES ('x')")
+    _, tombstone, take_out = (way["commands"] for way in project.finding()["remedies"])
+    says(tombstone[0], "repair --tombstone nope=b")
+    says(take_out[0], "restamp --lost nope=x")
+    for typed, row in ((tombstone[0], "nope"), (take_out[0], "x")):
+        done = fixchain(*shlex.split(typed)[1:], *YES)
+        assert (done.exit_code, project.rows) == (0, [row]), done
+        project.upgrade()
+        project.does("check")
+        project.undo()
+
+
+def test_a_row_that_git_has_never_seen_beside_a_base(project: Project) -> None:
+    project.stamp("nope")
+    sql(project.url, "INSERT INTO alembic_version VALUES ('a')")
+    _, take_out = (way["commands"] for way in project.finding()["remedies"])
+    says(take_out[0], "restamp --lost nope=a")
 
 
 @pytest.mark.parametrize("row", ["9BC123DEF", "9bc123dfe", "9bc123def ", "9bc123"])
@@ -547,6 +570,34 @@ def test_not_to_a_new_id_whose_tables_are_not_there(project: Project) -> None:
     says(flat(told), "y would claim what is not there: more (y)", way)
     sql(project.url, "CREATE TABLE more (id INTEGER)")
     project.does("restamp", "--lost", "x=y", *YES)
+
+
+def test_migrations_that_were_made_anew_with_more_in_them(project: Project) -> None:
+    """There is nothing left to run in the old code, which would be the same remedy for ever."""
+    for name in "abx":
+        project.path(name).unlink()
+    every = "\n".join(f"op.create_table('{t}', sa.Column('id', sa.Integer()))" for t in "abxy")
+    add(project.top, "new", every, "pass")
+    project.commit(2)
+    restore, by_hand = project.finding()["remedies"]
+    assert by_hand["text"] == "make y by hand as new does, then move the stamp to it"
+    says(project.refuses("restamp", "--lost", "x=new", *YES), by_hand["text"])
+
+    git, rm, write, upgrade = restore["commands"]
+    assert write.endswith("revision --autogenerate -m 'what is new'")
+    assert upgrade.endswith("upgrade head")
+    for typed in (git, rm):
+        run(shlex.split(typed), check=True)
+    project.does("check")
+    project.upgrade()
+    assert project.rows == ["x"]
+
+    project.lose("a", "b", "x", day=3)
+    add(project.top, "new", every, "pass")
+    sql(project.url, "CREATE TABLE y (id INTEGER)")
+    project.does("restamp", "--lost", "x=new", *YES)
+    project.upgrade()
+    assert project.rows == ["new"]
 
 
 def test_to_the_nearest_ancestor(project: Project) -> None:

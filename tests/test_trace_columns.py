@@ -15,7 +15,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.engine import Engine
 from sqlalchemy.pool import NullPool, StaticPool
 
-from flask_chainfix.databases.applied.contradictions import difference_in_words
+from flask_chainfix.databases.applied.by_schema import difference_in_words
 from flask_chainfix.databases.applied.verdicts import Trace, Verdict, trace
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.live_schema import read_live

@@ -9,10 +9,12 @@ from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.applied.contradictions import completing
 from flask_chainfix.databases.applied.lost import is_noop
 from flask_chainfix.databases.applied.rows import restamping, stood_for, tops
-from flask_chainfix.databases.applied.verdicts import Trace, Verdict
+from flask_chainfix.databases.applied.verdicts import Difference, Trace, Verdict
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.databases import DatabaseStatus, Move, MoveResult, MoveState
+from flask_chainfix.schema.footprint import PROPERTIES, Kind, SchemaObject
 from flask_chainfix.schema.live import deciding
+from flask_chainfix.schema.object_history import State
 
 
 class TracedDatabase(NamedTuple):
@@ -140,9 +142,44 @@ def _why(found: TracedDatabase) -> str:
         for names, verb in ((found.ahead, "has"), (found.behind, "has not"))
         if names
     ]
-    return f"by its schema: {'; '.join(said)}"
+    fits = found.trace.fits if found.trace is not None else None
+    return f"by its schema: {'; '.join(said) or f'it matches {listing(fits or ())}'}"
 
 
 def _refused(status: DatabaseStatus, detail: str, remedy: str | Remedy) -> MoveResult:
     move = Move(status.name, status.identity, status.rows, status.rows)
     return MoveResult(move, MoveState.REFUSED, detail, remedy)
+
+
+# --- Differences in words ------------------------------------------------------------------------
+
+
+def difference_in_words(found: Difference, snapshot: Facts) -> str:
+    """One difference in words."""
+    if found.kind == "extra":
+        return f"{named(found.object)} is there, and no migration makes it"
+    place = f"{found.revision} ({snapshot.file(found.revision).name}:{found.line})"
+    if found.kind == "left":
+        return f"{named(found.object)} is still there, though {place} drops it"
+    made = changing(found.object, found.expected)
+    return f"{in_state(found.object, found.state)}, though {place} {made}"
+
+
+def named(thing: SchemaObject) -> str:
+    """An object with its kind; for a property, the column."""
+    kind = Kind.COLUMN if thing.kind in PROPERTIES else thing.kind
+    return f"{kind.value} {thing.spelled}"
+
+
+def in_state(thing: SchemaObject, state: State) -> str:
+    """The state of an object, in words: whether it exists, or its value."""
+    if thing.kind in PROPERTIES:
+        return f"{named(thing)} {'has' if thing.kind is Kind.DEFAULT else 'is'} {state}"
+    return f"{named(thing)} {'is there' if state else 'is not there'}"
+
+
+def changing(thing: SchemaObject, state: State) -> str:
+    """The operation that leaves an object in a state, in words."""
+    if not isinstance(state, str):
+        return "makes it" if state else "drops it"
+    return f"{'gives it' if thing.kind is Kind.DEFAULT else 'makes it'} {state}"

@@ -9,6 +9,7 @@ from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.quoting import option, word, words
 from flask_chainfix.common.remedies import REPAIR, Remedy, way
+from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.applied.contents import (
     Fit,
     Found,
@@ -18,6 +19,7 @@ from flask_chainfix.databases.applied.contents import (
     fit,
     never_ran,
     proven_top,
+    traced,
 )
 from flask_chainfix.databases.applied.has_run import Applied, claims, possibilities
 from flask_chainfix.databases.applied.rows import (
@@ -28,11 +30,8 @@ from flask_chainfix.databases.applied.rows import (
     since,
     stood_for,
 )
-from flask_chainfix.databases.applied.verdicts import Difference
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.databases import DatabaseStatus
-from flask_chainfix.schema.footprint import PROPERTIES, Kind, SchemaObject
-from flask_chainfix.schema.object_history import State
 
 _SCHEMA = ", schema "  # after a name: no option names a single schema
 
@@ -176,37 +175,6 @@ def in_words(tables: Mapping[str, Sequence[str]]) -> str:
     return f"{', '.join(names[:_NAMED])}{more}"
 
 
-def difference_in_words(found: Difference, snapshot: Facts) -> str:
-    """One difference in words."""
-    if found.kind == "extra":
-        return f"{named(found.object)} is there, and no migration makes it"
-    place = f"{found.revision} ({snapshot.file(found.revision).name}:{found.line})"
-    if found.kind == "left":
-        return f"{named(found.object)} is still there, though {place} drops it"
-    made = changing(found.object, found.expected)
-    return f"{in_state(found.object, found.state)}, though {place} {made}"
-
-
-def named(thing: SchemaObject) -> str:
-    """An object with its kind; for a property, the column."""
-    kind = Kind.COLUMN if thing.kind in PROPERTIES else thing.kind
-    return f"{kind.value} {thing.spelled}"
-
-
-def in_state(thing: SchemaObject, state: State) -> str:
-    """The state of an object, in words: whether it exists, or its value."""
-    if thing.kind in PROPERTIES:
-        return f"{named(thing)} {'has' if thing.kind is Kind.DEFAULT else 'is'} {state}"
-    return f"{named(thing)} {'is there' if state else 'is not there'}"
-
-
-def changing(thing: SchemaObject, state: State) -> str:
-    """The operation that leaves an object in a state, in words."""
-    if not isinstance(state, str):
-        return "makes it" if state else "drops it"
-    return f"{'gives it' if thing.kind is Kind.DEFAULT else 'makes it'} {state}"
-
-
 def ways_out(snapshot: Facts, found: Mismatch) -> Remedy:
     """How to fix such a database; no way drops anything."""
     graph = snapshot.graph
@@ -288,22 +256,33 @@ def _to_the_fit(snapshot: Facts, found: Mismatch, fitting: Fit) -> Remedy:
 
 
 def by_its_origin(snapshot: Facts, status: DatabaseStatus) -> Remedy:
-    """How to move a stamp with the chain that wrote it."""
+    """How to move a stamp with the chain that wrote it, or by what its schema shows."""
     origin = snapshot.databases.origins.get(status.identity)
     if origin:
         return way(
             f"if the chain of commit {origin} wrote its rows, move its stamp from there",
             f"{{fixchain}} restamp --old {origin}{only(snapshot, status)}",
         )
+    remedy = _by_its_schema(snapshot, status)
     if origin is None:
-        return Remedy.of("look for a clone whose Git has the chain that wrote its rows")
+        return remedy | "look for a clone whose Git has the chain that wrote its rows"
     places = (os.path.relpath(place) for place in snapshot.environment.version_locations)
-    return way(
+    return remedy | way(
         "replace COMMIT by the commit whose chain wrote its rows; the first command lists"
         " the commits that changed migrations",
         f"git log --oneline --all -- {words(places)}",
         f"{{fixchain}} restamp --old COMMIT{only(snapshot, status)}",
     )
+
+
+def _by_its_schema(snapshot: Facts, status: DatabaseStatus) -> Remedy:
+    """How to move a stamp to what the schema shows; empty if it is known not to show it."""
+    shown = fit(snapshot, status)
+    if status.by_user or (traced(snapshot, status) is not None and shown is None):
+        return Remedy()
+    to = f"{listing(shown.rows)}, which its schema matches" if shown else "what its schema shows"
+    command = f"{{fixchain}} restamp --from-schema{only(snapshot, status)}"
+    return way(f"move the stamp to {to}", command)
 
 
 def _is_broken(graph: Graph) -> bool:

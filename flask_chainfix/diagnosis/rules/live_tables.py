@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 
 from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.common.wording import listing
+from flask_chainfix.databases.applied.by_schema import difference_in_words
 from flask_chainfix.databases.applied.contents import half_made, not_as_made, traced
 from flask_chainfix.databases.applied.contradictions import (
     Mismatch,
     completing,
-    difference_in_words,
     in_words,
     making_missing,
     mismatch,

@@ -8,15 +8,15 @@ from typing import Any, NamedTuple
 from flask_chainfix.common.quoting import printable
 from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.common.wording import count, listing
-from flask_chainfix.databases.applied.by_schema import TracedDatabase, against
-from flask_chainfix.databases.applied.contradictions import (
+from flask_chainfix.databases.applied.by_schema import (
+    TracedDatabase,
+    against,
     changing,
-    completing,
     difference_in_words,
     in_state,
     named,
-    only,
 )
+from flask_chainfix.databases.applied.contradictions import completing, only
 from flask_chainfix.databases.applied.rows import restamping
 from flask_chainfix.databases.applied.verdicts import Difference, Trace, Verdict
 from flask_chainfix.databases.facts import Facts
