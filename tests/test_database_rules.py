@@ -153,7 +153,7 @@ def test_a_file_on_another_branch() -> None:
     finding = unknown(lost("x <- b", branch="feature", kept=True))
     assert finding.message == f"it is on the branch feature, which is not merged here ({PLACE})"
     assert hints(finding)[0] == (
-        "merge the branch feature, then repair: `git merge feature`, then"
+        "merge feature, which has it, then repair: `git merge feature`, then"
         " `{fixchain} repair{databases}`"
     )
 

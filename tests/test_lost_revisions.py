@@ -197,6 +197,30 @@ def test_a_migration_on_another_branch_only(project: Project) -> None:
     project.does("check")
 
 
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_migration_on_a_branch_that_was_deleted(project: Project, number: int) -> None:
+    project.repository.branch("feature")
+    add(project.top, "z <- x")
+    project.commit(2)
+    add(project.top, "y <- z")
+    tip = project.commit(3)
+    project.upgrade()
+    project.repository.switch("main")
+    project.repository.git("branch", "-D", "feature")
+    finding = project.finding()
+    says(finding["message"], "no branch has it any more, but Git still knows the commit (y_add.py")
+    back, merge = finding["remedies"][:2]
+    says(back["text"], "this drops table y, table z, with the data in it")
+    assert merge["commands"][0] == f"git merge {tip}"
+    for typed in finding["remedies"][number]["commands"]:
+        place, *words = shlex.split(typed)
+        unasked = () if place == "git" else ("--yes", *["--no-backup"][number:])
+        done = run([SCRIPTS / place if unasked else place, *words, *unasked], check=False)
+        assert done.returncode == 0
+    project.does("check")
+    assert project.rows == [["x"], ["y"]][number]
+
+
 @pytest.mark.parametrize("untracked", [True, False])
 def test_what_is_stashed_is_popped_not_merged(project: Project, *, untracked: bool) -> None:
     """Of a stash, one commit has what was not tracked, and another one what was added."""

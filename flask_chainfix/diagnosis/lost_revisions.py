@@ -50,6 +50,8 @@ def whereabouts(snapshot: Facts, revision: str) -> str:
         return f"{unknown}; it is close to {listing(close)}" if close else unknown
     if lost.stashed:
         what = "it is in Git's stash"
+    elif lost.dropped:
+        what = "no branch has it any more, but Git still knows the commit"
     elif lost.branch and lost.kept:
         merge = _merge_with(snapshot, lost)
         on = merge.theirs.ref if merge else lost.main or f"the branch {lost.branch}"
@@ -152,11 +154,9 @@ def _placeholder_beside(
     snapshot: Facts, revision: str, beside: Collection[str], *, has_file: bool
 ) -> Remedy:
     """On a parent of the other rows: Alembic writes no row beside one that it is above."""
-    graph, remedy = snapshot.graph, Remedy()
+    graph, row = snapshot.graph, min(beside)
     below = tops(graph, graph.required(beside) - graph.descendants(beside))
-    if has_file and below:
-        remedy |= _tombstone(f"{revision}={below[0]}")
-    row = min(beside)
+    remedy = _tombstone(f"{revision}={below[0]}") if has_file and below else Remedy()
     what = f"take it out of the stamp, which keeps {row}, if what it did is not there any more"
     return remedy | way(what, counting_as(row, revision))
 
@@ -226,9 +226,9 @@ def merging(snapshot: Facts, lost: LostRevision) -> Remedy:
         return way("take it out of the stash", "git stash pop")
     if not (lost.branch and lost.kept):
         return Remedy()
-    what = f"merge {lost.main}, which has it" if lost.main else f"merge the branch {lost.branch}"
-    ref = ref_word(lost.main or lost.branch)
-    return way(f"{what}, then repair", f"git merge {ref}", "{fixchain} repair{databases}")
+    ref = lost.main or lost.branch
+    merge = f"git merge {ref_word(ref)}"
+    return way(f"merge {ref}, which has it, then repair", merge, "{fixchain} repair{databases}")
 
 
 def _merge_with(snapshot: Facts, lost: LostRevision) -> Merge | None:

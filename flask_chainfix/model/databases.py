@@ -182,6 +182,7 @@ class LostRevision:
         checkout: a branch, a tag or a commit that has the file; ``""`` if none is known.
         above: its descendants that were removed with it.
         main: the main branch, if it has a file with this id; otherwise ``""``.
+        dropped: whether ``branch`` is a commit that only Git's reflog leads to.
     """
 
     revision: str
@@ -199,6 +200,7 @@ class LostRevision:
     checkout: str = ""
     above: tuple[str, ...] = ()
     main: str = ""
+    dropped: bool = False
 
     @property
     def requirements(self) -> tuple[str, ...]:
