@@ -460,6 +460,16 @@ def test_a_table_that_was_taken_away_later_is_not_missed(above: str) -> None:
     assert [each.code for each in found(looked_at(line, db("b", tables="t_a")))] == ["FC302"]
 
 
+def test_what_a_later_revision_makes_where_it_is_missing() -> None:
+    """As a migration of catch-up does, which need not be written again."""
+    first = Rev("a").doing("op.create_table('t_a'); op.create_table('t_r')")
+    guarded = "if not sa.inspect(op.get_bind()).has_table('{}'):\n    op.create_table('{}')"
+    for table, best in (("t_r", "{alembic} upgrade head"), ("t_x", "{fixchain} catch-up --server")):
+        later = Rev("b", ("a",)).doing(guarded.format(table, table))
+        finding = only("FC302", looked_at(chain(first, later), db("a", tables="t_a")))
+        assert commands(finding)[0][0].startswith(best)
+
+
 # --- FC303 ---------------------------------------------------------------------------------------
 
 

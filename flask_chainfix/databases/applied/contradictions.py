@@ -32,6 +32,7 @@ from flask_chainfix.databases.applied.rows import (
 )
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.databases import DatabaseStatus
+from flask_chainfix.schema.footprint import Action
 
 _SCHEMA = ", schema "  # after a name: no option names a single schema
 
@@ -198,7 +199,8 @@ def ways_out(snapshot: Facts, found: Mismatch) -> Remedy:
         ran = run.intersection(graph) - never_ran(snapshot, found.status, run)
         if ran and gaps(graph, ran):
             return running_skipped(snapshot, found.status, ran)
-        by_hand = making_missing(snapshot, found.status) | by_hand
+        names = (name for each in found.absent.values() for name in each)
+        by_hand = making_missing(snapshot, found.status, names) | by_hand
     if snapshot.old:
         return by_hand
     return by_hand | by_its_origin(snapshot, found.status)
@@ -214,13 +216,30 @@ def running_skipped(snapshot: Facts, status: DatabaseStatus, run: Collection[str
     """
     graph = snapshot.graph
     by_alembic = catching_up(graph, run, status.rows)
-    if not absent(snapshot, status, stood_for(graph, status.rows)):
+    missing = [each.name for each in absent(snapshot, status, stood_for(graph, status.rows))]
+    if not missing:
         return by_alembic
-    return by_alembic | making_missing(snapshot, status, "if other databases may lack it too, ")
+    others = "if other databases may lack it too, "
+    return by_alembic | making_missing(snapshot, status, missing, others)
 
 
-def making_missing(snapshot: Facts, status: DatabaseStatus, condition: str = "") -> Remedy:
+def making_missing(
+    snapshot: Facts, status: DatabaseStatus, missing: Iterable[str], condition: str = ""
+) -> Remedy:
     """How to have what a database lacks made where it is missing; empty with several heads."""
+    run = stood_for(snapshot.graph, status.rows)
+    later = {
+        effect.object.spelled: revision
+        for revision in snapshot.graph
+        if revision not in run
+        for effect in snapshot.footprint(snapshot.file(revision)).effects
+        if effect.action is Action.CREATE
+    }
+    makers = {later.get(name) for name in missing}
+    if None not in makers and makers:  # as a migration of catch-up does
+        verb = "makes" if len(makers) == 1 else "make"
+        what = f"upgrade it, as {listing(sorted(filter(None, makers)))} {verb} what is missing"
+        return way(what, f"{{alembic}} upgrade {_all(snapshot)}")
     made = way(
         f"{condition}write a migration that makes what is missing where it is missing",
         f"{{fixchain}} catch-up --server{only(snapshot, status)}",
