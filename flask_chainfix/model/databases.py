@@ -251,6 +251,11 @@ class Databases:
     current_is_named: bool = False
     notices: tuple[str, ...] = ()
 
+    def with_present_id(self, revision: str) -> str:
+        """An id, and the one that its file still has if it is to get this one, in words."""
+        olds = (old for old, ids in self.anew.items() if revision in ids and revision != old)
+        return next((f"{revision} (now {old})" for old in olds), revision)
+
 
 @dataclass(frozen=True)
 class DatabaseWishes:
