@@ -229,6 +229,17 @@ def test_migrations_that_were_made_anew_without_git() -> None:
     assert squashed("t_a t_x later")[0] == ()  # newer code may have made that
 
 
+def test_a_lost_row_waits_for_a_file_that_cannot_be_read() -> None:
+    """Every command that would move it is refused; and a rebase that stopped there may bring it."""
+    data = b"<<<<<<< HEAD\nrevision = 'c'\n=======\n>>>>>>> other\n"
+    now = chain("a", "b <- a", extra={"c_add_c.py": data})
+    known = [lost("x <- b", kept=True, branch="feature", checkout="feature")]
+    finding = only("FC301", looked_at(now, db("x"), lost=known))
+    assert "it is on the branch feature" in finding.message
+    assert commands(finding) == [("{fixchain} check{asked}",)]
+    assert "c_add_c.py" in finding.hint
+
+
 def test_a_row_that_nobody_knows() -> None:
     finding = unknown()
     assert finding.message == "Git knows nothing of it"
