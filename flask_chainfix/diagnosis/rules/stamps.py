@@ -241,7 +241,8 @@ def overlapping_stamps(snapshot: Facts) -> Iterator[Fault]:
     How to repair it:
         `{fixchain} restamp` removes the redundant row. It runs no migration and skips none. If no
         journal here knows the chain that the rows come from, the finding names a commit in Git that
-        may have it, as in `{fixchain} restamp --old COMMIT`.
+        may have it, as in `{fixchain} restamp --old COMMIT`; or `{fixchain} restamp --from-schema`
+        keeps the row that the schema proves.
 
     Example:
         # users.py
