@@ -112,10 +112,19 @@ def add(
 
 def upgrade(project: Path, url: str, to: str) -> None:
     """Have Alembic itself upgrade a database of a plain environment."""
+    command.upgrade(_config(project, url), to)
+
+
+def stamp(project: Path, url: str, to: str) -> None:
+    """Have Alembic itself stamp one."""
+    command.stamp(_config(project, url), to)
+
+
+def _config(project: Path, url: str) -> Config:
     config = Config()
     config.set_main_option("script_location", str(project / "migrations"))
     config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
-    command.upgrade(config, to)
+    return config
 
 
 def line_of(path: Path, code: str) -> int:

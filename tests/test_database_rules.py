@@ -153,7 +153,7 @@ def test_a_file_on_another_branch() -> None:
     finding = unknown(lost("x <- b", branch="feature", kept=True))
     assert finding.message == f"it is on the branch feature, which is not merged here ({PLACE})"
     assert hints(finding)[0] == (
-        "merge the branch feature, then repair: `git merge feature`, then"
+        "merge feature, which has it, then repair: `git merge feature`, then"
         " `{fixchain} repair{databases}`"
     )
 
@@ -211,13 +211,33 @@ def test_a_chain_that_was_squashed_after_more_had_come() -> None:
 
 
 def test_half_of_a_squashed_chain_has_run() -> None:
-    (way,) = squashed("t_a", lost("a", checkout="1a2b3c4"), row="a")
+    (way,) = squashed("t_a", lost("a", above=("x",), checkout="1a2b3c4"), row="a")
     assert way[0] == "git checkout 1a2b3c4"
+
+
+def test_all_of_a_chain_has_run_and_the_squashed_one_makes_more() -> None:
+    """There is no rest of the old chain to run."""
+    ways = squashed("t_a", lost("a", checkout="1a2b3c4"), row="a")
+    assert [way[-1] for way in ways] == [
+        "{alembic} upgrade head",
+        "{fixchain} restamp --lost a=s{databases}",
+    ]
 
 
 def test_migrations_that_were_made_anew_without_git() -> None:
     assert squashed("t_a t_x")[0] == RESTAMP
     assert squashed("t_a t_x later")[0] == ()  # newer code may have made that
+
+
+def test_a_lost_row_waits_for_a_file_that_cannot_be_read() -> None:
+    """Every command that would move it is refused; and a rebase that stopped there may bring it."""
+    data = b"<<<<<<< HEAD\nrevision = 'c'\n=======\n>>>>>>> other\n"
+    now = chain("a", "b <- a", extra={"c_add_c.py": data})
+    known = [lost("x <- b", kept=True, branch="feature", checkout="feature")]
+    finding = only("FC301", looked_at(now, db("x"), lost=known))
+    assert "it is on the branch feature" in finding.message
+    assert commands(finding) == [("{fixchain} check{asked}",)]
+    assert "c_add_c.py" in finding.hint
 
 
 def test_a_row_that_nobody_knows() -> None:
@@ -457,6 +477,16 @@ def test_a_table_that_was_taken_away_later_is_not_missed(above: str) -> None:
     line = chain("a", "b <- a", Rev("c", ("b",)).doing(above))
     assert found(looked_at(line, db("c", tables="t_a"))) == []
     assert [each.code for each in found(looked_at(line, db("b", tables="t_a")))] == ["FC302"]
+
+
+def test_what_a_later_revision_makes_where_it_is_missing() -> None:
+    """As a migration of catch-up does, which need not be written again."""
+    first = Rev("a").doing("op.create_table('t_a'); op.create_table('t_r')")
+    guarded = "if not sa.inspect(op.get_bind()).has_table('{}'):\n    op.create_table('{}')"
+    for table, best in (("t_r", "{alembic} upgrade head"), ("t_x", "{fixchain} catch-up --server")):
+        later = Rev("b", ("a",)).doing(guarded.format(table, table))
+        finding = only("FC302", looked_at(chain(first, later), db("a", tables="t_a")))
+        assert commands(finding)[0][0].startswith(best)
 
 
 # --- FC303 ---------------------------------------------------------------------------------------

@@ -239,6 +239,20 @@ def test_a_file_on_another_branch(repository: Repository) -> None:
     assert (found.path, found.parents) == (repository.path("b"), ("a",))
 
 
+def test_a_file_on_a_branch_that_was_deleted(repository: Repository) -> None:
+    """Only the reflog leads to it; a branch that has it comes first."""
+    repository.add("a", day=1)
+    repository.branch("feature")
+    commit = repository.add("b", day=2)
+    tip = repository.add("c", day=3)
+    repository.switch("main")
+    assert lost("b", repository).branch == "feature"
+    repository.git("branch", "-D", "feature")
+    found = lost("b", repository)
+    assert (found.commit, found.branch, found.checkout) == (commit, tip, tip)
+    assert (found.kept, found.dropped) == (True, True)
+
+
 def test_a_file_removed_on_another_branch(repository: Repository) -> None:
     repository.add("a", day=1)
     repository.branch("feature")

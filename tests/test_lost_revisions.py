@@ -11,6 +11,7 @@ import shlex
 import shutil
 import sys
 from pathlib import Path
+from subprocess import run
 from typing import Any
 
 import pytest
@@ -196,6 +197,30 @@ def test_a_migration_on_another_branch_only(project: Project) -> None:
     project.does("check")
 
 
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_migration_on_a_branch_that_was_deleted(project: Project, number: int) -> None:
+    project.repository.branch("feature")
+    add(project.top, "z <- x")
+    project.commit(2)
+    add(project.top, "y <- z")
+    tip = project.commit(3)
+    project.upgrade()
+    project.repository.switch("main")
+    project.repository.git("branch", "-D", "feature")
+    finding = project.finding()
+    says(finding["message"], "no branch has it any more, but Git still knows the commit (y_add.py")
+    back, merge = finding["remedies"][:2]
+    says(back["text"], "this drops table y, table z, with the data in it")
+    assert merge["commands"][0] == f"git merge {tip}"
+    for typed in finding["remedies"][number]["commands"]:
+        place, *words = shlex.split(typed)
+        unasked = () if place == "git" else ("--yes", *["--no-backup"][number:])
+        done = run([SCRIPTS / place if unasked else place, *words, *unasked], check=False)
+        assert done.returncode == 0
+    project.does("check")
+    assert project.rows == [["x"], ["y"]][number]
+
+
 @pytest.mark.parametrize("untracked", [True, False])
 def test_what_is_stashed_is_popped_not_merged(project: Project, *, untracked: bool) -> None:
     """Of a stash, one commit has what was not tracked, and another one what was added."""
@@ -244,6 +269,28 @@ def test_a_tombstone_never_goes_below_what_may_have_run_already(project: Project
     project.does("repair", "--tombstone", "nope=y", *YES)
     project.upgrade()
     assert project.rows == ["nope"]
+
+
+def test_a_row_that_git_has_never_seen_beside_another(project: Project) -> None:
+    """Above the other row a tombstone would leave rows that Alembic cannot have written."""
+    project.stamp("nope")
+    sql(project.url, "INSERT INTO alembic_version VALUES ('x')")
+    _, tombstone, take_out = (way["commands"] for way in project.finding()["remedies"])
+    says(tombstone[0], "repair --tombstone nope=b")
+    says(take_out[0], "restamp --lost nope=x")
+    for typed, row in ((tombstone[0], "nope"), (take_out[0], "x")):
+        done = fixchain(*shlex.split(typed)[1:], *YES)
+        assert (done.exit_code, project.rows) == (0, [row]), done
+        project.upgrade()
+        project.does("check")
+        project.undo()
+
+
+def test_a_row_that_git_has_never_seen_beside_a_base(project: Project) -> None:
+    project.stamp("nope")
+    sql(project.url, "INSERT INTO alembic_version VALUES ('a')")
+    _, take_out = (way["commands"] for way in project.finding()["remedies"])
+    says(take_out[0], "restamp --lost nope=a")
 
 
 @pytest.mark.parametrize("row", ["9BC123DEF", "9bc123dfe", "9bc123def ", "9bc123"])
@@ -547,6 +594,34 @@ def test_not_to_a_new_id_whose_tables_are_not_there(project: Project) -> None:
     says(flat(told), "y would claim what is not there: more (y)", way)
     sql(project.url, "CREATE TABLE more (id INTEGER)")
     project.does("restamp", "--lost", "x=y", *YES)
+
+
+def test_migrations_that_were_made_anew_with_more_in_them(project: Project) -> None:
+    """There is nothing left to run in the old code, which would be the same remedy for ever."""
+    for name in "abx":
+        project.path(name).unlink()
+    every = "\n".join(f"op.create_table('{t}', sa.Column('id', sa.Integer()))" for t in "abxy")
+    add(project.top, "new", every, "pass")
+    project.commit(2)
+    restore, by_hand = project.finding()["remedies"]
+    assert by_hand["text"] == "make y by hand as new does, then move the stamp to it"
+    says(project.refuses("restamp", "--lost", "x=new", *YES), by_hand["text"])
+
+    git, rm, write, upgrade = restore["commands"]
+    assert write.endswith("revision --autogenerate -m 'what is new'")
+    assert upgrade.endswith("upgrade head")
+    for typed in (git, rm):
+        run(shlex.split(typed), check=True)
+    project.does("check")
+    project.upgrade()
+    assert project.rows == ["x"]
+
+    project.lose("a", "b", "x", day=3)
+    add(project.top, "new", every, "pass")
+    sql(project.url, "CREATE TABLE y (id INTEGER)")
+    project.does("restamp", "--lost", "x=new", *YES)
+    project.upgrade()
+    assert project.rows == ["new"]
 
 
 def test_to_the_nearest_ancestor(project: Project) -> None:

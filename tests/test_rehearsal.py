@@ -389,6 +389,19 @@ def test_an_id_that_is_too_long_for_its_column_is_blamed_on_its_revision(tmp_pat
     assert "too long" in found["message"]
 
 
+def test_the_version_table_is_in_a_schema_that_no_migration_makes(tmp_path: Path) -> None:
+    plain(tmp_path, "a", "b <- a", models=NO_MODELS)
+    env = tmp_path / "migrations/env.py"
+    asked = "target_metadata=target_metadata"
+    env.write_text(env.read_text().replace(asked, f"{asked}, version_table_schema='Ops'"))
+    with new_database("postgresql", tmp_path) as url, pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path)
+        done = rehearse("--database", url)
+        assert done.exit_code == 0, done
+        add(tmp_path, "c <- b", 'op.create_table("c", schema="Other")')  # that is its own affair
+        assert '"Other" does not exist' in failure(rehearse("--database", url))["message"]
+
+
 def test_a_chain_that_alembic_cannot_load(project: Path) -> None:
     plain(project, "a", "b <- gone")
     found = failure(rehearse())

@@ -268,7 +268,7 @@ def test_rebase_names_a_way_for_a_database_that_has_run_mine(project: Project) -
     fork(project, ("0031", "0032"), ["0033", "0034"], ["0033"])
     refused = fixchain("rebase", *YES, *database(project, "mine"))
     assert refused.exit_code == 3
-    assert "has run 0035, 0036 of yours, and not 0033" in refused.stderr
+    assert "has run 0035 (now 0033), 0036 (now 0034) of yours, and not 0033" in refused.stderr
     (typed,) = (line.strip() for line in refused.stderr.splitlines() if "  fixchain " in line)
     assert typed.endswith("--strategy merge")
     planned = fixchain("repair", "--dry-run", *database(project, "mine"), *JSON)

@@ -162,6 +162,13 @@ def test_no_step_in_a_flask_project_touches_the_apps_database(
         assert not list(tmp_path.rglob("*.db"))
 
 
+def test_where_no_database_is_known_no_command_backs_one_up(tmp_path: Path) -> None:
+    plain(tmp_path, "a", "b <- a", "c <- a")
+    said = run(SCRIPTS / "fixchain", "check", "--database", cwd=tmp_path).stdout
+    assert "Back up every database" in said
+    assert "fixchain backup" not in said
+
+
 def test_what_a_repair_cannot_mend_begins_with_its_best_way() -> None:
     best = way("bring it back", "git checkout main -- x.py")
     finding = Finding("FC501", "n", "n", 1, Severity.ERROR, "m", "b", best | "wait", (), (),

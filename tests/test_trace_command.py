@@ -12,6 +12,7 @@ from sqlalchemy.engine import make_url
 
 from tests.commands import Done, fixchain, flask
 from tests.rehearsals import add, plain, with_app
+from tests.rehearsals import stamp as _stamp
 from tests.rehearsals import upgrade as _upgrade
 from tests.stamped import rows_of, sql, user
 
@@ -67,6 +68,39 @@ def test_a_stamp_that_is_behind_and_one_that_is_ahead(project: Path, database_ur
         assert moved.exit_code == 0, moved
         assert rows_of(database_url) == ["b"]
     assert _trace(database_url).exit_code == 0
+
+
+def _ways(done: Done, code: str = "") -> list[list[str]]:
+    """The commands of a finding's remedies, or of the error's."""
+    found = [each for each in done.document["findings"] if each["code"] == code]
+    said = found[0] if code else done.document["error"]
+    return [way["commands"] for way in said["remedies"]]
+
+
+def test_rows_that_overlap_though_no_chain_wrote_them(project: Path, database_url: str) -> None:
+    """As two dumps in one table leave them."""
+    _upgrade(project, database_url, "b")
+    sql(database_url, "INSERT INTO alembic_version VALUES ('a')")
+    database = ("--database", database_url)
+    (typed, *_) = _ways(fixchain("check", *database, "--format", "json"), "FC303")
+    assert typed[0].startswith("fixchain restamp --from-schema")
+    assert fixchain("restamp", "--from-schema", "--yes", *database).exit_code == 0
+    assert rows_of(database_url) == ["b"]
+    assert fixchain("check", *database).exit_code == 0
+    _upgrade(project, database_url, "head")
+
+
+def test_rows_that_overlap_are_only_taken_away_together(project: Path, database_url: str) -> None:
+    """``alembic stamp c`` would leave them as they are."""
+    add(project, "d <- c", _ROWS, "pass")
+    _upgrade(project, database_url, "c")
+    sql(database_url, "INSERT INTO alembic_version VALUES ('a')")
+    asked = ("restamp", "--from-schema", "--yes", "--database", database_url)
+    typed = _ways(fixchain(*asked, "--format", "json"))
+    assert typed == [["alembic stamp base", f"alembic stamp {each}"] for each in "dc"]
+    for each in typed[1]:
+        _stamp(project, database_url, each.split()[-1])
+    assert rows_of(database_url) == ["c"]
 
 
 def test_what_a_renamed_table_had_is_made_by_the_chain(project: Path, database_url: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from flask_chainfix.common.quoting import operand, option, path_word, ref_word
 from flask_chainfix.common.remedies import Remedy, way
@@ -17,10 +17,11 @@ from flask_chainfix.databases.applied.lost import (
     finishing_there,
     is_noop,
     lost_footprint,
+    replaced,
     survivors,
     under_its_new_id,
 )
-from flask_chainfix.databases.applied.rows import counting_as
+from flask_chainfix.databases.applied.rows import counting_as, tops
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.merge_steps import merge_steps
 from flask_chainfix.model.databases import DatabaseStatus, LostRevision
@@ -49,6 +50,8 @@ def whereabouts(snapshot: Facts, revision: str) -> str:
         return f"{unknown}; it is close to {listing(close)}" if close else unknown
     if lost.stashed:
         what = "it is in Git's stash"
+    elif lost.dropped:
+        what = "no branch has it any more, but Git still knows the commit"
     elif lost.branch and lost.kept:
         merge = _merge_with(snapshot, lost)
         on = merge.theirs.ref if merge else lost.main or f"the branch {lost.branch}"
@@ -89,7 +92,7 @@ def choices(snapshot: Facts, revision: str) -> Remedy:
         return remedy | _without_git(snapshot, revision, statuses)
     back = _ways_back(snapshot, lost, left, statuses)
     if not back and squashed is None:
-        back = finishing_there(snapshot, revision)
+        back = finishing_there(snapshot, revision) or replaced(snapshot, revision)
     return remedy | back
 
 
@@ -129,19 +132,33 @@ def placeholder(snapshot: Facts, revision: str, statuses: Sequence[DatabaseStatu
 
     The tables of ``statuses``, the databases that have run it, may show its parent.
     """
+    graph, has_file = snapshot.graph, can_have_file(revision)
+    beside = {row for each in statuses for row in each.rows if row in graph}
+    if beside:
+        return _placeholder_beside(snapshot, revision, beside, has_file=has_file)
     fits = {fit(snapshot, status) for status in statuses}
     found = fits.pop() if len(fits) == 1 else None
-    has_file = can_have_file(revision)
     if has_file and found is not None and len(found.rows) == len(found.highest) == 1:
         return _placeholder_on(revision, found)
     remedy = Remedy()
-    for head in snapshot.graph.heads[:_SHOWN_HEADS]:
+    for head in graph.heads[:_SHOWN_HEADS]:
         if has_file:
             remedy |= _tombstone(f"{revision}={head}", f", if it was on {head}")
         else:
             what = f"move the stamp, if it counts for {head}"
             remedy |= way(what, counting_as(head, revision))
     return remedy
+
+
+def _placeholder_beside(
+    snapshot: Facts, revision: str, beside: Collection[str], *, has_file: bool
+) -> Remedy:
+    """On a parent of the other rows: Alembic writes no row beside one that it is above."""
+    graph, row = snapshot.graph, min(beside)
+    below = tops(graph, graph.required(beside) - graph.descendants(beside))
+    remedy = _tombstone(f"{revision}={below[0]}") if has_file and below else Remedy()
+    what = f"take it out of the stamp, which keeps {row}, if what it did is not there any more"
+    return remedy | way(what, counting_as(row, revision))
 
 
 def _placeholder_on(revision: str, found: Fit) -> Remedy:
@@ -209,9 +226,9 @@ def merging(snapshot: Facts, lost: LostRevision) -> Remedy:
         return way("take it out of the stash", "git stash pop")
     if not (lost.branch and lost.kept):
         return Remedy()
-    what = f"merge {lost.main}, which has it" if lost.main else f"merge the branch {lost.branch}"
-    ref = ref_word(lost.main or lost.branch)
-    return way(f"{what}, then repair", f"git merge {ref}", "{fixchain} repair{databases}")
+    ref = lost.main or lost.branch
+    merge = f"git merge {ref_word(ref)}"
+    return way(f"merge {ref}, which has it, then repair", merge, "{fixchain} repair{databases}")
 
 
 def _merge_with(snapshot: Facts, lost: LostRevision) -> Merge | None:

@@ -48,7 +48,7 @@ class Commit(NamedTuple):
         name: its abbreviated hash.
         date: the committer date, timezone-aware.
         parents: the abbreviated hashes of its parents.
-        ref: the requested reference through which the log reached it.
+        ref: the requested reference through which the log reached it; ``""`` for the reflog.
         author: its author.
         is_head: whether it is ``HEAD``.
     """
@@ -341,11 +341,24 @@ def commits_below(entries: Iterable[Entry], tip: str | None = None) -> set[str]:
     return below
 
 
+def commits_with_refs(entries: Iterable[Entry]) -> set[str]:
+    """The commits that references lead to; to the others, only the reflog does."""
+    named: set[str] = set()
+    for commit, _ in entries:  # no commit comes before one that it is a parent of
+        if commit.ref or commit.name in named:
+            named.update((commit.name, *commit.parents))
+    return named
+
+
 def leading_ref(commit: Commit, entries: Iterable[Entry]) -> str:
-    """The reference that leads to a commit; a branch above it is preferred to a tag on it."""
+    """The reference that leads to a commit; a branch above it is preferred to a tag on it.
+
+    If only the reflog leads to it, it is the name of the last commit above it.
+    """
     leading: dict[str, str] = {}
     for newer, _ in entries:  # no commit comes before one that it is a parent of
-        ref = min(newer.ref, leading.get(newer.name, newer.ref), key=rank_of_ref)
+        own = newer.ref or leading.get(newer.name, newer.name)
+        ref = min(own, leading.get(newer.name, own), key=rank_of_ref)
         if newer.name == commit.name:
             return short_ref(ref)
         for parent in newer.parents:

@@ -19,6 +19,7 @@ from flask_chainfix.git.landings import (
     Entry,
     Version,
     commits_below,
+    commits_with_refs,
     leading_ref,
     places,
     rank_of_ref,
@@ -142,12 +143,15 @@ class _Archive:
         self._repository = repository
         self._locations = locations
         self._now = now
-        entries, _ = read_log(repository, places(repository, locations), "--all")
-        self._entries = entries
+        entries, _ = read_log(repository, places(repository, locations), "--all", "--reflog")
+        self._entries, self._names = entries, {commit.name for commit, _ in entries}
         below = commits_below(entries)
         self._here = [entry for entry in entries if entry[0].name in below]
-        self._elsewhere = [entry for entry in entries if entry[0].name not in below]
-        versions = dict.fromkeys(_versions(chain(self._here, self._elsewhere)))
+        named = commits_with_refs(entries)
+        self._elsewhere = [entry for entry in entries if entry[0].name in named - below]
+        self._dropped = [entry for entry in entries if entry[0].name not in named | below]
+        self._kept = set(_versions(chain(self._here, self._elsewhere)))
+        versions = dict.fromkeys(_versions(chain(self._here, self._elsewhere, self._dropped)))
         blobs = list(dict.fromkeys(version.blob for version in versions))
         self._contents = repository.contents(blobs[:_MOST])
         self._versions = [version for version in versions if version.blob in self._contents]
@@ -195,7 +199,7 @@ class _Archive:
     def versions_of(self, id_: str) -> Iterator[FileVersion]:
         """Every content of the file of a revision, with the references that have it now."""
         places: dict[str, list[Version]] = {}
-        for version in self._holding(id_):
+        for version in filter(self._kept.__contains__, self._holding(id_)):
             places.setdefault(version.blob, []).append(version)
         names = {version.name for alike in places.values() for version in alike}
         asked = {f"{tip}:{name}": ref for tip, _, ref in self._tips for name in names}
@@ -212,10 +216,10 @@ class _Archive:
         holding = frozenset(self._holding(id_) if among is None else among)
         roots = tuple(map(self._repository.name, self._locations))
         own = frozenset(version for version in holding if version.name.startswith(roots))
-        for entries in (self._here, self._elsewhere):
+        for entries in (self._here, self._elsewhere, self._dropped):
             for versions in filter(None, (own, holding)):
                 trace = _newest(entries, versions)
-                if trace is not None and entries is self._elsewhere:
+                if trace is not None and entries is not self._here:
                     return trace._replace(branch=leading_ref(trace.commit, entries))
                 if trace is not None:
                     return trace
@@ -274,6 +278,7 @@ class _Archive:
             self._checkout(trace),
             tuple(self._removed_above(id_, trace)),
             self._main(trace),
+            trace.branch in self._names,
         )
 
     def _main(self, trace: _Trace) -> str:
@@ -352,13 +357,12 @@ class _Archive:
         """A branch, a tag or a commit that has the file of a trace; ``""`` if none is known."""
         if trace.kept:  # a stash has the untracked files in one commit, and the others in another
             return trace.commit.name if trace.branch == "refs/stash" else trace.branch
-        known = {commit.name for commit, _ in self._entries}
         parents = trace.commit.parents
         for parent in parents:
             has_it = len(parents) == 1 or f"{parent}:{trace.version.name}" in (
                 self._repository.objects([f"{parent}:{trace.version.name}"])
             )
-            if parent in known and has_it:
+            if parent in self._names and has_it:
                 names = (ref for tip, _, ref in self._tips if tip.startswith(parent))
                 return short_ref(min(names, key=rank_of_ref, default=parent))
         return ""

@@ -180,6 +180,7 @@ class LostRevision:
         checkout: a branch, a tag or a commit that has the file; ``""`` if none is known.
         above: its descendants that were removed with it.
         main: the main branch, if it has a file with this id; otherwise ``""``.
+        dropped: whether ``branch`` is a commit that only Git's reflog leads to.
     """
 
     revision: str
@@ -197,6 +198,7 @@ class LostRevision:
     checkout: str = ""
     above: tuple[str, ...] = ()
     main: str = ""
+    dropped: bool = False
 
     @property
     def requirements(self) -> tuple[str, ...]:
@@ -246,6 +248,11 @@ class Databases:
     old_is_named: bool = False
     current_is_named: bool = False
     notices: tuple[str, ...] = ()
+
+    def with_present_id(self, revision: str) -> str:
+        """An id, and the one that its file still has if it is to get this one, in words."""
+        olds = (old for old, ids in self.planned_ids.items() if revision in ids and revision != old)
+        return next((f"{revision} (now {old})" for old in olds), revision)
 
 
 @dataclass(frozen=True)

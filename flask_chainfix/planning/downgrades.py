@@ -72,7 +72,8 @@ class RebaseEffect:
         return newly_skipped(self.now.graph, self.after, database.revisions)
 
     def _skipping(self, database: Applied, remedy: Remedy) -> UnsafeForDatabases:
-        run = listing(sorted(database.revisions.intersection(self.mine)), _NAMED)
+        mine = sorted(database.revisions.intersection(self.mine))
+        run = listing([self.now.databases.with_present_id(each) for each in mine], _NAMED)
         skipped = self._skipped(database)
         return UnsafeForDatabases(
             f"{database.name} {database.has} {run} of yours, and not"

@@ -297,9 +297,7 @@ def _without_file(
             "{fixchain} unwind{databases}",
         )
         | way(
-            "name a commit that has it in the place of COMMIT; the first command lists what was"
-            " checked out here",
-            "git reflog",
+            "if you know a commit that has it, name that in the place of COMMIT",
             "{fixchain} unwind --from COMMIT{databases}",
         )
         | choices(now, row),

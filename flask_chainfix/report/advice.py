@@ -353,7 +353,8 @@ def _databases(repair: Repair, *, here: bool = True) -> str | None:
         return tools.named or None
     named = tools.databases if here else tools.named
     in_app = tools.fixchain.startswith(tools.alembic)
-    known = named or in_app or repair.snapshot.environment.dialect is not None
+    is_asked = named not in ("", " --database")  # which names the app's own, if there are any
+    known = is_asked or in_app or repair.snapshot.environment.dialect is not None
     return named if known else None
 
 

@@ -209,7 +209,8 @@ def _why(found: TracedDatabase) -> str:
         for names, verb in ((found.ahead, "has"), (found.behind, "has not"))
         if names
     ]
-    return f"by its schema: {'; '.join(said)}"
+    fits = found.trace.fits if found.trace is not None else None
+    return f"by its schema: {'; '.join(said) or f'it matches {listing(fits or ())}'}"
 
 
 def _refused(status: DatabaseStatus, detail: str, remedy: str | Remedy) -> MoveResult:

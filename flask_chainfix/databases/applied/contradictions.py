@@ -9,6 +9,7 @@ from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.quoting import option, word, words
 from flask_chainfix.common.remedies import REPAIR, Remedy, way
+from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.applied.contents import (
     Fit,
     Found,
@@ -18,6 +19,7 @@ from flask_chainfix.databases.applied.contents import (
     fit,
     never_ran,
     proven_top,
+    traced,
 )
 from flask_chainfix.databases.applied.has_run import Applied, claims, possibilities
 from flask_chainfix.databases.applied.rows import (
@@ -30,6 +32,7 @@ from flask_chainfix.databases.applied.rows import (
 )
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.databases import DatabaseStatus
+from flask_chainfix.schema.footprint import Action
 
 _SCHEMA = ", schema "  # after a name: no option names a single schema
 
@@ -198,7 +201,8 @@ def ways_out(snapshot: Facts, found: Mismatch) -> Remedy:
         ran = run.intersection(graph) - never_ran(snapshot, found.status, run)
         if ran and gaps(graph, ran):
             return running_skipped(snapshot, found.status, ran)
-        by_hand = making_missing(snapshot, found.status) | by_hand
+        names = [name for each in found.absent.values() for name in each]
+        by_hand = making_missing(snapshot, found.status, names) | by_hand
     if snapshot.old:
         return by_hand
     return by_hand | by_its_origin(snapshot, found.status)
@@ -210,9 +214,9 @@ def _of_one_bind(snapshot: Facts, found: Mismatch, fitting: Fit | None) -> Remed
     if fitting is not None and fitting.rows and rows:
         text = f"its schema matches {', '.join(fitting.rows)}: move its stamp there, and no other"
         return way(text, "{fixchain} restamp --from-schema{databases}")
-    made = found.absent and not found.early
+    names = () if found.early else [name for each in found.absent.values() for name in each]
     see = way("see what each bind has run", "{fixchain} trace{databases}")
-    return (making_missing(snapshot, found.status) if made else Remedy()) | see
+    return (making_missing(snapshot, found.status, names) if names else Remedy()) | see
 
 
 def running_skipped(snapshot: Facts, status: DatabaseStatus, run: Collection[str]) -> Remedy:
@@ -224,16 +228,33 @@ def running_skipped(snapshot: Facts, status: DatabaseStatus, run: Collection[str
         run: the revisions that have run there.
     """
     graph = snapshot.graph
+    missing = [each.name for each in absent(snapshot, status, stood_for(graph, status.rows))]
     if snapshot.evidence.has_binds:
-        return making_missing(snapshot, status)
+        return making_missing(snapshot, status, missing)
     by_alembic = catching_up(graph, run, status.rows)
-    if not absent(snapshot, status, stood_for(graph, status.rows)):
+    if not missing:
         return by_alembic
-    return by_alembic | making_missing(snapshot, status, "if other databases may lack it too, ")
+    others = "if other databases may lack it too, "
+    return by_alembic | making_missing(snapshot, status, missing, others)
 
 
-def making_missing(snapshot: Facts, status: DatabaseStatus, condition: str = "") -> Remedy:
+def making_missing(
+    snapshot: Facts, status: DatabaseStatus, missing: Iterable[str], condition: str = ""
+) -> Remedy:
     """How to have what a database lacks made where it is missing; empty with several heads."""
+    run = stood_for(snapshot.graph, status.rows)
+    later = {
+        effect.object.spelled: revision
+        for revision in snapshot.graph
+        if revision not in run
+        for effect in snapshot.footprint(snapshot.file(revision)).effects
+        if effect.action is Action.CREATE
+    }
+    makers = {later.get(name) for name in missing}
+    if None not in makers and makers:  # as a migration of catch-up does
+        verb = "makes" if len(makers) == 1 else "make"
+        what = f"upgrade it, as {listing(sorted(filter(None, makers)))} {verb} what is missing"
+        return way(what, f"{{alembic}} upgrade {_all(snapshot)}")
     made = way(
         f"{condition}write a migration that makes what is missing where it is missing",
         f"{{fixchain}} catch-up --server{only(snapshot, status)}",
@@ -269,22 +290,33 @@ def _to_the_fit(snapshot: Facts, found: Mismatch, fitting: Fit) -> Remedy:
 
 
 def by_its_origin(snapshot: Facts, status: DatabaseStatus) -> Remedy:
-    """How to move a stamp with the chain that wrote it."""
+    """How to move a stamp with the chain that wrote it, or by what its schema shows."""
     origin = snapshot.databases.origins.get(status.identity)
     if origin:
         return way(
             f"if the chain of commit {origin} wrote its rows, move its stamp from there",
             f"{{fixchain}} restamp --old {origin}{only(snapshot, status)}",
         )
+    remedy = _by_its_schema(snapshot, status)
     if origin is None:
-        return Remedy.of("look for a clone whose Git has the chain that wrote its rows")
+        return remedy | "look for a clone whose Git has the chain that wrote its rows"
     places = (os.path.relpath(place) for place in snapshot.environment.version_locations)
-    return way(
+    return remedy | way(
         "replace COMMIT by the commit whose chain wrote its rows; the first command lists"
         " the commits that changed migrations",
         f"git log --oneline --all -- {words(places)}",
         f"{{fixchain}} restamp --old COMMIT{only(snapshot, status)}",
     )
+
+
+def _by_its_schema(snapshot: Facts, status: DatabaseStatus) -> Remedy:
+    """How to move a stamp to what the schema shows; empty if it is known not to show it."""
+    shown = fit(snapshot, status)
+    if status.by_user or (traced(snapshot, status) is not None and shown is None):
+        return Remedy()
+    to = f"{listing(shown.rows)}, which its schema matches" if shown else "what its schema shows"
+    command = f"{{fixchain}} restamp --from-schema{only(snapshot, status)}"
+    return way(f"move the stamp to {to}", command)
 
 
 def _is_broken(graph: Graph) -> bool:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from flask_chainfix.chain import source
-from flask_chainfix.common.quoting import ref_word
+from flask_chainfix.common.quoting import path_word, ref_word
 from flask_chainfix.common.remedies import Remedy, way
+from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.applied.rows import counting_as, since, stood_for, tops
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.databases import DatabaseState, DatabaseStatus, LostRevision
@@ -126,9 +128,9 @@ def early_on_return(snapshot: Facts, status: DatabaseStatus, revision: str) -> t
 
 
 def finishing_there(snapshot: Facts, revision: str) -> Remedy:
-    """How to run the rest of the old chain in the code that has a lost revision."""
+    """How to run the rest of the old chain, if there is one, in the code that has it."""
     lost = snapshot.databases.lost.get(revision)
-    if lost is None or not lost.checkout:
+    if lost is None or not (lost.checkout and lost.above):
         return Remedy()
     return way(
         "check out the code that has it, run the rest of the old chain, and come back",
@@ -137,6 +139,39 @@ def finishing_there(snapshot: Facts, revision: str) -> Remedy:
         "git checkout -",
         "{fixchain} check{databases}",
     )
+
+
+def replaced(snapshot: Facts, revision: str) -> Remedy:
+    """What to do about the last revision of an old chain, if the new chain makes more than it did.
+
+    Empty if the new chain has several bases, or nothing is known to be missing.
+    """
+    from flask_chainfix.databases.applied.contents import absent
+
+    graph, lost = snapshot.graph, snapshot.databases.lost.get(revision)
+    if lost is None or lost.above or len(graph.bases) != 1:
+        return Remedy()
+    (base,) = graph.bases
+    stamped = [each for each in snapshot.databases.statuses if revision in each.rows]
+    missing = [found for each in stamped for found in absent(snapshot, each, frozenset({base}))]
+    remedy = Remedy()
+    place = lost.path.parent
+    if lost.checkout and len(graph) == 1 and place in snapshot.environment.version_locations:
+        remedy |= way(
+            f"bring the old migrations back in the place of {base}, and write one for what is new",
+            f"git checkout {ref_word(lost.checkout)} -- {path_word(os.path.relpath(place))}",
+            f"rm -- {path_word(os.path.relpath(snapshot.file(base).path))}",
+            "{alembic} revision --autogenerate -m 'what is new'",
+            "{alembic} upgrade head",
+        )
+    if missing:
+        names = listing(list(dict.fromkeys(name for _, name, _ in missing)), 4)
+        remedy |= way(
+            f"make {names} by hand as {base} does, then move the stamp to it",
+            f"{{alembic}} upgrade --sql {since(graph, base)}",
+            counting_as(base, revision),
+        )
+    return remedy
 
 
 def under_its_new_id(snapshot: Facts, lost: LostRevision) -> Remedy:

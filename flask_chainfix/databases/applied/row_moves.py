@@ -28,6 +28,7 @@ from flask_chainfix.databases.applied.has_run import Applied, possibilities
 from flask_chainfix.databases.applied.lost import (
     finishing_there,
     is_noop,
+    replaced,
     survivors,
     under_its_new_id,
 )
@@ -348,7 +349,8 @@ def _counting_less(now: Facts, applied: Applied) -> Remedy:
     fitting = proven_top(now, applied.status)
     if fitting is not None:
         return way(f"its tables match {fitting}: count {lost} for that", counting_as(fitting, lost))
-    return finishing_there(now, lost) or way("bring it back", _bring_back(lost))
+    others = finishing_there(now, lost) or replaced(now, lost)
+    return others or way("bring it back", _bring_back(lost))
 
 
 def _counted_for(now: Facts, lost: str, other: str) -> set[str]:

@@ -66,8 +66,10 @@ def restamping(graph: Graph, before: Sequence[str], after: Sequence[str]) -> tup
     """Alembic's commands that turn rows into others.
 
     Alembic's ``stamp`` replaces the rows above and below a revision, and keeps parallel ones. So
-    the commands may first stamp a common ancestor.
+    the commands may first stamp a common ancestor. Rows that overlap it only takes away together.
     """
+    if overlaps(graph, before):
+        return _stamps(("base", *after))
     beside = [row for row in before if not any(_in_line(graph, row, other) for other in after)]
     if not beside and after:
         return _stamps(row for row in after if row not in before)

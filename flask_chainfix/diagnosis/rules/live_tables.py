@@ -6,9 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.common.wording import listing
-from flask_chainfix.databases.applied.by_schema import (
-    difference_in_words,
-)
+from flask_chainfix.databases.applied.by_schema import difference_in_words
 from flask_chainfix.databases.applied.contents import half_made, not_as_made, traced
 from flask_chainfix.databases.applied.contradictions import (
     Mismatch,
@@ -178,11 +176,11 @@ def schema_drift(snapshot: Facts) -> Iterator[Fault]:
             continue
         said = [difference_in_words(each, snapshot) for each in differences[:_SHOWN]]
         more = len(differences) - len(said)
-        lacks = any(each.kind == "missing" for each in differences)
+        lacks = [each.object.spelled for each in differences if each.kind == "missing"]
         yield Fault(
             f"{status.name}: {'; '.join(said)}{f'; and {more:,} more' if more else ''}",
             way("see all of it", "{fixchain} trace{databases}")
-            | (making_missing(snapshot, status) if lacks else Remedy())
+            | (making_missing(snapshot, status, lacks) if lacks else Remedy())
             | "write a migration for what the models need, and drop what nobody needs",
             dict.fromkeys(each.revision for each in differences if each.revision),
             [],

@@ -27,6 +27,7 @@ from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.lost_revisions import choices, whereabouts
 from flask_chainfix.diagnosis.rules import Family, Fault, rule
 from flask_chainfix.model.databases import DatabaseState, DatabaseStatus
+from flask_chainfix.model.files import MigrationFile
 from flask_chainfix.model.findings import Severity
 
 _REPEATED = (
@@ -78,6 +79,7 @@ def unknown_stamp(snapshot: Facts) -> Iterator[Fault]:
         for row in status.rows:
             if row not in snapshot.graph and row not in snapshot.databases.planned_ids:
                 names.setdefault(row, {})[status.name] = None
+    broken = [file for file, _ in snapshot.unreadable if file not in snapshot.leftovers]
     for row, statuses in names.items():
         verb = "is" if len(statuses) == 1 else "are"
         stamped = f"{listing(statuses)} {verb} stamped with {row!r}, which"
@@ -88,7 +90,13 @@ def unknown_stamp(snapshot: Facts) -> Iterator[Fault]:
             yield Fault(message, problem.remedy, [row])
         else:
             message = f"{stamped} no migration file has: {whereabouts(snapshot, row)}"
-            yield Fault(message, choices(snapshot, row), [row])
+            hint = _files_first(broken[0]) if broken else choices(snapshot, row)
+            yield Fault(message, hint, [row])
+
+
+def _files_first(file: MigrationFile) -> Remedy:
+    """Nothing else can be done, and a merge or rebase that stopped there may bring the revision."""
+    return way(f"correct {file.name} first, then look again", "{fixchain} check{asked}")
 
 
 @rule("FC302", "stranded-revisions", Severity.ERROR, "stranded database", Family.DATABASE)
@@ -241,7 +249,8 @@ def overlapping_stamps(snapshot: Facts) -> Iterator[Fault]:
     How to repair it:
         `{fixchain} restamp` removes the redundant row. It runs no migration and skips none. If no
         journal here knows the chain that the rows come from, the finding names a commit in Git that
-        may have it, as in `{fixchain} restamp --old COMMIT`.
+        may have it, as in `{fixchain} restamp --old COMMIT`; or `{fixchain} restamp --from-schema`
+        keeps the row that the schema proves.
 
     Example:
         # users.py

@@ -13,8 +13,8 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, NoReturn
 
-from sqlalchemy import create_engine, event, inspect
-from sqlalchemy.engine import URL, Dialect, Engine
+from sqlalchemy import Table, create_engine, event, inspect, text
+from sqlalchemy.engine import URL, Connection, Dialect, Engine
 from sqlalchemy.pool import NullPool, Pool
 
 from flask_chainfix.databases.drivers import usable
@@ -54,6 +54,7 @@ def confine(urls: Mapping[str, URL], *, scratch: bool = True) -> Callable[[], No
     listeners: tuple[tuple[Any, str, Callable[..., None]], ...] = (
         (Engine, "do_connect", check),
         (Pool, "connect", check_again),
+        *([(Table, "before_create", _make_schema_of_versions)] if scratch else []),
     )
     for listener in listeners:
         event.listen(*listener)
@@ -157,6 +158,15 @@ def replace_engines(urls: Mapping[str, URL]) -> None:
                 engines[bind].update_execution_options(**engine.get_execution_options())
 
     SQLAlchemy.init_app = init_app  # type: ignore[method-assign]
+
+
+def _make_schema_of_versions(table: Table, connection: Connection, **_: Any) -> None:
+    """Create the schema of Alembic's version table, which no migration can: it comes first."""
+    dialect = connection.dialect
+    is_versions = table.columns.keys() == ["version_num"]
+    if table.schema and is_versions and dialect.name == "postgresql":
+        schema = dialect.identifier_preparer.quote_identifier(table.schema)
+        connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {schema}"))
 
 
 def restamp(urls: Mapping[str, URL], version_table: Any, rows: Sequence[str]) -> None:

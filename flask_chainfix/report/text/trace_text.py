@@ -16,10 +16,7 @@ from flask_chainfix.databases.applied.by_schema import (
     in_state,
     named,
 )
-from flask_chainfix.databases.applied.contradictions import (
-    completing,
-    only,
-)
+from flask_chainfix.databases.applied.contradictions import completing, only
 from flask_chainfix.databases.applied.differences import Difference
 from flask_chainfix.databases.applied.rows import restamping
 from flask_chainfix.databases.applied.verdicts import Trace, Verdict
