@@ -10,9 +10,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from flask_chainfix.cli.opening import IN_APP, OPENER, tools_as_typed
-from flask_chainfix.cli.output import STDOUT, place_of, show, summarize
+from flask_chainfix.cli.output import STDOUT, OutputFile, place_of, show, summarize
 from flask_chainfix.cli.streams import detail, echo, error_text, for_people, progress_bar
 from flask_chainfix.common import signals
 from flask_chainfix.common.errors import (
@@ -23,11 +24,11 @@ from flask_chainfix.common.errors import (
     Interrupted,
     NeedsConsent,
 )
-from flask_chainfix.common.quoting import words
+from flask_chainfix.common.quoting import option, path_word, words
 from flask_chainfix.common.remedies import Remedy, Tools, repairing, way
 from flask_chainfix.common.signals import Stays
 from flask_chainfix.common.wording import Progress
-from flask_chainfix.report import render
+from flask_chainfix.report import Detail, render
 from flask_chainfix.report.database_results import RestampScript
 from flask_chainfix.report.results import Drawn, Failed, Result
 
@@ -58,10 +59,26 @@ def run(
 
     def opened() -> Result:
         runtime, tools = context.meta[OPENER]()
-        tools = context.meta[_TOOLS] = replace(tools, **context.meta.get(NAMED, {}))
+        typed = {**context.meta.get(NAMED, {}), "how": _how(context)}
+        tools = context.meta[_TOOLS] = replace(tools, **typed)
         return work(runtime, tools)
 
     answer(context, output_format, opened)
+
+
+def _how(context: click.Context) -> str:
+    """The options for the result; without --yes, which agrees to one plan only."""
+    given, place = context.params, place_of(context)
+    is_typed = context.get_parameter_source("output_format") is ParameterSource.COMMANDLINE
+    typed = (
+        "--dry-run" if given.get("dry_run") else "",
+        option("--format", given["output_format"]) if is_typed else "",
+        f"--output {path_word(str(place.path))}"
+        if isinstance(place, OutputFile) and place.path
+        else "",
+        {Detail.FULL: "--verbose", Detail.VERDICT: "--quiet"}.get(detail(), ""),
+    )
+    return "".join(f" {each}" for each in typed if each)
 
 
 def answer(context: click.Context, output_format: str, work: Callable[[], Result]) -> None:

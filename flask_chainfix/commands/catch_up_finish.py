@@ -69,12 +69,12 @@ def plan_finish(
 
     revision = wishes.revision
     diagnosis = sound_chain(runtime, tools)
-    now = looked_at(runtime, diagnosis.snapshot, wishes.databases, progress)
+    place = ScratchServer(wishes.server, f"catch-up {option('--finish', revision)}")
+    now = looked_at(runtime, diagnosis.snapshot, wishes.databases, place.again, progress)
     if revision not in now.graph:
         raise CannotPlan(
             f"there is no revision {revision!r} in this chain", "give --finish the full id of one"
         )
-    place = ScratchServer(wishes.server, f"catch-up {option('--finish', revision)}")
     targets = targets_for(runtime, wishes.databases)
     finishing = Finishing(runtime, now, revision)
     walks: dict[tuple[str, str, str | None], Walk] = {}

@@ -18,6 +18,7 @@ from flask_chainfix.databases.survey import (
     noticed_unseen,
     refuse_unreachable,
     survey,
+    targets_for,
 )
 from flask_chainfix.diagnosis.numbering import file_stem
 from flask_chainfix.environment.locate import Runtime
@@ -112,17 +113,18 @@ def plan_squash(
     diagnosis = read_and_judge(runtime, tools)
     refuse_broken(diagnosis)
     cut = cut_at(diagnosis.snapshot, wishes)
-    servers = servers_for(runtime, wishes.servers, partial(wishes.command, wishes.upto))
+    known = targets_for(runtime, databases).values()
+    servers = servers_for(runtime, wishes.servers, partial(wishes.command, wishes.upto), known)
     chains, told = _published(diagnosis.snapshot, wishes)
     refuse_unpublished(diagnosis.snapshot, cut, chains, wishes)
     told += _allow_notices(
         tools, cut, [each for each in chains if each.is_main or wishes.published_by]
     )
     now = survey(runtime, diagnosis.snapshot, databases, progress)
-    refuse_unreachable(now, "squash")
+    refuse_unreachable(now, wishes.part(wishes.upto))
     diagnosis = diagnosis.with_databases(now)
     refuse_below(now, cut, wishes)
-    refuse_unknown_rows(now, diagnosis.findings, "squash")
+    refuse_unknown_rows(now, diagnosis.findings, wishes.part(wishes.upto))
     work = _Squash(runtime, wishes, now, cut, progress)
     old = work.make(servers[0], now, render=True)
     new, edits, after = _squashed(work, old.rendered)
