@@ -14,6 +14,7 @@ import pytest
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import create_engine
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
@@ -154,6 +155,62 @@ def test_constraints_that_are_lacking_are_made(
     _proves_itself(project, server_url, lost)
 
 
+_CODE = {
+    "sqlite": [
+        "CREATE VIEW named AS SELECT id, name FROM users",
+        "CREATE TRIGGER clean AFTER INSERT ON users BEGIN SELECT 'a:b'; END",
+    ],
+    "postgresql": [
+        "CREATE FUNCTION today() RETURNS date LANGUAGE sql AS 'SELECT now()::date'",
+        "CREATE FUNCTION clean() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'",
+        "CREATE VIEW named AS SELECT id, name, today() FROM users",
+        "CREATE MATERIALIZED VIEW counted AS SELECT count(*) AS number FROM named",
+        "CREATE TRIGGER clean BEFORE INSERT ON users FOR EACH ROW EXECUTE FUNCTION clean()",
+        "ALTER TABLE posts ADD day date DEFAULT today()",
+    ],
+    "mysql": [
+        "CREATE FUNCTION twice(n int) RETURNS int DETERMINISTIC RETURN n * 2",
+        "CREATE VIEW named AS SELECT id, name FROM users",
+        "CREATE VIEW counted AS SELECT twice(count(*)) AS number FROM named",
+        "CREATE TRIGGER clean BEFORE INSERT ON users FOR EACH ROW SET @seen = 1",
+    ],
+}
+_LOST_CODE = {
+    "sqlite": ["DROP VIEW named", "DROP TRIGGER clean", "DROP TABLE users"],
+    "postgresql": [
+        "DROP VIEW named CASCADE",
+        "DROP TRIGGER clean ON users",
+        "DROP FUNCTION clean() CASCADE",
+        "DROP TABLE users CASCADE; DROP FUNCTION clean()",
+    ],
+    "mysql": [
+        "DROP VIEW named, counted",
+        "DROP TRIGGER clean",
+        "DROP FUNCTION twice",  # which leaves the view behind, as the next one does
+        "DROP TABLE posts; DROP TABLE users",
+    ],
+}
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_views_functions_and_triggers_that_are_lacking(
+    project: Path, database_url: str, number: int
+) -> None:
+    kind = make_url(database_url).get_backend_name()
+    add(project, "d <- c", "\n".join(f"op.execute({each!r})" for each in _CODE[kind]), "pass")
+    upgrade(project, database_url)
+    exactly = ("trace", "--exact", "--server", "--database", database_url)
+    assert "no difference" in fixchain(*exactly).stdout
+    for statement in _LOST_CODE[kind][number : number + 1]:
+        sql(database_url, *statement.split("; "))
+        _, what, name, *_ = re.split(r"[ (,;]+", statement)
+        done = catch_up(database_url, "--yes")
+        assert done.exit_code == 0, done.stderr
+        assert re.search(rf"lacks {what.lower()} (users\.)?{name}", done.stdout)
+        upgrade(project, database_url)
+        assert "no difference" in fixchain(*exactly).stdout
+
+
 # --- Refusals: nothing is guessed, and nothing is written ----------------------------------------
 def _refused(project: Path, url: str, *said: str) -> Done:
     before = tree(project / "migrations")
@@ -231,9 +288,11 @@ def test_a_chain_that_is_broken_is_repaired_first(project: Path, url: str) -> No
 def test_a_server_is_used_only_where_that_is_asked_for(project: Path, server_url: str) -> None:
     upgrade(project, server_url)
     _drop(server_url, "table posts")
-    done = fixchain("catch-up", "--database", server_url)
+    done = fixchain("catch-up", "--database", server_url, "--dry-run")
     assert done.exit_code == 3
-    assert "fixchain catch-up --server --database" in done.stderr
+    typed = f"catch-up --server --dry-run --database {server_url}"
+    assert f"fixchain {typed}" in done.stderr
+    assert fixchain(*typed.split()).exit_code == 1
 
 
 def test_a_later_revision_that_stops_first(project: Path, url: str) -> None:

@@ -333,6 +333,37 @@ def test_migrations_that_name_another_database_are_not_run(project: Path, mariad
     assert sql(mariadb, "SELECT * FROM users") == []
 
 
+def test_schemas_that_only_the_search_path_names(project: Path, postgresql: str) -> None:
+    made = [
+        "CREATE SCHEMA app",
+        "SET LOCAL search_path TO app",
+        "CREATE TABLE items (id int)",
+        "CREATE VIEW v AS SELECT id FROM items",
+        "SET LOCAL search_path TO DEFAULT",
+    ]
+    add(project, "c <- b", "\n".join(f"op.execute({each!r})" for each in made), "pass")
+    upgrade(project, postgresql, "c")
+    sql(postgresql, "DROP VIEW app.v", "ALTER TABLE app.items ADD x int")
+    assert _objects(postgresql) == ["column app.items.x", "table app.v"]
+    options = ("catch-up", "--server", "--database", postgresql, "--yes")
+    done = fixchain(*options)
+    assert done.exit_code == 0, done
+    upgrade(project, postgresql, "head")
+    assert _objects(postgresql) == ["column app.items.x"]
+
+
+def test_a_user_who_may_not_see_triggers_and_functions(project: Path, mariadb: str) -> None:
+    made = "CREATE TRIGGER t BEFORE INSERT ON users FOR EACH ROW SET @seen = 1"
+    add(project, "c <- b", f'op.execute("{made}")', "pass")
+    upgrade(project, mariadb, "c")
+    with user(mariadb, f"SELECT ON {make_url(mariadb).database}.*") as url:
+        found = _told(url, "--server", mariadb)
+    assert found["differences"] == []
+    assert found["not_compared"] == ["triggers, which this user has no right to see"]
+    sql(mariadb, "DROP TRIGGER t")
+    assert _objects(mariadb) == ["trigger users.t"]
+
+
 def test_a_server_that_stops_half_way(
     project: Path, postgresql: str, scratch: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import create_engine, inspect
+from sqlalchemy import create_engine, event, inspect
 from sqlalchemy.engine import Engine
 from sqlalchemy.pool import NullPool
 
@@ -212,6 +212,24 @@ def test_rows_are_the_same_every_time(tmp_path: Path) -> None:
 _REFUSED = re.compile(r"create_unique_constraint|alter_column.*\b(nullable=False|type_=)")
 
 
+def test_rows_are_counted_once_between_two_steps(engine: Engine) -> None:
+    maker, counts = RowMaker("alembic_version"), []
+
+    def counted(*sent: Any) -> None:
+        counts.extend(["count(*)"] * sent[2].startswith("SELECT 0, count(*)"))
+
+    with engine.connect() as connection, connection.begin():
+        maker.fill(connection)
+        event.listen(engine, "before_cursor_execute", counted)
+        for _ in range(3):
+            maker.forget()
+            held = maker.counted(connection)
+            assert maker.fill(connection) == {}
+            assert maker.counted(connection) == held
+        assert len(counts) == 3
+    event.remove(engine, "before_cursor_execute", counted)
+
+
 def chain_with_rows(engine: Engine, seed: int, length: int) -> None:
     """Every table of a random chain has rows after every revision, and steps fail only on these."""
     maker = RowMaker("alembic_version")
@@ -219,6 +237,7 @@ def chain_with_rows(engine: Engine, seed: int, length: int) -> None:
         for operation in each.operations:
             if not _REFUSED.search(operation):
                 traces.run(engine, [operation])
+        maker.forget()
         with engine.connect() as connection, connection.begin():
             assert maker.fill(connection) == {}
         for table in inspect(engine).get_table_names():

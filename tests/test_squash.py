@@ -174,6 +174,15 @@ def test_data_migrations_are_told(project: Path) -> None:
     assert "rows that a new database had, and will not have: q (2)" in shown
 
 
+def test_rows_of_a_table_that_comes_from_a_query_are_told(project: Path) -> None:
+    made = ("VIEW v", "TABLE filled")
+    for number, each in enumerate(made):
+        statement = f'op.execute("CREATE {each} AS SELECT note FROM q")'
+        add(project, f"{'ef'[number]} <- {'de'[number]}", statement, "pass")
+    (told,) = _document(_squash("sqlite://", "--dry-run", "--format", "json"))["carry_over"]
+    assert (told["revision"], told["detail"]) == ("f", "changes rows: CREATE TABLE")
+
+
 def test_a_statement_that_cannot_be_read_is_told(project: Path) -> None:
     add(project, "e <- d", 'op.execute("ANALYZE" + str(len("")).replace("0", ""))', "pass")
     (told,) = _document(_squash("sqlite://", "--dry-run", "--format", "json"))["carry_over"]
@@ -202,6 +211,46 @@ def test_views_functions_and_triggers_are_made_again(project: Path, database_url
         assert re.search(rf"DROP {what}", down)
     assert "DEFINER=" not in up
     rehearsed = fixchain("rehearse", "--database", database_url, "--format", "json")
+    assert json.loads(rehearsed.stdout)["rehearsal_failure"] is None
+
+
+_NEEDED = {
+    "postgresql": [
+        "CREATE TABLE orders (id serial PRIMARY KEY, no int)",
+        "CREATE FUNCTION next_no() RETURNS int LANGUAGE sql AS 'SELECT max(no) + 1 FROM orders'",
+        "CREATE FUNCTION is_even(n int) RETURNS bool LANGUAGE sql IMMUTABLE AS 'SELECT n % 2 = 0'",
+        "CREATE TABLE bills (id serial PRIMARY KEY, no int DEFAULT next_no() CHECK (is_even(no)))",
+        "CREATE INDEX ix_even ON bills (is_even(no))",
+        "CREATE FUNCTION orders_() RETURNS SETOF orders LANGUAGE sql AS 'SELECT * FROM orders'",
+        "CREATE VIEW v1 AS SELECT id FROM orders",
+        "CREATE VIEW v2 AS SELECT id, no FROM orders_()",
+        "CREATE OR REPLACE VIEW v1 AS SELECT id FROM v2",
+        "CREATE FUNCTION one() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+        "CREATE FUNCTION two() RETURNS int LANGUAGE sql AS 'SELECT 2'",
+        "CREATE OR REPLACE FUNCTION one() RETURNS int LANGUAGE sql AS 'SELECT two() FROM v1'",
+        "CREATE MATERIALIZED VIEW counted AS SELECT id, no FROM v2",
+        "CREATE UNIQUE INDEX ix_counted ON counted (id)",
+    ],
+    "mariadb": [
+        "CREATE FUNCTION twice(n int) RETURNS int DETERMINISTIC RETURN n * 2",
+        "CREATE VIEW b AS SELECT twice(1) AS n",
+        "CREATE VIEW c AS SELECT n FROM b",
+        "CREATE VIEW aa AS SELECT c.n FROM c JOIN b",
+    ],
+}
+
+
+@pytest.mark.parametrize("kind", _NEEDED)
+def test_each_object_is_made_after_what_it_needs(
+    kind: str, request: pytest.FixtureRequest, project: Path
+) -> None:
+    url = request.getfixturevalue(kind)
+    statements = "\n".join(f"op.execute({each!r})" for each in _NEEDED[kind])
+    add(project, "e <- d", statements, "pass")
+    done = _squash(url, "--yes", "--no-database")
+    assert done.exit_code == 0, done.stderr
+    assert "To look at" not in done.stdout
+    rehearsed = fixchain("rehearse", "--database", url, "--format", "json")
     assert json.loads(rehearsed.stdout)["rehearsal_failure"] is None
 
 

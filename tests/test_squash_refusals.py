@@ -13,7 +13,7 @@ from alembic.config import Config
 
 from flask_chainfix.rehearsal.schemas import proving
 from tests.commands import Done, fixchain, flask
-from tests.databases import SERVERS
+from tests.databases import KINDS, SERVERS
 from tests.disk import migrations
 from tests.forks import KILL, ONCE, Commands
 from tests.nightly import some_of
@@ -144,7 +144,12 @@ def test_only_what_everybody_has(committed: Path) -> None:
     checks = [each.partition("`")[2][:-1] for each in dry.document["notices"] if "check" in each]
     assert checks == ["fixchain check --against main --allow a --allow b --allow c"]
     assert fixchain(*typed, "--no-database", "--yes").exit_code == 0
-    assert fixchain("check", "--against", "main").exit_code == 1
+    against = fixchain("check", "--against", "main", "--format", "json")
+    assert against.exit_code == 1
+    remedies = [each["hint"] for each in against.document["findings"]]
+    assert len(remedies) == 3
+    assert all("--allow a --allow b --allow c" in each for each in remedies)
+    assert not any("restamp" in each for each in remedies)  # the id stays
     assert fixchain(*shlex.split(checks[0])[1:]).exit_code == 0
 
 
@@ -257,6 +262,23 @@ def test_a_server_of_the_projects_own_kind(
     own = ("db", "fixchain", "squash", "--server", "--dry-run", "--format", "json")
     proofs = flask("--app", "panel", *own, cwd=tmp_path).document["proofs"]
     assert [proof["dialect"] for proof in proofs] == [kind]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_remedy_for_a_server_is_whole(
+    kind: str, request: pytest.FixtureRequest, project: Path
+) -> None:
+    """The kind is that of the databases that are named; SQLite needs no server."""
+    url = sqlite_url(project) if kind == "sqlite" else request.getfixturevalue(kind)
+    _upgraded(url, "c")
+    done = fixchain("squash", "--upto", "c", "--database", url, "--dry-run", "--quiet")
+    if kind != "sqlite":
+        assert done.exit_code == 3
+        typed = _typed(done)
+        assert {"--upto", "--server", "--dry-run", "--quiet"}.issubset(typed)
+        done = fixchain(*typed)
+    assert done.exit_code == 1, done
+    assert "3 revisions can become one" in done.stdout
 
 
 def test_several_kinds(project: Path, postgresql: str) -> None:

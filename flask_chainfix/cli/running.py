@@ -11,9 +11,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple, NoReturn, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from flask_chainfix.cli.opening import IN_APP, OPENER, tools_as_typed
-from flask_chainfix.cli.output import STDOUT, place_of, show, summarize
+from flask_chainfix.cli.output import STDOUT, OutputFile, place_of, show, summarize
 from flask_chainfix.cli.streams import detail, echo, error_text, for_people, progress_bar
 from flask_chainfix.common import signals
 from flask_chainfix.common.errors import (
@@ -24,11 +25,11 @@ from flask_chainfix.common.errors import (
     Interrupted,
     NeedsConsent,
 )
-from flask_chainfix.common.quoting import words
+from flask_chainfix.common.quoting import option, path_word, words
 from flask_chainfix.common.remedies import Remedy, Tools, repairing, way
 from flask_chainfix.common.signals import Stays
 from flask_chainfix.model.databases import DatabaseWishes
-from flask_chainfix.report import render
+from flask_chainfix.report import Detail, render
 from flask_chainfix.report.database_results import RestampScript
 from flask_chainfix.report.results import Drawn, Failed, Result
 
@@ -72,6 +73,21 @@ def moving(session: Session) -> Iterator[Session]:
                 signals.stay(Stays.EITHER)  # even if the lock was written last
     except KeyboardInterrupt:
         raise _interrupted() from None
+
+
+def _how(context: click.Context) -> str:
+    """The options for the result; without --yes, which agrees to one plan only."""
+    given, place = context.params, place_of(context)
+    is_typed = context.get_parameter_source("output_format") is ParameterSource.COMMANDLINE
+    typed = (
+        "--dry-run" if given.get("dry_run") else "",
+        option("--format", given["output_format"]) if is_typed else "",
+        f"--output {path_word(str(place.path))}"
+        if isinstance(place, OutputFile) and place.path
+        else "",
+        {Detail.FULL: "--verbose", Detail.VERDICT: "--quiet"}.get(detail(), ""),
+    )
+    return "".join(f" {each}" for each in typed if each)
 
 
 class Call(NamedTuple):
@@ -145,7 +161,8 @@ class Call(NamedTuple):
 
         def opened() -> Result:
             runtime, tools = self.context.meta[OPENER]()
-            tools = self.context.meta[_TOOLS] = replace(tools, **self.typed)
+            typed = {**self.typed, "how": _how(self.context)}
+            tools = self.context.meta[_TOOLS] = replace(tools, **typed)
             if self.no_git:
                 runtime = replace(runtime, environment=replace(runtime.environment, asks_git=False))
             return work(Session(runtime, tools, self.databases))

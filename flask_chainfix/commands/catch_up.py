@@ -70,15 +70,15 @@ def plan_catch_up(session: Session, server: str | None) -> CatchUpPlan:
     from flask_chainfix.rehearsal.schemas.drift import compare_exactly
 
     diagnosis = sound_chain(session)
-    now = looked_at(session, diagnosis.snapshot)
+    place = ScratchServer(server, "catch-up")
+    now = looked_at(session, diagnosis.snapshot, place.again)
     diagnosis = replace(diagnosis, snapshot=now)
     targets = session.targets()
     traced, notices = trace_databases(now)
     for found in traced:
-        _refuse_stamp(now, found)
-    place = ScratchServer(server, "catch-up")
+        _refuse_stamp(now, found, place.again)
     compared = compare_exactly(session.runtime, now, targets, place, session.progress)
-    _refuse_uncompared(now, compared)
+    _refuse_uncompared(now, compared, place.again)
     stamped = {name: each for name, each in compared.items() if not each.problem}
     lacking = lacking_in(now, targets, stamped, place)
     planning = CatchUpPlan(tools=session.tools, proposal=Proposal(diagnosis), databases=lacking)
@@ -119,39 +119,41 @@ def sound_chain(session: Session) -> Diagnosis:
     return diagnosis
 
 
-def looked_at(session: Session, chain: Facts) -> Facts:
+def looked_at(session: Session, chain: Facts, again: str) -> Facts:
     """The chain with the state of its databases, all of which must be readable.
+
+    ``again`` is the command as it would be typed again, without the databases.
 
     Raises:
         BadDatabase, BadConfiguration: no database is named, or it is unclear which are meant.
         DatabaseUnreachable: a database cannot be read.
     """
-    now = session.survey(chain, "catch-up", required=True)
+    now = session.survey(chain, again, required=True)
     for status in now.databases.statuses:
         if status.state is DatabaseState.MISSING:
             raise DatabaseUnreachable(
                 f"{status.name} cannot be read: {status.problem or 'it does not exist'}",
-                _leaving_out(now, status) | "correct its name, or make the database first",
+                _leaving_out(now, status, again) | "correct its name, or make the database first",
             )
     return now
 
 
-def _leaving_out(now: Facts, status: DatabaseStatus) -> Remedy:
+def _leaving_out(now: Facts, status: DatabaseStatus, again: str) -> Remedy:
     """How to leave a database out; empty if no other would remain."""
     left = [each for each in now.databases.statuses if each is not status]
     if not any(not (status.own and each.own) for each in left):
         return Remedy()
-    return leaving_out(now, status, "catch-up")
+    return leaving_out(now, status, again)
 
 
 # --- What keeps databases from being caught up ---------------------------------------------------
-def _refuse_stamp(now: Facts, found: TracedDatabase) -> None:
+def _refuse_stamp(now: Facts, found: TracedDatabase, again: str) -> None:
     """Refuse a database that has run more than its stamp says: that would run again.
 
     Raises:
         UnsafeForDatabases: the database has run more.
     """
-    name, without = found.status.name, _leaving_out(now, found.status)
+    name, without = found.status.name, _leaving_out(now, found.status, again)
     if found.trace is None:  # hidden objects would look missing
         raise UnsafeForDatabases(
             f"it is not known what {name} lacks: {found.problem}",
@@ -173,7 +175,7 @@ def _refuse_stamp(now: Facts, found: TracedDatabase) -> None:
         )
 
 
-def _refuse_uncompared(now: Facts, compared: Mapping[str, ExactComparison]) -> None:
+def _refuse_uncompared(now: Facts, compared: Mapping[str, ExactComparison], again: str) -> None:
     """Refuse databases that were not compared; an empty one lacks nothing.
 
     Raises:
@@ -184,7 +186,7 @@ def _refuse_uncompared(now: Facts, compared: Mapping[str, ExactComparison]) -> N
         if found.problem and status.state is not DatabaseState.EMPTY:
             raise DatabaseUnreachable(
                 f"{status.name} cannot be compared with what the chain makes: {found.problem}",
-                Remedy.of(found.remedy) | _leaving_out(now, status),
+                Remedy.of(found.remedy) | _leaving_out(now, status, again),
             )
 
 

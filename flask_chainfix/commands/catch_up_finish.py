@@ -53,12 +53,12 @@ def plan_finish(session: Session, wishes: FinishWishes) -> FinishPlan:
 
     revision = wishes.revision
     diagnosis = sound_chain(session)
-    now = looked_at(session, diagnosis.snapshot)
+    place = ScratchServer(wishes.server, f"catch-up {option('--finish', revision)}")
+    now = looked_at(session, diagnosis.snapshot, place.again)
     if revision not in now.graph:
         raise CannotPlan(
             f"there is no revision {revision!r} in this chain", "give --finish the full id of one"
         )
-    place = ScratchServer(wishes.server, f"catch-up {option('--finish', revision)}")
     targets = session.targets()
     finishing = Finishing(session.runtime, now, revision)
     walks: dict[tuple[str, str, str | None], Walk] = {}

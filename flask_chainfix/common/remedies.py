@@ -22,7 +22,8 @@ class Way(NamedTuple):
         commands: the commands to type, in this order. ``{fixchain}`` and ``{alembic}`` stand for
             the commands of this project, ``{databases}`` for the options that name its databases,
             ``{own}`` for those of the app's own databases and ``{named}`` for the others;
-            ``{asked}`` is ``{databases}`` for a command that reads databases only on request.
+            ``{asked}`` is ``{databases}`` for a command that reads databases only on request;
+            ``{how}`` stands for those that say how the command at work answers.
         lines: lines of a file to copy, below the sentence.
     """
 
@@ -139,6 +140,7 @@ class Tools:
         named: the same without the app's own.
         stamps: the same for the databases of ``--stamp``.
         against: the options for what ``check`` compares the files with, and ``--staged``.
+        how: the options that say how this command answers, for example ``--dry-run``.
     """
 
     alembic: str = "flask db"
@@ -148,12 +150,14 @@ class Tools:
     named: str = ""
     stamps: str = ""
     against: str = ""
+    how: str = ""
 
     def spell_out(self, text: str) -> str:
         """Text with its placeholders replaced by commands and options.
 
         The placeholders are ``{alembic}``, ``{fixchain}``, ``{databases}`` with its parts ``{own}``
-        and ``{named}``, and ``{asked}``: all databases, or the app's own if none is named.
+        and ``{named}``, ``{asked}``: all databases, or the app's own if none is named, and
+        ``{how}``.
         """
         meant = {
             "alembic": self.alembic,
@@ -161,6 +165,7 @@ class Tools:
             "databases": f"{self.databases}{self.stamps}",
             "named": f"{self.named}{self.stamps}",
             "own": self.own,
+            "how": self.how,
             "asked": f"{self.databases}{self.stamps}" or " --database",
         }
         # In a single pass: the inserted text is from others and may look like a placeholder.

@@ -42,8 +42,12 @@ class SquashWishes:
 
     def command(self, top: str | None, server: str = "") -> str:
         """The command that squashes up to a revision, with one more server."""
+        return f"{{fixchain}} {self.part(top, server)}{{databases}}"
+
+    def part(self, top: str | None, server: str = "") -> str:
+        """The same command without the databases."""
         upto = "" if top is None else f" {option('--upto', top)}"
-        return f"{{fixchain}} squash{upto}{self.typed}{server}{{databases}}"
+        return f"squash{upto}{self.typed}{server}{{how}}"
 
 
 @dataclass(frozen=True)
@@ -213,7 +217,12 @@ def refuse_below(now: Facts, cut: Cut, wishes: SquashWishes) -> None:
                     f"{{alembic}} upgrade {word(cut.top)}",
                     wishes.command(cut.top),
                 )
-                | leaving_out(now, status, "squash", "leave it out, if it may be thrown away"),
+                | leaving_out(
+                    now,
+                    status,
+                    wishes.part(wishes.upto),
+                    "leave it out, if it may be thrown away",
+                ),
             )
 
 
@@ -227,10 +236,11 @@ def carried_over(now: Facts, cut: Cut) -> tuple[CarryOver, ...]:
 def _unseen(now: Facts, revision: str) -> Iterator[CarryOver]:
     file = now.file(revision)
     footprint = now.footprint(file)
+    # What only creates and drops, or only uses, is compared with the schema, or needs nothing.
     notes: dict[int, str] = {
         each.line: each.detail
         for each in footprint.opaque
-        if each.actions != frozenset({Action.USE})
+        if each.actions > frozenset({Action.USE})
     }
     notes |= {line: f"changes rows: {what}" for what, line in footprint.rows}
     for line, detail in sorted(notes.items()):

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from flask_chainfix.common.errors import CannotPlan, CannotRehearse, NoScratchDatabase
+from flask_chainfix.common.quoting import word
 from flask_chainfix.common.remedies import way
 from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.drivers import parse_url
 from flask_chainfix.databases.targets import Target, app_engines, configured_urls
 from flask_chainfix.environment.locate import Runtime, open_app
-from flask_chainfix.environment.messages import masked, said, shown_url
+from flask_chainfix.environment.messages import as_typed, masked, said, shown_url
 from flask_chainfix.model.databases import DatabaseStatus
 from flask_chainfix.model.rehearsal import SERVERS
 
@@ -188,6 +189,14 @@ class ScratchServer(NamedTuple):
     url: str | None
     command: str = "trace --exact"
 
+    @property
+    def again(self) -> str:
+        """The command with the server and the options for its result, without the databases."""
+        typed = "" if self.url is None else " --server"
+        if self.url not in (None, OWN_SERVER):
+            typed += f" {word(as_typed(self.url))}"
+        return f"{self.command}{typed}{{how}}"
+
     def place_for(self, target: Target) -> str | None:
         """The server for a database's scratch database; ``None`` for a temporary SQLite file.
 
@@ -200,16 +209,16 @@ class ScratchServer(NamedTuple):
         kind = f"{kind} or MariaDB" if target.backend == "mysql" else kind
         if self.url == OWN_SERVER:
             return _without_database(target.url)
-        elsewhere = f"{{fixchain}} {self.command} --server URL{{databases}}"
+        elsewhere = f"{{fixchain}} {self.command} --server URL{{how}}{{databases}}"
         if self.url is None:
             raise NoScratchDatabase(
                 f"the chain has to run on {kind} for that, in a database that is made there and"
                 " dropped again",
                 way(
                     "make it on the same server",
-                    f"{{fixchain}} {self.command} --server{{databases}}",
+                    f"{{fixchain}} {self.command} --server{{how}}{{databases}}",
                 )
-                | way("or on another one", elsewhere),
+                | way("make it on another server", elsewhere),
             )
         url = parse_url(self.url, NoScratchDatabase)
         if _kind(url.get_backend_name()) != target.backend:
@@ -221,7 +230,10 @@ class ScratchServer(NamedTuple):
 
 
 def servers_for(
-    runtime: Runtime, named: Sequence[str], again: Callable[[str], str]
+    runtime: Runtime,
+    named: Sequence[str],
+    again: Callable[[str], str],
+    known: Collection[Target],
 ) -> tuple[str | None, ...]:
     """The servers on which to run the chains; the first is of the project's own kind.
 
@@ -229,6 +241,7 @@ def servers_for(
         runtime: the environment.
         named: the URLs of servers, and ``OWN_SERVER`` for that of the project's own database.
         again: returns the typed command with one more option.
+        known: the databases that the user names, for a project whose configuration names none.
 
     Returns:
         For each server the argument for ``built``; ``None`` is a temporary SQLite file.
@@ -237,6 +250,12 @@ def servers_for(
         NoScratchDatabase: no server is of the project's kind, or that kind is unknown.
     """
     own = _kind(runtime.environment.dialect or "")
+    only_own = set(named) <= {OWN_SERVER}
+    if not own and only_own and len({each.backend for each in known}) == 1:
+        first = next(iter(known))
+        own, place = first.backend, "sqlite://" if first.backend == "sqlite" else ""
+        place = place or _without_database(first.url)
+        named = [place if server == OWN_SERVER else server for server in named]
     kinds = {server: own if server == OWN_SERVER else _kind_of(server) for server in named}
     servers: list[str | None] = list(dict.fromkeys(named))
     if own == "sqlite" and "sqlite" not in kinds.values():
@@ -252,11 +271,11 @@ def servers_for(
         raise NoScratchDatabase(
             f"this project runs on {SERVERS.get(own, own)}, and the chain has to run there to be"
             " squashed, in a database that is made for it and dropped again",
-            way("make it on the server of the app's own database", again(" --server"))
-            | way("or on another one", again(" --server URL")),
+            way("make it on the server of its own database", again(" --server"))
+            | way("make it on another server", again(" --server URL")),
         )
-    first = next((each for each in servers if each and kinds[each] == own), servers[0])
-    return (first, *(each for each in servers if each != first))
+    best = next((each for each in servers if each and kinds[each] == own), servers[0])
+    return (best, *(each for each in servers if each != best))
 
 
 def _kind_of(server: str) -> str:

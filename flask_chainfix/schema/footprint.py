@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 
 class Kind(Enum):
-    """The kinds of schema objects that migrations create and use."""
+    """The kinds of schema objects."""
 
     TABLE = "table"
     COLUMN = "column"
@@ -18,6 +18,10 @@ class Kind(Enum):
     CONSTRAINT = "constraint"
     TYPE = "type"
     VALUE = "value"  # of an enumerated type
+    # What only databases show.
+    FUNCTION = "function"
+    PROCEDURE = "procedure"
+    TRIGGER = "trigger"
     # Properties of columns.
     DATA_TYPE = "data type"
     NULLABILITY = "nullability"

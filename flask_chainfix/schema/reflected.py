@@ -23,7 +23,9 @@ Reflected = Mapping[SchemaObject, Properties]
 Described = tuple[SchemaObject, Properties]
 
 _BLANKS = re.compile(r"('(?:[^'\\]|\\.|'')*')|\s+", re.DOTALL)
-_ORDER = (Kind.TYPE, Kind.TABLE, Kind.COLUMN, Kind.CONSTRAINT, Kind.INDEX)
+_OTHER_TABLES = ("view", "materialized view", "foreign table", "virtual table")
+_CODE = (Kind.FUNCTION, Kind.PROCEDURE, Kind.TRIGGER)
+_ORDER = (Kind.TYPE, Kind.TABLE, Kind.COLUMN, Kind.CONSTRAINT, Kind.INDEX, *_CODE)
 
 
 class Unread(NamedTuple):
@@ -88,6 +90,15 @@ class PropertyDifference(NamedTuple):
     found: str
 
     @property
+    def named(self) -> str:
+        """The object with its kind, for example ``column users.mail``."""
+        kind = self.object.kind.value
+        if self.object.kind is Kind.TABLE:
+            said = "view" if self.aspect == "query" else self.found or self.expected
+            kind = next((each for each in _OTHER_TABLES if said.startswith(each)), kind)
+        return f"{kind} {self.object.spelled}"
+
+    @property
     def is_missing(self) -> bool:
         """Whether the object is missing entirely."""
         return not self.aspect and not self.found
@@ -115,7 +126,7 @@ def differences(
         version_tables: the names of known version tables.
 
     Returns:
-        The differences, table by table. For a missing table, only that.
+        The differences, table by table. For a missing table, only that and its triggers.
     """
     left_out = {*version_tables} | version_tables_in({*expected, *found})
     result = (
@@ -138,8 +149,8 @@ def _compared(
             if there.get(name, value) != value:
                 yield PropertyDifference(thing, name, value, there[name])
         return
-    table = table_of(thing)
-    if thing.table and (table in expected) is not (table in found):
+    table, is_part = table_of(thing), thing.table and thing.kind is not Kind.TRIGGER
+    if is_part and (table in expected) is not (table in found):
         return
     yield PropertyDifference(thing, "", described(wanted), described(there))
 

@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection
 
 from flask_chainfix.databases.connecting import Obstacle
 from flask_chainfix.databases.reflecting import mysql_catalog, postgresql_catalog, sqlite_master
-from flask_chainfix.schema.footprint import SchemaObject
+from flask_chainfix.schema.footprint import Kind, SchemaObject
 from flask_chainfix.schema.reflected import Described, Properties, Reflected, Unread
 
 _READERS = {
@@ -36,12 +36,14 @@ class Reading(NamedTuple):
         unread: what could not be read, in words.
         server: the kind and the version of the server.
         collation: the default collation; ``""`` if it is always the same.
+        hidden: the kinds of objects of which this user may see none.
     """
 
     schema: Reflected
     unread: tuple[str, ...] = ()
     server: str = ""
     collation: str = ""
+    hidden: Set[Kind] = frozenset()
 
 
 class NoSuchSchema(Obstacle):

@@ -45,7 +45,8 @@ def published_revision_changed(snapshot: Facts) -> Iterator[Fault]:
     How to repair it:
         Restore the file, and make the change in a new migration. If a repair of the chain changed
         the revision on purpose, `{fixchain} check --against REF --allow REVISION` accepts it, and
-        `{fixchain} restamp --old REF` updates the databases that have run it.
+        `{fixchain} restamp --old REF` updates the databases that have run it. After a squash, that
+        is not needed: the id that they are stamped with stays.
 
     Example:
         # orders.py on origin/main
@@ -63,8 +64,21 @@ def published_revision_changed(snapshot: Facts) -> Iterator[Fault]:
     ref, allowed = snapshot.published.ref, snapshot.published.allowed
     found = [change for change in changes(snapshot) if change.revision not in allowed]
     together = [*sorted(allowed), *(change.revision for change in found)]
+    squashed = _squashed(snapshot) if found else frozenset()
     for change in found:
-        yield _fault(ref, change, together)
+        yield _fault(ref, change, together, is_squashed=change.revision in squashed)
+
+
+def _squashed(snapshot: Facts) -> frozenset[str]:
+    """The published revisions that a single one stands for now, which has kept its id."""
+    assert snapshot.published is not None
+    then, now = Facts(snapshot.environment, snapshot.published.files).graph, snapshot.graph
+    found = frozenset[str]()
+    for base in now.bases:
+        below = frozenset(then.ancestors([base])) - {base} if base in then else frozenset()
+        if below and below.isdisjoint(now):
+            found |= below | {base}
+    return found
 
 
 class Change(NamedTuple):
@@ -150,7 +164,7 @@ def _place(file: MigrationFile, name: str) -> Location:
     return location(file, name)
 
 
-def _fault(ref: str, change: Change, together: Iterable[str]) -> Fault:
+def _fault(ref: str, change: Change, together: Iterable[str], *, is_squashed: bool) -> Fault:
     """The fault; its remedy allows all changes ``together``."""
     revision, file, words, places, moved = change
     quoted, path = ref_word(ref), path_word(os.path.relpath(file.path))
@@ -158,17 +172,21 @@ def _fault(ref: str, change: Change, together: Iterable[str]) -> Fault:
     # Deleting them would also delete the change that belongs in a new migration.
     others = listing([os.path.relpath(each) for each in moved])
     deleting = f", delete {others}" if moved else ""
+    allow = f"{{fixchain}} check --against {quoted} {allowing}"
+    allowed = way(
+        "if this is a deliberate repair, allow it, and restamp the databases that have run it",
+        allow,
+        f"{{fixchain}} restamp --old {quoted}{{databases}}",
+    )
+    if is_squashed:
+        allowed = way("if this is a deliberate squash, allow it: no stamp needs to move", allow)
     return Fault(
         f"{revision}, which {ref} has, {', and '.join(words)}",
         way(
             f"bring its file back as it was{deleting}, and put the change into a new migration",
             f"git checkout {quoted} -- {path}",
         )
-        | way(
-            "if this is a deliberate repair, allow it, and restamp the databases that have run it",
-            f"{{fixchain}} check --against {quoted} {allowing}",
-            f"{{fixchain}} restamp --old {quoted}{{databases}}",
-        ),
+        | allowed,
         (revision,),
         places,
     )

@@ -250,6 +250,8 @@ class _Rehearsing:
         self.send("done", seconds=round(perf_counter() - started, 4))
         self.scene.step = None
         self._ran.add(revision)
+        if rows is not None:
+            rows.forget()
         if rows is not None and held:
             with place.transaction() as connection:
                 gone = lost(held, rows.counted(connection))

@@ -164,12 +164,9 @@ def _merged(parts: Parts, names: Sequence[str]) -> Reflected:
 
 
 # --- In words -------------------------------------------------------------------------------------
-_OTHER_TABLES = ("view", "materialized view", "foreign table")
-
-
 def after_down(difference: PropertyDifference) -> str:
     """What a ``downgrade()`` has not undone, in words."""
-    thing = _thing(difference)
+    thing = difference.named
     if difference.is_extra:
         return f"leaves {thing}"
     if difference.is_missing:
@@ -180,7 +177,7 @@ def after_down(difference: PropertyDifference) -> str:
 
 def after_second_up(difference: PropertyDifference) -> str:
     """What differs when ``upgrade()`` runs again after a ``downgrade()``, in words."""
-    thing, again = _thing(difference), "makes a second upgrade()"
+    thing, again = difference.named, "makes a second upgrade()"
     if difference.is_extra:
         return f"{again} add {thing}, too"
     if difference.is_missing:
@@ -188,11 +185,3 @@ def after_second_up(difference: PropertyDifference) -> str:
     found, expected = difference.found or "nothing", difference.expected or "nothing"
     what = f"leave {thing} with {difference.aspect} {found}"
     return f"{again} {what}, where the first one left {expected}"
-
-
-def _thing(difference: PropertyDifference) -> str:
-    """The object with its kind, ``column users.mail`` for example."""
-    kind, said = difference.object.kind.value, difference.found or difference.expected
-    if difference.object.kind is Kind.TABLE:
-        kind = next((each for each in _OTHER_TABLES if said.startswith(each)), kind)
-    return f"{kind} {difference.object.spelled}"

@@ -34,10 +34,17 @@ from flask_chainfix.rehearsal.schemas.plain_tables import (
     use_portable_types,
 )
 from flask_chainfix.rehearsal.schemas.rendering import without_parameters
+from flask_chainfix.rehearsal.schemas.stored_code import (
+    UNCHECKED,
+    StoredCode,
+    in_order,
+    stored_code,
+)
 from flask_chainfix.schema.footprint import Kind, SchemaObject, table_of
 
 _AUTOMATIC_KEY = re.compile(r".*_ibfk_\d+")  # MySQL's names for unnamed foreign keys
 _CONSTANT = re.compile(r"(?i)-?[\d.]+|null|true|false")
+_OF_A_VIEW = "only CREATE OR REPLACE VIEW changes a view that is there"
 _OWN_OPTIONS = ("mysql_", "mariadb_")  # the server's defaults, as it reflects them
 # For each kind of part: the inspector's method, the variable for its result, and the operation.
 _LISTED = {
@@ -58,7 +65,7 @@ class Addition(NamedTuple):
 
     Attributes:
         object: the object.
-        element: the SQLAlchemy element for it.
+        element: the SQLAlchemy element for it; ``None`` if only one kind of database has it.
         code: the operations that create it.
         imports: the imports that they need.
     """
@@ -117,19 +124,26 @@ class _Writer:
         event.listen(self._metadata, "column_reflect", reflected)
 
     def additions(self, wanted: Collection[SchemaObject]) -> Additions:
+        schemas = {thing.schema for thing in wanted if thing.schema}
+        code = in_order(
+            self._connection, stored_code(self._connection, self._place, sorted(schemas))
+        )
+        stored = {each.object for each in (*code.early, *code.late)}
         by_table: dict[SchemaObject, list[SchemaObject]] = {}
         for thing in wanted:
-            if thing.kind is not Kind.TYPE:
+            if thing.kind is not Kind.TYPE and thing not in stored:
                 by_table.setdefault(table_of(thing), []).append(thing)
         tables = self._reflect(by_table)
         use_portable_types(self._connection, tables.values())
         made = [self._type(thing) for thing in wanted if thing.kind is Kind.TYPE]
+        made += [self._stored(each) for each in code.early if each.object in wanted]
         at_the_end: list[Addition] = []
         order = {table: number for number, table in enumerate(self._metadata.sorted_tables)}
         for owner in sorted(tables, key=lambda each: order[tables[each]]):
             for addition in self._of_table(tables[owner], by_table[owner]):
                 is_key = isinstance(addition.element, ForeignKeyConstraint)
                 (at_the_end if is_key else made).append(addition)
+        at_the_end += [self._stored(each) for each in code.late if each.object in wanted]
         return Additions((*made, *at_the_end), self._left)
 
     def _reflect(
@@ -145,7 +159,7 @@ class _Writer:
                 )
                 found[owner] = table
             else:
-                self._left.update((thing, "it belongs to a view") for thing in things)
+                self._left.update((thing, _OF_A_VIEW) for thing in things)
         return found
 
     # --- Operations ------------------------------------------------------------------------------
@@ -156,11 +170,22 @@ class _Writer:
         words = ", ".join(map(repr, [*labels]))
         schema = f", schema={thing.schema!r}" if thing.schema else ""
         code = (
-            "if op.get_bind().dialect.name == 'postgresql':\n"
-            f"    postgresql.ENUM({words}, name={thing.name!r}{schema}).create(\n"
-            "        op.get_bind(), checkfirst=True\n    )"
+            f"postgresql.ENUM({words}, name={thing.name!r}{schema}).create(\n"
+            "    op.get_bind(), checkfirst=True\n)"
         )
         return Addition(thing, None, code, frozenset({_POSTGRESQL}))
+
+    def _stored(self, code: StoredCode) -> Addition:
+        """The database's own SQL, which looks itself whether it is needed."""
+        thing = code.object
+        is_checked = code.is_function and self._backend == "postgresql"
+        statements = (UNCHECKED, code.made) if is_checked else (code.made,)
+        made = "\n".join(f"op.execute({without_parameters(each)!r})" for each in statements)
+        needed = f"op.get_bind().scalar(sa.text({without_parameters(code.there)!r})) is None"
+        if thing.kind is Kind.TABLE:
+            schema = f", schema={thing.schema!r}" if thing.schema else ""
+            needed = f"not inspector.has_table({thing.name!r}{schema})"
+        return Addition(thing, None, f"if {needed}:\n{indent(made, '    ')}")
 
     def _of_table(self, table: Table, things: Sequence[SchemaObject]) -> Iterator[Addition]:
         """The operations for one table and its parts, in the order in which they must run."""
@@ -339,8 +364,8 @@ def upgrade_text(additions: Sequence[Addition], codes: Codes) -> str:
     lines = ["inspector = sa.inspect(op.get_bind())"]
     listed: tuple[str, str] | None = None
     for each in additions:
-        if each.object.kind is Kind.TYPE:
-            lines += ["", *each.code.splitlines()]
+        if each.element is None:
+            lines += ["", *_of_kinds(codes[each.object], alike=False).splitlines()]
             continue
         schema = f", schema={each.object.schema!r}" if each.object.schema else ""
         if each.object.kind is Kind.TABLE:
@@ -358,9 +383,9 @@ def upgrade_text(additions: Sequence[Addition], codes: Codes) -> str:
     return "\n".join(lines)
 
 
-def _of_kinds(codes: Mapping[str, str]) -> str:
-    """One code, or one for each kind of database if they differ."""
-    if len(set(codes.values())) == 1:
+def _of_kinds(codes: Mapping[str, str], *, alike: bool = True) -> str:
+    """One code, or one for each kind of database if they differ, or could elsewhere."""
+    if alike and len(set(codes.values())) == 1:
         return next(iter(codes.values()))
     parts: list[str] = []
     for kind, code in codes.items():

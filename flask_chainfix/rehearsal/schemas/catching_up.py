@@ -3,36 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 
-from sqlalchemy import inspect, text
-from sqlalchemy.engine import URL, Connection
+from sqlalchemy import inspect
 
 from flask_chainfix.common.errors import CannotPlan, CannotRehearse, RehearsalFailed
 from flask_chainfix.common.quoting import option
 from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.common.wording import Progress, listing
 from flask_chainfix.databases.applied.rows import stood_for
-from flask_chainfix.databases.connecting import (
-    Obstacle,
-    connected,
-    obstacles_of,
-    transaction,
-    verbatim,
-)
+from flask_chainfix.databases.connecting import Obstacle
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.reflecting import Reading
 from flask_chainfix.databases.targets import Target
-from flask_chainfix.databases.version_tables import version_table
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.databases import DatabaseStatus
 from flask_chainfix.rehearsal.app_databases import ScratchServer
 from flask_chainfix.rehearsal.round_trip import Place, scratch_for
 from flask_chainfix.rehearsal.schemas.additions import Addition, Additions, Codes, additions_for
 from flask_chainfix.rehearsal.schemas.drift import ExactComparison, compared, expected
+from flask_chainfix.rehearsal.schemas.states import copy_state, drop_lacking
 from flask_chainfix.rehearsal.scratch import Scratch, connection_to
-from flask_chainfix.schema.footprint import Kind, SchemaObject, key_of, table_of
+from flask_chainfix.schema.footprint import SchemaObject, key_of
 from flask_chainfix.schema.reflected import PropertyDifference, Reflected
 
 _NAMED = 3
@@ -224,14 +217,15 @@ class Proof(NamedTuple):
         rows, url = one.status.rows, there.scratch.urls[one.target.bind]
         if one.target.backend != "postgresql":  # the others store their CREATE statements
             try:
-                _copy_state(url, one.target, rows)
+                complete = self.completed[one.target.bind].places[one.target.backend].scratch
+                copy_state(url, one.target, rows, one.missing, complete.urls[one.target.bind])
             except Obstacle as obstacle:
                 raise CannotRehearse(
                     f"{one.status.name} cannot be read: {obstacle.problem}", obstacle.remedy
                 ) from obstacle
         else:
             there.upgrade(self.now, rows, progress)
-            _drop_lacking(url, one.target, one.missing)
+            drop_lacking(url, one.target, one.missing)
         try:
             there.upgrade(self.after, self.after.graph.heads, progress, filled=True)
         except RehearsalFailed as failure:
@@ -282,91 +276,3 @@ class Proof(NamedTuple):
                 way("see all that differs", "{fixchain} trace --exact --server{databases}")
                 | way("upgrade it first, if its stamp is behind", "{alembic} upgrade head"),
             )
-
-
-# --- A scratch database in the state of another one: its schema, without its rows ----------------
-
-
-_SQLITE = (
-    "SELECT name, sql FROM main.sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite\\_%'"
-    " ESCAPE '\\' ORDER BY CASE type WHEN 'table' THEN 1 WHEN 'index' THEN 2 ELSE 3 END, rowid"
-)
-# A virtual table comes with others.
-_IS_THERE = {
-    "sqlite": "SELECT 1 FROM main.sqlite_master WHERE name = :name",
-    "mysql": "SELECT 1 FROM information_schema.tables WHERE table_schema = DATABASE()"
-    " AND table_name = :name",
-}
-_MYSQL = (
-    "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()"
-    " AND table_type = 'BASE TABLE'"
-)
-
-
-def _copy_state(url: URL, target: Target, rows: Sequence[str]) -> None:
-    """Create the tables of another database in an empty scratch database, and stamp it.
-
-    Raises:
-        Obstacle: the other database cannot be read.
-        CannotRehearse: its tables cannot be created.
-    """
-    with (
-        connected(target) as connection,
-        transaction(connection, target),
-        obstacles_of(target),
-    ):
-        made = tuple(_statements(connection, target))
-    with _at_work(url, target) as scratch:
-        if target.backend == "mysql":
-            scratch.execute(text("SET foreign_key_checks = 0"))
-        is_there = text(_IS_THERE[target.backend])
-        for name, statement in made:
-            if scratch.execute(is_there, {"name": name}).first() is None:
-                scratch.execute(verbatim(statement))
-        for row in rows:
-            scratch.execute(version_table(target).insert().values(version_num=row))
-
-
-def _statements(connection: Connection, target: Target) -> Iterator[tuple[str, str]]:
-    """The statements that create each object, in a working order."""
-    if target.backend == "sqlite":
-        yield from map(tuple, connection.execute(text(_SQLITE)))
-        return
-    quote = connection.dialect.identifier_preparer.quote_identifier
-    for name in connection.execute(text(_MYSQL)).scalars().all():
-        yield name, connection.execute(verbatim(f"SHOW CREATE TABLE {quote(name)}")).one()[1]
-
-
-def _drop_lacking(url: URL, target: Target, lacking: Sequence[SchemaObject]) -> None:
-    """Drop from a scratch database what a PostgreSQL database lacks."""
-    with _at_work(url, target) as scratch:
-        for statement in _drops(scratch, target, lacking):
-            scratch.execute(verbatim(statement))
-
-
-def _at_work(url: URL, target: Target) -> AbstractContextManager[Connection]:
-    failed = f"the schema of {target.name} cannot be copied"
-    return connection_to(
-        url, failed, "leave that database out, or drop there what cannot be copied"
-    )
-
-
-def _drops(scratch: Connection, target: Target, lacking: Sequence[SchemaObject]) -> Iterator[str]:
-    look = inspect(scratch)
-    own = target.schema if target.schema in look.get_schema_names() else None
-    quote = scratch.dialect.identifier_preparer.quote_identifier
-    for thing in lacking:
-        schema = thing.schema or own
-        tables = look.get_table_names(schema=schema)
-        if thing.kind is not Kind.TYPE and table_of(thing).name not in tables:
-            continue  # a view
-        place = f"{quote(schema)}." if schema else ""
-        name, table = f"{place}{quote(thing.name)}", f"{place}{quote(thing.table)}"
-        yield {
-            Kind.TABLE: f"DROP TABLE IF EXISTS {name} CASCADE",
-            Kind.COLUMN: f"ALTER TABLE {table} DROP COLUMN IF EXISTS {quote(thing.name)} CASCADE",
-            Kind.INDEX: f"DROP INDEX IF EXISTS {name}",
-            Kind.CONSTRAINT: f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {quote(thing.name)}"
-            " CASCADE",
-            Kind.TYPE: f"DROP TYPE IF EXISTS {name} CASCADE",
-        }[thing.kind]

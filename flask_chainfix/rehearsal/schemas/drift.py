@@ -26,8 +26,9 @@ from flask_chainfix.model.databases import DatabaseStatus
 from flask_chainfix.model.files import Header
 from flask_chainfix.rehearsal.app_databases import ScratchServer
 from flask_chainfix.rehearsal.round_trip import built
+from flask_chainfix.rehearsal.schemas.stored_code import CODE, hidden_code, stored_code
 from flask_chainfix.rehearsal.scratch import Scratch
-from flask_chainfix.schema.reflected import PropertyDifference, differences
+from flask_chainfix.schema.reflected import PropertyDifference, differences, on_one_line
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -260,7 +261,9 @@ def _made(
             places = {schema: schema if schema in there else None for schema in schemas}
             for place in set(places.values()):
                 with transaction(connection, target), obstacles_of(target):
-                    read[place] = read_whole(connection, place, now.named_schemas)
+                    # Migrations can make schemas that their source does not show.
+                    more = made_schemas(connection) if schemas == {None} else frozenset[str]()
+                    read[place] = _read(connection, place, now.named_schemas | more)
     except Obstacle as obstacle:
         raise CannotRehearse(f"{scratch.shown}: {obstacle.problem}", obstacle.remedy) from obstacle
     return {(bind, schema): read[place] for schema, place in places.items()}
@@ -271,9 +274,13 @@ def _compare(
 ) -> Iterator[tuple[int, ExactComparison]]:
     """Compare schemas of one database over one connection."""
 
+    def read_one(connection: Connection, target: Target) -> Reading:
+        wanted = made[target.bind, target.schema].schema
+        also = now.named_schemas | {thing.schema for thing in wanted if thing.schema}
+        return _read(connection, target.schema, also, job.heard)
+
     def read(connection: Connection, targets: Sequence[Target]) -> list[Reading]:
-        schemas = (target.schema for target in targets)
-        return [read_whole(connection, each, now.named_schemas, job.heard) for each in schemas]
+        return [read_one(connection, target) for target in targets]
 
     for index, found in over_one_connection(job, read):
         target = job.items[index]
@@ -281,6 +288,18 @@ def _compare(
             yield index, _hindered(found)
         else:
             yield index, compared(now, target, made[target.bind, target.schema], found)
+
+
+def made_schemas(connection: Connection) -> frozenset[str]:
+    """The schemas of a scratch database besides the default one, in lower case."""
+    from sqlalchemy import inspect
+
+    if connection.dialect.name != "postgresql":
+        return frozenset()
+    look = inspect(connection)
+    names = (name.casefold() for name in look.get_schema_names())
+    theirs = {"information_schema", (look.default_schema_name or "").casefold()}
+    return frozenset(name for name in names if name not in theirs and not name.startswith("pg_"))
 
 
 def expected(now: Facts, scratch: Scratch, target: Target) -> Reading:
@@ -292,8 +311,8 @@ def expected(now: Facts, scratch: Scratch, target: Target) -> Reading:
     return _made(now, scratch, target.bind, {target.schema})[target.bind, target.schema]
 
 
-def read_schema(now: Facts, target: Target) -> Reading:
-    """Read a database, and the schemas in it that migrations name.
+def read_schema(now: Facts, target: Target, also: Set[str] = frozenset()) -> Reading:
+    """Read a database, the schemas in it that migrations name, and others.
 
     Raises:
         Obstacle: it cannot be read.
@@ -303,7 +322,33 @@ def read_schema(now: Facts, target: Target) -> Reading:
         transaction(connection, target),
         obstacles_of(target),
     ):
-        return read_whole(connection, target.schema, now.named_schemas)
+        return _read(connection, target.schema, now.named_schemas | also)
+
+
+def _read(
+    connection: Connection,
+    schema: str | None,
+    also: Set[str],
+    heard: Callable[[], None] = lambda: None,
+) -> Reading:
+    """Read a schema and others, with their functions and triggers."""
+    reading = read_whole(connection, schema, also, heard)
+    hidden = hidden_code(connection)
+    if hidden >= CODE:
+        return reading._replace(hidden=hidden)
+    names = schemas_there(connection, set(), also) if also else set()
+    found = stored_code(connection, schema, names, CODE - hidden)
+    heard()
+    code = {each.object: {"definition": on_one_line(each.made)} for each in found if each.made}
+    unread = [
+        f"the body of {each.object.kind.value} {each.object.spelled}, which this user may not see"
+        for each in found
+        if not each.made
+    ]
+    code |= {each.object: {} for each in found if not each.made}
+    return reading._replace(
+        schema={**reading.schema, **code}, unread=(*reading.unread, *unread), hidden=hidden
+    )
 
 
 def compared(now: Facts, target: Target, wanted: Reading, found: Reading) -> ExactComparison:
@@ -314,6 +359,7 @@ def compared(now: Facts, target: Target, wanted: Reading, found: Reading) -> Exa
         each
         for each in differences(wanted.schema, found.schema, settings.ignore_objects, left_out)
         if not _is_default(each, wanted, found)
+        and each.object.kind not in wanted.hidden | found.hidden
     )
     note = ""
     if differing and wanted.server != found.server:
@@ -321,7 +367,9 @@ def compared(now: Facts, target: Target, wanted: Reading, found: Reading) -> Exa
             f"the chain ran on {wanted.server}, and this is {found.server}: the two may"
             " describe the same in other words"
         )
-    unread = tuple(dict.fromkeys((*wanted.unread, *found.unread)))
+    hidden = found.hidden & {thing.kind for thing in wanted.schema}
+    told = sorted(f"{kind.value}s, which this user has no right to see" for kind in hidden)
+    unread = tuple(dict.fromkeys((*wanted.unread, *found.unread, *told)))
     return ExactComparison(differing, unread, note=note)
 
 

@@ -19,6 +19,7 @@ from flask_chainfix.databases.targets import Target, version_table
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.plans import Proof
 from flask_chainfix.rehearsal.round_trip import built
+from flask_chainfix.rehearsal.schemas.drift import made_schemas
 from flask_chainfix.rehearsal.schemas.rendering import Rendered, render_schema
 from flask_chainfix.rehearsal.scratch import Scratch
 from flask_chainfix.schema.footprint import Kind
@@ -102,9 +103,7 @@ def make(  # noqa: PLR0913  (where, what, and whether to write it down)
             with _reading(scratch, bind) as connection:
                 rows = rows_in(connection)
                 rows = {each: rows[each] for each in rows if each.casefold() not in left_out}
-                also = chain.named_schemas
-                if connection.dialect.name == "postgresql":
-                    also |= _schemas(connection)
+                also = chain.named_schemas | made_schemas(connection)
                 if render:
                     rendered[bind] = _rendered(connection, sorted(left_out))
                 catalog = read_catalog(connection)
@@ -125,15 +124,6 @@ def _reading(scratch: Scratch, bind: str) -> Iterator[Connection]:
             yield connection
     except Obstacle as obstacle:
         raise CannotRehearse(f"{scratch.shown}: {obstacle.problem}", obstacle.remedy) from obstacle
-
-
-def _schemas(connection: Connection) -> frozenset[str]:
-    from sqlalchemy import inspect
-
-    look = inspect(connection)
-    names = (name.casefold() for name in look.get_schema_names())
-    theirs = {"information_schema", (look.default_schema_name or "").casefold()}
-    return frozenset(name for name in names if name not in theirs and not name.startswith("pg_"))
 
 
 def _rendered(connection: Connection, left_out: Sequence[str]) -> Rendered:

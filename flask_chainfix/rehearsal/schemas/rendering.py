@@ -37,7 +37,13 @@ from flask_chainfix.rehearsal.schemas.plain_tables import (
     sequences_in,
     set_options,
 )
-from flask_chainfix.rehearsal.schemas.stored_code import stored_code
+from flask_chainfix.rehearsal.schemas.stored_code import (
+    UNCHECKED,
+    StoredCode,
+    in_order,
+    literal,
+    stored_code,
+)
 from flask_chainfix.schema.footprint import Kind, SchemaObject, belongs_to_database
 
 _EXPRESSION_INDEXES = """
@@ -164,12 +170,15 @@ class _Schema:
         for made, dropped, _ in sequences:
             if made:
                 yield _sql(made, dropped)
+        code = in_order(self._connection, stored_code(self._connection, others=schemas))
+        if self._is_postgresql and any(each.is_function for each in (*code.early, *code.late)):
+            yield _sql(UNCHECKED)
+        yield from map(_stored, code.early)
         yield from self._tables(metadata)
         for _, _, owned in sequences:
             if owned:
                 yield _sql(owned)
-        for each in stored_code(self._connection):
-            yield _sql(each.made, each.dropped)
+        yield from map(_stored, code.late)
 
     def _schemas(self) -> list[str]:
         """The schemas other than the default one."""
@@ -208,7 +217,7 @@ class _Schema:
         for schema in (None, *schemas):
             for found in self._look.get_enums(schema=schema):
                 name = self._full(schema, found["name"])
-                labels = ", ".join(_literal(each) for each in found["labels"])
+                labels = ", ".join(literal(each) for each in found["labels"])
                 yield _sql(f"CREATE TYPE {name} AS ENUM ({labels})", f"DROP TYPE {name}")
 
     def _full(self, schema: str | None, name: str) -> str:
@@ -371,6 +380,10 @@ def _sql(up: str, down: str | None = None) -> _Step:
     return _Step(_execute(up), None if down is None else _execute(down))
 
 
+def _stored(code: StoredCode) -> _Step:
+    return _sql(code.made, code.dropped)
+
+
 def _execute(sql: str) -> ops.ExecuteSQLOp:
     return ops.ExecuteSQLOp(without_parameters(sql))
 
@@ -378,8 +391,3 @@ def _execute(sql: str) -> ops.ExecuteSQLOp:
 def without_parameters(sql: str) -> str:
     """Escape SQL for an operation, so that Alembic treats nothing as a parameter."""
     return _BIND.sub(r"\\:", sql)
-
-
-def _literal(value: str) -> str:
-    doubled = value.replace("'", "''")
-    return f"'{doubled}'"

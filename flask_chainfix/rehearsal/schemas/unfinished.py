@@ -183,7 +183,8 @@ def read_parts(now: Facts, target: Target, things: set[SchemaObject]) -> _Parts:
         DatabaseUnreachable: the database cannot be read.
     """
     try:
-        return _parts(read_schema(now, target).schema, things)
+        also = {thing.schema for thing in things if thing.schema}
+        return _parts(read_schema(now, target, also).schema, things)
     except Obstacle as obstacle:
         raise DatabaseUnreachable(
             f"{target.name} cannot be read: {obstacle.problem}", obstacle.remedy

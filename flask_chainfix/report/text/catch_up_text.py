@@ -64,21 +64,22 @@ def _sections(result: CatchUpPlan) -> Iterator[Section]:
             yield Section(each.status.name, stamped, tuple(_rows(each)))
     if result.left:
         rows = (Row(f"{_named(thing)}: {why}") for thing, why in result.left.items())
-        yield Section("Not made", "write a migration for it by hand", tuple(rows))
+        yield Section("Left out", "write a migration for these by hand", tuple(rows))
 
 
 def _rows(found: Lacking) -> Iterator[Row]:
-    for thing in found.missing[:_SHOWN]:
-        yield Row(f"lacks {_named(thing)}")
-    if len(found.missing) > _SHOWN:
-        yield Row(f"and {len(found.missing) - _SHOWN:,} more", "dim")
+    missing = [each for each in found.compared.differences if each.is_missing]
+    for each in missing[:_SHOWN]:
+        yield Row(f"lacks {each.named}")
+    if len(missing) > _SHOWN:
+        yield Row(f"and {len(missing) - _SHOWN:,} more", "dim")
     for each in found.others[:_SHOWN]:
         if each.is_extra:
-            yield Row(f"has {_named(each.object)}, which no migration makes; {_STAYS}", "dim")
+            yield Row(f"has {each.named}, which no migration makes; {_STAYS}", "dim")
         else:
             aspect = f", {each.aspect}" if each.aspect else ""
             found_, expected = each.found or "nothing", each.expected or "nothing"
-            yield Row(f"{_named(each.object)}{aspect}: {found_}, not {expected}; {_STAYS}", "dim")
+            yield Row(f"{each.named}{aspect}: {found_}, not {expected}; {_STAYS}", "dim")
     if len(found.others) > _SHOWN:
         yield Row(f"and {count(len(found.others) - _SHOWN, 'more difference')}", "dim")
 

@@ -227,8 +227,7 @@ def _table(differences: Sequence[PropertyDifference], width: int) -> Iterator[Ro
     """A line for each difference; if one does not fit, all are stacked."""
     cells = [("", "", "the chain makes", "the database has")]
     for each in differences:
-        name = f"{each.object.kind.value} {each.object.spelled}"
-        said = (name, each.aspect, each.expected or "nothing", each.found or "nothing")
+        said = (each.named, each.aspect, each.expected or "nothing", each.found or "nothing")
         cells.append((printable(said[0]), said[1], printable(said[2]), printable(said[3])))
     widths = [max(map(columns_of, column)) for column in zip(*cells, strict=True)]
     if sum(widths) + 2 * (len(widths) - 1) <= width:

@@ -106,7 +106,8 @@ def moves_names(known: str) -> bool:
 
 _COMMENT = re.compile(r"--[^\n]*(?:\n|\Z)|/\*.*?\*/", re.DOTALL)
 _CHANGING_ROWS = re.compile(
-    r"(?:\A|;)[\s(]*(INSERT|UPDATE|DELETE|MERGE|REPLACE|COPY|TRUNCATE|LOAD|WITH|CALL|DO)\b",
+    r"(?:\A|;)[\s(]*(INSERT|UPDATE|DELETE|MERGE|REPLACE|COPY|TRUNCATE|LOAD|WITH|CALL|DO"
+    r"|CREATE(?:\s+\w+){0,2}\s+TABLE(?=\b[^;]*\bSELECT\b))\b",
     re.IGNORECASE,
 )
 
@@ -114,7 +115,7 @@ _CHANGING_ROWS = re.compile(
 def verb_for_rows(script: str) -> str:
     """The first verb of a script that may change rows; ``""`` if there is none."""
     found = _CHANGING_ROWS.search(_COMMENT.sub(" ", script[:MOST_CHARACTERS]))
-    return found[1].upper() if found else ""
+    return " ".join(found[1].upper().split()) if found else ""
 
 
 def may_do(known: str) -> tuple[Action, ...]:

@@ -88,7 +88,9 @@ def _table(root: exp.Create, script: Script) -> Effects:
     if query is not None and (view or listed is None or script.dialect == "mysql"):
         detail = f"columns of {table.name} that come from a query"
         yield Opaque(detail, 0, frozenset({Action.CREATE}), table)
-    yield from (effect for effect in rows if isinstance(effect, Opaque))
+    doubts = [effect for effect in rows if isinstance(effect, Opaque)]
+    # A view calls none of its functions.
+    yield from (each for each in doubts if not view or each.actions == frozenset({Action.USE}))
 
 
 def _is_own(use_: Effect, table: SchemaObject) -> bool:
