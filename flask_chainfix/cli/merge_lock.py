@@ -13,6 +13,7 @@ from flask_chainfix.cli.usage import Command
 from flask_chainfix.commands import merge_lock as command
 from flask_chainfix.common.errors import ChainFixError
 from flask_chainfix.common.quoting import printable
+from flask_chainfix.environment.locate import open_directory
 from flask_chainfix.git.merge_driver import Versions
 from flask_chainfix.git.program import Unknown
 
@@ -31,8 +32,6 @@ def merge_lock(
     hook --install --merge-driver tells Git to call this. The result is written to OURS. PATH is the
     path of the file in the repository.
     """
-    from flask_chainfix.environment.locate import open_directory
-
     try:
         runtime = open_directory(os.path.dirname(path) or os.curdir)
     except (ChainFixError, OSError):

@@ -16,12 +16,12 @@ from flask_chainfix.common.errors import CannotWrite
 from flask_chainfix.common.quoting import printable
 from flask_chainfix.common.regular_files import read_beginning
 from flask_chainfix.common.remedies import Remedy
+from flask_chainfix.databases.facts import Facts
 from flask_chainfix.report import Detail, Style, render
 from flask_chainfix.report.database_results import RestampScript
 from flask_chainfix.report.results import Result
 
 if TYPE_CHECKING:
-    from flask_chainfix.databases.facts import Facts
     from flask_chainfix.diagnosis.diagnosis import Diagnosis
 
 OPENED = ("svg", "html")  # the formats that a browser shows

@@ -29,13 +29,13 @@ from flask_chainfix.common.quoting import option, path_word, words
 from flask_chainfix.common.remedies import Remedy, Tools, repairing, way
 from flask_chainfix.common.signals import Stays
 from flask_chainfix.model.databases import DatabaseWishes
+from flask_chainfix.model.plans import Plan, Wishes
 from flask_chainfix.report import Detail, render
 from flask_chainfix.report.database_results import RestampScript
 from flask_chainfix.report.results import Drawn, Failed, Result
 
 if TYPE_CHECKING:
     from flask_chainfix.commands.session import Session
-    from flask_chainfix.model.plans import Plan, Wishes
 
 _WAYS_ON = {
     Stays.FILES: way("see the chain", "{fixchain} check"),

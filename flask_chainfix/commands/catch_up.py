@@ -27,12 +27,12 @@ from flask_chainfix.planning.linking.strategies import require_known_headers
 from flask_chainfix.planning.proposal import Planned, Proposal
 from flask_chainfix.rehearsal.confirm import foresee
 from flask_chainfix.report.results import CatchUpPlan
+from flask_chainfix.schema.footprint import SchemaObject
 
 if TYPE_CHECKING:
     from flask_chainfix.databases.existing_rows import InTheWay
     from flask_chainfix.rehearsal.schemas.catching_up import Completed, Lacking
     from flask_chainfix.rehearsal.schemas.drift import ExactComparison
-    from flask_chainfix.schema.footprint import SchemaObject
 
 MESSAGE = "make what some databases lack"
 _DOWNGRADE = """\

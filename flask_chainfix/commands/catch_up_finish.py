@@ -14,6 +14,7 @@ from flask_chainfix.common.quoting import operand, option
 from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.applied.rows import stood_for, tops
+from flask_chainfix.databases.connecting import run_statements
 from flask_chainfix.model.databases import Move, MoveResult, MoveState
 from flask_chainfix.report.database_results import Finished, FinishPlan
 
@@ -102,7 +103,6 @@ def carry_out_finish(session: Session, plan: FinishPlan, wishes: FinishWishes) -
         StatementFailed: a statement failed; the message says what has run.
         RowsNotMoved: everything has run, but a stamp could not be moved.
     """
-    from flask_chainfix.databases.connecting import run_statements
     from flask_chainfix.rehearsal.schemas.unfinished import read_parts
 
     now = plan.diagnosis.snapshot

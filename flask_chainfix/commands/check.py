@@ -18,6 +18,7 @@ from flask_chainfix.diagnosis.narrowing import since as new_since
 from flask_chainfix.diagnosis.rules import Family
 from flask_chainfix.model.databases import DatabaseState
 from flask_chainfix.model.files import Header
+from flask_chainfix.model.history import Published, Queue
 from flask_chainfix.model.plans import Wishes
 from flask_chainfix.model.rehearsal import RevisionSql
 from flask_chainfix.planning.proposal import Proposal, needs_plan, with_moves, with_ways_that_work
@@ -25,8 +26,6 @@ from flask_chainfix.report.results import Checked
 
 if TYPE_CHECKING:
     from flask_chainfix.git.staged import Staged
-    from flask_chainfix.model.history import Queue
-    from flask_chainfix.model.rehearsal import RevisionSql
 
 _PLANNED_WITHOUT_AGAINST = (
     "what a repair would make of missing revisions is shown by check without --against"
@@ -141,7 +140,6 @@ def _narrowed(checked: Checked, since: str, *, behind: bool) -> Checked:
         CannotReadGit: the Git revision cannot be read.
     """
     from flask_chainfix.git.past import read_branch
-    from flask_chainfix.model.history import Published
 
     snapshot = checked.diagnosis.snapshot
     diagnosis = new_since(checked.diagnosis, Published(since, read_branch(since, snapshot).files))
@@ -177,7 +175,6 @@ def _compared(diagnosis: Diagnosis, against: Against | None) -> Diagnosis:
     if against is None:
         return diagnosis.judge(*lock) if lock else diagnosis
     from flask_chainfix.commands.check_against import foresee_merges
-    from flask_chainfix.model.history import Published
 
     merges = foresee_merges(diagnosis.snapshot, against.ref, against.others)
     published = Published(against.ref, merges.base.files, against.allowed)

@@ -18,7 +18,10 @@ from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.applied.lost import distance
 from flask_chainfix.databases.applied.rows import tops
+from flask_chainfix.databases.connecting import Obstacle
 from flask_chainfix.databases.facts import Facts
+from flask_chainfix.databases.targets import Target
+from flask_chainfix.databases.version_tables import read_statuses
 from flask_chainfix.diagnosis.diagnosis import in_doubt
 from flask_chainfix.diagnosis.lost_revisions import choices, taking_down_there
 from flask_chainfix.model.databases import (
@@ -44,7 +47,6 @@ from flask_chainfix.schema.reflected import PropertyDifference, differences
 
 if TYPE_CHECKING:
     from flask_chainfix.databases.reflecting import Reading
-    from flask_chainfix.databases.targets import Target
     from flask_chainfix.rehearsal.unwinding import Run, Unwinding
 
 _NAMED = 3
@@ -221,8 +223,6 @@ def _after_run(session: Session, before: Unwound, run: Run) -> Unwound:
         _, failure = run.take_back(files, session.progress)
     except KeyboardInterrupt:  # what has run stays, and must be reported
         failure = RehearsalFailure(FailureKind.DATABASE, "interrupted")
-    from flask_chainfix.databases.version_tables import read_statuses
-
     targets = tuple(each.target for each in databases)
     ended = {
         status.identity: _ended(
@@ -309,7 +309,6 @@ def _in_words(change: PropertyDifference) -> str:
 
 
 def _schema(now: Facts, database: Unwinding) -> Reading | None:
-    from flask_chainfix.databases.connecting import Obstacle
     from flask_chainfix.rehearsal.schemas.drift import read_schema
 
     try:

@@ -16,13 +16,12 @@ from flask_chainfix.common.signals import without_garbage_collection
 from flask_chainfix.model.databases import Databases
 from flask_chainfix.model.environment import Surroundings
 from flask_chainfix.model.files import ChainLock, Edit, MigrationFile
-from flask_chainfix.model.history import GitHistory
+from flask_chainfix.model.history import GitHistory, Merge, Published, PublishedChain
 from flask_chainfix.schema.evidence import Evidence
 from flask_chainfix.schema.footprint import Footprint, Key
 from flask_chainfix.schema.object_history import History, histories_of
 
 if TYPE_CHECKING:
-    from flask_chainfix.model.history import Merge, Published, PublishedChain
     from flask_chainfix.model.rehearsal import DowngradeGap
     from flask_chainfix.schema.live import Live
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from flask_chainfix.common.wording import count, listing
 from flask_chainfix.databases.facts import Facts
@@ -12,9 +11,7 @@ from flask_chainfix.diagnosis.diagnosis import Diagnosis
 from flask_chainfix.diagnosis.rules import can_be_hidden, comments_on, found_by
 from flask_chainfix.model.files import Header, MigrationFile
 from flask_chainfix.model.findings import CODES, Finding
-
-if TYPE_CHECKING:
-    from flask_chainfix.model.history import Published
+from flask_chainfix.model.history import Published
 
 _LONGEST_CODE = 12  # characters
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.errors import CannotPlan, ChainFixError, UnsafeForDatabases
@@ -19,10 +18,8 @@ from flask_chainfix.model.databases import (
 )
 from flask_chainfix.model.files import Edit
 from flask_chainfix.model.findings import Finding, Severity
+from flask_chainfix.model.history import Upstream
 from flask_chainfix.model.plans import AUTO, Plan, Wishes
-
-if TYPE_CHECKING:
-    from flask_chainfix.model.history import Upstream
 
 
 @dataclass(frozen=True)

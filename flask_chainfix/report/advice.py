@@ -12,12 +12,12 @@ from flask_chainfix.common.quoting import path_word, printable, word
 from flask_chainfix.common.remedies import Remedy, Tools, Way
 from flask_chainfix.common.wording import count
 from flask_chainfix.databases.facts import Facts
+from flask_chainfix.model.findings import Finding
 from flask_chainfix.model.plans import Part, Plan
 from flask_chainfix.report.display import Row, shown_path, shown_place
 from flask_chainfix.report.results import Checked, Repaired
 
 if TYPE_CHECKING:
-    from flask_chainfix.model.findings import Finding
     from flask_chainfix.model.rehearsal import Rehearsal
     from flask_chainfix.planning.proposal import Planned, Proposal
 

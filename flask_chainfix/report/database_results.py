@@ -7,12 +7,12 @@ from dataclasses import field
 from typing import TYPE_CHECKING, ClassVar
 
 from flask_chainfix.common.dataclass import dataclass
+from flask_chainfix.databases.facts import Facts
+from flask_chainfix.model.databases import MoveResult
 from flask_chainfix.report.results import BackedUp, Judged, Result
 
 if TYPE_CHECKING:
     from flask_chainfix.databases.applied.by_schema import TracedDatabase
-    from flask_chainfix.databases.facts import Facts
-    from flask_chainfix.model.databases import MoveResult
     from flask_chainfix.rehearsal.schemas.drift import ExactComparison
     from flask_chainfix.rehearsal.schemas.unfinished import Unfinished
     from flask_chainfix.rehearsal.unwinding import Unwinding

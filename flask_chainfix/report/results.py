@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple, TypeVar
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.errors import ChainFixError
 from flask_chainfix.common.remedies import Tools
+from flask_chainfix.databases.facts import Facts
+from flask_chainfix.model.databases import Backup, Move, MoveResult
+from flask_chainfix.model.files import Edit, HookFile
+from flask_chainfix.model.findings import Explanation, Finding
+from flask_chainfix.model.history import Published, Queue
+from flask_chainfix.model.plans import CarryOver, Confirmation, Proof
+from flask_chainfix.schema.footprint import SchemaObject
 
 if TYPE_CHECKING:  # each command imports the types of its own result
-    from flask_chainfix.databases.facts import Facts
     from flask_chainfix.diagnosis.diagnosis import Diagnosis
-    from flask_chainfix.model.databases import Backup, Move, MoveResult
-    from flask_chainfix.model.files import Edit, HookFile
-    from flask_chainfix.model.findings import Explanation, Finding
-    from flask_chainfix.model.history import Published, Queue
-    from flask_chainfix.model.plans import CarryOver, Confirmation, Proof
     from flask_chainfix.model.rehearsal import Rehearsal, RevisionSql
     from flask_chainfix.planning.proposal import Planned, Proposal
     from flask_chainfix.rehearsal.schemas.catching_up import Lacking
-    from flask_chainfix.schema.footprint import SchemaObject
 
 _R = TypeVar("_R", bound="Result")
 

@@ -7,6 +7,8 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
+from sqlalchemy import inspect
+
 from flask_chainfix.common.errors import CannotRehearse, ChainFixError, NoScratchDatabase
 from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.common.wording import Progress, listing
@@ -292,8 +294,6 @@ def _compare(
 
 def made_schemas(connection: Connection) -> frozenset[str]:
     """The schemas of a scratch database besides the default one, in lower case."""
-    from sqlalchemy import inspect
-
     if connection.dialect.name != "postgresql":
         return frozenset()
     look = inspect(connection)

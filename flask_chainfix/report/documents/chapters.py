@@ -11,6 +11,8 @@ from flask_chainfix.common.remedies import Remedy, Tools
 from flask_chainfix.common.wording import count
 from flask_chainfix.model.files import Edit
 from flask_chainfix.model.findings import Finding
+from flask_chainfix.model.history import Published
+from flask_chainfix.model.plans import Plan, Reason
 from flask_chainfix.model.rehearsal import RevisionSql
 from flask_chainfix.report import advice
 from flask_chainfix.report.advice import Step, spelled
@@ -48,8 +50,6 @@ from flask_chainfix.report.text import rehearsal_text as rehearsal
 from flask_chainfix.report.text.plan_text import queue_section
 
 if TYPE_CHECKING:
-    from flask_chainfix.model.history import Published
-    from flask_chainfix.model.plans import Plan, Reason
     from flask_chainfix.planning.proposal import Planned, Proposal
 
 _SHOWN_PLACES = 12

@@ -7,17 +7,17 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from flask_chainfix.common.wording import count, listing
+from flask_chainfix.model.rehearsal import Statement
 from flask_chainfix.report.database_results import Finished, FinishPlan
 from flask_chainfix.report.display import Row, Section
 from flask_chainfix.report.results import CatchUpPlan
 from flask_chainfix.report.text.page import Page, write, write_databases
 from flask_chainfix.report.text.plan_text import write_plan
 from flask_chainfix.report.text.trace_text import differences_as_json
+from flask_chainfix.schema.footprint import SchemaObject
 
 if TYPE_CHECKING:
-    from flask_chainfix.model.rehearsal import Statement
     from flask_chainfix.rehearsal.schemas.catching_up import Lacking
-    from flask_chainfix.schema.footprint import SchemaObject
 
 _SHOWN = 20
 _STAYS = "which stays as it is"
