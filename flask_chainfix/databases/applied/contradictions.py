@@ -310,11 +310,12 @@ def by_its_origin(snapshot: Facts, status: DatabaseStatus) -> Remedy:
 
 
 def _by_its_schema(snapshot: Facts, status: DatabaseStatus) -> Remedy:
-    """How to move a stamp to what the schema shows; empty if it is known not to show it."""
+    """How to move a stamp to what the schema shows; empty if it is known to show nothing."""
     shown = fit(snapshot, status)
-    if status.by_user or (traced(snapshot, status) is not None and shown is None):
+    rows = shown.rows if shown is not None else ()
+    if status.by_user or (traced(snapshot, status) is not None and not rows):
         return Remedy()
-    to = f"{listing(shown.rows)}, which its schema matches" if shown else "what its schema shows"
+    to = f"{listing(rows)}, which its schema matches" if rows else "what its schema shows"
     command = f"{{fixchain}} restamp --from-schema{only(snapshot, status)}"
     return way(f"move the stamp to {to}", command)
 
