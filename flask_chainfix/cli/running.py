@@ -75,21 +75,6 @@ def moving(session: Session) -> Iterator[Session]:
         raise _interrupted() from None
 
 
-def _how(context: click.Context) -> str:
-    """The options for the result; without --yes, which agrees to one plan only."""
-    given, place = context.params, place_of(context)
-    is_typed = context.get_parameter_source("output_format") is ParameterSource.COMMANDLINE
-    typed = (
-        "--dry-run" if given.get("dry_run") else "",
-        option("--format", given["output_format"]) if is_typed else "",
-        f"--output {path_word(str(place.path))}"
-        if isinstance(place, OutputFile) and place.path
-        else "",
-        {Detail.FULL: "--verbose", Detail.VERDICT: "--quiet"}.get(detail(), ""),
-    )
-    return "".join(f" {each}" for each in typed if each)
-
-
 class Call(NamedTuple):
     """A command as it was called, with the options that several commands have.
 
@@ -161,13 +146,27 @@ class Call(NamedTuple):
 
         def opened() -> Result:
             runtime, tools = self.context.meta[OPENER]()
-            typed = {**self.typed, "how": _how(self.context)}
+            typed = {**self.typed, "how": self._how()}
             tools = self.context.meta[_TOOLS] = replace(tools, **typed)
             if self.no_git:
                 runtime = replace(runtime, environment=replace(runtime.environment, asks_git=False))
             return work(Session(runtime, tools, self.databases))
 
         self.answer(opened)
+
+    def _how(self) -> str:
+        """The options for the result; without --yes, which agrees to one plan only."""
+        place = place_of(self.context)
+        source = self.context.get_parameter_source("output_format")
+        typed = (
+            "--dry-run" if self.dry_run else "",
+            option("--format", self.output_format) if source is ParameterSource.COMMANDLINE else "",
+            f"--output {path_word(str(place.path))}"
+            if isinstance(place, OutputFile) and place.path
+            else "",
+            {Detail.FULL: "--verbose", Detail.VERDICT: "--quiet"}.get(detail(), ""),
+        )
+        return "".join(f" {each}" for each in typed if each)
 
     def answer(self, work: Callable[[], Result]) -> NoReturn:
         """Do work that needs no environment, write its result or its error, and exit."""

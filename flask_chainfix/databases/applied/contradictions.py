@@ -310,11 +310,12 @@ def by_its_origin(snapshot: Facts, status: DatabaseStatus) -> Remedy:
 
 
 def _by_its_schema(snapshot: Facts, status: DatabaseStatus) -> Remedy:
-    """How to move a stamp to what the schema shows; empty if it is known not to show it."""
+    """How to move a stamp to what the schema shows; empty if it is known to show nothing."""
     shown = fit(snapshot, status)
-    if status.by_user or (traced(snapshot, status) is not None and shown is None):
+    rows = shown.rows if shown is not None else ()
+    if status.by_user or (traced(snapshot, status) is not None and not rows):
         return Remedy()
-    to = f"{listing(shown.rows)}, which its schema matches" if shown else "what its schema shows"
+    to = f"{listing(rows)}, which its schema matches" if rows else "what its schema shows"
     command = f"{{fixchain}} restamp --from-schema{only(snapshot, status)}"
     return way(f"move the stamp to {to}", command)
 
@@ -356,58 +357,3 @@ def by_hand(snapshot: Facts, revision: str) -> Remedy:
 
 def _all(snapshot: Facts) -> str:
     return "head" if len(snapshot.graph.heads) == 1 else "heads"
-
-
-# --- An id that several migrations had -----------------------------------------------------------
-
-
-def undecided_id(snapshot: Facts, possible: Collection[frozenset[str]]) -> str | None:
-    """An id that several migrations had, if it is unknown which of them has run.
-
-    ``None`` if all of them may have run, as in the current chain: that is another question.
-
-    Args:
-        snapshot: the current chain.
-        possible: the sets of revisions that may have run in a database.
-    """
-    for name, names in snapshot.databases.shared.items():
-        had = {run.intersection(names) for run in possible} - {frozenset()}
-        if len(had) > 1 and frozenset(names) not in had:
-            return name
-    return None
-
-
-def misread_id(snapshot: Facts, status: DatabaseStatus, run: Collection[str]) -> str | None:
-    """An id of several migrations, one of which has run while Alembic counts another as applied.
-
-    ``None`` while a repair is planned that moves the rows.
-    """
-    if snapshot.databases.planned_ids:
-        return None
-    never = stood_for(snapshot.graph, tuple(sorted({*status.rows, *run}))).difference(run)
-    for name, names in snapshot.databases.shared.items():
-        if not (never.isdisjoint(names) or set(names).isdisjoint(run)):
-            return name
-    return None
-
-
-def meanings_of(snapshot: Facts, name: str) -> str:
-    """What an id that several migrations had means, in words, with the current names of files."""
-    if name in snapshot.databases.planned_ids:  # the new ids and names are only planned
-        ids = [each for each in snapshot.databases.shared[name] if each in snapshot.graph]
-        messages = {f"“{snapshot.header(each).message}”": None for each in ids}
-        which = " and ".join(messages) if len(messages) == len(ids) else "several migrations"
-        return f"{name} is the id of {which}"
-    said = (
-        f"{snapshot.file(each).name} (now {each})" if each in snapshot.graph else f"{each} (gone)"
-        for each in snapshot.databases.shared[name]
-    )
-    return f"{name} was the id of {' and '.join(said)}"
-
-
-def which_ran(snapshot: Facts, name: str, run: Collection[str]) -> str:
-    """Which of the migrations that had an id have run in a database, in words."""
-    names = snapshot.databases.shared[name]
-    ran = ", ".join(each for each in names if each in run)
-    never = ", ".join(each for each in names if each not in run)
-    return f"{meanings_of(snapshot, name)}: {ran} ran there, and {never} never did"

@@ -7,7 +7,7 @@ chain is tested for whether it can have written the rows.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import product
 
@@ -277,6 +277,61 @@ def _changes(snapshot: Facts, file: MigrationFile) -> frozenset[tuple[Action, Sc
     return frozenset(
         (effect.action, effect.object) for effect in effects if effect.action is not Action.USE
     )
+
+
+# --- An id that several migrations had -----------------------------------------------------------
+
+
+def undecided_id(snapshot: Facts, possible: Collection[frozenset[str]]) -> str | None:
+    """An id that several migrations had, if it is unknown which of them has run.
+
+    ``None`` if all of them may have run, as in the current chain: that is another question.
+
+    Args:
+        snapshot: the current chain.
+        possible: the sets of revisions that may have run in a database.
+    """
+    for name, names in snapshot.databases.shared.items():
+        had = {run.intersection(names) for run in possible} - {frozenset()}
+        if len(had) > 1 and frozenset(names) not in had:
+            return name
+    return None
+
+
+def misread_id(snapshot: Facts, status: DatabaseStatus, run: Collection[str]) -> str | None:
+    """An id of several migrations, one of which has run while Alembic counts another as applied.
+
+    ``None`` while a repair is planned that moves the rows.
+    """
+    if snapshot.databases.planned_ids:
+        return None
+    never = stood_for(snapshot.graph, tuple(sorted({*status.rows, *run}))).difference(run)
+    for name, names in snapshot.databases.shared.items():
+        if not (never.isdisjoint(names) or set(names).isdisjoint(run)):
+            return name
+    return None
+
+
+def meanings_of(snapshot: Facts, name: str) -> str:
+    """What an id that several migrations had means, in words, with the current names of files."""
+    if name in snapshot.databases.planned_ids:  # the new ids and names are only planned
+        ids = [each for each in snapshot.databases.shared[name] if each in snapshot.graph]
+        messages = {f"“{snapshot.header(each).message}”": None for each in ids}
+        which = " and ".join(messages) if len(messages) == len(ids) else "several migrations"
+        return f"{name} is the id of {which}"
+    said = (
+        f"{snapshot.file(each).name} (now {each})" if each in snapshot.graph else f"{each} (gone)"
+        for each in snapshot.databases.shared[name]
+    )
+    return f"{name} was the id of {' and '.join(said)}"
+
+
+def which_ran(snapshot: Facts, name: str, run: Collection[str]) -> str:
+    """Which of the migrations that had an id have run in a database, in words."""
+    names = snapshot.databases.shared[name]
+    ran = ", ".join(each for each in names if each in run)
+    never = ", ".join(each for each in names if each not in run)
+    return f"{meanings_of(snapshot, name)}: {ran} ran there, and {never} never did"
 
 
 # --- Revisions at which Alembic's upgrade stops --------------------------------------------------

@@ -16,15 +16,18 @@ from flask_chainfix.databases.applied.contradictions import (
     contradiction,
     in_words,
     left_out,
-    meanings_of,
     mismatch,
-    misread_id,
     running_skipped,
-    undecided_id,
     ways_out,
+)
+from flask_chainfix.databases.applied.has_run import (
+    Applied,
+    meanings_of,
+    misread_id,
+    possibilities,
+    undecided_id,
     which_ran,
 )
-from flask_chainfix.databases.applied.has_run import Applied, possibilities
 from flask_chainfix.databases.applied.lost import (
     finishing_there,
     is_noop,

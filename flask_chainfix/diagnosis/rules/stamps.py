@@ -10,16 +10,19 @@ from flask_chainfix.databases.applied.contents import traced
 from flask_chainfix.databases.applied.contradictions import (
     by_its_origin,
     in_words,
-    meanings_of,
     mismatch,
-    misread_id,
     running_skipped,
     saying_where,
-    undecided_id,
     ways_out,
+)
+from flask_chainfix.databases.applied.has_run import (
+    Applied,
+    meanings_of,
+    misread_id,
+    possibilities,
+    undecided_id,
     which_ran,
 )
-from flask_chainfix.databases.applied.has_run import Applied, possibilities
 from flask_chainfix.databases.applied.row_moves import STAMPED_AS_IT_IS, UNDO, UNDO_OF_FILES
 from flask_chainfix.databases.applied.rows import catching_up, gaps, overlaps
 from flask_chainfix.databases.applied.verdicts import Verdict
