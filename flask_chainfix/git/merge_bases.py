@@ -13,7 +13,7 @@ from math import inf
 from typing import NamedTuple
 
 from flask_chainfix.git.repositories import Repository
-from flask_chainfix.git.tree import Entry, Folder, Objects
+from flask_chainfix.git.tree import Folder, Objects, TreeEntry
 
 _MOST_COMMITS = 100  # the number of commits to walk, for each tip
 _AT_ONCE = 16  # the length of a line of first parents
@@ -97,7 +97,7 @@ class Added(NamedTuple):
         touched: the paths of everything new or changed, in any folder; for a new folder, its path.
     """
 
-    entries: Mapping[str, Entry]
+    entries: Mapping[str, TreeEntry]
     touched: frozenset[str]
 
     def agrees(self, other: Added) -> bool:

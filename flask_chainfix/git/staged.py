@@ -23,7 +23,7 @@ from flask_chainfix.git.repositories import (
     real_directory,
     repositories_of,
 )
-from flask_chainfix.git.tree import LINK, SUBMODULE, Entry, Folder, Objects, Tree, filled
+from flask_chainfix.git.tree import LINK, SUBMODULE, Folder, Objects, Tree, TreeEntry, filled
 from flask_chainfix.model.files import ChainLock
 
 _ENTRY = re.compile(rb"(\d+) ([0-9a-f]+) ([0-3])\t([^\0]+)\0((?:  .*\n)*)")
@@ -95,7 +95,7 @@ def _read(
     places = [repository.folder(root) for root in roots]
     entries = dict(_entries(repository, [*places, *([lock_name] if lock_name else [])]))
     lock = entries.pop(lock_name, None) if lock_name else None
-    folders: dict[str, dict[str, Entry]] = {}
+    folders: dict[str, dict[str, TreeEntry]] = {}
     for name, entry in entries.items():
         folder, _, last = name.rpartition("/")
         folders.setdefault(folder, {})[last] = entry
@@ -115,7 +115,7 @@ def _read(
     return tree, ChainLock(path, tree.contents[lock.blob])
 
 
-def _entries(repository: Repository, names: Sequence[str]) -> Iterator[tuple[str, Entry]]:
+def _entries(repository: Repository, names: Sequence[str]) -> Iterator[tuple[str, TreeEntry]]:
     """The entries of some files and folders in the next commit, by their names in Git."""
     asked = (*LIST, "--stage", "--debug", "-z", "--", *map(literal, names))
     for found in _ENTRY.finditer(repository.git(*asked, index=_index(repository))):
@@ -130,7 +130,7 @@ def _entries(repository: Repository, names: Sequence[str]) -> Iterator[tuple[str
                 f"Git has an unresolved conflict in {path}",
                 way("resolve it, and stage the result", f"git add -- {place}"),
             )
-        yield path, Entry(mode.decode(), blob.decode())
+        yield path, TreeEntry(mode.decode(), blob.decode())
 
 
 def _index(repository: Repository) -> str | None:

@@ -17,7 +17,7 @@ LINK, FOLDER, SUBMODULE = "120000", "40000", "160000"
 _MOST_LINKS = 40  # the number of links to follow
 
 
-class Entry(NamedTuple):
+class TreeEntry(NamedTuple):
     """An entry of a folder: its kind, and the hash of its content."""
 
     mode: str
@@ -32,34 +32,34 @@ class Folder:
         sourceless: whether compiled migrations count.
     """
 
-    def __init__(self, entries: Mapping[str, Entry], *, sourceless: bool) -> None:
+    def __init__(self, entries: Mapping[str, TreeEntry], *, sourceless: bool) -> None:
         self.entries = entries
         self._sourceless = sourceless
 
     @cached_property
-    def folders(self) -> dict[str, Entry]:
+    def folders(self) -> dict[str, TreeEntry]:
         """The folders in it, by name."""
         return {name: entry for name, entry in self.entries.items() if entry.mode == FOLDER}
 
     @cached_property
-    def others(self) -> Mapping[str, Entry]:
+    def others(self) -> Mapping[str, TreeEntry]:
         """Everything that is not a folder, by name."""
         inside = self.folders
         others = ((name, entry) for name, entry in self.entries.items() if name not in inside)
         return dict(others) if inside else self.entries
 
     @cached_property
-    def files(self) -> list[tuple[str, Entry]]:
+    def files(self) -> list[tuple[str, TreeEntry]]:
         """The files, links among them, in the order of their names."""
         return sorted(item for item in self.others.items() if item[1].mode != SUBMODULE)
 
     @cached_property
-    def loaded(self) -> list[tuple[str, Entry]]:
+    def loaded(self) -> list[tuple[str, TreeEntry]]:
         """The files that Alembic loads, by name."""
         return [item for item in self.files if self.would_load(item[0])]
 
     @cached_property
-    def links(self) -> list[Entry]:
+    def links(self) -> list[TreeEntry]:
         """The links."""
         return [entry for _, entry in self.files if entry.mode == LINK]
 
@@ -130,7 +130,7 @@ class Tree:
                 is_file = there is not None and there.mode != LINK
                 yield path, target, there.blob if there and is_file else None
 
-    def _entry(self, path: str) -> Entry | None:
+    def _entry(self, path: str) -> TreeEntry | None:
         folder, _, name = path.rpartition("/")
         entry = self._folders.get(folder, self._nothing).entries.get(name)
         return None if entry is None or entry.mode in (FOLDER, SUBMODULE) else entry
@@ -253,7 +253,7 @@ def filled(objects: Objects, trees: Mapping[str, Tree], held: Iterable[bytes]) -
     return {name: each for name, each in trees.items() if each.blobs.issubset(contents)}
 
 
-def _entries(tree: Object) -> dict[str, Entry]:
+def _entries(tree: Object) -> dict[str, TreeEntry]:
     """The entries of a tree in Git's format: mode, name and binary hash of each."""
     return dict(starmap(_entry, _entries_with(len(tree.hash) // 2).findall(tree.data)))
 
@@ -265,8 +265,8 @@ def _entries_with(width: int) -> re.Pattern[bytes]:
 
 
 @lru_cache(maxsize=1 << 16)  # most commits have the same content as the one before
-def _entry(mode: bytes, name: bytes, hash_: bytes) -> tuple[str, Entry]:
-    return os.fsdecode(name), Entry(mode.decode(), hash_.hex())
+def _entry(mode: bytes, name: bytes, hash_: bytes) -> tuple[str, TreeEntry]:
+    return os.fsdecode(name), TreeEntry(mode.decode(), hash_.hex())
 
 
 def _named(contents: Iterable[bytes], blobs: set[str]) -> Iterator[tuple[str, bytes]]:
