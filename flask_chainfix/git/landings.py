@@ -69,7 +69,7 @@ class Version(NamedTuple):
     blob: str
 
 
-class Change(NamedTuple):
+class FileChange(NamedTuple):
     """The change of one file in a commit.
 
     Attributes:
@@ -85,7 +85,7 @@ class Change(NamedTuple):
     after: Version | None
 
 
-Entry = tuple[Commit, list[Change]]
+Entry = tuple[Commit, list[FileChange]]
 
 
 def places(repository: Repository, roots: Iterable[str]) -> list[str]:
@@ -143,7 +143,7 @@ def _parse(output: bytes) -> list[Entry]:
     return entries
 
 
-def _change(text: str, tokens: Iterator[bytes]) -> Change:
+def _change(text: str, tokens: Iterator[bytes]) -> FileChange:
     fields = text.lstrip(":")
     parents = len(text) - len(fields)
     *numbers, statuses = fields.split()  # the modes, the hashes and a letter for each parent
@@ -152,7 +152,7 @@ def _change(text: str, tokens: Iterator[bytes]) -> Change:
     names = [os.fsdecode(next(tokens)) for _ in range(count)]
     blobs = numbers[parents + 1 :]
     *before, after = map(Version, names if count > 1 else names * 2, blobs)
-    return Change(
+    return FileChange(
         statuses,
         tuple(names),
         tuple(version for version in before if version.blob.strip("0")),
@@ -321,7 +321,7 @@ def _trace(entries: Iterable[Entry], names: Iterable[str]) -> dict[str, Commit]:
     return landed
 
 
-def _names(change: Change) -> tuple[str, str]:
+def _names(change: FileChange) -> tuple[str, str]:
     """The name of a file before and after a change; ``""`` if it did not or does not exist."""
     if "R" in change.statuses:
         return change.names[change.statuses.index("R")], change.names[-1]
