@@ -29,7 +29,7 @@ from flask_chainfix.git.program import Ended, Unknown, batch, quoted, run
 from flask_chainfix.git.repositories import ABBREVIATED, Repository, real_directory
 from flask_chainfix.git.tree import Objects, Tree
 from flask_chainfix.model.files import ChainLock
-from flask_chainfix.model.history import Change, Conflict
+from flask_chainfix.model.history import Conflict, LastChange
 
 DISK = ""
 """The name of the files on the disk, in place of a commit."""
@@ -358,7 +358,7 @@ class MergePlace:
         }
 
     # --- The last change of a file ---------------------------------------------------------------
-    def last_change(self, commit: str, name: str) -> Change | None:
+    def last_change(self, commit: str, name: str) -> LastChange | None:
         """The last commit at or below this one that changed a file."""
         for _ in range(_MOST_COMMITS):
             there = self.repository.objects([commit, f"{commit}:{name}"])
@@ -374,7 +374,7 @@ class MergePlace:
                 if author is None:
                     return None
                 day = datetime.fromtimestamp(int(author[2]), timezone.utc).date().isoformat()
-                return Change(commit[:ABBREVIATED], author[1].decode(errors="replace"), day)
+                return LastChange(commit[:ABBREVIATED], author[1].decode(errors="replace"), day)
             commit = following
         return None
 

@@ -21,7 +21,7 @@ from flask_chainfix.git.program import Unknown
 from flask_chainfix.git.repositories import ABBREVIATED, repositories_of
 from flask_chainfix.git.tree import Tree
 from flask_chainfix.model.files import ChainLock, MigrationFile
-from flask_chainfix.model.history import Change, Merge, Side, shared_by
+from flask_chainfix.model.history import LastChange, Merge, Side, shared_by
 
 _SINCE = (2, 39)  # the version of Git that can merge several pairs without a work tree
 
@@ -189,7 +189,7 @@ class Merging:
             f" {found[0]}: only what was changed of what others have is judged"
         )
 
-    def last_change(self, ref: str, path: Path) -> Change | None:
+    def last_change(self, ref: str, path: Path) -> LastChange | None:
         """The last commit below REF that changed a file; ``None`` if it is unknown.
 
         Args:

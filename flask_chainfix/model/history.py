@@ -151,7 +151,7 @@ class Published:
 # --- The results of merges, before anybody merges ------------------------------------------------
 
 
-class Change(NamedTuple):
+class LastChange(NamedTuple):
     """The commit that last changed a file.
 
     Attributes:
@@ -307,7 +307,7 @@ class Merge:
     tracking: str = ""
     after_merge: AfterMerge = AfterMerge.NOTHING
     rebased: tuple[Rebased, ...] = ()
-    changes: Mapping[str, Change] = field(default_factory=dict)
+    changes: Mapping[str, LastChange] = field(default_factory=dict)
 
     @property
     def is_new(self) -> bool:
