@@ -81,7 +81,7 @@ def _squashed(snapshot: Facts) -> frozenset[str]:
     return found
 
 
-class Change(NamedTuple):
+class ChangedRevision(NamedTuple):
     """A published revision that has changed.
 
     Attributes:
@@ -99,7 +99,7 @@ class Change(NamedTuple):
     moved: tuple[Path, ...]
 
 
-def changes(snapshot: Facts) -> Iterator[Change]:
+def changes(snapshot: Facts) -> Iterator[ChangedRevision]:
     """The published revisions that have changed, and how."""
     held = frozenset(map(id, snapshot.files))
     if snapshot.published is None or held.issuperset(map(id, snapshot.published.files)):
@@ -121,7 +121,7 @@ def changes(snapshot: Facts) -> Iterator[Change]:
                 places = [Location(file.path, None)]
             if changed:
                 moved = tuple(each.path for each in others if each.path != file.path)
-                yield Change(revision, file, tuple(changed.values()), tuple(places), moved)
+                yield ChangedRevision(revision, file, tuple(changed.values()), tuple(places), moved)
                 break
 
 
@@ -164,7 +164,9 @@ def _place(file: MigrationFile, name: str) -> Location:
     return location(file, name)
 
 
-def _fault(ref: str, change: Change, together: Iterable[str], *, is_squashed: bool) -> Fault:
+def _fault(
+    ref: str, change: ChangedRevision, together: Iterable[str], *, is_squashed: bool
+) -> Fault:
     """The fault; its remedy allows all changes ``together``."""
     revision, file, words, places, moved = change
     quoted, path = ref_word(ref), path_word(os.path.relpath(file.path))
