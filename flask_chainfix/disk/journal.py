@@ -46,7 +46,7 @@ KEPT = 20  # the number of finished journals to keep and read
 
 
 @dataclass(frozen=True)
-class Entry:
+class JournalEntry:
     """One changed file.
 
     Attributes:
@@ -100,7 +100,7 @@ class Journal:
 
     path: Path
     finished: bool
-    entries: tuple[Entry, ...]
+    entries: tuple[JournalEntry, ...]
     missing: frozenset[str] = frozenset()
     renamed: Mapping[str, str] = field(default_factory=dict)
     rows_before: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -108,7 +108,7 @@ class Journal:
     command: str = "repair"
 
     @property
-    def migrations(self) -> tuple[Entry, ...]:
+    def migrations(self) -> tuple[JournalEntry, ...]:
         """The changed files without the chain lock."""
         return tuple(entry for entry in self.entries if entry.path != self.lock_path)
 
@@ -256,13 +256,13 @@ def _prune(directory: Path) -> None:
                 path.with_suffix(suffix).unlink(missing_ok=True)
 
 
-def entry_for(edit: Edit) -> Entry:
+def entry_for(edit: Edit) -> JournalEntry:
     """The entry of a file before it is changed, without the digest."""
     path = Path(os.path.realpath(edit.path))
     missing = sum(1 for _ in takewhile(lambda parent: not parent.exists(), path.parents))
     mode = stat.S_IMODE(path.stat().st_mode) if edit.after is None else None
     header = _header(edit.after, path.name) if path.suffix == ".py" else None
-    return Entry(path, edit.before, None, missing, mode, header)
+    return JournalEntry(path, edit.before, None, missing, mode, header)
 
 
 def _header(data: bytes | None, name: str) -> tuple[Any, ...] | None:
@@ -309,7 +309,7 @@ def _document(journal: Journal, environment: str) -> bytes:
     return json.dumps(document, indent=1).encode()
 
 
-def _entry_from(file: dict[str, Any], environment: str) -> Entry:
+def _entry_from(file: dict[str, Any], environment: str) -> JournalEntry:
     name, before, after, missing = (
         file[key] for key in ("path", "before", "after_sha256", "missing_directories")
     )
@@ -321,7 +321,7 @@ def _entry_from(file: dict[str, Any], environment: str) -> Entry:
         revision, *links = header
         parents, depends_on = (None if ids is None else tuple(map(str, ids)) for ids in links)
         header = (revision, parents, depends_on)
-    return Entry(
+    return JournalEntry(
         Path(os.path.normpath(os.path.join(environment, name))),
         None if before is None else b64decode(before, validate=True),
         None if after is None else str(after),

@@ -32,7 +32,7 @@ from flask_chainfix.common.quoting import path_word
 from flask_chainfix.common.regular_files import read_regular
 from flask_chainfix.common.remedies import way
 from flask_chainfix.common.signals import Stays
-from flask_chainfix.disk.journal import Entry, Journal, create_journal, entry_for
+from flask_chainfix.disk.journal import Journal, JournalEntry, create_journal, entry_for
 from flask_chainfix.disk.safe_files import (
     beside,
     bytecode_cache,
@@ -195,7 +195,7 @@ def put_back(journal: Journal) -> tuple[str, ...]:
     return ()
 
 
-def _put_back_all(entries: Sequence[Entry]) -> None:
+def _put_back_all(entries: Sequence[JournalEntry]) -> None:
     paths = [entry.path for entry in entries]
     with suppress(OSError):  # a crash from here on leaves no bytecode of the new files
         drop_all_bytecode(paths)
@@ -287,7 +287,7 @@ def _compare(edits: Iterable[Edit]) -> None:
             )
 
 
-def _write_all(entries: Sequence[Entry], edits: Sequence[Edit]) -> None:
+def _write_all(entries: Sequence[JournalEntry], edits: Sequence[Edit]) -> None:
     for entry, edit in zip(entries, edits, strict=True):
         if entry.missing:
             entry.path.parent.mkdir(parents=True, exist_ok=True)
@@ -319,7 +319,7 @@ def _keep_old(path: Path) -> None:
         write_synced(old, read_regular(path), path)
 
 
-def _keep_before(entry: Entry) -> bool:
+def _keep_before(entry: JournalEntry) -> bool:
     """Write the old content of a file beside it, unless it is there already."""
     if entry.before is None or _is_before(entry):
         return False
@@ -332,11 +332,11 @@ def _keep_before(entry: Entry) -> bool:
     return True
 
 
-def _is_before(entry: Entry) -> bool:
+def _is_before(entry: JournalEntry) -> bool:
     return read_or_none(entry.path) == entry.before
 
 
-def _restore(entry: Entry) -> bool:
+def _restore(entry: JournalEntry) -> bool:
     """Restore one file; returns whether it had to be restored."""
     if _is_before(entry):
         return False
@@ -354,7 +354,7 @@ def _unlink(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _clear_away(entries: Iterable[Entry]) -> None:
+def _clear_away(entries: Iterable[JournalEntry]) -> None:
     """Delete the names beside the files; Alembic does not load any that remain."""
     for entry in entries:
         for kind in ("old", "new"):
