@@ -24,8 +24,8 @@ from flask_chainfix.report.documents.document import (
     Block,
     Chapter,
     Document,
-    Entries,
     Entry,
+    ItemList,
     Lines,
     Paragraph,
     Table,
@@ -139,7 +139,7 @@ def _repair(result: Analysed, then: list[Chapter]) -> Iterator[Chapter]:
     )
     more = len(order) - _SHOWN_ORDER
     rest = (Paragraph(f"and {more:,} more"),) if more > 0 else ()
-    yield Chapter("The order of the repaired chain", (Entries(entries, "1."), *rest))
+    yield Chapter("The order of the repaired chain", (ItemList(entries, "1."), *rest))
 
 
 def _done(result: Analysed, change: LastChange | None) -> Iterator[Chapter]:
@@ -161,7 +161,7 @@ def _done(result: Analysed, change: LastChange | None) -> Iterator[Chapter]:
             Table(("File", "Change"), rows),
             Table(("Database", "Rows before", "Rows after"), moved),
             changes_block(change.edits),
-            Entries((Entry(record, (undo,)),)),
+            ItemList((Entry(record, (undo,)),)),
         ),
     )
 
@@ -205,7 +205,7 @@ def _to_prevent(result: Analysed) -> Iterator[Block]:
         command = f"{fixchain} check --against {ref_word(main)}"
         entries.append(Entry("Before a merge, judge what it would make of the chain:", (command,)))
     if entries:
-        yield Entries(tuple(entries), "- [ ]")
+        yield ItemList(tuple(entries), "- [ ]")
 
 
 def _main_branch(result: Analysed) -> str | None:

@@ -23,8 +23,8 @@ from flask_chainfix.report.documents.document import (
     Chapter,
     Document,
     Drawing,
-    Entries,
     Entry,
+    ItemList,
     Lines,
     Paragraph,
     Table,
@@ -203,7 +203,7 @@ def _about(result: Judged | Proposed, more: Sequence[str] = ()) -> Chapter:
 def notes(notices: Iterable[str]) -> tuple[Block, ...]:
     """The notices."""
     entries = tuple(Entry(f"note: {notice}") for notice in notices)
-    return (Entries(entries),) if entries else ()
+    return (ItemList(entries),) if entries else ()
 
 
 def drawings(
@@ -236,7 +236,7 @@ def _chain_that_ran(result: Rehearsed) -> Iterator[Chapter]:
 def findings_chapter(findings: Iterable[Finding], tools: Tools) -> Chapter:
     """Each finding with what it breaks, where it is, and what to do."""
     entries = tuple(_finding(each, tools) for each in findings)
-    return Chapter("Findings", (Entries(entries),) if entries else ())
+    return Chapter("Findings", (ItemList(entries),) if entries else ())
 
 
 def _finding(finding: Finding, tools: Tools) -> Entry:
@@ -274,7 +274,7 @@ def _way_entries(remedy: str | Remedy, tools: Tools) -> tuple[Entry, ...]:
 def ways_block(remedy: str | Remedy, tools: Tools) -> tuple[Block, ...]:
     """The remedies, the best first; nothing if there are none."""
     entries = _way_entries(remedy, tools)
-    return (Entries(entries),) if entries else ()
+    return (ItemList(entries),) if entries else ()
 
 
 def _stopped(result: Result) -> Iterator[Chapter]:
@@ -307,9 +307,9 @@ def _obstacle(proposal: Proposal, error: ChainFixError | None) -> Iterator[Chapt
         yield Chapter("Expected state", (why, Lines(obstacle.lines)))
 
 
-def steps_block(steps: Iterable[Step], mark: str = "1.") -> Entries:
+def steps_block(steps: Iterable[Step], mark: str = "1.") -> ItemList:
     """Steps with their commands."""
-    return Entries(tuple(Entry(step.text, step.commands) for step in steps), mark)
+    return ItemList(tuple(Entry(step.text, step.commands) for step in steps), mark)
 
 
 def _ran(result: Planning) -> Iterator[Chapter]:

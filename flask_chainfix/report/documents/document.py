@@ -37,7 +37,7 @@ class Entry(NamedTuple):
     below: tuple[Entry, ...] = ()
 
 
-class Entries(NamedTuple):
+class ItemList(NamedTuple):
     """A list.
 
     Attributes:
@@ -87,7 +87,7 @@ class Drawing(NamedTuple):
     larger: str
 
 
-Block = Paragraph | Entries | Table | Lines | Drawing
+Block = Paragraph | ItemList | Table | Lines | Drawing
 
 
 class Chapter(NamedTuple):

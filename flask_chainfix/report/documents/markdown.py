@@ -19,8 +19,8 @@ from flask_chainfix.report.documents.document import (
     Block,
     Document,
     Drawing,
-    Entries,
     Entry,
+    ItemList,
     Lines,
     Paragraph,
     Table,
@@ -92,7 +92,7 @@ def _(block: Paragraph, room: int) -> list[str]:
 
 
 @_lines.register
-def _(block: Entries, room: int) -> list[str]:
+def _(block: ItemList, room: int) -> list[str]:
     entries = [list(_entry(each, block.mark, "")) for each in block.entries]
     return _cut(entries, room, "- … {} more")
 
