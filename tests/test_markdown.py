@@ -17,9 +17,9 @@ from flask_chainfix.cli.groups import main
 from flask_chainfix.report.documents.document import (
     Chapter,
     Document,
-    Entry,
     ItemList,
     Lines,
+    ListItem,
     Table,
 )
 from flask_chainfix.report.documents.markdown import LIMIT, written
@@ -191,7 +191,7 @@ def test_an_error_is_a_document(tmp_path: Path) -> None:
 
 
 def test_however_much_there_is_it_fits_into_a_comment() -> None:
-    entries = ItemList(tuple(Entry(f"finding {n} {'@word ' * 300}") for n in range(5_000)))
+    entries = ItemList(tuple(ListItem(f"finding {n} {'@word ' * 300}") for n in range(5_000)))
     table = Table(("a", "b"), tuple((f"{n}", "| " * 300) for n in range(5_000)))
     lines = Lines(tuple(f"line {n}" for n in range(100_000)), "diff", "Changes of files")
     chapters = tuple(Chapter(f"part {n}", (entries, table, lines)) for n in range(5))

@@ -24,9 +24,9 @@ from flask_chainfix.report.documents.document import (
     Block,
     Chapter,
     Document,
-    Entry,
     ItemList,
     Lines,
+    ListItem,
     Paragraph,
     Table,
     Typed,
@@ -134,7 +134,7 @@ def _repair(result: Analysed, then: list[Chapter]) -> Iterator[Chapter]:
     order = planned.plan.order
     changed = {relink.revision for relink in planned.plan.relinks}
     entries = tuple(
-        Entry((Typed(each), " moved here" if each in changed else ""))
+        ListItem((Typed(each), " moved here" if each in changed else ""))
         for each in order[:_SHOWN_ORDER]
     )
     more = len(order) - _SHOWN_ORDER
@@ -161,7 +161,7 @@ def _done(result: Analysed, change: LastChange | None) -> Iterator[Chapter]:
             Table(("File", "Change"), rows),
             Table(("Database", "Rows before", "Rows after"), moved),
             changes_block(change.edits),
-            ItemList((Entry(record, (undo,)),)),
+            ItemList((ListItem(record, (undo,)),)),
         ),
     )
 
@@ -196,14 +196,16 @@ def _to_prevent(result: Analysed) -> Iterator[Block]:
     fixchain, entries = result.tools.fixchain, []
     if any(file.state is not HookState.THERE for file in result.hooks):
         command = f"{fixchain} hook --install"
-        entries.append(Entry("Check every commit and every request to merge:", (command,)))
+        entries.append(ListItem("Check every commit and every request to merge:", (command,)))
     if result.drawn.snapshot.lock is None:
         command = f"{fixchain} lock"
-        entries.append(Entry("Have two branches collide in Git, not in a database:", (command,)))
+        entries.append(ListItem("Have two branches collide in Git, not in a database:", (command,)))
     main = _main_branch(result)
     if main is not None:
         command = f"{fixchain} check --against {ref_word(main)}"
-        entries.append(Entry("Before a merge, judge what it would make of the chain:", (command,)))
+        entries.append(
+            ListItem("Before a merge, judge what it would make of the chain:", (command,))
+        )
     if entries:
         yield ItemList(tuple(entries), "- [ ]")
 

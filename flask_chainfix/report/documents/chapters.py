@@ -23,9 +23,9 @@ from flask_chainfix.report.documents.document import (
     Chapter,
     Document,
     Drawing,
-    Entry,
     ItemList,
     Lines,
+    ListItem,
     Paragraph,
     Table,
     Typed,
@@ -202,7 +202,7 @@ def _about(result: Judged | Proposed, more: Sequence[str] = ()) -> Chapter:
 
 def notes(notices: Iterable[str]) -> tuple[Block, ...]:
     """The notices."""
-    entries = tuple(Entry(f"note: {notice}") for notice in notices)
+    entries = tuple(ListItem(f"note: {notice}") for notice in notices)
     return (ItemList(entries),) if entries else ()
 
 
@@ -239,13 +239,13 @@ def findings_chapter(findings: Iterable[Finding], tools: Tools) -> Chapter:
     return Chapter("Findings", (ItemList(entries),) if entries else ())
 
 
-def _finding(finding: Finding, tools: Tools) -> Entry:
+def _finding(finding: Finding, tools: Tools) -> ListItem:
     title = (f"{finding.severity.value} ", Typed(f"{finding.code} {finding.name}"))
-    places = Entry(places_of(finding))
-    return Entry(
+    places = ListItem(places_of(finding))
+    return ListItem(
         (*title, f": {finding.message}"),
         below=(
-            Entry(f"breaks: {tools.spell_out(finding.breaks)}"),
+            ListItem(f"breaks: {tools.spell_out(finding.breaks)}"),
             *([places] if finding.locations else ()),
             *_way_entries(finding.hint, tools),
         ),
@@ -260,12 +260,12 @@ def places_of(finding: Finding) -> tuple[str, ...]:
     return (*parts, f" and {count(left_out, 'more place')}") if left_out else tuple(parts)
 
 
-def _way_entries(remedy: str | Remedy, tools: Tools) -> tuple[Entry, ...]:
+def _way_entries(remedy: str | Remedy, tools: Tools) -> tuple[ListItem, ...]:
     return tuple(
-        Entry(
+        ListItem(
             f"{'or' if at else 'remedy'}: {way.text}{':' if way.commands else ''}",
             way.commands,
-            tuple(Entry((Typed(line),)) for line in way.lines),
+            tuple(ListItem((Typed(line),)) for line in way.lines),
         )
         for at, way in enumerate(spelled(remedy, tools).ways)
     )
@@ -309,7 +309,7 @@ def _obstacle(proposal: Proposal, error: ChainFixError | None) -> Iterator[Chapt
 
 def steps_block(steps: Iterable[Step], mark: str = "1.") -> ItemList:
     """Steps with their commands."""
-    return ItemList(tuple(Entry(step.text, step.commands) for step in steps), mark)
+    return ItemList(tuple(ListItem(step.text, step.commands) for step in steps), mark)
 
 
 def _ran(result: Planning) -> Iterator[Chapter]:

@@ -23,7 +23,7 @@ class Paragraph(NamedTuple):
     words: Words
 
 
-class Entry(NamedTuple):
+class ListItem(NamedTuple):
     """One entry of a list.
 
     Attributes:
@@ -34,7 +34,7 @@ class Entry(NamedTuple):
 
     words: Words
     commands: tuple[str, ...] = ()
-    below: tuple[Entry, ...] = ()
+    below: tuple[ListItem, ...] = ()
 
 
 class ItemList(NamedTuple):
@@ -45,7 +45,7 @@ class ItemList(NamedTuple):
         mark: ``-`` for bullets, ``1.`` for numbers, ``- [ ]`` for boxes to be ticked.
     """
 
-    entries: tuple[Entry, ...]
+    entries: tuple[ListItem, ...]
     mark: str = "-"
 
 

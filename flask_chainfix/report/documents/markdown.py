@@ -19,9 +19,9 @@ from flask_chainfix.report.documents.document import (
     Block,
     Document,
     Drawing,
-    Entry,
     ItemList,
     Lines,
+    ListItem,
     Paragraph,
     Table,
     Typed,
@@ -125,7 +125,7 @@ def _(block: Drawing, room: int) -> list[str]:
     return markdown_fence(lines, "mermaid")
 
 
-def _entry(entry: Entry, mark: str, indent: str) -> Iterator[str]:
+def _entry(entry: ListItem, mark: str, indent: str) -> Iterator[str]:
     yield f"{indent}{mark} {_said(entry.words)}"
     inner = f"{indent}{' ' * (3 if mark == '1.' else 2)}"
     if entry.commands:
