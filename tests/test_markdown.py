@@ -16,9 +16,9 @@ from markdown_it.token import Token
 from flask_chainfix.cli.groups import main
 from flask_chainfix.report.documents.document import (
     Chapter,
+    CodeBlock,
     Document,
     ItemList,
-    Lines,
     ListItem,
     Table,
 )
@@ -193,7 +193,7 @@ def test_an_error_is_a_document(tmp_path: Path) -> None:
 def test_however_much_there_is_it_fits_into_a_comment() -> None:
     entries = ItemList(tuple(ListItem(f"finding {n} {'@word ' * 300}") for n in range(5_000)))
     table = Table(("a", "b"), tuple((f"{n}", "| " * 300) for n in range(5_000)))
-    lines = Lines(tuple(f"line {n}" for n in range(100_000)), "diff", "Changes of files")
+    lines = CodeBlock(tuple(f"line {n}" for n in range(100_000)), "diff", "Changes of files")
     chapters = tuple(Chapter(f"part {n}", (entries, table, lines)) for n in range(5))
     document = written(Document("title " * 1_000, chapters), "check")
     judge_markdown(document)

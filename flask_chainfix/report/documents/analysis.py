@@ -23,9 +23,9 @@ from flask_chainfix.report.documents.chapters import (
 from flask_chainfix.report.documents.document import (
     Block,
     Chapter,
+    CodeBlock,
     Document,
     ItemList,
-    Lines,
     ListItem,
     Paragraph,
     Table,
@@ -126,7 +126,7 @@ def _repair(result: Analysed, then: list[Chapter]) -> Iterator[Chapter]:
         why = f"No repair can be planned yet: {obstacle.message}" if obstacle else "None is needed."
         lines = obstacle.lines if obstacle else ()
         ways = ways_block(obstacle.remedy, result.tools) if obstacle else ()
-        yield Chapter("The repair", (Paragraph(why), Lines(lines), *ways))
+        yield Chapter("The repair", (Paragraph(why), CodeBlock(lines), *ways))
         return
     for chapter in then:
         yield chapter._replace(title="The chain after the repair")

@@ -21,10 +21,10 @@ from flask_chainfix.report.display import Section, Style, shown_path, shown_plac
 from flask_chainfix.report.documents.document import (
     Block,
     Chapter,
+    CodeBlock,
     Document,
     Drawing,
     ItemList,
-    Lines,
     ListItem,
     Paragraph,
     Table,
@@ -63,13 +63,13 @@ def document(result: Result) -> Document:
 
     lines = to_text(result, Style(width=_WIDTH)).splitlines()
     title = lines.pop(0) if lines else ""
-    return Document(title, (Chapter("", (Lines(tuple(lines)),)), *_stopped(result)))
+    return Document(title, (Chapter("", (CodeBlock(tuple(lines)),)), *_stopped(result)))
 
 
 @document.register
 def _(result: Failed) -> Document:
     error = result.error
-    blocks: list[Block] = [Lines(error.lines)] if error.lines else []
+    blocks: list[Block] = [CodeBlock(error.lines)] if error.lines else []
     return Document(
         error.message, (Chapter("", (*blocks, *ways_block(error.remedy, result.tools))),)
     )
@@ -280,7 +280,7 @@ def ways_block(remedy: str | Remedy, tools: Tools) -> tuple[Block, ...]:
 def _stopped(result: Result) -> Iterator[Chapter]:
     error = result.error
     if error is not None:
-        lines = (Lines(error.lines),) if error.lines else ()
+        lines = (CodeBlock(error.lines),) if error.lines else ()
         blocks = (Paragraph(error.message), *lines, *ways_block(error.remedy, result.tools))
         yield Chapter("What stopped it", blocks)
 
@@ -291,8 +291,8 @@ def sections_of(sections: Iterable[Section]) -> Iterator[Chapter]:
         yield Chapter(section.title, (_rows(section),), section.aside)
 
 
-def _rows(section: Section) -> Lines:
-    return Lines(tuple(f"{' ' * row.indent}{row.text}" for row in section.rows))
+def _rows(section: Section) -> CodeBlock:
+    return CodeBlock(tuple(f"{' ' * row.indent}{row.text}" for row in section.rows))
 
 
 def databases_of(result: Proposed) -> Iterator[Chapter]:
@@ -304,7 +304,7 @@ def _obstacle(proposal: Proposal, error: ChainFixError | None) -> Iterator[Chapt
     obstacle = proposal.obstacle
     if obstacle is not None and error is None:
         why = Paragraph(f"No repair can be planned yet: {obstacle.message}")
-        yield Chapter("Expected state", (why, Lines(obstacle.lines)))
+        yield Chapter("Expected state", (why, CodeBlock(obstacle.lines)))
 
 
 def steps_block(steps: Iterable[Step], mark: str = "1.") -> ItemList:
@@ -334,9 +334,9 @@ def plan_chapter(planned: Planned, tools: Tools) -> Chapter:
     )
 
 
-def changes_block(edits: Iterable[Edit]) -> Lines:
+def changes_block(edits: Iterable[Edit]) -> CodeBlock:
     """The diff of files, collapsed until somebody opens it."""
-    return Lines(tuple(unified_diff(edits)), "diff", "Changes of files")
+    return CodeBlock(tuple(unified_diff(edits)), "diff", "Changes of files")
 
 
 def _changes(plan: Plan) -> Iterator[tuple[Words, ...]]:
@@ -368,5 +368,5 @@ def sql_chapters(scripts: Sequence[RevisionSql] | None) -> Iterator[Chapter]:
     for script in scripts:
         said = script.problem or ("" if script.statements else "sends nothing")
         lines = tuple(line for each in script.statements for line in each.split("\n"))
-        blocks += [Paragraph((Typed(script.revision), f": {said}")), Lines(lines, "sql")]
+        blocks += [Paragraph((Typed(script.revision), f": {said}")), CodeBlock(lines, "sql")]
     yield Chapter("SQL", tuple(blocks))

@@ -61,7 +61,7 @@ class Table(NamedTuple):
     rows: tuple[tuple[Words, ...], ...]
 
 
-class Lines(NamedTuple):
+class CodeBlock(NamedTuple):
     """Lines that stay as they are.
 
     Attributes:
@@ -87,7 +87,7 @@ class Drawing(NamedTuple):
     larger: str
 
 
-Block = Paragraph | ItemList | Table | Lines | Drawing
+Block = Paragraph | ItemList | Table | CodeBlock | Drawing
 
 
 class Chapter(NamedTuple):

@@ -17,10 +17,10 @@ from flask_chainfix.report.documents.analysis import analysis
 from flask_chainfix.report.documents.chapters import document
 from flask_chainfix.report.documents.document import (
     Block,
+    CodeBlock,
     Document,
     Drawing,
     ItemList,
-    Lines,
     ListItem,
     Paragraph,
     Table,
@@ -107,7 +107,7 @@ def _(block: Table, room: int) -> list[str]:
 
 
 @_lines.register
-def _(block: Lines, room: int) -> list[str]:
+def _(block: CodeBlock, room: int) -> list[str]:
     lines = [beginning_of(each, _LONGEST) for each in block.lines]
     shown = _cut([[each] for each in lines], room - _REST, "… {} more lines")
     code = markdown_fence(shown, block.language) if lines else []
