@@ -42,7 +42,7 @@ _WORDS = {
 
 
 @dataclass(frozen=True)
-class Table:
+class DatabaseTable:
     """The contents of the section about databases.
 
     Attributes:
@@ -78,12 +78,12 @@ def verdict(moves: Sequence[MoveResult]) -> str:
     return f"{count(len(moves), 'database')}: {', '.join(parts)}."
 
 
-def table_of(result: Proposed | RestampPlan) -> Table:
+def table_of(result: Proposed | RestampPlan) -> DatabaseTable:
     """The table of databases for a result."""
     moves = result.moves if isinstance(result, RestampPlan) else result.proposal.moves
     told = result.error.remedy if result.error else None
     distances = isinstance(result, Checked)
-    return Table(result.diagnosis.snapshot, moves, result.tools, told, distances)
+    return DatabaseTable(result.diagnosis.snapshot, moves, result.tools, told, distances)
 
 
 def sections_of(result: Proposed | RestampPlan) -> Iterator[Section]:
@@ -91,7 +91,7 @@ def sections_of(result: Proposed | RestampPlan) -> Iterator[Section]:
     return sections(table_of(result))
 
 
-def sections(table: Table) -> Iterator[Section]:
+def sections(table: DatabaseTable) -> Iterator[Section]:
     """The table of databases; unremarkable ones are folded."""
     rows = tuple(_rows(table))
     if rows:
@@ -110,7 +110,7 @@ def script(result: RestampScript) -> Iterator[str]:
         yield from (line for statement in statements for line in statement.split("\n"))
 
 
-def _rows(table: Table) -> Iterator[Row]:
+def _rows(table: DatabaseTable) -> Iterator[Row]:
     snapshot = table.snapshot
     statuses = {each.identity: each for each in snapshot.databases.statuses}
     lines = [_line_of_move(table, statuses, result) for result in table.moves] or [
@@ -145,7 +145,7 @@ def _rows(table: Table) -> Iterator[Row]:
 
 
 def _line_of_move(
-    table: Table, statuses: dict[str, DatabaseStatus], result: MoveResult
+    table: DatabaseTable, statuses: dict[str, DatabaseStatus], result: MoveResult
 ) -> tuple[str, str, str, str, str | Remedy]:
     move, state = result.move, result.state
     status = statuses.get(move.identity)

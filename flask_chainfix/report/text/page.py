@@ -325,5 +325,5 @@ def write_databases(page: Page, result: Finished | Unwound) -> None:
     """Write the backups that were made, and where the databases stand now."""
     if result.backup is not None:
         page.backups(result.backup)
-    table = databases.Table(result.diagnosis.snapshot, result.moves, result.tools)
+    table = databases.DatabaseTable(result.diagnosis.snapshot, result.moves, result.tools)
     page.sections(databases.sections(table))

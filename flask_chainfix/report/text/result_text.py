@@ -148,7 +148,7 @@ def _(result: results.UndoPlan, page: Page) -> None:
     page.notices(result.notices)
     if any(each.state is MoveState.PLANNED for each in changed):
         told = result.error.remedy if result.error else None
-        table = databases.Table(result.snapshot, changed, result.tools, told)
+        table = databases.DatabaseTable(result.snapshot, changed, result.tools, told)
         page.sections(databases.sections(table))
 
 
