@@ -52,7 +52,7 @@ class Bend(NamedTuple):
     below: int
 
 
-class Row(NamedTuple):
+class NodeRow(NamedTuple):
     """A row with a node, and the bends directly below it.
 
     Attributes:
@@ -102,7 +102,7 @@ class Fold(NamedTuple):
 class Layout(NamedTuple):
     """The rows from top to bottom, and the runs that can be folded."""
 
-    rows: list[Row]
+    rows: list[NodeRow]
     folds: list[Fold]
 
 
@@ -246,9 +246,9 @@ class _Lanes:
             yield Bend(shown_source, tuple(shown_ends), above, self.visible())
 
 
-def _laid(graph: _Graph, overflow: int) -> list[Row]:
+def _laid(graph: _Graph, overflow: int) -> list[NodeRow]:
     lanes = _Lanes(overflow)
-    rows: list[Row] = []
+    rows: list[NodeRow] = []
     just_ended = 0
     for node in graph.order:
         opens_piece, above = not lanes.used, lanes.visible()
@@ -266,7 +266,7 @@ def _laid(graph: _Graph, overflow: int) -> list[Row]:
         just_ended = 0 if parents else 1 << lane
         way_out = lanes.passage(lanes.lane_to[parents[0]]) if len(parents) == 1 else None
         at, below = min(lane, overflow), lanes.visible()
-        rows.append(Row(node, at, rails, above, below, bends, opens_piece, entry, way_out))
+        rows.append(NodeRow(node, at, rails, above, below, bends, opens_piece, entry, way_out))
     return rows
 
 
@@ -293,7 +293,7 @@ def _lead_to_parents(lanes: _Lanes, lane: int, parents: list[int]) -> Iterator[B
         lanes.close(lane)
 
 
-def _folds(rows: Sequence[Row], kept: set[int]) -> Iterator[tuple[int, int]]:
+def _folds(rows: Sequence[NodeRow], kept: set[int]) -> Iterator[tuple[int, int]]:
     """The ranges of rows that one row can replace without hiding a line to other rows."""
     start = 0
     for end in range(len(rows) + 1):

@@ -12,7 +12,7 @@ from flask_chainfix.report.display import Style
 from flask_chainfix.report.lines import Line, cells
 from flask_chainfix.report.phrases import verdict
 from flask_chainfix.report.pictures.chain_picture import Badge, Picture, pictures
-from flask_chainfix.report.pictures.layout import Bend, Fold, Layout, PictureNode, Row, lay_out
+from flask_chainfix.report.pictures.layout import Bend, Fold, Layout, NodeRow, PictureNode, lay_out
 from flask_chainfix.report.results import Drawn
 
 if TYPE_CHECKING:
@@ -195,7 +195,7 @@ def tracks(layout: Layout) -> list[Track]:
     return [_track(row, gap=row.opens_piece and index > 0) for index, row in enumerate(layout.rows)]
 
 
-def fold_track(row: Row) -> Track:
+def fold_track(row: NodeRow) -> Track:
     """The lines beside a folded row."""
     lanes = [_x(lane) for lane in _lanes(row.rails) if lane not in (row.lane, OVERFLOW)]
     own = f"M{_x(row.lane)} 0V{HEIGHT}"
@@ -204,7 +204,7 @@ def fold_track(row: Row) -> Track:
     return Track(0, HEIGHT, lines, dashed, _x(row.lane), _width(row.rails))
 
 
-def _track(row: Row, *, gap: bool) -> Track:
+def _track(row: NodeRow, *, gap: bool) -> Track:
     solid: list[str] = []
     faint: list[str] = []
     middle, below = HEIGHT // 2, row.bends[0].above if row.bends else row.below

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from flask_chainfix.common.quoting import printable
 from flask_chainfix.report.lines import Line
-from flask_chainfix.report.pictures.layout import Bend, Fold, PictureNode, Row, lay_out
+from flask_chainfix.report.pictures.layout import Bend, Fold, NodeRow, PictureNode, lay_out
 
 _GLYPHS = {"plain": "●", "broken": "✗", "changed": "◆", "elsewhere": "○"}
 _TONE_STYLES = {"plain": "", "broken": "bold red", "changed": "bold yellow", "elsewhere": "cyan"}
@@ -66,7 +66,7 @@ class _Painter:
         self._ellipsis = self._drawn("…")
         self.overflow = (width - 2) // 4 - 1
 
-    def node(self, row: Row) -> Line:
+    def node(self, row: NodeRow) -> Line:
         node = self._nodes[row.node]
         tone_style = _TONE_STYLES[node.tone]
         line = self._beside_rails(row, _GLYPHS[node.tone], tone_style or "bold")
@@ -81,7 +81,7 @@ class _Painter:
             line.append("  ").extend(text.fit(room, self._ellipsis))
         return line
 
-    def fold(self, row: Row, fold: Fold) -> Line:
+    def fold(self, row: NodeRow, fold: Fold) -> Line:
         line = self._beside_rails(row, "┆", "dim")
         count = fold.stop - fold.start
         wordings = (f"… {fold.words} …", f"… {count} revisions …", f"{count}")
@@ -102,7 +102,7 @@ class _Painter:
             cells.append(blank)
         return Line(self._drawn("".join(cells).rstrip()))
 
-    def _beside_rails(self, row: Row, glyph: str, style: str) -> Line:
+    def _beside_rails(self, row: NodeRow, glyph: str, style: str) -> Line:
         lanes = range(row.rails.bit_length())
         cells = [self._rail(lane) if row.rails >> lane & 1 else " " for lane in lanes]
         left, right = cells[: row.lane], cells[row.lane + 1 :]
