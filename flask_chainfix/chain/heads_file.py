@@ -26,7 +26,7 @@ _END = "# written by `fixchain lock`\n"
 _MARKERS = ("<<<<<<<", "|||||||", "=======", ">>>>>>>")
 
 
-class Line(NamedTuple):
+class LockLine(NamedTuple):
     """A meaningful line of a lock: its number, and its text without surrounding spaces."""
 
     number: int
@@ -38,10 +38,10 @@ class Line(NamedTuple):
         return self.text.startswith(_MARKERS)
 
 
-def read_lines(data: bytes) -> list[Line]:
+def read_lines(data: bytes) -> list[LockLine]:
     """The meaningful lines of a lock."""
     lines = data.decode(errors="replace").splitlines()
-    stripped = (Line(number, line.strip()) for number, line in enumerate(lines, 1))
+    stripped = (LockLine(number, line.strip()) for number, line in enumerate(lines, 1))
     return [line for line in stripped if line.text and not line.text.startswith("#")]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from flask_chainfix.chain.heads_file import Line, expected_lines, in_step, read_lines
+from flask_chainfix.chain.heads_file import LockLine, expected_lines, in_step, read_lines
 from flask_chainfix.common.remedies import REPAIR, Remedy, way
 from flask_chainfix.common.wording import count, listing
 from flask_chainfix.databases.facts import Facts
@@ -228,7 +228,7 @@ def _out_of_conflict(*, linked: bool) -> Remedy:
     ) | way("link them, which writes it anew, too", REPAIR)
 
 
-def _drift(lines: list[Line], expected: Mapping[str, str]) -> tuple[str, Line | None]:
+def _drift(lines: list[LockLine], expected: Mapping[str, str]) -> tuple[str, LockLine | None]:
     """What is wrong with the lines of a lock, and where."""
     texts = [line.text for line in lines]
     starts = [text.partition(": ")[0] for text in texts]
