@@ -16,9 +16,9 @@ from flask_chainfix.diagnosis.rules.merging import breaking, clashes, clashes_in
 from flask_chainfix.git.simulated_merges import Merges, Merging, merging
 from flask_chainfix.model.history import (
     AfterMerge,
+    BranchPair,
     Fit,
     Merge,
-    Pair,
     Queue,
     Rebased,
     Side,
@@ -117,22 +117,22 @@ def queue(snapshot: Facts, ref: str) -> Queue:
     return Queue(tuple(pairs), tuple(names) if possible else None)
 
 
-def _pair(snapshot: Facts, merge: Merge) -> tuple[Pair, tuple[str, str] | None]:
+def _pair(snapshot: Facts, merge: Merge) -> tuple[BranchPair, tuple[str, str] | None]:
     """How the two sides of a merge fit, and which has to land first, if it matters."""
     one, other = merge.mine.name, merge.theirs.name
     if not merge.is_new:
-        return Pair(one, other, Fit.WELL), None
+        return BranchPair(one, other, Fit.WELL), None
     found = [clashes_in(snapshot, merge, index) for index in range(len(merge.rebased))]
     if found and all(found):
-        return Pair(one, other, Fit.CONFLICT, found[0][0].message), None
+        return BranchPair(one, other, Fit.CONFLICT, found[0][0].message), None
     for rebased, faults in zip(merge.rebased, found, strict=True):
         if faults:
             first = one if rebased.above == merge.mine.ref else other
             then = other if first == one else one
             detail = f"{first} lands before {then}: else {faults[0].message}"
-            return Pair(one, other, Fit.ORDER, detail), (then, first)
+            return BranchPair(one, other, Fit.ORDER, detail), (then, first)
     stops = [conflict.path.name for conflict in merge.conflicts if conflict.path.suffix == ".py"]
     if stops:
-        return Pair(one, other, Fit.STOPS, f"both have changed {listing(stops)}"), None
+        return BranchPair(one, other, Fit.STOPS, f"both have changed {listing(stops)}"), None
     fit = Fit.REBASE if breaking(snapshot, merge) else Fit.WELL
-    return Pair(one, other, fit), None
+    return BranchPair(one, other, fit), None

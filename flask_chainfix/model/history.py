@@ -334,7 +334,7 @@ class Fit(Enum):
     CONFLICT = "cannot land together"
 
 
-class Pair(NamedTuple):
+class BranchPair(NamedTuple):
     """Two branches, and whether they can land together.
 
     Attributes:
@@ -360,5 +360,5 @@ class Queue:
             none.
     """
 
-    pairs: tuple[Pair, ...]
+    pairs: tuple[BranchPair, ...]
     order: tuple[str, ...] | None
