@@ -102,11 +102,11 @@ def _lock_for(merged: Facts, known: frozenset[str], ours: bytes) -> Settled | No
 
         wanted = merged.environment.settings.main_branch or None
         try:
-            upstream, there, _ = read_upstream(wanted, merged)
-            merged = lined_up(merged, upstream.ref, there)
+            there, (upstream, *_) = read_upstream(wanted, merged)
+            merged = lined_up(merged, upstream.short, there)
         except (CannotPlan, CannotReadGit, CannotRewrite):
             return None
-        onto = upstream.ref
+        onto = upstream.short
         added = [revision for revision in merged.graph if revision not in known]
         if errors_of(diagnose(merged)) or errors_of(
             diagnose(excerpt(merged, added), Family.SCHEMA)

@@ -22,7 +22,7 @@ from flask_chainfix.diagnosis.rules import Family, diagnose
 from flask_chainfix.git.landings import read_history
 from flask_chainfix.git.upstream import operation, read_upstream
 from flask_chainfix.model.files import Header, MigrationFile
-from flask_chainfix.model.history import PublishedChain, Upstream
+from flask_chainfix.model.history import PublishedChain
 from flask_chainfix.model.plans import Mend, Plan, Reason, Wishes
 from flask_chainfix.planning.downgrades import RebaseEffect, after_downgrades, from_current_rows
 from flask_chainfix.planning.edits import edits_between, edits_for, summed_up, with_lock
@@ -43,8 +43,7 @@ class _Rebase:
     """The state of a rebase.
 
     Attributes:
-        diagnosis: the current chain.
-        upstream: what the revisions go on top of.
+        diagnosis: the current chain, with the main branch's as the first of the published ones.
         there: the chain of the main branch.
         start: the chain to relink, in which mine have new ids if main uses the same ones.
         mends: the changes that give them new ids.
@@ -52,7 +51,6 @@ class _Rebase:
     """
 
     diagnosis: Diagnosis
-    upstream: Upstream
     there: Snapshot
     start: Facts
     mends: tuple[Mend, ...] = ()
@@ -62,6 +60,11 @@ class _Rebase:
     def now(self) -> Facts:
         """The current chain."""
         return self.diagnosis.snapshot
+
+    @property
+    def upstream(self) -> PublishedChain:
+        """What the revisions go on top of."""
+        return self.now.published_chains[0]
 
     @property
     def command(self) -> str:
@@ -105,12 +108,12 @@ def plan_rebase(session: Session, onto: str | None, *, downgrade: bool = False) 
         )
     diagnosis = knowing_lost(session.runtime, diagnosis)
     now = diagnosis.snapshot
-    upstream, there, published = read_upstream(
+    there, published = read_upstream(
         onto if onto is not None else now.environment.settings.main_branch or None, now
     )
     now = replace(now, published_chains=published)
     known = replace(diagnosis, snapshot=now)
-    rebase = _Rebase(known, upstream, there, now, downgrade=downgrade)
+    rebase = _Rebase(known, there, now, downgrade=downgrade)
     planning = session.planning("rebase", _proposed(session, rebase))
     if downgrade and planning.proposal.planned is not None:
         _refuse_downgrade(session, planning.proposal.snapshot, planning.proposal.planned)
@@ -144,7 +147,7 @@ def _proposed(session: Session, rebase: _Rebase) -> Proposal:
         _require_all(rebase)
         rebase = _with_own_ids(rebase)
         mine = _mine(rebase)
-        plan = put_on_top(rebase.start, mine, rebase.upstream.ref)
+        plan = put_on_top(rebase.start, mine, rebase.upstream.short)
     except (CannotPlan, CannotRewrite) as error:
         return Proposal(rebase.diagnosis, obstacle=error)
     if not plan.relinks:
@@ -157,7 +160,7 @@ def _proposed(session: Session, rebase: _Rebase) -> Proposal:
     try:
         if session.databases.any:
             refuse_unknown_rows(rebase.start, rebase.diagnosis.findings, "rebase")
-            plan = put_on_top(rebase.start, mine, rebase.upstream.ref)
+            plan = put_on_top(rebase.start, mine, rebase.upstream.short)
         return from_current_rows(with_moves(_checked(rebase, plan, mine), "rebase"))
     except UnsafeForDatabases as error:
         return Proposal(rebase.diagnosis, obstacle=_without_merge_remedy(session, rebase, error))
@@ -192,7 +195,7 @@ def lined_up(now: Facts, ref: str, there: Snapshot) -> Facts:
     onto = PublishedChain(ref, ref, ref, there.files, is_main=True)
     now = replace(now, published_chains=(onto,))
     diagnosis = Diagnosis(now).judge(Family.CHAIN)
-    rebase = _Rebase(diagnosis, Upstream(ref), there, now)
+    rebase = _Rebase(diagnosis, there, now)
     _require_all(rebase)
     rebase = _with_own_ids(rebase, asks_git=False)
     plan = put_on_top(rebase.start, _mine(rebase), ref)
@@ -234,7 +237,7 @@ def _checked(rebase: _Rebase, plan: Plan, mine: Collection[str]) -> Proposal:
     replace(effect, now=start).refuse_skipping()
     remarks = remarks_on_links(before, edits)
     edits, after = with_lock(edits, after)
-    why = Reason("onto", f"{_counted(mine)} of yours, on top of what {rebase.upstream.ref} has")
+    why = Reason("onto", f"{_counted(mine)} of yours, on top of what {rebase.upstream.short} has")
     plan = replace(plan, order=after.graph.order, why=(why,))
     renamed = {**start.databases.renamed, **plan.renamed}
     start = replace(start, databases=replace(start.databases, renamed=renamed))
@@ -304,7 +307,7 @@ def _unreadable(rebase: _Rebase, file: MigrationFile) -> CannotPlan:
         each.path == file.path and isinstance(each.reading, Header) for each in rebase.there.files
     ):
         return CannotPlan(
-            f"{what}, and it is a migration that {rebase.upstream.ref} has",
+            f"{what}, and it is a migration that {rebase.upstream.short} has",
             way("take it as it is there", rebase.take(file), rebase.command),
         )
     return CannotPlan(f"{what}, and it is one of yours", reading.remedy)
@@ -326,7 +329,8 @@ def _behind(rebase: _Rebase, missing: list[str]) -> CannotPlan:
     remedy |= way("bring back what was deleted here", deleted, again)
     verb = "is" if len(missing) == 1 else "are"
     return CannotPlan(
-        f"{upstream.ref} has {_counted(missing)} that {verb} not here: {listing(missing, _NAMED)}",
+        f"{upstream.short} has {_counted(missing)} that {verb} not here:"
+        f" {listing(missing, _NAMED)}",
         remedy,
     )
 
@@ -346,14 +350,14 @@ def _refuse_other_order(rebase: _Rebase) -> None:
             ", ".join(each.requirements(revision)) or "nothing" for each in (graph, theirs)
         )
         raise CannotPlan(
-            f"{revision} is on {here} here, and on {then} at {rebase.upstream.ref}: what others"
+            f"{revision} is on {here} here, and on {then} at {rebase.upstream.short}: what others"
             " already have keeps its order",
             way("take it as it is there", rebase.take(now.file(revision)), rebase.command),
         )
 
 
 def _nothing_to_do(rebase: _Rebase, mine: Collection[str]) -> str:
-    ref = rebase.upstream.ref
+    ref = rebase.upstream.short
     if not mine:
         return f"nothing to do: {ref}, as this clone knows it, has every revision that is here"
     verb = "stands" if len(mine) == 1 else "stand"

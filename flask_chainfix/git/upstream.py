@@ -16,7 +16,7 @@ from flask_chainfix.git.past import read_branch, read_chains, version_roots
 from flask_chainfix.git.program import Unknown
 from flask_chainfix.git.repositories import Repository, repositories_of
 from flask_chainfix.model.environment import Settings
-from flask_chainfix.model.history import PublishedChain, Upstream
+from flask_chainfix.model.history import PublishedChain
 
 _NAMES = ("main", "master")
 _MOST = 24  # the number of releases to read
@@ -45,9 +45,7 @@ _OPERATIONS = {
 }
 
 
-def read_upstream(
-    ref: str | None, now: Snapshot
-) -> tuple[Upstream, Snapshot, tuple[PublishedChain, ...]]:
+def read_upstream(ref: str | None, now: Snapshot) -> tuple[Snapshot, tuple[PublishedChain, ...]]:
     """Read the chain of the branch that others build on, and the chains of the releases.
 
     Nothing is fetched: a remote's branch is in the state of the last fetch.
@@ -58,7 +56,7 @@ def read_upstream(
         now: the current migrations.
 
     Returns:
-        The branch, its chain, and the further chains of ``read_published``.
+        The files of the branch; its chain, and the further chains of ``read_published``.
 
     Raises:
         CannotReadGit: there is no such branch, or Git fails.
@@ -94,7 +92,7 @@ def read_upstream(
     there = chains.get(name) or read_branch(name, now)
     onto = PublishedChain(short_ref(name), name, short_ref(name), there.files, is_main=True)
     others = (replace(each, is_main=False) for each in _read(asked, chains))
-    return Upstream(short_ref(name)), there, (onto, *others)
+    return there, (onto, *others)
 
 
 def read_published(now: Snapshot) -> tuple[tuple[PublishedChain, ...], tuple[str, ...]]:

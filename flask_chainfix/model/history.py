@@ -86,22 +86,6 @@ class GitHistory:
 
 
 @dataclass(frozen=True)
-class Upstream:
-    """A Git revision with a chain that others build on.
-
-    Attributes:
-        ref: its name for users.
-    """
-
-    ref: str
-
-    @property
-    def typed(self) -> str:
-        """Its name for a shell."""
-        return ref_word(self.ref)
-
-
-@dataclass(frozen=True)
 class PublishedChain:
     """The chain of the main branch or of a release, which databases out of reach may run.
 
@@ -128,6 +112,11 @@ class PublishedChain:
         readings = (file.reading for file in self.files)
         ids = (each.revision for each in readings if isinstance(each, Header))
         return frozenset(id_ for id_ in ids if id_ is not None)
+
+    @property
+    def typed(self) -> str:
+        """Its name in Git, for a shell."""
+        return ref_word(self.short)
 
 
 # --- What a chain is compared with: the lock beside it, and what others already have -------------

@@ -28,7 +28,7 @@ from flask_chainfix.git.past import read_branch
 from flask_chainfix.git.upstream import operation, read_published
 from flask_chainfix.model.files import Edit
 from flask_chainfix.model.findings import Finding
-from flask_chainfix.model.history import Upstream
+from flask_chainfix.model.history import PublishedChain
 from flask_chainfix.model.plans import AUTO, Mend, NewRevision, Plan, Wishes
 from flask_chainfix.planning.edits import edits_between, edits_for, summed_up, with_lock
 from flask_chainfix.planning.linking.faults import refuse_faults, with_places
@@ -66,16 +66,14 @@ def knowing_lost(runtime: Runtime, diagnosis: Diagnosis) -> Diagnosis:
     return diagnosis.judge_again(with_lost(runtime, snapshot, snapshot.graph.missing), "FC103")
 
 
-def _upstream(diagnosis: Diagnosis, plan: Plan) -> Upstream | None:
+def _upstream(diagnosis: Diagnosis, plan: Plan) -> PublishedChain | None:
     """What a plan puts revisions on top of, if a rebase would make the same plan."""
     onto = any(reason.kind == "onto" for reason in plan.why)
     faults = {each.code for each in plan.mends}.union(
         finding.code for finding in in_doubt(diagnosis.findings)
     )
     main = diagnosis.snapshot.main_branch
-    if main is None or not onto or not faults <= {"FC104"}:
-        return None
-    return Upstream(main.short)
+    return main if onto and faults <= {"FC104"} else None
 
 
 def _with_git(diagnosis: Diagnosis) -> Diagnosis:

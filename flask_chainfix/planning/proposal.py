@@ -18,7 +18,7 @@ from flask_chainfix.model.databases import (
 )
 from flask_chainfix.model.files import Edit
 from flask_chainfix.model.findings import Finding, Severity
-from flask_chainfix.model.history import Upstream
+from flask_chainfix.model.history import PublishedChain
 from flask_chainfix.model.plans import AUTO, Plan, Wishes
 
 
@@ -41,7 +41,7 @@ class Planned:
     start: Facts
     after: Facts
     edits: tuple[Edit, ...]
-    upstream: Upstream | None = None
+    upstream: PublishedChain | None = None
     downgrades: tuple[Downgrade, ...] = ()
     operation: str = ""
 

@@ -147,7 +147,7 @@ def steps(result: Checked, *, in_full: bool = True) -> list[Step]:
     look, change = "Look at the change", "Repair the files:"
     if upstream is not None and not strict:
         command = f"{tools.fixchain} rebase{named}"
-        look = f"See how your migrations go on top of those of {upstream.ref}"
+        look = f"See how your migrations go on top of those of {upstream.short}"
         change = "Put your migrations on top:"
     repair = Repair(proposal.snapshot, proposal.planned, tools, result.commit)
     until_repair = [
@@ -273,7 +273,7 @@ def steps_after_repair(repair: Repair) -> list[Step]:
     upgrade = [] if repair.is_run else [Step("Upgrade your database:", (_upgrade(repair),))]
     upstream = repair.planned.upstream
     if upstream is not None:
-        message = f"Put migrations on top of {upstream.ref}"
+        message = f"Put migrations on top of {upstream.short}"
         return [*test, _commit(repair, message), *upgrade]
     message = _MESSAGES.get(repair.planned.plan.strategy, "Relink the migration chain")
     return [

@@ -23,7 +23,15 @@ SOURCES: Mapping[str, frozenset[str]] = {
         {"Header.message", "Header.revises", "Header.revision_id", "Header.create_date"}
     ),
     "paths": frozenset({"Environment.directory", "Environment.version_locations"}),
-    "refs": frozenset({"Upstream.ref", "Settings.main_branch", "Settings.published"}),
+    "refs": frozenset(
+        {
+            "PublishedChain.name",
+            "PublishedChain.ref",
+            "PublishedChain.short",
+            "Settings.main_branch",
+            "Settings.published",
+        }
+    ),
     "rows": frozenset({"DatabaseWishes.stamps", "DatabaseStatus.rows"}),
     "settings": frozenset(
         {

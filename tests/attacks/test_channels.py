@@ -20,7 +20,7 @@ from flask_chainfix.cli.groups import main
 from flask_chainfix.model.databases import DatabaseWishes
 from flask_chainfix.model.environment import Environment, Settings
 from flask_chainfix.model.files import Header
-from flask_chainfix.model.history import Upstream
+from flask_chainfix.model.history import PublishedChain
 from flask_chainfix.report import format_names, report_names
 from tests.attacks.channels import (
     CHANNELS,
@@ -258,7 +258,7 @@ def test_every_field_with_words_of_others_has_a_source() -> None:
         "Header.spans",
         "Header.problems",
     }
-    for kind in (Header, Settings, Environment, Upstream, DatabaseWishes):
+    for kind in (Header, Settings, Environment, PublishedChain, DatabaseWishes):
         for name, hint in _fields(kind):
             if "str" in str(hint) or "Path" in str(hint):
                 assert f"{kind.__name__}.{name}" in known

@@ -120,7 +120,7 @@ def _write_steps_after(page: Page, result: Result, done: Rehearsal, *, of_plan: 
 def _(result: results.Repaired, page: Page) -> None:
     planning, planned = result.planning, result.planned
     done = _DONE.get(result.command, "Repaired")
-    done = f"Rebased onto {planned.upstream.ref}" if planned.upstream else done
+    done = f"Rebased onto {planned.upstream.short}" if planned.upstream else done
     done = f"{done}: {size(planned.plan)}."
     if isinstance(planning, results.SquashPlan):
         done = squash_verdict(planning, done=True)
