@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from flask_chainfix.disk.journal import Journal
-from flask_chainfix.disk.journals import read_journals
+from flask_chainfix.disk.past_repairs import read_journals
 from flask_chainfix.disk.safe_files import Seal, own_key
 from tests.support import Rev, chain, write
 

@@ -23,7 +23,7 @@ from flask_chainfix.common.wording import Progress, count, listing, unseen
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.diagnosis import Diagnosis, remarks_on_heads
 from flask_chainfix.diagnosis.rules import Family
-from flask_chainfix.disk.journals import Journals, journals_of, noticed_ignored
+from flask_chainfix.disk.past_repairs import Journals, journals_of, noticed_ignored
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.environment.surroundings import read_surroundings
 from flask_chainfix.model.databases import DatabaseWishes, Move, MoveResult, MoveState

@@ -10,7 +10,7 @@ from flask_chainfix.commands.undo_rows import look_back, put_rows_back, without_
 from flask_chainfix.common.errors import ChainFixError, NothingToUndo
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.rules import diagnose
-from flask_chainfix.disk.journals import journal_to_undo, noticed_ignored
+from flask_chainfix.disk.past_repairs import journal_to_undo, noticed_ignored
 from flask_chainfix.report.results import Undone, UndoPlan
 
 _DELETES_UNSEEN = (

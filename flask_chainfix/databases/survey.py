@@ -21,7 +21,7 @@ from flask_chainfix.databases.applied.has_run import is_another, possibilities
 from flask_chainfix.databases.applied.row_moves import move_for
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.disk.journal import Journal
-from flask_chainfix.disk.journals import journals_of
+from flask_chainfix.disk.past_repairs import journals_of
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.git.lost_files import find_lost
 from flask_chainfix.git.past import read_at, read_recent

@@ -1,6 +1,6 @@
 """The disk: reading every migration file, changing some of them safely, and restoring them."""
 
-from flask_chainfix.disk.journals import (
+from flask_chainfix.disk.past_repairs import (
     before_repair,
     half_undone,
     in_force,

@@ -1,4 +1,4 @@
-"""All journals of an environment: which are valid, and which repairs are still in the files.
+"""Past repairs, from their journals: which journals are valid, which repairs are in the files.
 
 A journal is valid if this user made it on this machine and Git does not track it.
 """
