@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from flask_chainfix.git import merge_places, program
+from flask_chainfix.git import program, scratch_repository
 from tests.commands import Done, fixchain
 from tests.disk import environment
 from tests.repositories import VERSIONS, Repository, edit, file_of, needs_git, put, script
@@ -717,7 +717,7 @@ def test_what_is_deleted_in_a_sparse_checkout_is_gone(project: Repository, spars
 def test_large_files_are_not_read(project: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
     largest = 1 << 20  # for the sake of this test's time
     monkeypatch.setattr(program, "LARGEST", largest)
-    monkeypatch.setattr(merge_places, "LARGEST", largest)
+    monkeypatch.setattr(scratch_repository, "LARGEST", largest)
     diverged(project)
     project.switch("main")
     for name in ("data.sql", "large.py"):

@@ -25,7 +25,7 @@ from flask_chainfix.diagnosis.diagnosis import errors_of
 from flask_chainfix.diagnosis.rules import diagnose
 from flask_chainfix.diagnosis.rules.merging import breaking, clashes
 from flask_chainfix.environment.locate import open_directory
-from flask_chainfix.git.merge_places import MergePlace
+from flask_chainfix.git.scratch_repository import ScratchRepository
 from flask_chainfix.model.files import MigrationFile
 from flask_chainfix.model.history import Merge, Side
 from tests.disk import environment
@@ -223,7 +223,7 @@ def test_what_git_need_not_be_asked_is_what_it_says(template: Path, found: Branc
 
     spared = merged()
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(MergePlace, "sums", lambda *_: frozenset())
+        patched.setattr(ScratchRepository, "sums", lambda *_: frozenset())
         assert merged() == spared
 
 

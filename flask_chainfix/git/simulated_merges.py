@@ -15,10 +15,10 @@ from typing import NamedTuple
 from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.signals import without_garbage_collection
 from flask_chainfix.git.merge_bases import Pair
-from flask_chainfix.git.merge_places import DISK, MergePlace
 from flask_chainfix.git.past import TreeReader, cannot_read, version_roots
 from flask_chainfix.git.program import Unknown
 from flask_chainfix.git.repositories import ABBREVIATED, repositories_of
+from flask_chainfix.git.scratch_repository import DISK, ScratchRepository
 from flask_chainfix.git.tree import Tree
 from flask_chainfix.model.files import ChainLock, MigrationFile
 from flask_chainfix.model.history import LastChange, Merge, Side, shared_by
@@ -46,12 +46,12 @@ class Merging:
     """The repositories around a chain, to merge and to read commits.
 
     Args:
-        places: one place for each repository.
+        scratches: one for each repository.
         now: the files on the disk.
     """
 
-    def __init__(self, places: Sequence[MergePlace], now: Snapshot) -> None:
-        self._places = places
+    def __init__(self, scratches: Sequence[ScratchRepository], now: Snapshot) -> None:
+        self._scratches = scratches
         self._now = now
         self._reader = TreeReader(now)
 
@@ -63,42 +63,42 @@ class Merging:
             Unknown: Git cannot merge them.
         """
         names = list(dict.fromkeys([ref, *others]))
-        for place in self._places:
-            place.find(names, several=len(self._places) > 1)
-            place.find_base(ref)
-            place.load([place.base, *place.commits.values()])
-        base, absent, _ = self._snapshot([place.base for place in self._places])
+        for scratch in self._scratches:
+            scratch.find(names, several=len(self._scratches) > 1)
+            scratch.find_base(ref)
+            scratch.load([scratch.base, *scratch.commits.values()])
+        base, absent, _ = self._snapshot([scratch.base for scratch in self._scratches])
         try:
             merges = self._merges(ref, names)
         except Unknown as reason:
             return Merges(base, absent, (), (self._too_old() or _untold(ref, reason),))
-        unrelated = any(place.unrelated for place in self._places)
+        unrelated = any(scratch.unrelated for scratch in self._scratches)
         return Merges(base, absent, merges, (_foreign(ref),) if unrelated else ())
 
     def _merges(self, ref: str, names: Sequence[str]) -> tuple[Merge, ...]:
         sides = {DISK: Side(DISK, self._now.files, self._now.lock)}
         for name in names:
-            there, _, lock = self._snapshot([place.commits[name] for place in self._places])
-            commit = self._places[0].commits[name][:ABBREVIATED]
+            there, _, lock = self._snapshot([scratch.commits[name] for scratch in self._scratches])
+            commit = self._scratches[0].commits[name][:ABBREVIATED]
             sides[name] = Side(name, there.files, lock, commit)
         shared = shared_by(sides.values())
         sides = {name: replace(side, shared=shared) for name, side in sides.items()}
         pairs = [(DISK, name) for name in sides if name]
         pairs += combinations([name for name in sides if name], 2)
         changed: list[Path] = []
-        for place in self._places:
-            changed += place.take_from_disk()
+        for scratch in self._scratches:
+            changed += scratch.take_from_disk()
         if changed:
             self._refuse_other_files()
         # The files on the disk may differ from those in Git.
         added = self._added([pair for pair in pairs if not changed or DISK not in pair], pairs[0])
-        for place in self._places:
-            place.merge([pair for pair in pairs if pair not in added])
-            place.load([each.tree for each in place.merged.values()])
+        for scratch in self._scratches:
+            scratch.merge([pair for pair in pairs if pair not in added])
+            scratch.load([each.tree for each in scratch.merged.values()])
         found = []
         for mine, theirs in pairs:
             is_added = (mine, theirs) in added
-            done = [] if is_added else [place.merged[mine, theirs] for place in self._places]
+            done = [] if is_added else [scratch.merged[mine, theirs] for scratch in self._scratches]
             lock = None
             if is_added:
                 files = _together(sides[mine], sides[theirs])
@@ -115,7 +115,7 @@ class Merging:
                 sum(each.others for each in done),
                 tuple(changed) if mine == DISK else (),
                 is_gate=ref in (mine, theirs),
-                tracking=self._places[0].tracking if theirs == ref else "",
+                tracking=self._scratches[0].tracking if theirs == ref else "",
             )
             # Others come on top of what has landed.
             is_turned = mine == ref
@@ -130,9 +130,9 @@ class Merging:
         Raises:
             Unknown: it would not.
         """
-        for place in self._places:
-            place.load([place.commits[DISK]])
-        there, _, _ = self._snapshot([place.commits[DISK] for place in self._places])
+        for scratch in self._scratches:
+            scratch.load([scratch.commits[DISK]])
+        there, _, _ = self._snapshot([scratch.commits[DISK] for scratch in self._scratches])
         known = {(file.directory, file.name): file.data for file in there.files}
         for file in self._now.files:
             if file.data and known.get((file.directory, file.name)) != file.data:
@@ -143,8 +143,8 @@ class Merging:
 
     def _lock_of(self, mine: Side, theirs: Side) -> ChainLock | None:
         """The chain lock after a merge in which at most one side has changed it."""
-        (place,) = self._places
-        return mine.lock if theirs.lock == place.locks.get(place.base) else theirs.lock
+        (scratch,) = self._scratches
+        return mine.lock if theirs.lock == scratch.locks.get(scratch.base) else theirs.lock
 
     def _added(self, pairs: Sequence[Pair], gate: Pair) -> frozenset[Pair]:
         """The pairs whose merge has the migrations of both sides, and no others.
@@ -155,8 +155,8 @@ class Merging:
         one_folder = len(around.version_locations) == 1 and not around.recursive
         if not pairs or not one_folder or around.sourceless:
             return frozenset()
-        (place,) = self._places
-        return place.sums(pairs, gate)
+        (scratch,) = self._scratches
+        return scratch.sums(pairs, gate)
 
     def _as_given(
         self, files: tuple[MigrationFile, ...], *sides: Side
@@ -171,15 +171,15 @@ class Merging:
         """The migrations in a commit or tree of each repository, and the chain lock."""
         trees: dict[str, Tree] = {}
         lock = None
-        for place, commit in zip(self._places, commits, strict=True):
-            trees.update(dict.fromkeys(place.roots, place.tree(commit)))
-            lock = lock or place.locks.get(commit)
+        for scratch, commit in zip(self._scratches, commits, strict=True):
+            trees.update(dict.fromkeys(scratch.roots, scratch.tree(commit)))
+            lock = lock or scratch.locks.get(commit)
         there, absent = self._reader.snapshot(trees)
         return there, absent, lock
 
     def _too_old(self) -> str:
         """The message if Git is too old for this; otherwise ``""``."""
-        said = self._places[0].repository.git("version").decode(errors="replace")
+        said = self._scratches[0].repository.git("version").decode(errors="replace")
         found = re.search(r"(\d+)\.(\d+)[\d.]*", said)
         if found is None or (int(found[1]), int(found[2])) >= _SINCE:
             return ""
@@ -199,10 +199,10 @@ class Merging:
         Raises:
             Unknown: Git cannot read it.
         """
-        for place in self._places:
-            name = place.name_of(path.parent, path.name)
+        for scratch in self._scratches:
+            name = scratch.name_of(path.parent, path.name)
             if name is not None:
-                return place.last_change(place.commits.get(ref or "HEAD", ""), name)
+                return scratch.last_change(scratch.commits.get(ref or "HEAD", ""), name)
         return None
 
 
@@ -222,11 +222,11 @@ def merging(ref: str, now: Snapshot) -> Iterator[Merging]:
         raise cannot_read(ref, roots, reason)
     with ExitStack() as stack, without_garbage_collection():
         try:
-            places = [
-                MergePlace(stack, repository, roots, now)
+            scratches = [
+                ScratchRepository(stack, repository, roots, now)
                 for repository, roots in repositories.items()
             ]
-            yield Merging(places, now)
+            yield Merging(scratches, now)
         except (Unknown, OSError) as reason:
             raise cannot_read(ref, version_roots(now), str(reason)) from reason
 

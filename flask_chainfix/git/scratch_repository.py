@@ -46,7 +46,7 @@ class _Merged(NamedTuple):
     others: int
 
 
-class MergePlace:
+class ScratchRepository:
     """A repository, with a bare one in which its commits are merged.
 
     Args:
