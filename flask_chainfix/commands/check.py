@@ -18,7 +18,7 @@ from flask_chainfix.diagnosis.narrowing import since as new_since
 from flask_chainfix.diagnosis.rules import Family
 from flask_chainfix.model.databases import DatabaseState
 from flask_chainfix.model.files import Header
-from flask_chainfix.model.history import Published, Queue
+from flask_chainfix.model.history import Queue, ReferenceChain
 from flask_chainfix.model.plans import Wishes
 from flask_chainfix.model.rehearsal import RevisionSql
 from flask_chainfix.planning.proposal import Proposal, needs_plan, with_moves, with_ways_that_work
@@ -142,7 +142,9 @@ def _narrowed(checked: Checked, since: str, *, behind: bool) -> Checked:
     from flask_chainfix.git.past import read_branch
 
     snapshot = checked.diagnosis.snapshot
-    diagnosis = new_since(checked.diagnosis, Published(since, read_branch(since, snapshot).files))
+    diagnosis = new_since(
+        checked.diagnosis, ReferenceChain(since, read_branch(since, snapshot).files)
+    )
     proposal = replace(checked.proposal, diagnosis=diagnosis)
     if not diagnosis.to_mend:
         proposal = Proposal(diagnosis)
@@ -177,8 +179,8 @@ def _compared(diagnosis: Diagnosis, against: Against | None) -> Diagnosis:
     from flask_chainfix.commands.check_against import foresee_merges
 
     merges = foresee_merges(diagnosis.snapshot, against.ref, against.others)
-    published = Published(against.ref, merges.base.files, against.allowed)
-    snapshot = replace(diagnosis.snapshot, published=published, merges=merges.merges)
+    reference = ReferenceChain(against.ref, merges.base.files, against.allowed)
+    snapshot = replace(diagnosis.snapshot, reference=reference, merges=merges.merges)
     notices = _notices(snapshot, against, listing(map(str, merges.absent)))
     known = replace(diagnosis, snapshot=snapshot).noticing(*notices, *merges.notices)
     if snapshot.databases.lost and merges.merges:
@@ -199,7 +201,7 @@ def _sql(session: Session, snapshot: Facts) -> tuple[RevisionSql, ...]:
     """The SQL of the revisions that others do not have, which run in offline mode for this."""
     from flask_chainfix.rehearsal.offline import sql_of
 
-    files = snapshot.published.files if snapshot.published is not None else ()
+    files = snapshot.reference.files if snapshot.reference is not None else ()
     known = {file.reading.revision for file in files if isinstance(file.reading, Header)}
     return sql_of(
         session.runtime, snapshot, [each for each in snapshot.graph.order if each not in known]

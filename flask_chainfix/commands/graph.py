@@ -7,7 +7,7 @@ from dataclasses import replace
 from flask_chainfix.commands.check import check
 from flask_chainfix.commands.session import Session
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.model.history import Published
+from flask_chainfix.model.history import ReferenceChain
 from flask_chainfix.report.results import Checked, Drawn
 
 
@@ -30,7 +30,7 @@ def graph(session: Session, *, against: str | None, in_detail: bool) -> Drawn:
     if against is not None:
         from flask_chainfix.git.past import read_branch
 
-        theirs = Published(against, read_branch(against, snapshot).files)
+        theirs = ReferenceChain(against, read_branch(against, snapshot).files)
     if in_detail:
         session.progress(0, 0, "who wrote the migrations")
         checked = _with_landings(checked, snapshot)

@@ -16,7 +16,7 @@ from flask_chainfix.common.signals import without_garbage_collection
 from flask_chainfix.model.databases import Databases
 from flask_chainfix.model.environment import Surroundings
 from flask_chainfix.model.files import ChainLock, Edit, MigrationFile
-from flask_chainfix.model.history import GitHistory, Merge, Published, PublishedChain
+from flask_chainfix.model.history import GitHistory, Merge, PublishedChain, ReferenceChain
 from flask_chainfix.schema.evidence import Evidence
 from flask_chainfix.schema.footprint import Footprint, Key
 from flask_chainfix.schema.object_history import History, histories_of
@@ -48,7 +48,7 @@ class Facts(Snapshot):
         databases: the stamps of the databases that were read.
         surroundings: the files around the environment; ``None`` if they were not read.
         old: older chains that may have stamped the databases, the latest first.
-        published: what others already have; ``None`` if that was not read.
+        reference: the chain to compare with; ``None`` if none was read.
         published_chains: the chains of the main branch and of releases; empty if not read.
         downgrade_gaps: what downgrades do not undo; empty without a rehearsal.
         merges: the results of merges with other branches; empty if not computed.
@@ -59,7 +59,7 @@ class Facts(Snapshot):
     databases: Databases = field(default_factory=Databases)
     surroundings: Surroundings = field(default_factory=Surroundings)
     old: tuple[Graph, ...] = field(default=(), compare=False)
-    published: Published | None = field(default=None, compare=False)
+    reference: ReferenceChain | None = field(default=None, compare=False)
     published_chains: tuple[PublishedChain, ...] = field(default=(), compare=False)
     downgrade_gaps: tuple[DowngradeGap, ...] = field(default=(), compare=False)
     merges: tuple[Merge, ...] = field(default=(), compare=False)

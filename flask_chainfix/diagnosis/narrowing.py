@@ -11,7 +11,7 @@ from flask_chainfix.diagnosis.diagnosis import Diagnosis
 from flask_chainfix.diagnosis.rules import can_be_hidden, comments_on, found_by
 from flask_chainfix.model.files import Header, MigrationFile
 from flask_chainfix.model.findings import CODES, Finding
-from flask_chainfix.model.history import Published
+from flask_chainfix.model.history import ReferenceChain
 
 _LONGEST_CODE = 12  # characters
 
@@ -62,7 +62,7 @@ def _named(codes: Iterable[str]) -> str:
     return f"ignore[{listing((code[:_LONGEST_CODE] for code in codes), 3)}]"
 
 
-def since(diagnosis: Diagnosis, theirs: Published) -> Diagnosis:
+def since(diagnosis: Diagnosis, theirs: ReferenceChain) -> Diagnosis:
     """The same with only the findings about migrations that are new since a Git revision.
 
     A migration is new if that revision has no file with its name and contents, or if the migration
@@ -96,7 +96,9 @@ def _identity(file: MigrationFile) -> tuple[str, bytes]:
     return file.name, file.data.replace(b"\r\n", b"\n")
 
 
-def _new_revisions(snapshot: Facts, new: list[MigrationFile], theirs: Published) -> Iterator[str]:
+def _new_revisions(
+    snapshot: Facts, new: list[MigrationFile], theirs: ReferenceChain
+) -> Iterator[str]:
     """The ids that the other side does not have in the same way."""
     graph = snapshot.graph
     had = {file.reading.revision for file in theirs.files if isinstance(file.reading, Header)}

@@ -123,13 +123,13 @@ class PublishedChain:
 
 
 @dataclass(frozen=True)
-class Published:
-    """The migrations that others already have.
+class ReferenceChain:
+    """The chain of a Git revision, with which the current one is compared.
 
     Attributes:
-        ref: the Git revision that has them, as the user calls it.
+        ref: the Git revision, as the user calls it.
         files: the files that Alembic would load there.
-        allowed: revisions that may change anyway.
+        allowed: revisions that may differ from it.
     """
 
     ref: str

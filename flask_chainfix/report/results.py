@@ -14,7 +14,7 @@ from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.databases import Backup, Move, MoveResult
 from flask_chainfix.model.files import Edit, HookFile
 from flask_chainfix.model.findings import Explanation, Finding
-from flask_chainfix.model.history import Published, Queue
+from flask_chainfix.model.history import Queue, ReferenceChain
 from flask_chainfix.model.plans import CarryOver, Confirmation, Proof
 from flask_chainfix.schema.footprint import SchemaObject
 
@@ -129,7 +129,7 @@ class Drawn(Result):
 
     command: str = "graph"
     checked: Checked
-    theirs: Published | None = None
+    theirs: ReferenceChain | None = None
     in_detail: bool = False
 
     @property

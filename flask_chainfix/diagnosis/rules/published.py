@@ -16,6 +16,7 @@ from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.rules import Family, Fault, rule
 from flask_chainfix.model.files import Header, MigrationFile
 from flask_chainfix.model.findings import Location, Severity
+from flask_chainfix.model.history import ReferenceChain
 
 
 @rule(
@@ -59,20 +60,20 @@ def published_revision_changed(snapshot: Facts) -> Iterator[Fault]:
 
         $ {fixchain} check --against origin/main
     """
-    if snapshot.published is None:
+    reference = snapshot.reference
+    if reference is None:
         return
-    ref, allowed = snapshot.published.ref, snapshot.published.allowed
+    ref, allowed = reference.ref, reference.allowed
     found = [change for change in changes(snapshot) if change.revision not in allowed]
     together = [*sorted(allowed), *(change.revision for change in found)]
-    squashed = _squashed(snapshot) if found else frozenset()
+    squashed = _squashed(snapshot, reference) if found else frozenset()
     for change in found:
         yield _fault(ref, change, together, is_squashed=change.revision in squashed)
 
 
-def _squashed(snapshot: Facts) -> frozenset[str]:
+def _squashed(snapshot: Facts, reference: ReferenceChain) -> frozenset[str]:
     """The published revisions that a single one stands for now, which has kept its id."""
-    assert snapshot.published is not None
-    then, now = Facts(snapshot.environment, snapshot.published.files).graph, snapshot.graph
+    then, now = Facts(snapshot.environment, reference.files).graph, snapshot.graph
     found = frozenset[str]()
     for base in now.bases:
         below = frozenset(then.ancestors([base])) - {base} if base in then else frozenset()
@@ -102,10 +103,10 @@ class ChangedRevision(NamedTuple):
 def changes(snapshot: Facts) -> Iterator[ChangedRevision]:
     """The published revisions that have changed, and how."""
     held = frozenset(map(id, snapshot.files))
-    if snapshot.published is None or held.issuperset(map(id, snapshot.published.files)):
+    if snapshot.reference is None or held.issuperset(map(id, snapshot.reference.files)):
         return
     unreadable = {file.path for file, _ in snapshot.unreadable}
-    then = Facts(snapshot.environment, snapshot.published.files).files_by_revision
+    then = Facts(snapshot.environment, snapshot.reference.files).files_by_revision
     for revision, files in then.items():
         others = snapshot.files_by_revision.get(revision, ())
         for file in files:

@@ -11,7 +11,7 @@ from flask_chainfix.common.remedies import Remedy, Tools
 from flask_chainfix.common.wording import count
 from flask_chainfix.model.files import Edit
 from flask_chainfix.model.findings import Finding
-from flask_chainfix.model.history import Published
+from flask_chainfix.model.history import ReferenceChain
 from flask_chainfix.model.plans import Plan, Reason
 from flask_chainfix.model.rehearsal import RevisionSql
 from flask_chainfix.report import advice
@@ -207,10 +207,10 @@ def notes(notices: Iterable[str]) -> tuple[Block, ...]:
 
 
 def drawings(
-    result: Result, proposal: Proposal, theirs: Published | None = None
+    result: Result, proposal: Proposal, theirs: ReferenceChain | None = None
 ) -> Iterator[Chapter]:
     """The current and the planned chain; revisions that others do not have are marked."""
-    for picture in pictures(proposal, theirs or proposal.snapshot.published):
+    for picture in pictures(proposal, theirs or proposal.snapshot.reference):
         yield Chapter(picture.title, (Drawing(picture, _larger(result.tools)),), picture.aside)
 
 

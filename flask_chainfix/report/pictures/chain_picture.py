@@ -10,7 +10,7 @@ from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.diagnosis import errors_of
 from flask_chainfix.model.files import Header, MigrationFile, ProblemKind
 from flask_chainfix.model.findings import Finding, Severity
-from flask_chainfix.model.history import Published
+from flask_chainfix.model.history import ReferenceChain
 from flask_chainfix.model.plans import Plan
 from flask_chainfix.report.phrases import size
 from flask_chainfix.report.pictures.layout import PictureNode, Tone
@@ -57,7 +57,7 @@ class Picture(NamedTuple):
     needs: Mapping[str, tuple[str, ...]]
 
 
-def pictures(proposal: Proposal, theirs: Published | None = None) -> Iterator[Picture]:
+def pictures(proposal: Proposal, theirs: ReferenceChain | None = None) -> Iterator[Picture]:
     """The current chain and, if there is a plan, the planned one.
 
     Args:
@@ -79,7 +79,7 @@ def pictures(proposal: Proposal, theirs: Published | None = None) -> Iterator[Pi
         yield then.picture("Expected state", size(plan), expected_state(after, plan))
 
 
-def _only_there(snapshot: Facts, theirs: Published | None) -> Iterator[PictureNode]:
+def _only_there(snapshot: Facts, theirs: ReferenceChain | None) -> Iterator[PictureNode]:
     """The revisions that only the other Git revision has."""
     seen = set(snapshot.graph)
     for file in () if theirs is None else theirs.files:
@@ -100,7 +100,7 @@ class _Remarks:
         kind: the kind of any mark other than ``base`` and ``head``.
     """
 
-    def __init__(self, snapshot: Facts, theirs: Published | None, kind: str) -> None:
+    def __init__(self, snapshot: Facts, theirs: ReferenceChain | None, kind: str) -> None:
         self._snapshot, self._kind = snapshot, kind
         self._badges: dict[str, list[Badge]] = {}
         graph = snapshot.graph
@@ -131,7 +131,7 @@ class _Remarks:
         return Picture(title, aside, marked, badges, self._snapshot.graph.dependencies)
 
 
-def _compared(snapshot: Facts, theirs: Published | None) -> Iterator[tuple[str, Badge]]:
+def _compared(snapshot: Facts, theirs: ReferenceChain | None) -> Iterator[tuple[str, Badge]]:
     """Whether each revision is mine or theirs, compared with a Git revision."""
     if theirs is None:
         return
