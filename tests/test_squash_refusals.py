@@ -229,7 +229,7 @@ def test_a_database_that_moves_meanwhile(project: Path, tmp_path: Path) -> None:
     url = _upgraded(sqlite_url(tmp_path), "c")
     before = migrations(Path("migrations"))
 
-    def downgraded(old: proving.Made, new: proving.Made) -> tuple[proving.Difference, ...]:
+    def downgraded(old: proving.Made, new: proving.Made) -> tuple[proving.ObjectDifference, ...]:
         sql(url, "UPDATE alembic_version SET version_num = 'a'")
         return original(old, new)
 

@@ -36,7 +36,13 @@ from flask_chainfix.planning.squashing import (
 )
 from flask_chainfix.rehearsal.app_databases import servers_for
 from flask_chainfix.rehearsal.confirm import foresee
-from flask_chainfix.rehearsal.schemas.proving import Difference, Made, compared, make, proof_of
+from flask_chainfix.rehearsal.schemas.proving import (
+    Made,
+    ObjectDifference,
+    compared,
+    make,
+    proof_of,
+)
 from flask_chainfix.rehearsal.schemas.rendering import Rendered
 from flask_chainfix.report.results import SquashPlan
 
@@ -218,7 +224,7 @@ def _proved(work: _Squash, server: str | None, after: Facts, old: Made) -> Proof
     return proof_of(old, new)
 
 
-def _unequal(work: _Squash, old: Made, found: Sequence[Difference]) -> CannotPlan:
+def _unequal(work: _Squash, old: Made, found: Sequence[ObjectDifference]) -> CannotPlan:
     now, cut = work.now, work.cut
     lost = {each.what: each.name.rpartition(".")[2].partition("(")[0] for each in found if each.old}
     places = mentioned_at(now, cut, lost)

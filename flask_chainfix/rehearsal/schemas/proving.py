@@ -31,7 +31,7 @@ _ALIKE = ("INTEGER", "INT")  # except in a SQLite key, which the catalog shows
 _BY_PRAGMAS = ("FOREIGN KEY (", "UNIQUE (")
 
 
-class Difference(NamedTuple):
+class ObjectDifference(NamedTuple):
     """An object that two chains make differently.
 
     Attributes:
@@ -138,7 +138,7 @@ def _rendered(connection: Connection, left_out: Sequence[str]) -> Rendered:
         ) from error
 
 
-def compared(old: Made, new: Made) -> tuple[Difference, ...]:
+def compared(old: Made, new: Made) -> tuple[ObjectDifference, ...]:
     """The differences between two chains on the same server."""
     return tuple(each for bind in old.held for each in _compared(old.held[bind], new.held[bind]))
 
@@ -156,13 +156,13 @@ def proof_of(old: Made, new: Made) -> Proof:
     return Proof(old.database, old.dialect, number, rows)
 
 
-def _compared(old: _Held, new: _Held) -> Iterator[Difference]:
+def _compared(old: _Held, new: _Held) -> Iterator[ObjectDifference]:
     told: set[str] = set()
     for item in sorted({*old.catalog, *new.catalog}):
         was, now = (catalog.get(item, "") for catalog in (old.catalog, new.catalog))
         if was != now:
             told.add(item.name.partition(":")[0])
-            yield Difference(f"{item.kind} {item.name}", item.name, was, now)
+            yield ObjectDifference(f"{item.kind} {item.name}", item.name, was, now)
     for each in differences(old.reading.schema, new.reading.schema):
         thing = each.object
         if thing.spelled in told or thing.table in told or thing.name in told:
@@ -174,4 +174,4 @@ def _compared(old: _Held, new: _Held) -> Iterator[Difference]:
         properties = old.reading.schema.get(thing) or new.reading.schema[thing]
         kind = properties["type"] if thing.kind is Kind.TABLE else thing.kind.value
         what = f"{kind} {thing.spelled}" + (f", {each.aspect}" if each.aspect else "")
-        yield Difference(what, thing.name, each.expected, each.found)
+        yield ObjectDifference(what, thing.name, each.expected, each.found)
