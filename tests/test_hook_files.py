@@ -21,7 +21,7 @@ from flask_chainfix.commands.hook_texts import (
     PRE_COMMIT,
     WORKFLOW,
     Call,
-    Kind,
+    HookKind,
     calls_check,
 )
 from tests.repositories import needs_git, script
@@ -30,7 +30,7 @@ KINDS = (PRE_COMMIT, GIT_HOOK, WORKFLOW, JOB, CHECKLIST)
 CALL = Call("migrations", (), "flask-chainfix==1.0")
 
 
-def load(kind: Kind, call: Call = CALL) -> Any:
+def load(kind: HookKind, call: Call = CALL) -> Any:
     """The lines of a configuration; those for pre-commit are an item of a list."""
     text = kind.text(call)
     return yaml.safe_load(f"repos:\n{text}" if kind is PRE_COMMIT else text)
@@ -59,7 +59,7 @@ def test_the_item_for_pre_commit(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
-def test_a_file_that_holds_the_lines_calls_check(kind: Kind) -> None:
+def test_a_file_that_holds_the_lines_calls_check(kind: HookKind) -> None:
     text = kind.text(Call("a\nb", ("-d", "a\nb"), "flask-chainfix"))
     for written in (text, f"old\n{text}old\n", f"old\r\n{text}".replace("\n", "\r\n")):
         assert calls_check(written.encode())
@@ -194,7 +194,7 @@ def test_the_job_compares_with_the_target_branch(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", [WORKFLOW, JOB])
-def test_the_jobs_know_the_options_of_check(kind: Kind) -> None:
+def test_the_jobs_know_the_options_of_check(kind: HookKind) -> None:
     (command,) = re.findall(r"fixchain (check .*)", kind.text(CALL))
     words = shlex.split(re.sub(r"\$\{AGAINST:\+(.*?)\}", r"\1", command).partition(" > ")[0])[1:]
     context = check.make_context("check", [word for word in words if word != "$@"])

@@ -22,7 +22,7 @@ from flask_chainfix.commands.hook_texts import (
     PRE_COMMIT,
     WORKFLOW,
     Call,
-    Kind,
+    HookKind,
     merge_driver,
     post_checkout,
 )
@@ -154,7 +154,7 @@ def _programs(tree: WorkTree) -> str:
     return str(place.relative_to(tree.top) if place.is_relative_to(tree.top) else place)
 
 
-def _after_checkout(session: Session, tree: WorkTree) -> tuple[Kind, Path]:
+def _after_checkout(session: Session, tree: WorkTree) -> tuple[HookKind, Path]:
     """The post-checkout hook, which runs the command that the user typed.
 
     Raises:
@@ -180,7 +180,7 @@ def _after_checkout(session: Session, tree: WorkTree) -> tuple[Kind, Path]:
     return post_checkout(session.tools.fixchain, app, here, places), tree.hooks / "post-checkout"
 
 
-def _places(tree: WorkTree) -> Iterator[tuple[Kind, Path]]:
+def _places(tree: WorkTree) -> Iterator[tuple[HookKind, Path]]:
     """What this project needs, and the file for each."""
     top, hosts = tree.top, " ".join(tree.hosts)
     pre_commit, job = top / ".pre-commit-config.yaml", top / ".gitlab-ci.yml"
@@ -209,7 +209,7 @@ def _find_named(directory: Path, name: str) -> Path:
     return directory / name
 
 
-def _hook_file(kind: Kind, path: Path, call: Call, tree: WorkTree) -> HookFile:
+def _hook_file(kind: HookKind, path: Path, call: Call, tree: WorkTree) -> HookFile:
     text = kind.text(call)
     refused = HookFile(kind.name, path, text, HookState.REFUSED)
     try:

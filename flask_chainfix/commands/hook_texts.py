@@ -43,7 +43,7 @@ def calls_check(data: bytes) -> bool:
     return _CALLS_CHECK.search(data) is not None
 
 
-class Kind(NamedTuple):
+class HookKind(NamedTuple):
     """A kind of file.
 
     Attributes:
@@ -147,7 +147,7 @@ fi
 _LONGEST = 10  # seconds that a hanging app may delay a checkout
 
 
-def post_checkout(command: str, app: str | None, directory: str, places: Sequence[str]) -> Kind:
+def post_checkout(command: str, app: str | None, directory: str, places: Sequence[str]) -> HookKind:
     """The hook after a checkout: prints a line if a database is now ahead of the code.
 
     Its exit status is always 0, and it prints nothing else.
@@ -179,7 +179,7 @@ fi </dev/null 2>/dev/null || :
 """
 
     where = "below its first line, if it is a shell script"
-    return Kind("Git hook after a checkout", text, where, "#!/bin/sh\n")
+    return HookKind("Git hook after a checkout", text, where, "#!/bin/sh\n")
 
 
 def _absolute(place: str) -> str:
@@ -308,16 +308,16 @@ _CHECKLIST = """\
 - [ ] `upgrade` and `downgrade` were run on a scratch database (`rehearse`)
 """
 
-PRE_COMMIT = Kind("pre-commit hook", _pre_commit, "to its list `repos`, indented like the rest")
+PRE_COMMIT = HookKind("pre-commit hook", _pre_commit, "to its list `repos`, indented like the rest")
 
-GIT_HOOK = Kind(
+GIT_HOOK = HookKind(
     "Git hook", _git_hook, "below its first line, if it is a shell script", "#!/bin/sh\n"
 )
 
-WORKFLOW = Kind("GitHub workflow", _workflow, "to a new file beside it")
-JOB = Kind("GitLab job", _job, "at its end, with a `stage:` if the file lists stages")
-CHECKLIST = Kind("review checklist", lambda _: _CHECKLIST, "at its end")
-ATTRIBUTES = Kind(
+WORKFLOW = HookKind("GitHub workflow", _workflow, "to a new file beside it")
+JOB = HookKind("GitLab job", _job, "at its end, with a `stage:` if the file lists stages")
+CHECKLIST = HookKind("review checklist", lambda _: _CHECKLIST, "at its end")
+ATTRIBUTES = HookKind(
     "Git attributes",
     lambda _: "chain.lock merge=fixchain\n",
     "at its end",

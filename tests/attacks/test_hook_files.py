@@ -19,7 +19,7 @@ from flask_chainfix.commands.hook_texts import (
     PRE_COMMIT,
     WORKFLOW,
     Call,
-    Kind,
+    HookKind,
 )
 from tests.attacks.strings import alone_or_together
 
@@ -60,7 +60,7 @@ def ran_by(tmp_path: Path) -> Callable[[str, str], list[str]]:
     return run
 
 
-def _in_yaml(kind: Kind, text: str) -> Any:
+def _in_yaml(kind: HookKind, text: str) -> Any:
     """The command that a configuration in YAML holds."""
     assert "".join(text.split("\n")).isprintable()
     if kind is PRE_COMMIT:
@@ -74,7 +74,9 @@ def _in_yaml(kind: Kind, text: str) -> Any:
     return step["run"]
 
 
-def _words_of(kind: Kind, text: str, place: str, run: Callable[[str, str], list[str]]) -> list[str]:
+def _words_of(
+    kind: HookKind, text: str, place: str, run: Callable[[str, str], list[str]]
+) -> list[str]:
     """What a file gives to fixchain."""
     if kind is PRE_COMMIT:
         words: list[str] = _in_yaml(kind, text)
@@ -85,7 +87,9 @@ def _words_of(kind: Kind, text: str, place: str, run: Callable[[str, str], list[
 @pytest.mark.parametrize(
     "kind", [kind for kind in KINDS if kind is not CHECKLIST], ids=lambda kind: kind.name
 )
-def test_a_hostile_name_is_one_word(kind: Kind, ran_by: Callable[[str, str], list[str]]) -> None:
+def test_a_hostile_name_is_one_word(
+    kind: HookKind, ran_by: Callable[[str, str], list[str]]
+) -> None:
     for given in alone_or_together(16):
         place = "./" + re.sub("[\0\udc80/]", "_", given)[:60]
         text = kind.text(Call(place, ("-d", place), "flask-chainfix", f"{place}/bin"))
