@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from flask_chainfix.commands.hook_texts import JOB, WORKFLOW, Call
+from flask_chainfix.commands.hook_texts import JOB, WORKFLOW, HookCall
 from tests.disk import environment
 from tests.repositories import VERSIONS, Repository, needs_git, script
 from tests.runner import ACTION, Runner
@@ -131,7 +131,7 @@ def test_all_that_it_installs_is_pinned() -> None:
 @pytest.mark.parametrize("call", [(), ("-d", "it's $(touch x) ${{ github.token }}: #")])
 def test_what_hook_writes_follows_the_published_schemas(call: tuple[str, ...]) -> None:
     for kind, name in ((WORKFLOW, "github-workflows"), (JOB, "gitlab-ci")):
-        assert_valid(kind.text(Call("migrations", call, "flask-chainfix==1.0")), name)
+        assert_valid(kind.text(HookCall("migrations", call, "flask-chainfix==1.0")), name)
 
 
 def test_the_workflows_of_the_guide_are_some_by_the_published_schema() -> None:

@@ -20,17 +20,17 @@ from flask_chainfix.commands.hook_texts import (
     JOB,
     PRE_COMMIT,
     WORKFLOW,
-    Call,
+    HookCall,
     HookKind,
     calls_check,
 )
 from tests.repositories import needs_git, script
 
 KINDS = (PRE_COMMIT, GIT_HOOK, WORKFLOW, JOB, CHECKLIST)
-CALL = Call("migrations", (), "flask-chainfix==1.0")
+CALL = HookCall("migrations", (), "flask-chainfix==1.0")
 
 
-def load(kind: HookKind, call: Call = CALL) -> Any:
+def load(kind: HookKind, call: HookCall = CALL) -> Any:
     """The lines of a configuration; those for pre-commit are an item of a list."""
     text = kind.text(call)
     return yaml.safe_load(f"repos:\n{text}" if kind is PRE_COMMIT else text)
@@ -60,7 +60,7 @@ def test_the_item_for_pre_commit(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 def test_a_file_that_holds_the_lines_calls_check(kind: HookKind) -> None:
-    text = kind.text(Call("a\nb", ("-d", "a\nb"), "flask-chainfix"))
+    text = kind.text(HookCall("a\nb", ("-d", "a\nb"), "flask-chainfix"))
     for written in (text, f"old\n{text}old\n", f"old\r\n{text}".replace("\n", "\r\n")):
         assert calls_check(written.encode())
 
@@ -119,7 +119,7 @@ def recorded(
 @needs_git
 @pytest.mark.parametrize("name", NAMES)
 def test_a_name_is_one_argument_and_nothing_else(name: str, tmp_path: Path) -> None:
-    call = Call(name, ("-d", name), "flask-chainfix==1.0")
+    call = HookCall(name, ("-d", name), "flask-chainfix==1.0")
     (repo,) = load(PRE_COMMIT, call)["repos"]
     assert repo["hooks"][0]["args"] == ["-d", name, "check", "--staged"]
     assert load(JOB, call).keys() == {"fixchain"}

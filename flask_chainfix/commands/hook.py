@@ -21,7 +21,7 @@ from flask_chainfix.commands.hook_texts import (
     JOB,
     PRE_COMMIT,
     WORKFLOW,
-    Call,
+    HookCall,
     HookKind,
     merge_driver,
     post_checkout,
@@ -119,7 +119,7 @@ def carry_out_hooks(_: Session, plan: HookPlan) -> Hooked:
     return done if plan.error is None else done.stopped_by(plan.error)
 
 
-def _call(session: Session, tree: WorkTree) -> Call:
+def _call(session: Session, tree: WorkTree) -> HookCall:
     """How the console script finds this environment from the top of the work tree."""
     top = tree.top
     config = session.runtime.reopen.get("config")
@@ -142,7 +142,7 @@ def _call(session: Session, tree: WorkTree) -> Call:
         place = os.path.join(os.curdir, place)
     options = ("-c", place) if config else ("-d", place) if place != _DEFAULT_PLACE else ()
     requirement = f"flask-chainfix=={version('flask-chainfix')}"
-    return Call(place, options, requirement, _programs(tree))
+    return HookCall(place, options, requirement, _programs(tree))
 
 
 def _programs(tree: WorkTree) -> str:
@@ -209,7 +209,7 @@ def _find_named(directory: Path, name: str) -> Path:
     return directory / name
 
 
-def _hook_file(kind: HookKind, path: Path, call: Call, tree: WorkTree) -> HookFile:
+def _hook_file(kind: HookKind, path: Path, call: HookCall, tree: WorkTree) -> HookFile:
     text = kind.text(call)
     refused = HookFile(kind.name, path, text, HookState.REFUSED)
     try:
@@ -229,7 +229,7 @@ def _hook_file(kind: HookKind, path: Path, call: Call, tree: WorkTree) -> HookFi
     return replace(refused, state=HookState.PLANNED, edit=edit)
 
 
-def _configuration(call: Call, tree: WorkTree) -> HookFile:
+def _configuration(call: HookCall, tree: WorkTree) -> HookFile:
     """The settings for the repository's Git configuration; existing values are kept."""
     wanted = merge_driver(call)
     there = read_settings(tree.configuration, wanted)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from flask_chainfix.common.quoting import script_words, yaml_string
 
 
-class Call(NamedTuple):
+class HookCall(NamedTuple):
     """How to call the console script at the top of a work tree.
 
     Attributes:
@@ -55,7 +55,7 @@ class HookKind(NamedTuple):
     """
 
     name: str
-    text: Callable[[Call], str]
+    text: Callable[[HookCall], str]
     where: str
     opening: str = ""
     is_in: Callable[[bytes], bool] = calls_check
@@ -71,14 +71,14 @@ _MANAGERS = {
 }
 
 
-def _places(call: Call) -> str:
+def _places(call: HookCall) -> str:
     """The names under which a shell looks for the tool: editors commit with a bare PATH."""
     known = dict.fromkeys((*([call.programs] if call.programs else []), *USUAL))
     return script_words("fixchain", *(f"{programs}/fixchain" for programs in known))
 
 
 # --- pre-commit ----------------------------------------------------------------------------------
-def _pre_commit(call: Call) -> str:
+def _pre_commit(call: HookCall) -> str:
     options = [word if word in ("-c", "-d") else yaml_string(word) for word in call.options]
     return (
         "  - repo: local\n"
@@ -99,7 +99,7 @@ def _pre_commit(call: Call) -> str:
 
 
 # --- Git's own hook ------------------------------------------------------------------------------
-def _git_hook(call: Call) -> str:
+def _git_hook(call: HookCall) -> str:
     """The lines of Git's hook, which print nothing while nothing is wrong.
 
     Hooks are not part of a commit, and branches without the migrations must pass.
@@ -160,7 +160,7 @@ def post_checkout(command: str, app: str | None, directory: str, places: Sequenc
     """
     named = f"        export FLASK_APP={script_words(app)}\n" if app else ""
 
-    def text(call: Call) -> str:
+    def text(call: HookCall) -> str:
         ours = [call.programs] if call.programs else []
         first, last = (":".join(map(_absolute, each)) for each in (ours, USUAL))
         return f"""\
@@ -195,7 +195,7 @@ def _command_in_yaml(command: str) -> str:
     return command if _PLAIN_COMMAND.fullmatch(command) else yaml_string(command)
 
 
-def _workflow(call: Call) -> str:
+def _workflow(call: HookCall) -> str:
     # GitHub inserts the values of expressions before it parses quotes.
     check = call.shell("check").replace("${{", "$''{{")
     command = f'{check} ${{AGAINST:+--against "$AGAINST"}} --format github'
@@ -253,7 +253,7 @@ _AGAINST = (
 )
 
 
-def _job(call: Call) -> str:
+def _job(call: HookCall) -> str:
     command = f'{call.shell("check")} "$@" --format junit > fixchain.xml'
     return f"""\
 # What breaks the migration chain fails: a merge request, alone and in a merge train, and the
@@ -284,7 +284,7 @@ fixchain:
 
 
 # --- The merge driver for chain locks ------------------------------------------------------------
-def merge_driver(call: Call) -> dict[str, str]:
+def merge_driver(call: HookCall) -> dict[str, str]:
     """The settings with which Git merges chain locks by ``merge-lock``, or by lines without it."""
     places = _places(call).replace("%", "%%")  # Git replaces the others
     return {

@@ -18,7 +18,7 @@ from flask_chainfix.commands.hook_texts import (
     JOB,
     PRE_COMMIT,
     WORKFLOW,
-    Call,
+    HookCall,
     HookKind,
 )
 from tests.attacks.strings import alone_or_together
@@ -92,11 +92,11 @@ def test_a_hostile_name_is_one_word(
 ) -> None:
     for given in alone_or_together(16):
         place = "./" + re.sub("[\0\udc80/]", "_", given)[:60]
-        text = kind.text(Call(place, ("-d", place), "flask-chainfix", f"{place}/bin"))
+        text = kind.text(HookCall(place, ("-d", place), "flask-chainfix", f"{place}/bin"))
         words = _words_of(kind, text, place, ran_by)
         assert words[:3] == ["-d", place, "check"]
         assert words[3:] == AFTER[kind]
 
 
 def test_the_checklist_holds_no_name() -> None:
-    assert "\x1b" not in CHECKLIST.text(Call("\x1b[31m", ("-d", "\x1b[31m"), "flask-chainfix"))
+    assert "\x1b" not in CHECKLIST.text(HookCall("\x1b[31m", ("-d", "\x1b[31m"), "flask-chainfix"))
