@@ -105,7 +105,7 @@ def _unreadable(data: bytes, error: BaseException) -> Unreadable:
 # --- From the syntax tree ------------------------------------------------------------------------
 
 
-class Judged(NamedTuple):
+class JudgedHeader(NamedTuple):
     """A header with the syntax tree that it was read from."""
 
     header: Header
@@ -114,7 +114,7 @@ class Judged(NamedTuple):
     bindings: dict[str, Binding]
 
 
-def judge(data: bytes, filename: str) -> Judged | Unreadable:
+def judge(data: bytes, filename: str) -> JudgedHeader | Unreadable:
     """Read a header from the syntax tree.
 
     Args:
@@ -160,7 +160,7 @@ def judge(data: bytes, filename: str) -> Judged | Unreadable:
         spans,
         tuple(sorted(problems, key=lambda problem: problem.offset)),
     )
-    return Judged(header, tree, positions, bindings)
+    return JudgedHeader(header, tree, positions, bindings)
 
 
 def _ids(name: str, value: object) -> tuple[str, ...] | None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from flask_chainfix.chain.source.bindings import uses_any
-from flask_chainfix.chain.source.header import Judged, docstring_node, judge
+from flask_chainfix.chain.source.header import JudgedHeader, docstring_node, judge
 from flask_chainfix.chain.source.literals import CANNOT_COMPILE
 from flask_chainfix.chain.source.prose import states
 from flask_chainfix.common.errors import CannotRewrite
@@ -107,7 +107,9 @@ def _refusing(filename: str) -> Iterator[None]:
 _Values = Mapping[str, tuple[str, ...]]
 
 
-def _changed(data: bytes, filename: str, old: Judged, values: _Values, repeated: _Values) -> bytes:
+def _changed(
+    data: bytes, filename: str, old: JudgedHeader, values: _Values, repeated: _Values
+) -> bytes:
     """The file with new values of variables, and new lines of the docstring, verified."""
     changes = [
         *(_change(data, filename, old, name, ids) for name, ids in values.items()),
@@ -122,7 +124,7 @@ def _changed(data: bytes, filename: str, old: Judged, values: _Values, repeated:
     return new
 
 
-def _judge(data: bytes, filename: str) -> Judged:
+def _judge(data: bytes, filename: str) -> JudgedHeader:
     judged = judge(data, filename)
     if isinstance(judged, Unreadable):
         raise CannotRewrite(f"{filename} {judged.reason}", judged.remedy)
@@ -136,7 +138,7 @@ def _ids(header: Header, name: str) -> tuple[str, ...] | None:
 
 
 def _change(
-    data: bytes, filename: str, old: Judged, name: str, ids: tuple[str, ...]
+    data: bytes, filename: str, old: JudgedHeader, name: str, ids: tuple[str, ...]
 ) -> tuple[Span, bytes]:
     header, positions = old.header, old.positions
     span = header.spans.get(name)
@@ -158,7 +160,7 @@ def _change(
 
 
 def _docstring_changes(
-    data: bytes, filename: str, old: Judged, repeated: _Values
+    data: bytes, filename: str, old: JudgedHeader, repeated: _Values
 ) -> Iterator[tuple[Span, bytes]]:
     for name, ids in repeated.items():
         span = old.header.spans.get(name)
@@ -221,7 +223,9 @@ def _literal(ids: tuple[str, ...], quote: str) -> str:
     return strings[0] if len(strings) == 1 else f"({', '.join(strings)})"
 
 
-def _prove(old: Judged, new: Judged, filename: str, values: _Values, repeated: _Values) -> None:
+def _prove(
+    old: JudgedHeader, new: JudgedHeader, filename: str, values: _Values, repeated: _Values
+) -> None:
     """Refuse a result in which anything else has changed."""
     expected = old.header._replace(message=new.header.message, spans={}, problems=())
     for name, ids in values.items():
@@ -236,7 +240,7 @@ def _prove(old: Judged, new: Judged, filename: str, values: _Values, repeated: _
         raise _refusal(filename, what, f"changing {what} would change more")
 
 
-def _same_but_for(old: Judged, new: Judged, values: _Values, *, lines: int) -> bool:
+def _same_but_for(old: JudgedHeader, new: JudgedHeader, values: _Values, *, lines: int) -> bool:
     """Whether two trees are equal except for some values and lines of the docstring."""
     old_lines, new_lines = (_docstring(judged).splitlines() for judged in (old, new))
     if len(old_lines) != len(new_lines):
@@ -246,12 +250,12 @@ def _same_but_for(old: Judged, new: Judged, values: _Values, *, lines: int) -> b
     return ast.dump(_without(old, values)) == ast.dump(_without(new, values))
 
 
-def _docstring(judged: Judged) -> str:
+def _docstring(judged: JudgedHeader) -> str:
     node = docstring_node(judged.tree)
     return str(node.value) if node is not None else ""
 
 
-def _without(judged: Judged, values: _Values) -> ast.Module:
+def _without(judged: JudgedHeader, values: _Values) -> ast.Module:
     """The tree without the docstring and some values."""
     expressions = [judged.bindings[name].expression for name in values]
     hidden = (docstring_node(judged.tree), *expressions)
