@@ -45,7 +45,7 @@ _OURS = (
 )
 
 
-class Place:
+class Stdout:
     """Stdout."""
 
     def style(self) -> Style:
@@ -69,10 +69,10 @@ class Place:
         echo(text)
 
 
-STDOUT = Place()
+STDOUT = Stdout()
 
 
-class OutputFile(Place):
+class OutputFile(Stdout):
     """A file.
 
     Args:
@@ -129,14 +129,14 @@ class OutputFile(Place):
             echo("nothing here can open it: open it in a browser by hand\n", err=True)
 
 
-def send_to(context: click.Context, place: Place) -> None:
+def send_to(context: click.Context, place: Stdout) -> None:
     """Send the result of this command to a place."""
     context.meta[_PLACE] = place
 
 
-def place_of(context: click.Context) -> Place | None:
+def place_of(context: click.Context) -> Stdout | None:
     """Where the user wants the result of this command; ``None`` if they did not say."""
-    place: Place | None = context.meta.get(_PLACE)
+    place: Stdout | None = context.meta.get(_PLACE)
     return place
 
 
