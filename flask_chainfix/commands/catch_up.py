@@ -66,7 +66,7 @@ def plan_catch_up(session: Session, server: str | None) -> CatchUpPlan:
         RehearsalFailed, CannotRehearse, NoScratchDatabase, ScratchLeftBehind: the proof failed.
     """
     from flask_chainfix.rehearsal.app_databases import ScratchServer
-    from flask_chainfix.rehearsal.schemas.catching_up import Proof, completing, lacking_in
+    from flask_chainfix.rehearsal.schemas.catching_up import MigrationProof, completing, lacking_in
     from flask_chainfix.rehearsal.schemas.drift import compare_exactly
 
     diagnosis = sound_chain(session)
@@ -92,7 +92,7 @@ def plan_catch_up(session: Session, server: str | None) -> CatchUpPlan:
             raise _nothing_can_be_added(left)
         _refuse_rows(lacking, completed)
         planned = _planned(session, now, lacking, completed)
-        proof = Proof(session.runtime, now, planned.after, completed)
+        proof = MigrationProof(session.runtime, now, planned.after, completed)
         states = proof.run(lacking, session.progress)
     proposal = Proposal(diagnosis, planned, moves=unchanged_moves(now))
     return replace(planning, proposal=proposal, states=states, exit_code=1)

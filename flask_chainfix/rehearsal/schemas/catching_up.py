@@ -167,7 +167,7 @@ def _additions(
         return additions_for(connection, [each for each in missing if each in schema], place)
 
 
-class Proof(NamedTuple):
+class MigrationProof(NamedTuple):
     """The proof of a new migration, which runs before it is written.
 
     Attributes:
