@@ -470,7 +470,7 @@ def test_an_interruption_is_told_as_what_the_database_holds(
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(unwinding.Run, "take_back", interrupted)
+    monkeypatch.setattr(unwinding.EnvPyRun, "take_back", interrupted)
     refused(ahead, "unwind has stopped: interrupted", "nothing was changed")
 
 
@@ -559,14 +559,14 @@ def test_one_that_moves_once_another_was_taken_back(
     """What has run is told all the same."""
     place = Path(make_url(ahead).database or "")
     other = f"sqlite:///{shutil.copy(place, place.with_name('other.db'))}"
-    take = unwinding.Run.take_back
+    take = unwinding.EnvPyRun.take_back
 
     def moving(*given: Any) -> object:
         done = take(*given)
         sql(other, "UPDATE alembic_version SET version_num = 'elsewhere'")
         return done
 
-    monkeypatch.setattr(unwinding.Run, "take_back", moving)
+    monkeypatch.setattr(unwinding.EnvPyRun, "take_back", moving)
     done = take_back(ahead, "--database", other, "--yes", "--no-backup")
     assert done.exit_code == 3, done
     assert "Not all was taken back: 1 of 2 databases fit this code." in done.stdout

@@ -47,7 +47,7 @@ from flask_chainfix.schema.reflected import PropertyDifference, differences
 
 if TYPE_CHECKING:
     from flask_chainfix.databases.reflecting import Reading
-    from flask_chainfix.rehearsal.unwinding import Run, Unwinding
+    from flask_chainfix.rehearsal.unwinding import EnvPyRun, Unwinding
 
 _NAMED = 3
 
@@ -207,7 +207,7 @@ def carry_out_unwind(session: Session, plan: UnwindPlan, wishes: UnwindWishes) -
     return result
 
 
-def _after_run(session: Session, before: Unwound, run: Run) -> Unwound:
+def _after_run(session: Session, before: Unwound, run: EnvPyRun) -> Unwound:
     """The result after one more run of ``env.py``, judged by the state of the databases.
 
     Raises:

@@ -68,7 +68,7 @@ class Unwinding(NamedTuple):
         return replace(status, rows=self.after) if moved else status
 
 
-class Run(NamedTuple):
+class EnvPyRun(NamedTuple):
     """One run of ``env.py``.
 
     Attributes:
@@ -138,7 +138,7 @@ def runs_for(
     databases: Sequence[Unwinding],
     known: Mapping[str, tuple[Target, DatabaseStatus]],
     command: str = "unwind",
-) -> Iterator[tuple[Run, ...]]:
+) -> Iterator[tuple[EnvPyRun, ...]]:
     """The runs of ``env.py``: one for all of the app's own databases, one for each other database.
 
     Args:
@@ -173,12 +173,12 @@ def _run(
     databases: Mapping[str, Unwinding],
     *,
     own: bool,
-) -> Run:
+) -> EnvPyRun:
     urls = {bind: _absolute(target) for bind, (target, _) in there.items()}
     shown = ", ".join(target.name for target, _ in there.values())
     dialect = next(iter(urls.values())).get_backend_name()
     place = Place(opened, Scratch(urls, shown, dialect), {})
-    return Run(place, own, databases, {bind: each[1] for bind, each in there.items()})
+    return EnvPyRun(place, own, databases, {bind: each[1] for bind, each in there.items()})
 
 
 def _absolute(target: Target) -> URL:
