@@ -24,7 +24,7 @@ from flask_chainfix.databases.drivers import missing_driver, timeouts, usable, w
 from flask_chainfix.databases.targets import Target
 from flask_chainfix.environment.messages import masked, said, secrets_of
 from flask_chainfix.model.databases import Trouble
-from flask_chainfix.model.rehearsal import Statement
+from flask_chainfix.model.rehearsal import SentStatement
 
 CONNECTING = 5  # seconds
 WAITING = 5  # seconds for a lock; statements get twice as long if the server has such a limit
@@ -271,7 +271,7 @@ def _driver(connection: Connection) -> Any:
 _FOR_A_TABLE = 24 * 60 * 60  # seconds for a statement: large tables are copied
 
 
-def run_statement(connection: Connection, statement: Statement) -> None:
+def run_statement(connection: Connection, statement: SentStatement) -> None:
     """Run one statement exactly as a migration sent it."""
     parameters: Any = statement.parameters
     several = map(_one, parameters) if statement.many else ()
@@ -283,7 +283,7 @@ def _one(parameters: Any) -> Any:
     return tuple(parameters) if isinstance(parameters, list) else parameters
 
 
-def run_statements(target: Target, statements: Sequence[Statement], progress: Progress) -> None:
+def run_statements(target: Target, statements: Sequence[SentStatement], progress: Progress) -> None:
     """Run statements in one transaction; in MySQL, statements that commit implicitly stay.
 
     Args:

@@ -120,7 +120,7 @@ class CopiedDatabase(NamedTuple):
     stamp: tuple[str, ...] = ()
 
 
-class Statement(NamedTuple):
+class SentStatement(NamedTuple):
     """A statement that a migration sends to its database.
 
     Attributes:

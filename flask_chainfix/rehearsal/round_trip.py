@@ -31,7 +31,7 @@ from flask_chainfix.model.rehearsal import (
     Rehearsal,
     RehearsalFailure,
     RehearsalStep,
-    Statement,
+    SentStatement,
 )
 from flask_chainfix.rehearsal import fresh_process as fresh
 from flask_chainfix.rehearsal.app_databases import (
@@ -187,7 +187,7 @@ class Upgraded(NamedTuple):
     """
 
     revisions: tuple[str, ...]
-    statements: tuple[Statement, ...] = ()
+    statements: tuple[SentStatement, ...] = ()
 
 
 class Place(NamedTuple):
@@ -255,7 +255,7 @@ class Place(NamedTuple):
                 f"the chain stops on {self.scratch.shown}{at}: {failure.message}",
                 remedy_for(failure, self.scratch.dialect, "{fixchain} rehearse --database"),
             )
-        statements = tuple(Statement(*each) for each in told.get("statements", ()))
+        statements = tuple(SentStatement(*each) for each in told.get("statements", ()))
         return Upgraded(tuple(step.revision for step in steps), statements)
 
     def run(

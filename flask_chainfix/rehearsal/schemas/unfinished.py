@@ -22,7 +22,7 @@ from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.targets import Target
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.databases import DatabaseStatus
-from flask_chainfix.model.rehearsal import Statement
+from flask_chainfix.model.rehearsal import SentStatement
 from flask_chainfix.rehearsal.round_trip import scratch_for
 from flask_chainfix.rehearsal.schemas.drift import expected, read_schema
 from flask_chainfix.rehearsal.scratch import connection_to
@@ -55,13 +55,13 @@ class Unfinished(NamedTuple):
     target: Target
     status: DatabaseStatus
     revision: str
-    statements: tuple[Statement, ...]
+    statements: tuple[SentStatement, ...]
     done: int
     before: _Parts
     after: _Parts
 
     @property
-    def left(self) -> tuple[Statement, ...]:
+    def left(self) -> tuple[SentStatement, ...]:
         """The remaining statements."""
         return self.statements[self.done :]
 
@@ -74,7 +74,7 @@ class Walk(NamedTuple):
         schemas: the objects that it changes, before the first statement and after each.
     """
 
-    statements: tuple[Statement, ...]
+    statements: tuple[SentStatement, ...]
     schemas: tuple[_Parts, ...]
 
 
@@ -129,7 +129,7 @@ class Finishing(NamedTuple):
         }
         return Walk(statements, tuple(_parts(schema, changed) for schema in read))
 
-    def _own(self, sent: Sequence[Statement]) -> Iterator[Statement]:
+    def _own(self, sent: Sequence[SentStatement]) -> Iterator[SentStatement]:
         """Its statements that change something, without its catalog queries.
 
         Raises:
@@ -191,7 +191,7 @@ def read_parts(now: Facts, target: Target, things: set[SchemaObject]) -> _Parts:
         ) from obstacle
 
 
-def _short(statement: Statement) -> str:
+def _short(statement: SentStatement) -> str:
     return beginning_of(" ".join(statement.sql.split()), 60)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from flask_chainfix.common.wording import count, listing
-from flask_chainfix.model.rehearsal import Statement
+from flask_chainfix.model.rehearsal import SentStatement
 from flask_chainfix.report.database_results import Finished, FinishPlan
 from flask_chainfix.report.display import Row, Section
 from flask_chainfix.report.results import CatchUpPlan
@@ -145,7 +145,7 @@ def _finish_sections(result: FinishPlan) -> Iterator[Section]:
         yield Section(each.status.name, stamped, tuple(rows))
 
 
-def _statement_rows(statement: Statement) -> Iterator[Row]:
+def _statement_rows(statement: SentStatement) -> Iterator[Row]:
     lines = [line for line in statement.sql.strip().splitlines() if line.strip()]
     for number, line in enumerate(lines):
         end = ";" if number == len(lines) - 1 else ""
