@@ -21,7 +21,7 @@ _S = TypeVar("_S", bound="Snapshot")
 _R = TypeVar("_R")
 
 
-class Known:
+class KnownResults:
     """Results that were computed from some files, kept while more becomes known around them.
 
     Attributes:
@@ -47,11 +47,11 @@ class Snapshot:
     environment: Environment
     files: tuple[MigrationFile, ...]
     lock: ChainLock | None = None
-    _known: Known = field(default_factory=Known, repr=False, compare=False)
+    _known: KnownResults = field(default_factory=KnownResults, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self._known.files is not self.files:
-            object.__setattr__(self, "_known", Known(self.files))
+            object.__setattr__(self, "_known", KnownResults(self.files))
 
     def once(self, about: Hashable, work_out: Callable[[], _R]) -> _R:
         """The result of a computation on these migrations, computed only the first time.

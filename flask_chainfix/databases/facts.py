@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flask_chainfix.chain.revision_graph import Graph
-from flask_chainfix.chain.snapshot import Known, Snapshot
+from flask_chainfix.chain.snapshot import KnownResults, Snapshot
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.remedies import Remedy
 from flask_chainfix.common.signals import without_garbage_collection
@@ -84,7 +84,7 @@ class Facts(Snapshot):
         if dialect == ("mysql" if told == "mariadb" else told):
             return self
         environment = replace(self.environment, dialect=dialect)
-        return replace(self, environment=environment, _known=Known(), _footprints={})
+        return replace(self, environment=environment, _known=KnownResults(), _footprints={})
 
     def running_on(self, dialect: str) -> Facts:
         """The migrations as they run in databases of one dialect, read once.
