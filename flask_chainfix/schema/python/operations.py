@@ -60,7 +60,7 @@ _Handler = Callable[[Operation], object]
 
 
 @dataclass(frozen=True)
-class Known:
+class KnownOperation:
     """An operation of Alembic's.
 
     Attributes:
@@ -72,12 +72,12 @@ class Known:
     handle: _Handler
 
 
-KNOWN: dict[str, Known] = {}
+KNOWN: dict[str, KnownOperation] = {}
 
 
 def _operation(name: str, *parameters: str) -> Callable[[_Handler], _Handler]:
     def register(handler: _Handler) -> _Handler:
-        KNOWN[name] = Known(parameters, handler)
+        KNOWN[name] = KnownOperation(parameters, handler)
         return handler
 
     return register
