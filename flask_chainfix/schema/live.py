@@ -117,7 +117,7 @@ def states_of(column: Properties) -> Iterator[tuple[Kind, str]]:
         yield Kind.DEFAULT, NO_DEFAULT if has_none else A_DEFAULT
 
 
-class Known(NamedTuple):
+class HowFar(NamedTuple):
     """How far revisions have run, in places of their operations.
 
     Attributes:
@@ -163,7 +163,7 @@ class Sighting(NamedTuple):
     state: State
     fitting: tuple[int, ...]
 
-    def knowing(self, known: Known) -> Sighting:
+    def knowing(self, known: HowFar) -> Sighting:
         """The same, with what is known about its changes so far."""
         if len(self.fitting) < 2:
             return self

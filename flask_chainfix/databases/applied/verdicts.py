@@ -20,7 +20,7 @@ from flask_chainfix.databases.applied.differences import Difference, differences
 from flask_chainfix.databases.applied.rows import gaps, tops
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.schema.footprint import Action, Key
-from flask_chainfix.schema.live import Known, Live, Sign, deciding, sightings
+from flask_chainfix.schema.live import HowFar, Live, Sign, deciding, sightings
 from flask_chainfix.schema.object_history import History
 
 
@@ -124,7 +124,7 @@ class _Tracing:
         self._bind = live.bind
         self._sightings = sightings(histories, live)
         self._signs: Mapping[str, Sequence[Sign]] = {}
-        self._known = Known({}, {})
+        self._known = HowFar({}, {})
         self._because: dict[str, str] = {}
         self._doubtful = {
             name for name, files in snapshot.files_by_revision.items() if len(files) > 1
@@ -154,8 +154,8 @@ class _Tracing:
             self._look()
             self._judge_by_signs()
 
-    def _copy(self) -> Known:
-        return Known(dict(self._known.done), dict(self._known.undone))
+    def _copy(self) -> HowFar:
+        return HowFar(dict(self._known.done), dict(self._known.undone))
 
     def _look(self) -> None:
         """Gather the signs of each revision that are meaningful by the verdicts so far."""
