@@ -103,7 +103,7 @@ def _rows(label: str, way: Way, indent: int) -> Iterator[Row]:
 _SHOWN_WAYS = 3
 
 
-class Step(NamedTuple):
+class NextStep(NamedTuple):
     """A step: a sentence and the commands to type."""
 
     text: str
@@ -130,7 +130,7 @@ class Repair(NamedTuple):
     is_run: bool = False
 
 
-def steps(result: Checked, *, in_full: bool = True) -> list[Step]:
+def steps(result: Checked, *, in_full: bool = True) -> list[NextStep]:
     """The steps from a broken chain to a committed repair; or to the repair, which has the rest."""
     proposal, tools = result.proposal, result.tools
     named = tools.databases + tools.stamps
@@ -138,7 +138,7 @@ def steps(result: Checked, *, in_full: bool = True) -> list[Step]:
         first = _first_ways(proposal, tools)
         if result.staged and result.exit_code:
             first = _until_staged(result, first)
-        again = Step("Look again:", (f"{tools.fixchain} check{named}{tools.against}",))
+        again = NextStep("Look again:", (f"{tools.fixchain} check{named}{tools.against}",))
         return [*first, again] if first else []
     plan, upstream = proposal.planned.plan, proposal.planned.upstream
     strict = proposal.diagnosis.strict
@@ -152,22 +152,22 @@ def steps(result: Checked, *, in_full: bool = True) -> list[Step]:
     repair = Repair(proposal.snapshot, proposal.planned, tools, result.commit)
     until_repair = [
         *(_step(way, tools) for way in plan.choices.ways if _is_rebase(way)),
-        Step(f"{look} (nothing is written{_guesses(plan)}):", (f"{command} --dry-run",)),
+        NextStep(f"{look} (nothing is written{_guesses(plan)}):", (f"{command} --dry-run",)),
         _backup(repair),
-        Step(change, (command,)),
+        NextStep(change, (command,)),
     ]
     if not in_full:
         return until_repair
     return [
         *until_repair,
-        Step(
+        NextStep(
             "See what Alembic makes of it:", (f"{tools.alembic} history", f"{tools.alembic} heads")
         ),
         *steps_after_repair(repair),
     ]
 
 
-def _until_staged(result: Checked, first: list[Step]) -> list[Step]:
+def _until_staged(result: Checked, first: list[NextStep]) -> list[NextStep]:
     """The steps to a healthy index: the index was judged, but commands write to disk.
 
     If migrations differ on disk, they have to be staged; a lock that is the same on disk and in the
@@ -180,13 +180,13 @@ def _until_staged(result: Checked, first: list[Step]) -> list[Step]:
     if not unstaged:
         locations = () if codes == {"FC502"} else snapshot.environment.version_locations
         written = [*locations, *([lock] if snapshot.lock is not None else [])]
-        return [*first, Step("Stage what was changed:", (_staging(written),))]
+        return [*first, NextStep("Stage what was changed:", (_staging(written),))]
     places = {lock if path == lock else snapshot.version_location(path) for path in unstaged}
     write: tuple[str, ...] = ()
     if "FC502" in codes and lock not in unstaged:
         write, places = (f"{result.tools.fixchain} lock",), {*places, lock}
     what = "Stage the files on disk, if they belong in the commit:"
-    return [Step(what, (*write, _staging(sorted(places))))]
+    return [NextStep(what, (*write, _staging(sorted(places))))]
 
 
 def _staging(places: Iterable[Path]) -> str:
@@ -198,7 +198,7 @@ def _is_rebase(way: Way) -> bool:
     return any(command.startswith("{fixchain} rebase") for command in way.commands)
 
 
-def _first_ways(proposal: Proposal, tools: Tools) -> list[Step]:
+def _first_ways(proposal: Proposal, tools: Tools) -> list[NextStep]:
     """The best remedies for what a repair cannot fix, or for what prevents a plan."""
     obstacle, counting = proposal.obstacle, proposal.diagnosis.counting
     about = obstacle.about if obstacle is not None else None
@@ -217,18 +217,18 @@ def _first_ways(proposal: Proposal, tools: Tools) -> list[Step]:
     return [_step(way, tools) for way in list(different.values())[:_SHOWN_WAYS]]
 
 
-def _step(way: Way, tools: Tools) -> Step:
+def _step(way: Way, tools: Tools) -> NextStep:
     text = tools.spell_out(way.text)
     commands = tuple(map(tools.spell_out, way.commands))
-    return Step(f"{text[:1].upper()}{text[1:]}{':' if commands else '.'}", commands)
+    return NextStep(f"{text[:1].upper()}{text[1:]}{':' if commands else '.'}", commands)
 
 
-def _backup(repair: Repair) -> Step:
+def _backup(repair: Repair) -> NextStep:
     databases = _databases(repair)
     if databases is None:
-        return Step("Back up every database that has run these migrations.")
+        return NextStep("Back up every database that has run these migrations.")
     command = f"{repair.tools.fixchain} backup{databases}"
-    return Step("Back up the databases that have run these migrations:", (command,))
+    return NextStep("Back up the databases that have run these migrations:", (command,))
 
 
 def _guesses(plan: Plan) -> str:
@@ -245,7 +245,7 @@ _MESSAGES = {
 }
 
 
-def what_is_left(done: Repaired) -> list[Step]:
+def what_is_left(done: Repaired) -> list[NextStep]:
     """The remaining steps from a finished repair to an upgrade."""
     planning, rehearsal = done.planning, done.planning.rehearsal
     is_tested = rehearsal is not None and not rehearsal.missed_server
@@ -267,10 +267,10 @@ def _is_run(done: Repaired) -> bool:
     return bool(ways) and not is_left_out and all(way and not way.behind for way in ways)
 
 
-def steps_after_repair(repair: Repair) -> list[Step]:
+def steps_after_repair(repair: Repair) -> list[NextStep]:
     """The steps from a repair to an upgrade."""
     test = [] if repair.is_tested else [_test(repair)]
-    upgrade = [] if repair.is_run else [Step("Upgrade your database:", (_upgrade(repair),))]
+    upgrade = [] if repair.is_run else [NextStep("Upgrade your database:", (_upgrade(repair),))]
     upstream = repair.planned.upstream
     if upstream is not None:
         message = f"Put migrations on top of {upstream.short}"
@@ -291,41 +291,41 @@ def _moves_stamps(plan: Plan) -> bool:
     )
 
 
-def _restamps(repair: Repair) -> Iterator[Step]:
+def _restamps(repair: Repair) -> Iterator[NextStep]:
     """The steps that move the stamps of databases elsewhere."""
     tools, databases = repair.tools, _databases(repair, here=False)
     text = "Where other databases have run these migrations, move their stamps after deploying"
     if repair.commit and databases is not None:
-        yield Step(f"{text}:", (f"{tools.fixchain} restamp --old {repair.commit}{databases}",))
+        yield NextStep(f"{text}:", (f"{tools.fixchain} restamp --old {repair.commit}{databases}",))
     elif repair.commit:
         each = f"{tools.fixchain} restamp --old {repair.commit} --database URL"
-        yield Step(f"{text}, each in the place of URL:", (each,))
+        yield NextStep(f"{text}, each in the place of URL:", (each,))
     if tools.stamps:
-        yield Step(
+        yield NextStep(
             "For the databases that cannot be reached from here, have SQL for an operator:",
             (f"{tools.fixchain} restamp --sql{tools.stamps}",),
         )
 
 
-def steps_after_rehearsal(rehearsal: Rehearsal, tools: Tools, *, of_plan: bool) -> list[Step]:
+def steps_after_rehearsal(rehearsal: Rehearsal, tools: Tools, *, of_plan: bool) -> list[NextStep]:
     """The steps to rehearse on the app's own server, if that was not done."""
     if not rehearsal.missed_server:
         return []
     again = f"{tools.fixchain} rehearse --database"
     if of_plan:
         again = f"{tools.fixchain} repair --rehearse own{tools.databases}{tools.stamps}"
-    return [Step("Rehearse on the server of the app's own database:", (again,))]
+    return [NextStep("Rehearse on the server of the app's own database:", (again,))]
 
 
-def _commit(repair: Repair, message: str) -> Step:
+def _commit(repair: Repair, message: str) -> NextStep:
     """The step that commits the changed files, or goes on with Git's current operation."""
     add, operation = _add(repair), repair.planned.operation
     if operation:
-        return Step(
+        return NextStep(
             f"Add it, and go on with the {operation} once all is resolved:",
             (add, f"git {operation} --continue"),
         )
-    return Step("Commit it:", (add, f"git commit -m {word(message)}"))
+    return NextStep("Commit it:", (add, f"git commit -m {word(message)}"))
 
 
 def _add(repair: Repair) -> str:
@@ -358,11 +358,11 @@ def _databases(repair: Repair, *, here: bool = True) -> str | None:
     return named if known else None
 
 
-def _test(repair: Repair) -> Step:
+def _test(repair: Repair) -> NextStep:
     from flask_chainfix.model.rehearsal import SERVERS
 
     own = repair.snapshot.environment.dialect in SERVERS
-    return Step(
+    return NextStep(
         "Test the chain up and down on a scratch database"
         f"{' of the server that the app uses' if own else ''}:",
         (f"{repair.tools.fixchain} rehearse{' --database' if own else ''}",),

@@ -15,7 +15,7 @@ from flask_chainfix.model.history import ReferenceChain
 from flask_chainfix.model.plans import Plan, Reason
 from flask_chainfix.model.rehearsal import RevisionSql
 from flask_chainfix.report import advice
-from flask_chainfix.report.advice import Step, spelled
+from flask_chainfix.report.advice import NextStep, spelled
 from flask_chainfix.report.database_results import Traced, Unwound
 from flask_chainfix.report.display import Section, Style, shown_path, shown_place, unified_diff
 from flask_chainfix.report.documents.document import (
@@ -142,7 +142,9 @@ def _(result: Repaired) -> Document:
             *sections_of(databases.downgrade_sections(planned.downgrades, done=True)),
             plan_chapter(planned, tools),
             Chapter("What to do now", (steps_block(advice.what_is_left(result)),)),
-            Chapter("To take it back", (steps_block([Step("Put the old files back:", (undo,))]),)),
+            Chapter(
+                "To take it back", (steps_block([NextStep("Put the old files back:", (undo,))]),)
+            ),
             *_stopped(result),
         ),
     )
@@ -307,7 +309,7 @@ def _obstacle(proposal: Proposal, error: ChainFixError | None) -> Iterator[Chapt
         yield Chapter("Expected state", (why, CodeBlock(obstacle.lines)))
 
 
-def steps_block(steps: Iterable[Step], mark: str = "1.") -> ItemList:
+def steps_block(steps: Iterable[NextStep], mark: str = "1.") -> ItemList:
     """Steps with their commands."""
     return ItemList(tuple(ListItem(step.text, step.commands) for step in steps), mark)
 

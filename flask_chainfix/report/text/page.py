@@ -18,7 +18,7 @@ from flask_chainfix.model.databases import DatabaseState
 from flask_chainfix.model.files import Edit
 from flask_chainfix.model.findings import Explanation, Finding, Location, Severity
 from flask_chainfix.model.rehearsal import Rehearsal
-from flask_chainfix.report.advice import Step, choice_rows, remedy_rows
+from flask_chainfix.report.advice import NextStep, choice_rows, remedy_rows
 from flask_chainfix.report.database_results import Finished, Unwound
 from flask_chainfix.report.display import (
     Detail,
@@ -161,7 +161,7 @@ class Page:
         """Add a command to type."""
         self.verbatim(command, "bold", indent=indent)
 
-    def steps(self, title: str, steps: list[Step]) -> None:
+    def steps(self, title: str, steps: list[NextStep]) -> None:
         """Add numbered steps with their commands."""
         if steps:
             self.heading(title)

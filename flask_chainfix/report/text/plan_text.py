@@ -12,7 +12,7 @@ from flask_chainfix.model.findings import Explanation
 from flask_chainfix.model.history import Fit, Queue
 from flask_chainfix.model.plans import GUESS, Confirmation, Plan, Proof, Reason
 from flask_chainfix.model.rehearsal import SERVERS, RevisionSql
-from flask_chainfix.report.advice import Step
+from flask_chainfix.report.advice import NextStep
 from flask_chainfix.report.display import Row, Section, line_style, shown_path, unified_diff
 from flask_chainfix.report.lines import Line, cells
 from flask_chainfix.report.phrases import about_sql, mended, parents_of, size
@@ -154,7 +154,7 @@ def _hook_rows(file: HookFile, *, again: bool) -> Iterator[Row]:
             yield Row(line, wrapped=False)
 
 
-def _hook_steps(plan: HookPlan) -> list[Step]:
+def _hook_steps(plan: HookPlan) -> list[NextStep]:
     """The remaining steps after the files are written."""
     if not plan.is_done:
         return []
@@ -171,11 +171,11 @@ def _hook_steps(plan: HookPlan) -> list[Step]:
         for file in plan.files
         if file.state is HookState.WRITTEN and ".git" not in file.path.parts
     ]
-    commit = Step(
+    commit = NextStep(
         "Look at the files, and commit them:",
         (f"git add {' '.join(committed)}", 'git commit -m "Check the migration chain"'),
     )
-    again = Step("In every other clone, as Git copies no hooks, type once:", tuple(install))
+    again = NextStep("In every other clone, as Git copies no hooks, type once:", tuple(install))
     return [commit, again] if committed else [again]
 
 
