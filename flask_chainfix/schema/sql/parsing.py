@@ -60,7 +60,7 @@ MOST_CHARACTERS = 256 * 1024
 _MOST_EFFORT = 128 * 1024
 
 
-class Unread(Exception):
+class UnreadSql(Exception):
     """A statement cannot be read with certainty."""
 
 
@@ -113,7 +113,7 @@ class Statement:
         if token.token_type.name == "IDENTIFIER":
             return str(token.text)
         if is_text(token) or not (token.text[:1].isalpha() or token.text[:1] == "_"):
-            raise Unread
+            raise UnreadSql
         return str(token.text).lower()
 
     def text(self) -> str:
@@ -124,12 +124,12 @@ class Statement:
         """
         token = self._next()
         if not is_text(token):
-            raise Unread
+            raise UnreadSql
         return str(token.text)
 
     def _next(self) -> Any:
         if self.ended:
-            raise Unread
+            raise UnreadSql
         self.at += 1
         return self.tokens[self.at - 1]
 
@@ -294,14 +294,14 @@ class Script:
 
         needed = _effort(statement)
         if needed > min(self.left, self.allowance.effort):
-            raise Unread
+            raise UnreadSql
         self.left -= needed
         self.allowance.effort -= needed
         parser = Dialect.get_or_raise(self.dialect).parser(error_level=ErrorLevel.RAISE)
         with _quiet():
             trees = parser.parse(list(statement.tokens), self.text)
         if len(trees) != 1 or trees[0] is None:
-            raise Unread
+            raise UnreadSql
         return trees[0]
 
     def rows(self, statement: Statement) -> Sequence[Effect | Opaque]:

@@ -11,7 +11,7 @@ from sqlglot import exp
 
 from flask_chainfix.schema.footprint import Action, Kind, Opaque, SchemaObject
 from flask_chainfix.schema.sql.effects import Effects, create, named, use
-from flask_chainfix.schema.sql.parsing import Script, Unread, word_set
+from flask_chainfix.schema.sql.parsing import Script, UnreadSql, word_set
 
 _ROOTS = (exp.Query, exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.Values)
 # Words that look like columns and are none in some database.
@@ -42,7 +42,7 @@ def read_rows(root: exp.Expr, script: Script) -> Effects:
         Unread: it is neither.
     """
     if not isinstance(root, _ROOTS):
-        raise Unread
+        raise UnreadSql
     nodes = [table for table in root.find_all(exp.Table, bfs=False) if _is_source(table)]
     aliases = {_alias(node) for node in [*root.find_all(exp.CTE), *nodes]}
     tables = [
@@ -61,7 +61,7 @@ def read_rows(root: exp.Expr, script: Script) -> Effects:
     yield from _functions_run(root)
     for into in root.find_all(exp.Into):
         if not isinstance(into.this, exp.Table):
-            raise Unread
+            raise UnreadSql
         yield create(table_name(into.this))
 
 

@@ -25,7 +25,7 @@ from flask_chainfix.schema.sql.parsing import (
     Allowance,
     Script,
     Statement,
-    Unread,
+    UnreadSql,
     beginning,
     split,
     word_set,
@@ -210,7 +210,7 @@ def read_statement(statement: Statement, script: Script) -> Effects:
         elif verb in _READERS:
             yield from list(_READERS[verb](statement, script))
         elif verb not in _INERT or statement.runs_on or statement.is_block:
-            raise Unread
+            raise UnreadSql
     except (
         Exception
     ):  # sqlglot also raises other errors than its own, and trees have unknown shapes
@@ -236,11 +236,11 @@ def _create(statement: Statement, script: Script) -> Effects:
         statement.takes("IF", "NOT", "EXISTS")
         type_ = statement.qualified(Kind.TYPE)
         if statement.runs_on or type_.name == "body":
-            raise Unread
+            raise UnreadSql
         yield create(type_)
     elif kind in _TABLES or kind == "INDEX":
         if kind == "INDEX" and statement.peek(1) == ".":
-            raise Unread  # it would be read as a name and its table
+            raise UnreadSql  # it would be read as a name and its table
         from flask_chainfix.schema.sql.trees import created
 
         for options in (["WITH", "NO", "DATA"], ["WITH", "DATA"]):
@@ -248,7 +248,7 @@ def _create(statement: Statement, script: Script) -> Effects:
                 statement = Statement(statement.tokens[: -len(options)])
         yield from created(script.tree(statement), script)
     elif not kind or not statement.is_one_routine or _is_of_schema(statement, kind, "CREATE"):
-        raise Unread
+        raise UnreadSql
 
 
 def _is_of_schema(statement: Statement, kind: str, word: str) -> bool:
@@ -261,14 +261,14 @@ def _drop(statement: Statement, script: Script) -> Effects:
     statement.takes("CONCURRENTLY")
     certain = not statement.takes("IF", "EXISTS")
     if not kind or (kind in _OTHER_KINDS and statement.runs_on):
-        raise Unread
+        raise UnreadSql
     if kind in _OTHER_KINDS:
         takes_along = "CASCADE" in statement.rest or script.dialect in ("mysql", "")
         if kind in ("DATABASE", "OWNED") or (takes_along and kind in ("EXTENSION", "SCHEMA")):
             yield Opaque(f"dropping a whole {kind.lower()}", 0, frozenset({Action.DROP}))
         return
     if kind == "INDEX" and script.dialect == "tsql":
-        raise Unread  # DROP INDEX table.name, or name ON table, name ON table
+        raise UnreadSql  # DROP INDEX table.name, or name ON table, name ON table
     more = True
     while more:
         thing = statement.qualified(_KIND_OF.get(kind, Kind.TABLE))
@@ -284,7 +284,7 @@ def _drop(statement: Statement, script: Script) -> Effects:
     while statement.peek() in _DROP_ENDS:
         statement.at += 1
     if not statement.ended and statement.peek() not in ("ALGORITHM", "LOCK"):
-        raise Unread
+        raise UnreadSql
 
 
 def _alter(statement: Statement, script: Script) -> Effects:
@@ -302,10 +302,10 @@ def _alter(statement: Statement, script: Script) -> Effects:
     elif kind in _TYPES or kind == "INDEX":
         thing = statement.qualified(_KIND_OF[kind])
         if statement.takes("ON") or statement.runs_on:
-            raise Unread
+            raise UnreadSql
         yield from _value(thing, statement) or _renamed(thing, statement) or [use(thing)]
     elif not kind or statement.runs_on or _is_of_schema(statement, kind, "RENAME"):
-        raise Unread
+        raise UnreadSql
 
 
 def _alter_table(
@@ -340,7 +340,7 @@ def _value(type_: SchemaObject, statement: Statement) -> list[Effect | Opaque]:
     if statement.takes("RENAME", "VALUE"):
         old = type_.part(Kind.VALUE, statement.text())
         if not statement.takes("TO"):
-            raise Unread
+            raise UnreadSql
         return [use(type_), *rename(old, type_.part(Kind.VALUE, statement.text()))]
     return []
 
@@ -355,7 +355,7 @@ def _renamed(thing: SchemaObject, statement: Statement) -> list[Effect | Opaque]
     else:
         return []
     if not statement.ended:
-        raise Unread
+        raise UnreadSql
     return list(rename(thing, after))
 
 

@@ -10,7 +10,7 @@ from sqlglot import exp
 
 from flask_chainfix.schema.footprint import Action, Effect, Kind, Opaque, SchemaObject
 from flask_chainfix.schema.sql.effects import Effects, alter, create, doubtful, drop, rename, use
-from flask_chainfix.schema.sql.parsing import Script, Unread, word_set
+from flask_chainfix.schema.sql.parsing import Script, UnreadSql, word_set
 from flask_chainfix.schema.sql.queries import (
     columns_named,
     name_of,
@@ -45,7 +45,7 @@ def created(root: exp.Expr, script: Script) -> Effects:
         Unread: the tree has an unknown shape.
     """
     if not isinstance(root, exp.Create):
-        raise Unread
+        raise UnreadSql
     _only(root, _ARGUMENTS_OF_CREATE)
     index = root.this if isinstance(root.this, exp.Index) else None
     effects: Effects = _index(index) if index is not None else _table(root, script)
@@ -64,11 +64,11 @@ def _table(root: exp.Create, script: Script) -> Effects:
     query = root.args.get("expression")
     view = root.args.get("kind") == "VIEW"
     if properties is not None and properties.find(exp.Table):
-        raise Unread  # a part of another table
+        raise UnreadSql  # a part of another table
     if query is None and (view or listed is None):
-        raise Unread
+        raise UnreadSql
     if query is not None and not isinstance(query, exp.Query):
-        raise Unread
+        raise UnreadSql
     parts: list[Effect] = []
     for part in listed.expressions if listed is not None and not view else ():
         parts += _element(part, table, script)
@@ -121,14 +121,14 @@ def altered(root: exp.Expr, table: SchemaObject, script: Script) -> Iterator[Eff
         Unread: the tree or an action has an unknown shape.
     """
     if type(root).__name__ not in ("Alter", "AlterTable"):
-        raise Unread
+        raise UnreadSql
     if root.args.get("kind") not in (None, "TABLE") or not root.args.get("actions"):
-        raise Unread
+        raise UnreadSql
     _only(root, {"actions", "check", "exists", "kind", "not_valid", "only", "this"})
     for action in root.args["actions"]:
         read = _ACTIONS.get(type(action).__name__)
         if read is None:
-            raise Unread
+            raise UnreadSql
         yield from read(action, table, script)
 
 
@@ -166,7 +166,7 @@ def _dropped(action: Any, table: SchemaObject, script: Script) -> Iterator[Effec
     kind = _PARTS.get(str(action.args.get("kind")))
     targets = action.args.get("tables") or [action.this]
     if kind is None or len(targets) != 1:
-        raise Unread
+        raise UnreadSql
     certain = not action.args.get("exists")
     yield drop(table.part(kind, _text(targets[0])), certain=certain)
 
@@ -198,7 +198,7 @@ def _column(node: exp.ColumnDef, table: SchemaObject, script: Script) -> Iterato
     quoted = isinstance(node.this, exp.Identifier) and node.this.args.get("quoted")
     built_in = isinstance(node.kind, exp.DataType) and node.kind.this != _OF_USERS
     if name in _BEGIN_KEYS and not quoted and not built_in:
-        raise Unread
+        raise UnreadSql
     _only(node, {"constraints", "exists", "kind", "this"})
     made: list[Effect] = []
     for constraint in node.args.get("constraints") or ():
@@ -245,7 +245,7 @@ def _own_name(node: exp.Expr) -> tuple[object, Iterable[object], Kind]:
         return None, node.expressions, Kind.CONSTRAINT
     if isinstance(node, exp.CheckColumnConstraint):
         return None, (node,), Kind.CONSTRAINT
-    raise Unread
+    raise UnreadSql
 
 
 def _reference(node: exp.Reference, script: Script) -> Iterator[Effect]:
@@ -266,7 +266,7 @@ def _named(node: object) -> SchemaObject:
         Unread: the node is none, or has more than a name.
     """
     if not isinstance(node, exp.Table) or not isinstance(node.this, exp.Identifier):
-        raise Unread
+        raise UnreadSql
     _only(node, {"catalog", "db", "only", "this"})
     return table_name(node)
 
@@ -282,7 +282,7 @@ def _text(node: object) -> str:
         node = node.this
     name = name_of(node)
     if not name:
-        raise Unread
+        raise UnreadSql
     return name
 
 
@@ -293,4 +293,4 @@ def _only(node: exp.Expr, known: Iterable[str]) -> None:
         Unread: it has more.
     """
     if any(value and name not in known for name, value in node.args.items()):
-        raise Unread
+        raise UnreadSql
