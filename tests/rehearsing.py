@@ -85,7 +85,7 @@ class Process:
 
 @contextmanager
 def running(command: Sequence[str], **options: Any) -> Iterator[Any]:
-    """What ``signals.running`` does, with a fork in the place of a process."""
+    """What ``signals.running`` does, with a fork in place of a process."""
     import pytest  # not in the server
 
     from flask_chainfix.common import signals

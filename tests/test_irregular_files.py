@@ -1,4 +1,4 @@
-"""Only regular files are read: a pipe in the place of one keeps nobody waiting."""
+"""Only regular files are read: a pipe in place of one keeps nobody waiting."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``squash``: what one migration makes in the place of a chain, proved on real servers."""
+"""``squash``: what one migration makes in place of a chain, proved on real servers."""
 
 from __future__ import annotations
 

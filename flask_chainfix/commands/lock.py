@@ -141,7 +141,7 @@ def _hook_edit(runtime: Runtime) -> Edit | None:
                 path,
                 [named, *lines[2:]],
                 "has hooks already",
-                f"put these lines into [{_SECTION}], the first in the place of its `hooks`:",
+                f"put these lines into [{_SECTION}], the first in place of its `hooks`:",
             )
         after = _added(data, lines, None if toml else _HEAD.search(data))
         if read(after) != {**hooks, _NAME: hook}:

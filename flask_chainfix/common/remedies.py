@@ -64,7 +64,7 @@ class Remedy:
         return Remedy.of(other) | self
 
     def instead_of(self, commands: Collection[str], others: Remedy) -> Remedy:
-        """The same with other ways in the place of those that only run one of some commands."""
+        """The same with other ways in place of those that only run one of some commands."""
         left = tuple(way for way in self.ways if not _types_only(way, commands))
         if len(left) == len(self.ways):
             return self

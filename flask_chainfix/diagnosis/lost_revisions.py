@@ -128,7 +128,7 @@ def _without_git(snapshot: Facts, revision: str, statuses: Sequence[DatabaseStat
 
 
 def placeholder(snapshot: Facts, revision: str, statuses: Sequence[DatabaseStatus] = ()) -> Remedy:
-    """How to put a no-op revision in the place of a lost one with unknown parents.
+    """How to put a no-op revision in place of a lost one with unknown parents.
 
     The tables of ``statuses``, the databases that have run it, may show its parent.
     """

@@ -297,7 +297,7 @@ def _without_file(
             "{fixchain} unwind{databases}",
         )
         | way(
-            "if you know a commit that has it, name that in the place of COMMIT",
+            "if you know a commit that has it, name that in place of COMMIT",
             "{fixchain} unwind --from COMMIT{databases}",
         )
         | choices(now, row),

@@ -299,7 +299,7 @@ def _restamps(repair: Repair) -> Iterator[NextStep]:
         yield NextStep(f"{text}:", (f"{tools.fixchain} restamp --old {repair.commit}{databases}",))
     elif repair.commit:
         each = f"{tools.fixchain} restamp --old {repair.commit} --database URL"
-        yield NextStep(f"{text}, each in the place of URL:", (each,))
+        yield NextStep(f"{text}, each in place of URL:", (each,))
     if tools.stamps:
         yield NextStep(
             "For the databases that cannot be reached from here, have SQL for an operator:",

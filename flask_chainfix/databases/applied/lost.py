@@ -158,7 +158,7 @@ def replaced(snapshot: Facts, revision: str) -> Remedy:
     place = lost.path.parent
     if lost.checkout and len(graph) == 1 and place in snapshot.environment.version_locations:
         remedy |= way(
-            f"bring the old migrations back in the place of {base}, and write one for what is new",
+            f"bring the old migrations back in place of {base}, and write one for what is new",
             f"git checkout {ref_word(lost.checkout)} -- {path_word(os.path.relpath(place))}",
             f"rm -- {path_word(os.path.relpath(snapshot.file(base).path))}",
             "{alembic} revision --autogenerate -m 'what is new'",

@@ -107,7 +107,7 @@ def make(  # noqa: PLR0913  (where, what, and whether to write it down)
                 if render:
                     rendered[bind] = _rendered(connection, sorted(left_out))
                 catalog = read_catalog(connection)
-                # Last, as it has names mean others in this connection.
+                # Last, because it makes names mean other objects in this connection.
                 held[bind] = _Held(read_whole(connection, None, also), catalog, rows)
     return Made(scratch.shown, scratch.dialect, held, rendered)
 
