@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
@@ -16,8 +16,8 @@ from flask_chainfix.model.databases import (
     LostRevision,
     Move,
 )
-from flask_chainfix.schema.footprint import Kind
-from flask_chainfix.schema.live import Live, keys_of
+from flask_chainfix.schema.footprint import Key, Kind, SchemaObject, key_of
+from flask_chainfix.schema.live import Live
 from tests.support import Rev, migration, path_of, rev
 
 DAY = datetime(2024, 3, 1, 12, tzinfo=timezone.utc)
@@ -89,3 +89,11 @@ def looked_at(
             )
     before = () if old is None else (old,)
     return replace(snapshot, databases=databases, old=before, schemas=schemas)
+
+
+def keys_of(tables: Iterable[str], columns: Iterable[tuple[str, str]]) -> Iterator[Key]:
+    """The keys of tables, by name, and of columns, by table and name, in the default schema."""
+    for table in tables:
+        yield key_of(SchemaObject(Kind.TABLE, table))
+    for table, name in columns:
+        yield key_of(SchemaObject(Kind.COLUMN, name, table))

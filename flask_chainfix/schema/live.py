@@ -90,14 +90,6 @@ class Live:
         return any(step.object.name == name for step in steps)
 
 
-def keys_of(tables: Iterable[str], columns: Iterable[tuple[str, str]]) -> Iterator[Key]:
-    """The keys of tables, by name, and of columns, by table and name, in the default schema."""
-    for table in tables:
-        yield key_of(SchemaObject(Kind.TABLE, table))
-    for table, name in columns:
-        yield key_of(SchemaObject(Kind.COLUMN, name, table))
-
-
 def states_of(column: Properties) -> Iterator[tuple[Kind, str]]:
     """The known type, nullability and default of a column, as a database describes it.
 
