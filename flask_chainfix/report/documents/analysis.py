@@ -133,13 +133,13 @@ def _repair(result: Analysed, then: list[Chapter]) -> Iterator[Chapter]:
     yield plan_chapter(planned, result.tools)._replace(title="What the repair does, and why")
     order = planned.plan.order
     changed = {relink.revision for relink in planned.plan.relinks}
-    entries = tuple(
+    items = tuple(
         ListItem((Typed(each), " moved here" if each in changed else ""))
         for each in order[:_SHOWN_ORDER]
     )
     more = len(order) - _SHOWN_ORDER
     rest = (Paragraph(f"and {more:,} more"),) if more > 0 else ()
-    yield Chapter("The order of the repaired chain", (ItemList(entries, "1."), *rest))
+    yield Chapter("The order of the repaired chain", (ItemList(items, "1."), *rest))
 
 
 def _done(result: Analysed, change: LastChange | None) -> Iterator[Chapter]:
@@ -193,21 +193,19 @@ def _prevention(result: Analysed) -> Table:
 
 def _to_prevent(result: Analysed) -> Iterator[Block]:
     """The commands that set up the missing checks."""
-    fixchain, entries = result.tools.fixchain, []
+    fixchain, items = result.tools.fixchain, []
     if any(file.state is not HookState.THERE for file in result.hooks):
         command = f"{fixchain} hook --install"
-        entries.append(ListItem("Check every commit and every request to merge:", (command,)))
+        items.append(ListItem("Check every commit and every request to merge:", (command,)))
     if result.drawn.snapshot.lock is None:
         command = f"{fixchain} lock"
-        entries.append(ListItem("Have two branches collide in Git, not in a database:", (command,)))
+        items.append(ListItem("Have two branches collide in Git, not in a database:", (command,)))
     main = _main_branch(result)
     if main is not None:
         command = f"{fixchain} check --against {ref_word(main)}"
-        entries.append(
-            ListItem("Before a merge, judge what it would make of the chain:", (command,))
-        )
-    if entries:
-        yield ItemList(tuple(entries), "- [ ]")
+        items.append(ListItem("Before a merge, judge what it would make of the chain:", (command,)))
+    if items:
+        yield ItemList(tuple(items), "- [ ]")
 
 
 def _main_branch(result: Analysed) -> str | None:

@@ -204,8 +204,8 @@ def _about(result: Judged | Proposed, more: Sequence[str] = ()) -> Chapter:
 
 def notes(notices: Iterable[str]) -> tuple[Block, ...]:
     """The notices."""
-    entries = tuple(ListItem(f"note: {notice}") for notice in notices)
-    return (ItemList(entries),) if entries else ()
+    items = tuple(ListItem(f"note: {notice}") for notice in notices)
+    return (ItemList(items),) if items else ()
 
 
 def drawings(
@@ -237,8 +237,8 @@ def _chain_that_ran(result: Rehearsed) -> Iterator[Chapter]:
 
 def findings_chapter(findings: Iterable[Finding], tools: Tools) -> Chapter:
     """Each finding with what it breaks, where it is, and what to do."""
-    entries = tuple(_finding(each, tools) for each in findings)
-    return Chapter("Findings", (ItemList(entries),) if entries else ())
+    items = tuple(_finding(each, tools) for each in findings)
+    return Chapter("Findings", (ItemList(items),) if items else ())
 
 
 def _finding(finding: Finding, tools: Tools) -> ListItem:
@@ -249,7 +249,7 @@ def _finding(finding: Finding, tools: Tools) -> ListItem:
         below=(
             ListItem(f"breaks: {tools.spell_out(finding.breaks)}"),
             *([places] if finding.locations else ()),
-            *_way_entries(finding.hint, tools),
+            *_way_items(finding.hint, tools),
         ),
     )
 
@@ -262,7 +262,7 @@ def places_of(finding: Finding) -> tuple[str, ...]:
     return (*parts, f" and {count(left_out, 'more place')}") if left_out else tuple(parts)
 
 
-def _way_entries(remedy: str | Remedy, tools: Tools) -> tuple[ListItem, ...]:
+def _way_items(remedy: str | Remedy, tools: Tools) -> tuple[ListItem, ...]:
     return tuple(
         ListItem(
             f"{'or' if at else 'remedy'}: {way.text}{':' if way.commands else ''}",
@@ -275,8 +275,8 @@ def _way_entries(remedy: str | Remedy, tools: Tools) -> tuple[ListItem, ...]:
 
 def ways_block(remedy: str | Remedy, tools: Tools) -> tuple[Block, ...]:
     """The remedies, the best first; nothing if there are none."""
-    entries = _way_entries(remedy, tools)
-    return (ItemList(entries),) if entries else ()
+    items = _way_items(remedy, tools)
+    return (ItemList(items),) if items else ()
 
 
 def _stopped(result: Result) -> Iterator[Chapter]:

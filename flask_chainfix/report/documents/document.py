@@ -24,7 +24,7 @@ class Paragraph(NamedTuple):
 
 
 class ListItem(NamedTuple):
-    """One entry of a list.
+    """One item of a list.
 
     Attributes:
         words: its text.
@@ -41,11 +41,11 @@ class ItemList(NamedTuple):
     """A list.
 
     Attributes:
-        entries: what is in it.
+        items: what is in it.
         mark: ``-`` for bullets, ``1.`` for numbers, ``- [ ]`` for boxes to be ticked.
     """
 
-    entries: tuple[ListItem, ...]
+    items: tuple[ListItem, ...]
     mark: str = "-"
 
 

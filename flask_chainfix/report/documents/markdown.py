@@ -93,8 +93,8 @@ def _(block: Paragraph, room: int) -> list[str]:
 
 @_lines.register
 def _(block: ItemList, room: int) -> list[str]:
-    entries = [list(_entry(each, block.mark, "")) for each in block.entries]
-    return _cut(entries, room, "- … {} more")
+    items = [list(_item(each, block.mark, "")) for each in block.items]
+    return _cut(items, room, "- … {} more")
 
 
 @_lines.register
@@ -125,13 +125,13 @@ def _(block: Drawing, room: int) -> list[str]:
     return markdown_fence(lines, "mermaid")
 
 
-def _entry(entry: ListItem, mark: str, indent: str) -> Iterator[str]:
+def _item(entry: ListItem, mark: str, indent: str) -> Iterator[str]:
     yield f"{indent}{mark} {_said(entry.words)}"
     inner = f"{indent}{' ' * (3 if mark == '1.' else 2)}"
     if entry.commands:
         yield from (f"{inner}{line}" for line in markdown_fence(entry.commands, "sh"))
     for each in entry.below:
-        yield from _entry(each, "-", inner)
+        yield from _item(each, "-", inner)
 
 
 def _row(cells: Iterable[str]) -> str:
