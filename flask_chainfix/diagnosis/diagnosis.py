@@ -27,7 +27,7 @@ from flask_chainfix.schema.footprint import Action, key_of
 if TYPE_CHECKING:
     from flask_chainfix.model.rehearsal import RehearsalFailure
 
-LONG_ID = "FC109"
+_LONG_ID = "FC109"
 UNKNOWN_STAMP = "FC301"
 DOWNGRADE_INCOMPLETE = "FC206"
 
@@ -84,7 +84,7 @@ class Diagnosis:
 
     def with_databases(self, snapshot: Facts) -> Diagnosis:
         """The same with the status of databases, and the findings about them."""
-        known = self.judge_again(snapshot, LONG_ID)  # they limit the length of ids
+        known = self.judge_again(snapshot, _LONG_ID)  # they limit the length of ids
         notices = (*snapshot.databases.notices, *uncompared(snapshot))
         return known.judge(Family.DATABASE).noticing(*notices)
 
@@ -124,7 +124,7 @@ def errors_of(findings: Iterable[Finding]) -> list[Finding]:
 
 def in_doubt(findings: Iterable[Finding]) -> list[Finding]:
     """The errors that make the structure of the chain uncertain."""
-    doubtful = codes_of(Family.CHAIN) - {"FC101", "FC102", "FC112", LONG_ID}
+    doubtful = codes_of(Family.CHAIN) - {"FC101", "FC102", "FC112", _LONG_ID}
     return [finding for finding in errors_of(findings) if finding.code in doubtful]
 
 
@@ -140,7 +140,7 @@ def to_mend(findings: Iterable[Finding], *, strict: bool) -> tuple[Finding, ...]
         finding
         for finding in counting
         if family_of(finding.code) in (Family.CHAIN, Family.SCHEMA)
-        and finding.code != LONG_ID  # it is mended only on request
+        and finding.code != _LONG_ID  # it is mended only on request
     )
 
 

@@ -76,7 +76,7 @@ def choices(snapshot: Facts, revision: str) -> Remedy:
         if not lost.edited:
             return remedy
     left = survivors(snapshot, revision)
-    if lost is not None and is_on_main(snapshot, lost):
+    if lost is not None and _is_on_main(snapshot, lost):
         remedy |= merging(snapshot, lost)
     if lost is not None and not snapshot.files:
         place, ref = lost.path.parent, lost.checkout or ("HEAD" if lost.kept else "")
@@ -191,7 +191,7 @@ def _ways_back(
         what = f"move the stamp to {row}, the nearest ancestor that is left, {deeds}"
         to_ancestor = way(what, counting_as(row, lost.revision))
     remedy = to_ancestor if nothing_lost else _unwinding(snapshot, lost, left, statuses)
-    if not is_on_main(snapshot, lost):
+    if not _is_on_main(snapshot, lost):
         remedy |= merging(snapshot, lost)
     fits = not left.unknown and not any(
         early_on_return(snapshot, status, lost.revision) for status in statuses
@@ -211,7 +211,7 @@ def _ways_back(
     return remedy
 
 
-def is_on_main(snapshot: Facts, lost: LostRevision) -> bool:
+def _is_on_main(snapshot: Facts, lost: LostRevision) -> bool:
     """Whether merging the main branch, or the branch that ``check`` compares with, restores it."""
     return bool(lost.main) or _merge_with(snapshot, lost) is not None
 

@@ -163,7 +163,7 @@ def steps(result: Checked, *, in_full: bool = True) -> list[NextStep]:
         NextStep(
             "See what Alembic makes of it:", (f"{tools.alembic} history", f"{tools.alembic} heads")
         ),
-        *steps_after_repair(repair),
+        *_steps_after_repair(repair),
     ]
 
 
@@ -250,7 +250,7 @@ def what_is_left(done: Repaired) -> list[NextStep]:
     planning, rehearsal = done.planning, done.planning.rehearsal
     is_tested = rehearsal is not None and not rehearsal.missed_server
     is_run = _is_run(done)
-    return steps_after_repair(
+    return _steps_after_repair(
         Repair(done.snapshot, done.planned, done.tools, planning.commit, is_tested, is_run)
     )
 
@@ -267,7 +267,7 @@ def _is_run(done: Repaired) -> bool:
     return bool(ways) and not is_left_out and all(way and not way.behind for way in ways)
 
 
-def steps_after_repair(repair: Repair) -> list[NextStep]:
+def _steps_after_repair(repair: Repair) -> list[NextStep]:
     """The steps from a repair to an upgrade."""
     test = [] if repair.is_tested else [_test(repair)]
     upgrade = [] if repair.is_run else [NextStep("Upgrade your database:", (_upgrade(repair),))]

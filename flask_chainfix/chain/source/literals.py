@@ -37,7 +37,7 @@ def line_of(data: bytes, offset: int) -> int:
     return 1 + before.count(b"\n") + before.count(b"\r") - before.count(b"\r\n")
 
 
-def encoding_of(data: bytes) -> str:
+def _encoding_of(data: bytes) -> str:
     """The encoding that Python reads the file with (PEP 263).
 
     Raises:
@@ -57,7 +57,7 @@ class Positions:
 
     def __init__(self, data: bytes) -> None:
         self._data = data
-        self._encoding = encoding_of(data)
+        self._encoding = _encoding_of(data)
         mark = len(codecs.BOM_UTF8) if data.startswith(codecs.BOM_UTF8) else 0
         self._line_starts = [mark, *(match.end() for match in _LINE_END.finditer(data))]
 

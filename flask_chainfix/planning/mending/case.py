@@ -27,14 +27,14 @@ def header_of(file: MigrationFile) -> Header:
     return file.reading
 
 
-def is_same_file(one: MigrationFile, other: MigrationFile) -> bool:
+def _is_same_file(one: MigrationFile, other: MigrationFile) -> bool:
     """Whether two readings are of the same file, perhaps renamed or edited in between."""
     return one.path == other.path or one.data == other.data
 
 
 def is_same_migration(one: MigrationFile, other: MigrationFile) -> bool:
     """Whether two readings are of the same migration, perhaps renamed and relinked."""
-    return is_same_file(one, other) or source.same_body(one.data, other.data)
+    return _is_same_file(one, other) or source.same_body(one.data, other.data)
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Case:
         for chain in self.snapshot.published_chains:
             for each in chain.files:
                 same_id = isinstance(each.reading, Header) and each.reading.revision == revision
-                if same_id and is_same_file(each, file):
+                if same_id and _is_same_file(each, file):
                     return chain, each
         return None
 
@@ -154,7 +154,7 @@ def _was_not_there(case: Case, first: MigrationFile, second: MigrationFile) -> s
         return ""
     there = then.files_by_revision.get(_id(second), ())
     if _id(second) in case.snapshot.graph.duplicates:
-        there = tuple(each for each in there if is_same_file(each, second))
+        there = tuple(each for each in there if _is_same_file(each, second))
     if there:
         return ""
     added = f"which added {_called(case, first)}"

@@ -99,7 +99,7 @@ def _refuse_cycles(case: Case, pinned: Mapping[str, tuple[str, ...]]) -> None:
 # between several links. Published revisions already have their own links back.
 
 
-def base_of_choice(graph: Graph, members: Sequence[str]) -> list[str]:
+def _base_of_choice(graph: Graph, members: Sequence[str]) -> list[str]:
     """The members of a cycle that would be bases without their links to other members."""
     return [name for name in members if set(graph.named_parents[name]).issubset(members)]
 
@@ -114,7 +114,7 @@ def ways_out(case: Case, members: Sequence[str]) -> Remedy:
         said = f" {option('--root', wishes.root)}{said}"
     remedy = Remedy()
     if wishes.root is None:
-        bases = (name for name in base_of_choice(case.snapshot.graph, members))
+        bases = (name for name in _base_of_choice(case.snapshot.graph, members))
         opening = (name for name in bases if _opens(case, name, members))
         for name in islice(opening, 1):
             remedy |= way(f"make {name} the base", f"{REPAIR} {option('--root', name)}{said}")
@@ -164,7 +164,7 @@ def open_cycles(case: Case) -> Iterator[Mend]:
         return
     root = case.wishes.root
     members = next((members for members in graph.cycles if root in members), graph.cycles[0])
-    if root is not None and root in base_of_choice(graph, members):
+    if root is not None and root in _base_of_choice(graph, members):
         yield _as_base(case, root, members)
         return
     links = list(_links_within(case.snapshot, members))

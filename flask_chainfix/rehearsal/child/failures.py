@@ -50,7 +50,7 @@ def kind_of(error: BaseException, direction: str, round_: int, dialect: str) -> 
         return FailureKind.DRIVER
     if any(isinstance(each, ModuleNotFoundError) for each in errors):
         return FailureKind.MODULE
-    trouble = trouble_in(error)
+    trouble = _trouble_in(error)
     if trouble in _OF_SERVER:
         return FailureKind.DATABASE
     if dialect == "sqlite" and trouble in _OF_SQLITE:
@@ -63,7 +63,7 @@ def kind_of(error: BaseException, direction: str, round_: int, dialect: str) -> 
     return FailureKind.MIGRATION
 
 
-def trouble_in(error: BaseException) -> Trouble | None:
+def _trouble_in(error: BaseException) -> Trouble | None:
     """The kind of error from a database, or from Alembic instead; ``None`` if from neither."""
     return next(filter(None, map(_trouble, causes(error))), None)
 
@@ -129,7 +129,7 @@ def describe(error: BaseException, scene: Scene) -> dict[str, Any]:
         # Alembic itself reports a migration without a function.
         if isinstance(error, AttributeError) and (found := _LACKS.fullmatch(str(error))):
             kind = FailureKind.DOWNGRADE if found[1] == "down" else FailureKind.MIGRATION
-    trouble = trouble_in(error)
+    trouble = _trouble_in(error)
     path, line = _place(frames, scene)
     foreign = next((each for each in causes(error) if isinstance(each, ForeignConnection)), None)
     message = f"this wants to connect to {foreign}, which is not {scene.place}"

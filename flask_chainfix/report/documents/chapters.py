@@ -83,12 +83,12 @@ def _(result: Checked) -> Document:
         (
             _about(result),
             *drawings(result, proposal),
-            findings_chapter(result.diagnosis.findings, result.tools),
+            _findings_chapter(result.diagnosis.findings, result.tools),
             *(sections_of([queue_section(result.queue)]) if result.queue is not None else ()),
             *databases_of(result),
             *_obstacle(proposal, result.error),
             Chapter("What to do", (steps_block(advice.steps(result)),)),
-            *sql_chapters(result.sql),
+            *_sql_chapters(result.sql),
         ),
     )
 
@@ -119,7 +119,7 @@ def _(result: Planning) -> Document:
         (
             _about(result),
             *drawings(result, proposal),
-            findings_chapter(result.diagnosis.findings, result.tools),
+            _findings_chapter(result.diagnosis.findings, result.tools),
             *plan,
             *databases_of(result),
             *_obstacle(proposal, result.error),
@@ -161,7 +161,7 @@ def _(result: Rehearsed) -> Document:
             _about(result),
             *_chain_that_ran(result),
             *sections_of(rehearsal.sections(done, (), _WIDTH, in_full=False)),
-            findings_chapter(shown, result.tools),
+            _findings_chapter(shown, result.tools),
             *_stopped(result),
             Chapter("What to do now", (steps_block(after),)),
         ),
@@ -235,7 +235,7 @@ def _chain_that_ran(result: Rehearsed) -> Iterator[Chapter]:
         yield Chapter(picture.title, (drawing,), picture.aside)
 
 
-def findings_chapter(findings: Iterable[Finding], tools: Tools) -> Chapter:
+def _findings_chapter(findings: Iterable[Finding], tools: Tools) -> Chapter:
     """Each finding with what it breaks, where it is, and what to do."""
     items = tuple(_finding(each, tools) for each in findings)
     return Chapter("Findings", (ItemList(items),) if items else ())
@@ -362,7 +362,7 @@ def _reasons(reasons: Iterable[Reason]) -> str:
     return "; ".join(f"{each.kind}: {each.detail}" for each in reasons if each.kind != "choice")
 
 
-def sql_chapters(scripts: Sequence[RevisionSql] | None) -> Iterator[Chapter]:
+def _sql_chapters(scripts: Sequence[RevisionSql] | None) -> Iterator[Chapter]:
     """The SQL of new revisions, one chapter each."""
     if scripts is None:
         return

@@ -38,7 +38,7 @@ from flask_chainfix.schema.python.values import (
 )
 
 # Where a batch may copy its table: SQLite, or an unknown database.
-COPYING = (None, "sqlite")
+_COPYING = (None, "sqlite")
 _PARTS = frozenset({Kind.COLUMN, Kind.CONSTRAINT, Kind.INDEX, *PROPERTIES})
 # Operations on a table as a whole, if its name is computed; others touch parts of it.
 _COMPUTED: dict[str, tuple[tuple[Action, ...], frozenset[Kind]]] = {
@@ -96,7 +96,7 @@ def perform(run: Run, owner: Operations, name: str, arguments: Arguments) -> obj
     values = {**arguments.named, **dict(zip(parameters, arguments.positional, strict=False))}
     rest = arguments.positional[len(parameters) :]
     operation = Operation(run, name, values, rest, arguments.line, arguments.complete)
-    operation.copies = owner.copies and run.dialect in COPYING
+    operation.copies = owner.copies and run.dialect in _COPYING
     run.copied = run.copied or (operation.copies and name not in _WITHOUT_COPY)
     if about_table:
         operation.table = owner.table if owner.batch else _table_of(operation)
@@ -282,7 +282,7 @@ def _create_index(operation: Operation) -> None:
     operation.use_columns(columns, operation.table, certain=operation.certain)
     plain = all(isinstance(column, str) for column in elements(columns) or (None,))
     # SQLite's copy of the table has no indexes on expressions.
-    lost = not plain and operation.run.dialect in COPYING
+    lost = not plain and operation.run.dialect in _COPYING
     with operation.run.perhaps() if lost else nullcontext():
         operation.act_on_part(CREATE, Kind.INDEX, "index_name")
 

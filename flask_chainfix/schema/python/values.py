@@ -34,10 +34,10 @@ class Partial:
     @classmethod
     def joined(cls, parts: Sequence[object]) -> str | Partial:
         """Concatenate strings, with a gap for anything else."""
-        if all(map(is_plain, parts)):
+        if all(map(_is_plain, parts)):
             return "".join(map(str, parts))
         pieces = (part.known if isinstance(part, Partial) else part for part in parts)
-        return cls("".join(str(piece) if is_plain(piece) else " " for piece in pieces))
+        return cls("".join(str(piece) if _is_plain(piece) else " " for piece in pieces))
 
 
 @dataclass(frozen=True)
@@ -215,7 +215,7 @@ def is_constant(value: object) -> bool:
     return value is None or isinstance(value, (str, int, float, bytes))
 
 
-def is_plain(value: object) -> bool:
+def _is_plain(value: object) -> bool:
     """Whether a value can be formatted into a string: it is a string or a number."""
     return isinstance(value, (str, int, float))
 

@@ -198,10 +198,10 @@ def _statements(script: Script) -> Effects:
         if statement.is_temporary:  # and other tables have its name afterwards, or it has theirs
             yield Opaque(f"a temporary table: {script.shown(statement)}", 0)
             return
-        yield from dict.fromkeys(read_statement(statement, script))
+        yield from dict.fromkeys(_read_statement(statement, script))
 
 
-def read_statement(statement: Statement, script: Script) -> Effects:
+def _read_statement(statement: Statement, script: Script) -> Effects:
     """What one statement does."""
     verb = statement.words[0]
     try:
