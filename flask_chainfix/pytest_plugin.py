@@ -45,8 +45,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     parser.addini(
         "fixchain_directory",
-        "The same, seen from this file. Default: migrations.",
-        default="migrations",
+        "The same, seen from this file. Default: migrations, or what an alembic.ini or"
+        " pyproject.toml beside it names.",
+        default="",
     )
 
 
@@ -78,7 +79,12 @@ def _place(config: pytest.Config) -> Path:
     if given is not None:
         return here / given
     configured: str = config.getini("fixchain_directory")
-    return (config.inipath.parent if config.inipath is not None else here) / configured
+    top = config.inipath.parent if config.inipath is not None else here
+    if configured:
+        return top / configured
+    from flask_chainfix.cli.opening import config_in
+
+    return config_in(top) or top / "migrations"
 
 
 def _items(session: pytest.Session, place: Path) -> list[ChainItem]:

@@ -65,7 +65,9 @@ def test_a_merge_is_offered_where_main_has_what_the_database_has_run(project: Pa
     repository.git("branch", "-f", "main", "feature")
     repository.branch("older", "main~1")
     said = fixchain("unwind", "--offer").stdout
-    assert said.endswith("is 1 revision ahead of this code: git merge main, or fixchain unwind\n")
+    assert said.endswith(
+        "is 1 revision ahead of this code: git merge --no-edit main, or fixchain unwind\n"
+    )
 
 
 def test_nobody_looks_where_no_migration_changes(

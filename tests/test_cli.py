@@ -452,6 +452,17 @@ def test_the_answer_on_a_terminal_decides(broken: Path, answer: str, exit_code: 
         assert "Repaired" in done.stdout
 
 
+def test_an_error_is_wrapped_on_a_terminal_but_no_command(tmp_path: Path) -> None:
+    missing = f"-d {'n' * 70}"
+    shell = f'exec "$0" {missing} check 2>&1'
+    command = ("bash", "-c", shell, SCRIPTS / "fixchain")
+    shown = on_terminal(*command, cwd=tmp_path, answer="", env={"NO_COLOR": "1"}).stdout
+    piped = run(SCRIPTS / "fixchain", *missing.split(), "check", cwd=tmp_path).stderr
+    assert max(map(len, piped.splitlines())) > 80
+    assert max(map(len, shown.splitlines())) <= 80
+    assert shown.split() == piped.split()
+
+
 def test_json_stays_alone_on_stdout_when_somebody_is_asked(broken: Path) -> None:
     shell = 'exec "$0" repair --format json > answer.json'
     command = ("bash", "-c", shell, SCRIPTS / "fixchain")

@@ -153,7 +153,7 @@ def test_a_file_on_another_branch() -> None:
     finding = unknown(lost("x <- b", branch="feature", kept=True))
     assert finding.message == f"it is on the branch feature, which is not merged here ({PLACE})"
     assert hints(finding)[0] == (
-        "merge feature, which has it, then repair: `git merge feature`, then"
+        "merge feature, which has it, then repair: `git merge --no-edit feature`, then"
         " `{fixchain} repair{databases}`"
     )
 
@@ -174,7 +174,7 @@ def test_a_database_is_taken_back_first() -> None:
     back, merge, *_ = finding.hint.ways
     assert back.commands == ("{fixchain} unwind{databases}",)
     assert back.text.endswith("this drops table t_x, with the data in it")
-    assert merge.commands[0] == "git merge feature"
+    assert merge.commands[0] == "git merge --no-edit feature"
 
 
 @pytest.mark.parametrize("known", ["x <- b, a", "x <- w", "x"])
@@ -621,7 +621,7 @@ def x_doing(*statements: str) -> LostRevision:
     return lost(Rev("x", ("b",), upgrade=statements, downgrade=()))
 
 
-STAYS = "; whatever of that is in the database stays there, and no file tells of it"
+STAYS = "; whatever of that is in the database stays there, and no migration accounts for it"
 
 
 @pytest.mark.parametrize(

@@ -190,11 +190,26 @@ def test_a_migration_on_another_branch_only(project: Project) -> None:
     back, merge, *_ = finding["remedies"]
     says(back["text"], "this drops table z, table x, with the data in it")
     (unwind,) = back["commands"]
-    assert merge["commands"][0] == "git merge feature"
+    assert merge["commands"][0] == "git merge --no-edit feature"
     # Typed, that leaves nothing behind.
     project.does(*unwind.split()[1:], "--yes", "--no-backup")
     assert (project.rows, project.tables) == (["b"], {"a", "b"})
     project.does("check")
+
+
+def test_a_plan_that_brings_a_file_back_suggests_no_rebase(project: Project) -> None:
+    """It would not see the file, which is not there before the repair."""
+    project.repository.branch("feature")
+    add(project.top, "z <- x")
+    project.commit(2)
+    project.upgrade()
+    project.repository.switch("main")
+    add(project.top, "y <- x")
+    project.commit(3)
+    for way in ("--bring-back", "--tombstone"):
+        done = project.run("repair", way, "z", "--dry-run")
+        says(flat(done.stdout), "the main branch (main) has y and not z")
+        assert "rebase" not in done.stdout
 
 
 @pytest.mark.parametrize("number", [0, 1])
@@ -211,7 +226,7 @@ def test_a_migration_on_a_branch_that_was_deleted(project: Project, number: int)
     says(finding["message"], "no branch has it any more, but Git still knows the commit (y_add.py")
     back, merge = finding["remedies"][:2]
     says(back["text"], "this drops table y, table z, with the data in it")
-    assert merge["commands"][0] == f"git merge {tip}"
+    assert merge["commands"][0] == f"git merge --no-edit {tip}"
     for typed in finding["remedies"][number]["commands"]:
         place, *words = shlex.split(typed)
         unasked = () if place == "git" else ("--yes", *["--no-backup"][number:])
@@ -843,7 +858,7 @@ def test_what_main_has_is_merged_before_anything_is_taken_back(
     says(finding["message"], "it is on main, which is not merged here")
     merge, back, *_ = finding["remedies"]
     says(back["text"], "this drops table y, with the data in it")
-    assert merge["commands"][0] == "git merge main"
+    assert merge["commands"][0] == "git merge --no-edit main"
     type_all(project, merge["commands"])
     assert project.tables == {"a", "b", "x", "y"}
     project.does("check")
@@ -852,7 +867,10 @@ def test_what_main_has_is_merged_before_anything_is_taken_back(
 def test_unwind_tells_that_main_has_what_it_takes_back(project: Project) -> None:
     behind_main(project)
     done = project.run("unwind", "--dry-run")
-    says(flat(done.stdout), "main has y: `git merge main` brings it, and nothing is taken back")
+    says(
+        flat(done.stdout),
+        "main has y: `git merge --no-edit main` brings it, and nothing is taken back",
+    )
 
 
 def test_one_merge_is_one_step(project: Project) -> None:
@@ -860,7 +878,7 @@ def test_one_merge_is_one_step(project: Project) -> None:
     behind_main(project)
     shown = project.run("check", "--against", "main").stdout
     says(shown, "FC301", "FC503")
-    assert shown.split("What to do")[1].count("git merge main") == 1
+    assert shown.split("What to do")[1].count("git merge --no-edit main") == 1
 
 
 def type_all(project: Project, commands: list[str]) -> None:

@@ -924,7 +924,7 @@ def test_another_way_is_to_leave_out_what_is_on_another_branch() -> None:
     assert leave.commands == (
         "{fixchain} repair --strategy linear --attach c=b --attach d=b{databases}",
     )
-    assert merge.commands == ("git merge main",)
+    assert merge.commands == ("git merge --no-edit main",)
 
 
 def test_a_wrong_parent_with_a_right_docstring_is_one_fault() -> None:

@@ -261,6 +261,15 @@ def test_files_that_are_not_there(project: Repository) -> None:
 # --- How Git is told of it -----------------------------------------------------------------------
 
 
+def test_a_chain_without_a_lock_gets_one_before_the_commit(project: Repository) -> None:
+    (project.top / "migrations/.gitattributes").unlink()
+    LOCK.unlink()
+    steps = fixchain(*INSTALL).stdout.partition("What to do now\n")[2]
+    first, _, rest = steps.partition("  2.")
+    assert first.endswith(":\n       fixchain lock\n")
+    assert "git commit" in rest
+
+
 def test_it_is_shown_set_and_found_again(project: Repository) -> None:
     (project.top / "migrations/.gitattributes").unlink()
     config = project.top / ".git/config"
@@ -277,6 +286,7 @@ def test_it_is_shown_set_and_found_again(project: Repository) -> None:
     set_by_us = project.git("config", "--local", "--get-regexp", r"^merge\.")
     again = fixchain(*INSTALL)
     assert "Nothing to do: everything is in place." in again.stdout
+    assert "Write chain.lock" not in done.stdout
     config.write_bytes(before)
     for command in re.findall(r"^git config .*$", shown.stdout, re.MULTILINE):
         assert run("sh", "-c", command, cwd=project.top).exit_code == 0

@@ -131,7 +131,10 @@ def test_a_remote_that_has_moved_on(project: Repository, tmp_path: Path) -> None
     project.git("push", "-q", "origin", "main:main")
     project.git("update-ref", "refs/remotes/origin/main", "main~1")
     finding = found(against="origin/main")["FC503"]
-    assert finding["remedies"][0]["commands"][:2] == ["git fetch origin", "git merge origin/main"]
+    assert finding["remedies"][0]["commands"][:2] == [
+        "git fetch origin",
+        "git merge --no-edit origin/main",
+    ]
     typed(finding)
     assert_settled(project)
 

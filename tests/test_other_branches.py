@@ -68,7 +68,7 @@ def test_the_other_way_is_typed_and_leaves_it_out(project: Project) -> None:
     lines = [line.strip() for line in refused.stderr.splitlines()]
     (leave,) = (line for line in lines if "--attach" in line and line.startswith("fixchain"))
     assert leave == "fixchain repair --attach y=b"
-    assert "git merge main" in lines
+    assert "git merge --no-edit main" in lines
 
     assert fixchain(*shlex.split(leave)[1:], *YES).exit_code == 0
     assert project.chain == {"a": (), "b": ("a",), "y": ("b",)}
@@ -83,7 +83,7 @@ def test_what_is_brought_back_to_stay_as_it_is_is_given_no_other_parent(project:
     refused = fixchain("repair", *YES)
     lines = [line.strip() for line in refused.stderr.splitlines()]
     assert [line for line in lines if "--attach" in line] == ["fixchain repair --attach z=b"]
-    assert lines.count("git merge main") == 1
+    assert lines.count("git merge --no-edit main") == 1
 
 
 def test_a_second_one_that_needs_a_parent_is_named_with_the_first(project: Project) -> None:

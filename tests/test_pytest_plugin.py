@@ -252,6 +252,16 @@ def test_a_configuration_file_may_name_it(project: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(["FAILED pay/alembic.ini::FC102-multiple-heads - *"])
 
 
+def test_without_a_directory_migrations_the_configuration_is_found(
+    project: pytest.Pytester,
+) -> None:
+    environment(project.path / "db", *HEADS)
+    (project.path / "alembic.ini").write_text("[alembic]\nscript_location = %(here)s/db\n")
+    result = project.runpytest("--fixchain", "-k", "FC102")
+    assert outcomes(result) == {"failed": 1}
+    result.stdout.fnmatch_lines(["* fixchain -c alembic.ini repair"])
+
+
 @pytest.mark.parametrize("chosen", [[], ["-k", "FC102"]])
 @pytest.mark.parametrize("there", [False, True])
 def test_without_migrations_one_test_fails_with_what_to_do(

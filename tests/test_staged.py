@@ -104,6 +104,16 @@ def test_what_differs_on_the_disk_is_said_with_what_stages_it(project: Repositor
     assert judged() == HEALTHY
 
 
+def test_what_is_repaired_on_the_disk_has_only_to_be_staged(project: Repository) -> None:
+    put("c <- b", "d <- b")
+    stage(project)
+    assert fixchain("repair", "--yes").exit_code == 0
+    shown = fixchain("check", "--staged").stdout
+    assert "FC102" in shown
+    assert "git add -- " in shown
+    assert "fixchain repair" not in shown
+
+
 def test_the_lock_as_it_is_staged(project: Repository) -> None:
     assert fixchain("lock", "--yes").exit_code == 0
     stage(project)

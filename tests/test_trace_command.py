@@ -70,6 +70,27 @@ def test_a_stamp_that_is_behind_and_one_that_is_ahead(project: Path, database_ur
     assert _trace(database_url).exit_code == 0
 
 
+def test_no_stamp_fits_a_revision_that_was_skipped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    plain(tmp_path, "a")
+    add(tmp_path, "b <- a", _COLUMN, 'op.drop_column("a", "note")')
+    add(tmp_path, "c <- a", _TWO, 'op.drop_table("endpoints"); op.drop_table("secrets")')
+    url = f"sqlite:///{tmp_path / 'skipped.db'}"
+    _upgrade(tmp_path, url, "c")
+    assert fixchain("repair", "--yes", "--accept-guesses").exit_code == 0  # to a, b, c
+    done = _trace(url)
+    assert "stamped at c; 1 revision behind" in done.stdout
+    remedy = done.stdout.partition("remedy: see the migration that makes what is missing:\n")[2]
+    typed = remedy.splitlines()[0].split()
+    assert typed[:3] == ["fixchain", "catch-up", "--dry-run"]
+    assert "column a.note" in fixchain(*typed[1:]).stdout
+    assert fixchain("catch-up", "--yes", *typed[3:]).exit_code == 0
+    _upgrade(tmp_path, url, "head")
+    assert _trace(url).exit_code == 0
+
+
 def _ways(done: Done, code: str = "") -> list[list[str]]:
     """The commands of a finding's remedies, or of the error's."""
     found = [each for each in done.document["findings"] if each["code"] == code]

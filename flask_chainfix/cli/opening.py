@@ -110,15 +110,19 @@ def _option(name: str, path: str | None) -> str:
 
 
 def _config_here(section: str | None) -> str | None:
-    """The configuration that Alembic would find in the working directory, if it is needed."""
     if section:
         return _FOUND_BY_ALEMBIC[0]
-    if Path("migrations", "env.py").is_file():
+    found = config_in(Path())
+    return str(found) if found else None
+
+
+def config_in(top: Path) -> Path | None:
+    """The configuration that Alembic would find in a directory, if it is needed."""
+    if (top / "migrations" / "env.py").is_file():
         return None
     from flask_chainfix.environment.surroundings import script_locations
 
-    names = (name for name in _FOUND_BY_ALEMBIC if script_locations(Path(name)))
-    return next(names, None)
+    return next((top / name for name in _FOUND_BY_ALEMBIC if script_locations(top / name)), None)
 
 
 def _other_config_file(runtime: Runtime) -> str:

@@ -198,7 +198,7 @@ class Call(NamedTuple):
             result, stderr_too = _with_output_error(context, result, error), True
         if result.error is not None and stderr_too:
             with suppress(OSError, CannotWrite):  # stderr is gone as well
-                echo(error_text(result.error, result.tools), err=True)
+                echo(error_text(result.error, result.tools, sys.stderr), err=True)
         context.exit(result.exit_code)
 
     def after_asking(

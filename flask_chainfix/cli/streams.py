@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from threading import Timer
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -14,7 +15,9 @@ import click
 from flask_chainfix.common.errors import CannotWrite, ChainFixError, Declined
 from flask_chainfix.common.quoting import log_text, printable
 from flask_chainfix.common.remedies import Tools
-from flask_chainfix.report import Detail, Style, about_masks, remedy_lines
+from flask_chainfix.report import Detail, Style, about_masks
+from flask_chainfix.report.advice import remedy_rows
+from flask_chainfix.report.display import Row
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -179,12 +182,28 @@ def for_people(text: str) -> str:
     return log_text(text) if os.environ.get("GITHUB_ACTIONS") == "true" else text
 
 
-def error_text(error: ChainFixError, tools: Tools) -> str:
-    """An error and its remedy for stderr; declining a question is no error."""
+def error_text(error: ChainFixError, tools: Tools, stream: TextIO | None = None) -> str:
+    """An error and its remedy; declining a question is no error.
+
+    Args:
+        error: the error.
+        tools: how to spell out commands.
+        stream: where it is shown; on a terminal, sentences are wrapped.
+    """
     title = "" if isinstance(error, Declined) else "error: "
     told = ("Nothing was changed.",) if error.unchanged else ()
-    remedy = remedy_lines(error.remedy, tools)
-    lines = (f"{title}{error.message}", *error.lines, *told, *remedy)
-    note = about_masks("\n".join(lines))
-    lines = (*lines, note) if note else lines
-    return for_people("".join(f"{printable(line)}\n" for line in lines))
+    rows = [
+        Row(f"{title}{error.message}"),
+        *(Row(line, wrapped=False) for line in error.lines),
+        *map(Row, told),
+        *remedy_rows(error.remedy, tools),
+    ]
+    note = about_masks("\n".join(row.text for row in rows))
+    rows += [Row(note)] if note else []
+    if stream is not None and stream.isatty():
+        from flask_chainfix.report.text.page import Page
+
+        page = Page(replace(style(stream), detail=Detail.SHORT))
+        page.rows(rows, 0)
+        return page.text()
+    return for_people("".join(f"{' ' * row.indent}{printable(row.text)}\n" for row in rows))

@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from flask_chainfix.git.staged import Staged
 
 _PLANNED_WITHOUT_AGAINST = (
-    "what a repair would make of missing revisions is shown by check without --against"
+    "check without --against shows what a repair would do about missing revisions"
 )
 _NONE_STAGED = "no migration is staged, so there is nothing to judge"
 _PLANNED_WITHOUT_STAGED = (
-    "what a repair would make of the files on the disk is shown by check without --staged"
+    "check without --staged shows what a repair would do with the files on the disk"
 )
 _ASKED_BY_REPAIR = (
     "a repair also asks the database of the configuration, and may come to another plan, which"

@@ -41,7 +41,7 @@ _DEFAULT_PLACE = "migrations"  # where the console script looks
 
 _NO_HOST = (
     "there is no sign of GitHub or GitLab here (no .github/workflows, no .gitlab-ci.yml, no such"
-    " remote): only the hook is set up"
+    " remote): no job is set up"
 )
 
 
@@ -72,7 +72,8 @@ def plan_hooks(
             _configuration(call, tree),
             _hook_file(ATTRIBUTES, attributes, call, tree),
         )
-    plan = HookPlan(tools=session.tools, files=files, notices=notices)
+    has_lock = session.environment.lock_path.exists()
+    plan = HookPlan(tools=session.tools, files=files, notices=notices, has_lock=has_lock)
     refused = [file for file in files if file.state is HookState.REFUSED]
     if not refused:
         return plan

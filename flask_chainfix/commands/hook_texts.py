@@ -225,7 +225,7 @@ jobs:
         env:
           AGAINST: ${{{{ {_AGAINST} }}}}
   again:
-    # What went well with the main branch of then need not with that of now.
+    # A check that passed against an older main branch may fail against the current one.
     if: github.event_name == 'push'
     runs-on: ubuntu-latest
     permissions:

@@ -154,7 +154,7 @@ def _allow_notices(tools: Tools, cut: Cut, chains: Iterable[PublishedChain]) -> 
         if changed:
             allowed = " ".join(f"--allow {word(name)}" for name in changed)
             typed = f"{tools.fixchain} check --against {ref_word(chain.short)} {allowed}"
-            return (f"in the pull request, where {chain.short} has what is replaced: `{typed}`",)
+            return (f"{chain.short} has some of these: in the pull request, check with `{typed}`",)
     return ()
 
 

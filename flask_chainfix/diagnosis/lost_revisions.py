@@ -227,7 +227,7 @@ def merging(snapshot: Facts, lost: LostRevision) -> Remedy:
     if not (lost.branch and lost.kept):
         return Remedy()
     ref = lost.main or lost.branch
-    merge = f"git merge {ref_word(ref)}"
+    merge = f"git merge --no-edit {ref_word(ref)}"
     return way(f"merge {ref}, which has it, then repair", merge, "{fixchain} repair{databases}")
 
 
@@ -363,7 +363,9 @@ def _between(snapshot: Facts, left: Survivors) -> str:
         verb = "is" if len(left.between) == 1 else "are"
         return f"{listing(left.between)} {verb} proven to do nothing, so nothing is lost"
     told = ", ".join(f"{each} {_what_it_did(snapshot, each)}" for each in left.between)
-    return f"{told}; whatever of that is in the database stays there, and no file tells of it"
+    return (
+        f"{told}; whatever of that is in the database stays there, and no migration accounts for it"
+    )
 
 
 def _gaps(snapshot: Facts, left: Survivors, other: str) -> Iterator[str]:

@@ -18,7 +18,7 @@ def merge_steps(environment: Environment, merge: Merge) -> tuple[str, ...]:
         steps += [f"git add -- {_paths(merge.to_commit)}", 'git commit -m "Add migrations"']
     if merge.tracking:
         steps.append(f"git fetch {ref_word(merge.tracking)}")
-    steps.append(f"git merge {ref}")
+    steps.append(f"git merge --no-edit {ref}")
     for conflict in merge.conflicts:
         if any(file.path == conflict.path for file in merge.theirs.files):
             steps.append(f"git checkout {ref} -- {_paths([conflict.path])}")

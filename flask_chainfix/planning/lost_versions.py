@@ -313,8 +313,8 @@ def on_main(now: Facts, revisions: Iterable[str]) -> Iterator[str]:
     for main, names in by_main.items():
         if main:
             yield (
-                f"{main} has {listing(names, _NAMED)}: `git merge {ref_word(main)}` brings"
-                f" {'it' if len(names) == 1 else 'them'}, and nothing is taken back"
+                f"{main} has {listing(names, _NAMED)}: `git merge --no-edit {ref_word(main)}`"
+                f" brings {'it' if len(names) == 1 else 'them'}, and nothing is taken back"
             )
 
 

@@ -121,7 +121,8 @@ def _proposed(runtime: Runtime, diagnosis: Diagnosis, wishes: Wishes) -> Proposa
     notices += tuple(f"not mended by this plan: {each.code}, {each.message}" for each in left)
     diagnosis = diagnosis.noticing(*notices, *remarks_on_links(before, edits))
     edits, after = with_lock(edits, after)
-    if in_doubt(diagnosis.findings):  # a rebase would still be refused
+    if in_doubt(diagnosis.findings) or any(each.new for each in mends):
+        # A rebase would still be refused, or would not see files that are not there yet.
         plan = replace(plan, choices=plan.choices.without("{fixchain} rebase"))
     upstream = _upstream(diagnosis, plan)
     planned = Planned(plan, start, after, edits, upstream, operation=operation(before))

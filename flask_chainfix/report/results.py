@@ -318,10 +318,12 @@ class HookPlan(Result):
 
     Attributes:
         files: the hooks, jobs and checklists of the project.
+        has_lock: whether the chain has a ``chain.lock``.
     """
 
     command: str = "hook"
     files: tuple[HookFile, ...]
+    has_lock: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -215,7 +215,7 @@ def _other_ways(case: Case, lost: LostRevision) -> Remedy:
         ways |= way(f"take {name} out of the stash", "git stash pop")
     elif lost.branch and lost.kept:
         ref = lost.main or lost.branch
-        ways |= way(f"merge {ref}, which has {name}", f"git merge {ref_word(ref)}")
+        ways |= way(f"merge {ref}, which has {name}", f"git merge --no-edit {ref_word(ref)}")
     return ways
 
 

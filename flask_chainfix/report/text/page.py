@@ -37,6 +37,7 @@ from flask_chainfix.report.pictures.layout import PictureNode
 from flask_chainfix.report.pictures.terminal_picture import draw
 from flask_chainfix.report.results import (
     BackedUp,
+    Checked,
     Planning,
     Proposed,
     Rehearsed,
@@ -279,7 +280,8 @@ class Page:
         if self.in_full:
             self.line(f"breaks: {result.tools.spell_out(finding.breaks)}", 2 * INDENT)
         planned = isinstance(result, Proposed) and result.proposal.planned is not None
-        is_next_step = planned and finding.repairable and not self.in_full
+        on_disk = isinstance(result, Checked) and bool(result.unstaged)  # a repair may be there
+        is_next_step = (planned or on_disk) and finding.repairable and not self.in_full
         if not is_next_step or len(finding.locations) <= _SHOWN_PLACES:
             self._places(finding.locations, 1 if is_next_step else _SHOWN_PLACES)
         if result.error is None and not is_next_step:  # the error has the remedy

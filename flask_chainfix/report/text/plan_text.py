@@ -176,7 +176,12 @@ def _hook_steps(plan: HookPlan) -> list[NextStep]:
         (f"git add {' '.join(committed)}", 'git commit -m "Check the migration chain"'),
     )
     again = NextStep("In every other clone, as Git copies no hooks, type once:", tuple(install))
-    return [commit, again] if committed else [again]
+    lock = NextStep("Write chain.lock, which Git then merges:", (f"{plan.tools.fixchain} lock",))
+    return [
+        *([lock] if driver and not plan.has_lock else []),
+        *([commit] if committed else []),
+        again,
+    ]
 
 
 # --- Kinds of findings ---------------------------------------------------------------------------

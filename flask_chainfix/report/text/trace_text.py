@@ -270,7 +270,8 @@ def _matching(found: TracedDatabase, snapshot: Facts) -> Remedy:
         return Remedy()
     if found.half:
         return completing(snapshot, found.status, found.half[0])
-    if found.claimed.intersection(found.contradicted):
+    fits_nowhere = trace.fits is None and found.behind and not found.ahead
+    if fits_nowhere or found.claimed.intersection(found.contradicted):
         server = "" if snapshot.environment.dialect == "sqlite" else " --server"
         return way(
             "see the migration that makes what is missing",

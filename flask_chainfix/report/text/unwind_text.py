@@ -81,7 +81,7 @@ def _(result: UnwindOffer, page: Page) -> None:
     who = f"{count(len(result.ahead), 'database')} are" if others else f"{name} is"
     how_far = "" if others else f"{count(number, 'revision')} "
     tools = result.tools
-    merge = f"git merge {ref_word(result.main)}, or " if result.main else ""
+    merge = f"git merge --no-edit {ref_word(result.main)}, or " if result.main else ""
     unwind = f"{tools.fixchain} unwind{tools.databases}"
     page.verbatim(f"fixchain: {who} {how_far}ahead of this code: {merge}{unwind}")
 
