@@ -9,7 +9,14 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from flask_chainfix.common.quoting import operand, option, path_word, ref_word
 from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.common.wording import close_ids, listing
-from flask_chainfix.databases.applied.contents import Fit, absent, fit, makes_all, proven_top
+from flask_chainfix.databases.applied.contents import (
+    Fit,
+    absent,
+    fit,
+    left_behind,
+    makes_all,
+    proven_top,
+)
 from flask_chainfix.databases.applied.has_run import possibilities
 from flask_chainfix.databases.applied.lost import (
     Survivors,
@@ -186,6 +193,9 @@ def _ways_back(
     deeds = f"as {between} did nothing"
     if not nothing_lost:
         deeds = f"if what {between} did is no longer there"
+    there = listing(_left_behind(snapshot, left, statuses), _SHOWN_DEEDS)
+    if there:
+        deeds = f"once {there}, which {between} made, is gone"
     to_ancestor = Remedy()
     for row in left.rows if len(left.rows) == 1 else ():
         what = f"move the stamp to {row}, the nearest ancestor that is left, {deeds}"
@@ -207,8 +217,22 @@ def _ways_back(
     if left.unknown:
         return remedy | placeholder(snapshot, lost.revision, statuses)
     if fits and snapshot.files and can_have_file(lost.revision):
-        remedy |= _tombstone(lost.revision)
+        stays = f"; {there} then stays, and no migration makes it" if there else ""
+        remedy |= _tombstone(lost.revision, stays)
     return remedy
+
+
+def _left_behind(
+    snapshot: Facts, left: Survivors, statuses: Sequence[DatabaseStatus]
+) -> Sequence[str]:
+    """What databases still have of what lost revisions made."""
+    footprints = [lost_footprint(snapshot, each) for each in left.between]
+    found = (
+        left_behind(snapshot, status, footprint)
+        for status in statuses
+        for footprint in filter(None, footprints)
+    )
+    return sorted(set().union(*found))
 
 
 def is_on_main(snapshot: Facts, lost: LostRevision) -> bool:
