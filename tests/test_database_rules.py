@@ -106,7 +106,7 @@ def test_what_a_lost_revision_made_is_named_where_it_is_there() -> None:
         BRING_BACK,
         "move the stamp to b, the nearest ancestor that is left, once t_x, which x made, is gone:"
         " `{fixchain} restamp --lost x=b{databases}`",
-        "put a no-op revision in its place; t_x then stays, and no migration makes it:"
+        "put a no-op revision in its place; t_x then stays without a migration:"
         " `{fixchain} repair --tombstone x{databases}`",
     ]
     gone = looked_at(LINE, db(("x",), tables="t_a t_b"), lost=[lost("x <- b")])

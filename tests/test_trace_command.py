@@ -188,6 +188,28 @@ def test_a_stamp_that_no_file_has_is_not_moved(project: Path, database_url: str)
     assert "it is stamped with gone, which no file has" in refused.stderr
 
 
+def test_what_is_there_of_a_revision_may_be_its_end(project: Path, database_url: str) -> None:
+    _upgrade(project, database_url, "c")
+    sql(database_url, "DROP TABLE secrets", "UPDATE alembic_version SET version_num = 'b'")
+    done = _trace(database_url)
+    assert "something is as c leaves it already" in done.stdout
+    typed = f"catch-up --finish c --server --database {database_url}"
+    assert f"fixchain {typed}" in done.stdout
+    finished = fixchain(*typed.split(), "--yes", "--no-backup")
+    assert finished.exit_code == 0, finished
+    assert _trace(database_url).exit_code == 0
+    assert rows_of(database_url) == ["c"]
+
+
+def test_a_view_that_no_migration_makes(project: Path, database_url: str) -> None:
+    _upgrade(project, database_url, "c")
+    sql(database_url, "CREATE VIEW by_hand AS SELECT id FROM a")
+    done = fixchain("check", "--database", database_url, "--format", "json")
+    (finding,) = done.document["findings"]
+    assert finding["code"] == "FC307"
+    assert "by_hand is there, and no migration makes it" in finding["message"]
+
+
 _VIEW = 'op.execute("CREATE VIEW seen AS SELECT id FROM a")'
 
 

@@ -9,20 +9,14 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from flask_chainfix.common.quoting import operand, option, path_word, ref_word
 from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.common.wording import close_ids, listing
-from flask_chainfix.databases.applied.contents import (
-    Fit,
-    absent,
-    fit,
-    left_behind,
-    makes_all,
-    proven_top,
-)
+from flask_chainfix.databases.applied.contents import Fit, absent, fit, makes_all, proven_top
 from flask_chainfix.databases.applied.has_run import possibilities
 from flask_chainfix.databases.applied.lost import (
     Survivors,
     early_on_return,
     finishing_there,
     is_noop,
+    left_behind,
     lost_footprint,
     replaced,
     survivors,
@@ -191,11 +185,10 @@ def _ways_back(
     nothing_lost = all(is_noop(snapshot, each) for each in left.between)
     between = listing(left.between)
     deeds = f"as {between} did nothing"
-    if not nothing_lost:
-        deeds = f"if what {between} did is no longer there"
-    there = listing(_left_behind(snapshot, left, statuses), _SHOWN_DEEDS)
-    if there:
+    if there := listing(left_behind(snapshot, left.between, statuses), _SHOWN_DEEDS):
         deeds = f"once {there}, which {between} made, is gone"
+    elif not nothing_lost:
+        deeds = f"if what {between} did is no longer there"
     to_ancestor = Remedy()
     for row in left.rows if len(left.rows) == 1 else ():
         what = f"move the stamp to {row}, the nearest ancestor that is left, {deeds}"
@@ -208,31 +201,15 @@ def _ways_back(
     )
     if fits:
         back = " ".join(option("--bring-back", each) for each in left.between)
-        command = f"{{fixchain}} repair {back}{{databases}}"
         others = f" and those of {listing(left.between[1:])}, which it is built on,"
-        more = others if len(left.between) > 1 else ""
-        remedy |= way(f"bring its file{more} back from Git", command)
-    if not nothing_lost:
-        remedy |= to_ancestor
+        what = f"bring its file{others if len(left.between) > 1 else ''} back from Git"
+        remedy |= way(what, f"{{fixchain}} repair {back}{{databases}}")
+    remedy |= Remedy() if nothing_lost else to_ancestor
     if left.unknown:
         return remedy | placeholder(snapshot, lost.revision, statuses)
     if fits and snapshot.files and can_have_file(lost.revision):
-        stays = f"; {there} then stays, and no migration makes it" if there else ""
-        remedy |= _tombstone(lost.revision, stays)
+        remedy |= _tombstone(lost.revision, there and f"; {there} then stays without a migration")
     return remedy
-
-
-def _left_behind(
-    snapshot: Facts, left: Survivors, statuses: Sequence[DatabaseStatus]
-) -> Sequence[str]:
-    """What databases still have of what lost revisions made."""
-    footprints = [lost_footprint(snapshot, each) for each in left.between]
-    found = (
-        left_behind(snapshot, status, footprint)
-        for status in statuses
-        for footprint in filter(None, footprints)
-    )
-    return sorted(set().union(*found))
 
 
 def is_on_main(snapshot: Facts, lost: LostRevision) -> bool:

@@ -296,22 +296,13 @@ def with_what_they_make(
     if seen is None:
         return []
     chain, live = seen
-    made = [frozenset(_made(chain.footprint(file))) for file in files]
+    made = [frozenset(made_by(chain.footprint(file))) for file in files]
     alone = (each.difference(*(other for other in made if other is not each)) for each in made)
     states = [[live.state(key) for key in each] for each in alone]
     return [index for index, each in enumerate(states) if True in each and False not in each]
 
 
-def left_behind(snapshot: Facts, status: DatabaseStatus, footprint: Footprint) -> set[str]:
-    """The tables and columns of a lost revision that a database has and the chain never names."""
-    live = snapshot.schemas.get(status.seen)
-    if live is None or isinstance(live, Uncompared):
-        return set()
-    made = (key for key in _made(footprint) if not snapshot.evidence.mentions(key))
-    return {f"{key.table}.{key.name}".lstrip(".") for key in made if live.state(key) is True}
-
-
-def _made(footprint: Footprint) -> Iterator[Key]:
+def made_by(footprint: Footprint) -> Iterator[Key]:
     """The tables that a migration always creates, and the columns that it adds to others."""
     made = {
         key_of(effect.object)

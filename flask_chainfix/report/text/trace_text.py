@@ -277,10 +277,18 @@ def _matching(found: TracedDatabase, snapshot: Facts) -> Remedy:
         return completing(snapshot, found.status, found.half[0])
     if found.claimed.intersection(found.contradicted):
         return _making_it(snapshot, "see the migration that makes what is missing")
+    for name in found.contradicted:
+        if {True, False} <= {sign.made for sign in deciding(trace.revisions[name].signs)}:
+            return completing(snapshot, found.status, name)  # not in the order of its operations
     if trace.fits is None or trace.silent or found.contradicted:
         return Remedy()
     if not found.status.rows:
         return way("stamp it", *restamping(snapshot.graph, (), trace.fits))
+    return _moving(found, trace, snapshot)
+
+
+def _moving(found: TracedDatabase, trace: Trace, snapshot: Facts) -> Remedy:
+    """How to move a stamp, or to make what it stands for."""
     move = f"{{fixchain}} restamp --from-schema{only(snapshot, found.status)}"
     if found.ahead:
         return way("move its stamp", move)
