@@ -309,6 +309,19 @@ def test_a_later_revision_that_stops_first(project: Path, url: str) -> None:
     upgrade(project, url)
 
 
+def test_a_view_that_stands_on_what_is_lost_is_named(project: Path, mariadb: str) -> None:
+    view = 'op.execute("CREATE VIEW named AS SELECT id, born FROM users")'
+    add(project, "d <- c", view, "pass")
+    upgrade(project, mariadb)
+    sql(mariadb, "ALTER TABLE users DROP COLUMN born")
+    done = _refused(project, mariadb, "view named of", "users.born", "DROP VIEW `named`;")
+    (statement,) = re.findall("DROP VIEW .*", done.stderr)
+    sql(mariadb, statement.rstrip(";"))
+    assert catch_up(mariadb, "--yes").exit_code == 0
+    upgrade(project, mariadb)
+    assert sql(mariadb, "SELECT born FROM named") == []
+
+
 # --- What is written, and what is not ------------------------------------------------------------
 def test_what_somebody_has_made_by_hand_is_not_made_elsewhere(project: Path, url: str) -> None:
     _drop(url, "table posts")
@@ -339,6 +352,29 @@ def test_several_databases_in_several_states(project: Path, tmp_path: Path, url:
     for each in (url, *others):
         upgrade(project, each)
         assert differences(right, schema_of(each)) == ()
+
+
+def test_what_the_next_upgrade_makes_is_not_made_twice(project: Path, database_url: str) -> None:
+    kind = make_url(database_url).get_backend_name()
+    add(project, "d <- c", "\n".join(f"op.execute({each!r})" for each in _CODE[kind]), "pass")
+    upgrade(project, database_url)
+    sql(database_url, "DROP TRIGGER clean" + (" ON users" if kind == "postgresql" else ""))
+    _drop(database_url, "table posts")
+    assert catch_up(database_url, "--yes").exit_code == 0
+    written = new_file(project)
+    again = catch_up(database_url, "--yes")
+    assert (again.exit_code, new_file(project)) == (0, written), again
+    assert "lacks table posts, which the next upgrade makes" in again.stdout
+    assert written.name[:12] in again.stdout + again.stderr
+    assert "upgrade head`" in again.stdout + again.stderr
+    sql(database_url, "ALTER TABLE users DROP COLUMN born")
+    more = catch_up(database_url, "--dry-run", "--format", "json")
+    (lacking,) = more.document["lacking"]
+    assert {each["object"]: each["left"] is None for each in lacking["missing"]} == {
+        "posts": False,
+        "users.clean": False,
+        "users.born": True,
+    }
 
 
 def test_it_can_be_undone_and_is_asked(project: Path, url: str) -> None:

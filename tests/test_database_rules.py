@@ -100,6 +100,25 @@ def test_a_file_that_was_removed() -> None:
     ]
 
 
+def test_what_a_lost_revision_made_is_named_where_it_is_there() -> None:
+    now = looked_at(LINE, db(("x",), tables="t_a t_b t_x"), lost=[lost("x <- b")])
+    assert hints(only("FC301", now)) == [
+        BRING_BACK,
+        "move the stamp to b, the nearest ancestor that is left, once t_x, which x made, is gone:"
+        " `{fixchain} restamp --lost x=b{databases}`",
+        "put a no-op revision in its place; t_x then stays without a migration:"
+        " `{fixchain} repair --tombstone x{databases}`",
+    ]
+    gone = looked_at(LINE, db(("x",), tables="t_a t_b"), lost=[lost("x <- b")])
+    assert "if what x did is no longer there" in hints(only("FC301", gone))[1]
+
+
+def test_what_the_chain_makes_too_is_no_sign_of_a_lost_revision() -> None:
+    same = Rev("x", ("b",), upgrade=("op.create_table('t_c')",))
+    now = looked_at(LINE, db(("x",), tables="t_a t_b t_c"), lost=[lost(same)])
+    assert "if what x did is no longer there" in hints(only("FC301", now))[0]
+
+
 def test_a_file_that_was_removed_and_did_nothing() -> None:
     finding = unknown(lost(Rev("x", ("b",), upgrade=(), downgrade=())))
     assert hints(finding)[0] == (

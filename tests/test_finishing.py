@@ -98,6 +98,33 @@ def test_only_the_stamp_may_be_left(project: Path, half: str) -> None:
     assert "it has all that b makes" in " ".join(finish(half).stdout.split())
 
 
+_TABLES = "".join(
+    f"op.create_table({name!r}, sa.Column('id', sa.Integer, primary_key=True))\n"
+    for name in ("accounts", "books", "copies")
+)
+
+
+@pytest.mark.parametrize("lost", ["accounts", "books"])
+@pytest.mark.parametrize("parent", ["", " <- a"], ids=["a first revision", "a later one"])
+def test_what_is_there_is_left_out_wherever_it_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database_url: str, parent: str, lost: str
+) -> None:
+    """Autogenerate sorts tables by name."""
+    plain(tmp_path, *(["a"] if parent else []))
+    monkeypatch.chdir(tmp_path)
+    add(tmp_path, f"b{parent}", _TABLES, "pass")
+    upgrade(tmp_path, database_url)
+    right = schema_of(database_url)
+    sql(database_url, f"DROP TABLE {lost}")
+    sql(
+        database_url,
+        "UPDATE alembic_version SET version_num = 'a'" if parent else "DELETE FROM alembic_version",
+    )
+    done = finish(database_url, "--yes", "--no-backup")
+    assert done.exit_code == 0, done
+    assert (schema_of(database_url), rows_of(database_url)) == (right, ["b"])
+
+
 def test_what_the_schema_does_not_show_is_not_run(project: Path, half: str) -> None:
     silent = "op.execute('UPDATE a SET id = id + 1')"
     up = _THREE.replace("op.add_column", f"{silent}\nop.add_column")

@@ -209,6 +209,58 @@ def test_a_stamp_that_no_file_has_is_not_moved(project: Path, database_url: str)
     assert "it is stamped with gone, which no file has" in refused.stderr
 
 
+def test_what_is_there_of_a_revision_may_be_its_end(project: Path, database_url: str) -> None:
+    _upgrade(project, database_url, "c")
+    sql(database_url, "DROP TABLE secrets", "UPDATE alembic_version SET version_num = 'b'")
+    done = _trace(database_url)
+    assert "something is as c leaves it already" in done.stdout
+    typed = f"catch-up --finish c --server --database {database_url}"
+    assert f"fixchain {typed}" in done.stdout
+    finished = fixchain(*typed.split(), "--yes", "--no-backup")
+    assert finished.exit_code == 0, finished
+    assert _trace(database_url).exit_code == 0
+    assert rows_of(database_url) == ["c"]
+
+
+def test_a_view_that_no_migration_makes(project: Path, database_url: str) -> None:
+    _upgrade(project, database_url, "c")
+    sql(database_url, "CREATE VIEW by_hand AS SELECT id FROM a")
+    done = fixchain("check", "--database", database_url, "--format", "json")
+    (finding,) = done.document["findings"]
+    assert finding["code"] == "FC307"
+    assert "by_hand is there, and no migration makes it" in finding["message"]
+
+
+_VIEW = 'op.execute("CREATE VIEW seen AS SELECT id FROM a")'
+
+
+def test_what_was_dropped_by_hand_is_made_again(project: Path, database_url: str) -> None:
+    """A stamp is not moved below what leaves no sign, which would run again."""
+    add(project, "d <- c", _VIEW, 'op.execute("DROP VIEW seen")')
+    _upgrade(project, database_url, "d")
+    sql(database_url, "DROP VIEW seen")
+    server = () if make_url(database_url).get_backend_name() == "sqlite" else ("--server",)
+    making = " ".join(("catch-up", *server, "--dry-run", "--database", database_url))
+    moving = f"restamp --from-schema --database {database_url}"
+    said = _trace(database_url).stdout
+    assert said.index(moving) < said.index(making)
+    assert fixchain(*making.split()).exit_code == 1
+    add(project, "e <- d", 'op.execute("DELETE FROM a")', "pass")
+    _stamp(project, database_url, "e")
+    said = _trace(database_url).stdout
+    assert said.index(making) < said.index(moving)
+
+
+def test_an_id_that_several_files_have(project: Path, database_url: str) -> None:
+    _upgrade(project, database_url, "c")
+    (path,) = (project / "migrations/versions").glob("c_*.py")
+    text = path.read_text().replace("secrets", "others").replace("endpoints", "points")
+    path.with_name("c_second.py").write_text(text)
+    said = " ".join(_trace(database_url).stdout.split())
+    assert "several files have the id c, and it is not known which of them has run" in said
+    assert "no sign" not in said
+
+
 def test_a_user_who_may_not_see_all_tables_learns_nothing(project: Path, server_url: str) -> None:
     _upgrade(project, server_url, "c")
     name = make_url(server_url).database

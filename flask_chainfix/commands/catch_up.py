@@ -14,6 +14,7 @@ from flask_chainfix.common.remedies import Remedy, Way, way
 from flask_chainfix.common.wording import count, listing
 from flask_chainfix.databases.applied.by_schema import TracedDatabase, trace_databases
 from flask_chainfix.databases.applied.contradictions import finishing, leaving_out
+from flask_chainfix.databases.applied.rows import stood_for
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.diagnosis import Diagnosis, errors_of, in_doubt
 from flask_chainfix.diagnosis.numbering import NewIds, file_stem
@@ -54,7 +55,8 @@ def plan_catch_up(session: Session, server: str | None) -> CatchUpPlan:
             named.
 
     Returns:
-        A proved plan with its edits; no plan if no database lacks anything.
+        A proved plan with its edits; no plan if no database lacks anything that its next upgrade
+        does not make.
 
     Raises:
         NoMigrations: there is nothing to compare with.
@@ -66,7 +68,12 @@ def plan_catch_up(session: Session, server: str | None) -> CatchUpPlan:
         RehearsalFailed, CannotRehearse, NoScratchDatabase, ScratchLeftBehind: the proof failed.
     """
     from flask_chainfix.rehearsal.app_databases import ScratchServer
-    from flask_chainfix.rehearsal.schemas.catching_up import MigrationProof, completing, lacking_in
+    from flask_chainfix.rehearsal.schemas.catching_up import (
+        MigrationProof,
+        completing,
+        lacking_in,
+        upgraded,
+    )
     from flask_chainfix.rehearsal.schemas.drift import compare_exactly
 
     diagnosis = sound_chain(session)
@@ -85,7 +92,13 @@ def plan_catch_up(session: Session, server: str | None) -> CatchUpPlan:
     planning = planning.noticing(*notices, *now.databases.notices)
     if not any(each.missing for each in lacking):
         return planning
-    with completing(session.runtime, now, lacking, session.progress) as completed:
+    with completing(session.runtime, now, lacking, session.progress) as all_of_it:
+        lacking = upgraded(session.runtime, now, lacking, all_of_it, session.progress)
+        wanted = {thing for each in lacking for thing in each.wanted}
+        completed = {bind: each.only(wanted) for bind, each in all_of_it.items()}
+        planning = replace(planning, databases=lacking).noticing(*_upgrades(session, now, lacking))
+        if not wanted:
+            return planning
         left = {thing: why for each in completed.values() for thing, why in each.left.items()}
         planning = replace(planning, left=left)
         if not any(each.additions for each in completed.values()):
@@ -206,7 +219,7 @@ def _refuse_rows(lacking: Sequence[Lacking], completed: Mapping[str, Completed])
         wanted = [
             (addition.object, addition.element)
             for addition in completed[each.target.bind].additions
-            if addition.object in each.missing
+            if addition.object in each.wanted
         ]
         try:
             found = in_the_way(each.target, wanted, each.missing)
@@ -248,6 +261,19 @@ def _by_hand(thing: SchemaObject, code: str) -> Iterator[str]:
         yield indent(line, "    ")
 
 
+def _upgrades(session: Session, now: Facts, lacking: Sequence[Lacking]) -> Iterator[str]:
+    """What the next upgrade of databases makes of what they lack, in words."""
+    for each in lacking:
+        if each.later:
+            ran = stood_for(now.graph, each.status.rows)
+            pending = [revision for revision in now.graph.order if revision not in ran]
+            yield (
+                f"`{session.tools.alembic} upgrade head` makes {count(len(each.later), 'object')}"
+                f" of what {each.status.name} lacks: {listing(pending, _NAMED)}"
+                f" {'has' if len(pending) == 1 else 'have'} not run there yet"
+            )
+
+
 def _nothing_can_be_added(left: Mapping[SchemaObject, str]) -> CannotPlan:
     things = [f"{each.kind.value} {each.spelled}: {why}" for each, why in left.items()]
     return CannotPlan(
@@ -276,7 +302,7 @@ def _planned(
     additions = [addition for each in completed.values() for addition in each.additions]
     imports = sorted({line for each in additions for line in each.imports})
     head = now.graph.heads[0]
-    names = [each.status.name for each in lacking if each.missing]
+    names = [each.status.name for each in lacking if each.wanted]
     new = NewRevision(
         NewIds(now).next("".join(upgrades.values()).encode(), MESSAGE),
         None,

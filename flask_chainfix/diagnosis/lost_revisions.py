@@ -16,6 +16,7 @@ from flask_chainfix.databases.applied.lost import (
     early_on_return,
     finishing_there,
     is_noop,
+    left_behind,
     lost_footprint,
     replaced,
     survivors,
@@ -184,7 +185,9 @@ def _ways_back(
     nothing_lost = all(is_noop(snapshot, each) for each in left.between)
     between = listing(left.between)
     deeds = f"as {between} did nothing"
-    if not nothing_lost:
+    if there := listing(left_behind(snapshot, left.between, statuses), _SHOWN_DEEDS):
+        deeds = f"once {there}, which {between} made, is gone"
+    elif not nothing_lost:
         deeds = f"if what {between} did is no longer there"
     to_ancestor = Remedy()
     for row in left.rows if len(left.rows) == 1 else ():
@@ -198,16 +201,14 @@ def _ways_back(
     )
     if fits:
         back = " ".join(option("--bring-back", each) for each in left.between)
-        command = f"{{fixchain}} repair {back}{{databases}}"
         others = f" and those of {listing(left.between[1:])}, which it is built on,"
-        more = others if len(left.between) > 1 else ""
-        remedy |= way(f"bring its file{more} back from Git", command)
-    if not nothing_lost:
-        remedy |= to_ancestor
+        what = f"bring its file{others if len(left.between) > 1 else ''} back from Git"
+        remedy |= way(what, f"{{fixchain}} repair {back}{{databases}}")
+    remedy |= Remedy() if nothing_lost else to_ancestor
     if left.unknown:
         return remedy | placeholder(snapshot, lost.revision, statuses)
     if fits and snapshot.files and can_have_file(lost.revision):
-        remedy |= _tombstone(lost.revision)
+        remedy |= _tombstone(lost.revision, there and f"; {there} then stays without a migration")
     return remedy
 
 

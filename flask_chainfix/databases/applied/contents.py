@@ -17,7 +17,15 @@ from flask_chainfix.databases.applied.verdicts import Trace, Verdict, trace
 from flask_chainfix.databases.facts import Facts, Uncompared
 from flask_chainfix.model.databases import DatabaseStatus
 from flask_chainfix.model.files import MigrationFile
-from flask_chainfix.schema.footprint import PROPERTIES, Action, Key, Kind, key_of, table_key
+from flask_chainfix.schema.footprint import (
+    PROPERTIES,
+    Action,
+    Footprint,
+    Key,
+    Kind,
+    key_of,
+    table_key,
+)
 from flask_chainfix.schema.live import Live, deciding, observed
 from flask_chainfix.schema.object_history import History, Step
 
@@ -271,17 +279,17 @@ def with_what_they_make(
     if seen is None:
         return []
     chain, live = seen
-    made = [frozenset(_made(chain, file)) for file in files]
+    made = [frozenset(made_by(chain.footprint(file))) for file in files]
     alone = (each.difference(*(other for other in made if other is not each)) for each in made)
     states = [[live.state(key) for key in each] for each in alone]
     return [index for index, each in enumerate(states) if True in each and False not in each]
 
 
-def _made(snapshot: Facts, file: MigrationFile) -> Iterator[Key]:
-    """The tables that a file always creates, and the columns that it adds to others."""
+def made_by(footprint: Footprint) -> Iterator[Key]:
+    """The tables that a migration always creates, and the columns that it adds to others."""
     made = {
         key_of(effect.object)
-        for effect in snapshot.footprint(file).effects
+        for effect in footprint.effects
         if effect.certain and effect.action is Action.CREATE
     }
     for key in made:

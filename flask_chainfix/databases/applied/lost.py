@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 from flask_chainfix.chain import source
@@ -13,6 +14,7 @@ from flask_chainfix.databases.applied.rows import counting_as, since, stood_for,
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.databases import DatabaseState, DatabaseStatus, LostRevision
 from flask_chainfix.schema.footprint import Footprint
+from flask_chainfix.schema.live import Live
 
 if TYPE_CHECKING:
     from flask_chainfix.databases.applied.contents import Found
@@ -50,6 +52,23 @@ def lost_footprint(
 
     dialect = snapshot.environment.dialect
     return read_footprint(lost.data, dialect=dialect, direction=direction, bind=bind)
+
+
+def left_behind(
+    snapshot: Facts, revisions: Iterable[str], statuses: Iterable[DatabaseStatus]
+) -> list[str]:
+    """The tables and columns of lost revisions that databases have and the chain never names."""
+    from flask_chainfix.databases.applied.contents import made_by
+
+    footprints = filter(None, (lost_footprint(snapshot, each) for each in revisions))
+    made = {key for footprint in footprints for key in made_by(footprint)}
+    lives = [snapshot.schemas.get(status.seen) for status in statuses]
+    return sorted(
+        f"{key.table}.{key.name}".lstrip(".")
+        for key in made
+        if not snapshot.evidence.mentions(key)
+        and any(isinstance(live, Live) and live.state(key) is True for live in lives)
+    )
 
 
 class Distance(NamedTuple):

@@ -127,11 +127,11 @@ def stamp_contradicts_schema(snapshot: Facts) -> Iterator[Fault]:
 def schema_drift(snapshot: Facts) -> Iterator[Fault]:
     """A database's schema differs from the schema that the applied migrations produce.
 
-    The check finds tables, columns, indexes and named constraints that no migration creates, or
-    that are missing, or should have been dropped; and columns with a different type, nullability or
-    default. Indexes and constraints that the chain may create under a name that its source does not
-    show are left out. It compares only databases whose stamp matches the schema. `{fixchain}
-    trace --exact` lists every difference.
+    The check finds tables, views, columns, indexes and named constraints that no migration creates,
+    or that are missing, or should have been dropped; and columns with a different type, nullability
+    or default. Indexes and constraints that the chain may create under a name that its source does
+    not show are left out. It compares only databases whose stamp matches the schema. `{fixchain}
+    trace --exact` lists every difference, also in triggers, functions and the queries of views.
 
     What breaks:
         nothing now; but a migration that makes or changes these objects stops there, and what works

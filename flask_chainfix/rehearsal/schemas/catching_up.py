@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import NamedTuple
 
 from sqlalchemy import inspect
@@ -39,17 +39,24 @@ class Lacking(NamedTuple):
         status: its status, with its stamp.
         server: the server for a scratch database of its kind; ``None`` for a SQLite file.
         compared: its differences.
+        later: the missing objects that the next upgrade makes.
     """
 
     target: Target
     status: DatabaseStatus
     server: str | None
     compared: ExactComparison
+    later: frozenset[SchemaObject] = frozenset()
 
     @property
     def missing(self) -> tuple[SchemaObject, ...]:
         """The missing objects."""
         return tuple(each.object for each in self.compared.differences if each.is_missing)
+
+    @property
+    def wanted(self) -> tuple[SchemaObject, ...]:
+        """The missing objects that no upgrade makes."""
+        return tuple(each for each in self.missing if each not in self.later)
 
     @property
     def others(self) -> tuple[PropertyDifference, ...]:
@@ -73,6 +80,12 @@ class Completed(NamedTuple):
     left: Mapping[SchemaObject, str]
     schemas: Mapping[str, Reading]
     places: Mapping[str, Place]
+
+    def only(self, wanted: Collection[SchemaObject]) -> Completed:
+        """Without the additions and the left objects that no database needs."""
+        left = {thing: why for thing, why in self.left.items() if thing in wanted}
+        made = tuple(each for each in self.additions if each.object in wanted)
+        return self._replace(additions=made, left=left)
 
 
 def lacking_in(
@@ -167,6 +180,83 @@ def _additions(
         return additions_for(connection, [each for each in missing if each in schema], place)
 
 
+def upgraded(
+    runtime: Runtime,
+    now: Facts,
+    databases: Sequence[Lacking],
+    completed: Mapping[str, Completed],
+    progress: Progress,
+) -> tuple[Lacking, ...]:
+    """Find out what the next upgrade makes of what databases lack, as an earlier catch-up's does.
+
+    The chain runs on scratch databases from the state of each database that is not at its head.
+
+    Args:
+        runtime: the environment.
+        now: the chain.
+        databases: all databases.
+        completed: the additions, by bind, with the schemas that the chain makes.
+        progress: called with the steps done, the steps in all, and what is running.
+
+    Raises:
+        CannotRehearse, NoScratchDatabase, ScratchLeftBehind: the chain cannot run.
+    """
+    made: dict[_State, frozenset[SchemaObject]] = {}
+    for state, alike in _states(databases).items():
+        one = alike[0]
+        if not one.missing or stood_for(now.graph, one.status.rows).issuperset(now.graph):
+            continue
+        with scratch_for(runtime, one.server) as there:
+            _bring_to_state(there, now, one, completed, progress)
+            with suppress(RehearsalFailed):  # the proof of the new migration tells it
+                there.upgrade(now, now.graph.heads, progress, filled=True)
+                schema = expected(now, there.scratch, one.target).schema
+                made[state] = frozenset(schema).intersection(one.missing)
+    return tuple(each._replace(later=made.get(_state(each), frozenset())) for each in databases)
+
+
+_State = tuple[object, ...]
+
+
+def _state(one: Lacking) -> _State:
+    """What databases in the same state have in common."""
+    return one.target.bind, one.server, one.status.rows, one.compared.differences
+
+
+def _states(databases: Iterable[Lacking]) -> Mapping[_State, list[Lacking]]:
+    states: dict[_State, list[Lacking]] = {}
+    for each in databases:
+        states.setdefault(_state(each), []).append(each)
+    return states
+
+
+def _bring_to_state(
+    there: Place,
+    now: Facts,
+    one: Lacking,
+    completed: Mapping[str, Completed],
+    progress: Progress,
+) -> None:
+    """Give an empty scratch database the state of another one.
+
+    Raises:
+        CannotRehearse: the database cannot be read, or its objects cannot be created.
+        RehearsalFailed: the chain does not run up to its stamp.
+    """
+    rows, url = one.status.rows, there.scratch.urls[one.target.bind]
+    if one.target.backend == "postgresql":  # the others store their CREATE statements
+        there.upgrade(now, rows, progress)
+        drop_lacking(url, one.target, one.missing)
+        return
+    complete = completed[one.target.bind].places[one.target.backend].scratch
+    try:
+        copy_state(url, one.target, rows, one.missing, complete.urls[one.target.bind])
+    except Obstacle as obstacle:
+        raise CannotRehearse(
+            f"{one.status.name} cannot be read: {obstacle.problem}", obstacle.remedy
+        ) from obstacle
+
+
 class MigrationProof(NamedTuple):
     """The proof of a new migration, which runs before it is written.
 
@@ -202,11 +292,7 @@ class MigrationProof(NamedTuple):
             place = self.completed[target.bind].places[target.backend]
             place.upgrade(self.after, self.after.graph.heads, progress, filled=True)
             self._require_equal(place.scratch, target, (), "a new database")
-        states: dict[tuple[object, ...], list[Lacking]] = {}
-        for each in databases:
-            found = each.compared.differences
-            state = (each.target.bind, each.server, each.status.rows, found)
-            states.setdefault(state, []).append(each)
+        states = _states(databases)
         for alike in states.values():
             names = listing([each.status.name for each in alike], _NAMED)
             with scratch_for(self.runtime, alike[0].server) as there:
@@ -214,18 +300,7 @@ class MigrationProof(NamedTuple):
         return len(states)
 
     def _run_from(self, there: Place, one: Lacking, names: str, progress: Progress) -> None:
-        rows, url = one.status.rows, there.scratch.urls[one.target.bind]
-        if one.target.backend != "postgresql":  # the others store their CREATE statements
-            try:
-                complete = self.completed[one.target.bind].places[one.target.backend].scratch
-                copy_state(url, one.target, rows, one.missing, complete.urls[one.target.bind])
-            except Obstacle as obstacle:
-                raise CannotRehearse(
-                    f"{one.status.name} cannot be read: {obstacle.problem}", obstacle.remedy
-                ) from obstacle
-        else:
-            there.upgrade(self.now, rows, progress)
-            drop_lacking(url, one.target, one.missing)
+        _bring_to_state(there, self.now, one, self.completed, progress)
         try:
             there.upgrade(self.after, self.after.graph.heads, progress, filled=True)
         except RehearsalFailed as failure:

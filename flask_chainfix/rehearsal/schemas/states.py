@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 
 from sqlalchemy import inspect, text
 from sqlalchemy.engine import URL, Connection
+from sqlalchemy.exc import SQLAlchemyError
 
+from flask_chainfix.common.errors import CannotRehearse
+from flask_chainfix.common.remedies import Remedy, Way
 from flask_chainfix.databases.connecting import connected, obstacles_of, transaction, verbatim
 from flask_chainfix.databases.targets import Target
 from flask_chainfix.databases.version_tables import version_table
+from flask_chainfix.environment.messages import masked, said
 from flask_chainfix.rehearsal.schemas.stored_code import StoredCode, in_order, stored_code
 from flask_chainfix.rehearsal.scratch import connection_to
 from flask_chainfix.schema.footprint import Kind, SchemaObject, table_of
@@ -73,17 +77,40 @@ def copy_state(
     with _at_work(url, target) as scratch:
         if target.backend == "mysql":
             scratch.execute(text("SET foreign_key_checks = 0"))
-        made += [*lacking, *(("", each.made) for each in in_order(scratch, [*code, *lost]).late)]
         is_there = text(_IS_THERE[target.backend])
-        for name, statement in made:
+        for name, statement in (*made, *lacking):
             if scratch.execute(is_there, {"name": name}).first() is None:
                 scratch.execute(verbatim(statement))
+        for each in in_order(scratch, [*code, *lost]).late:
+            if each not in lost:
+                _create(scratch, target, each)
+                continue
+            with suppress(SQLAlchemyError):  # then nothing that is there needs it
+                scratch.execute(verbatim(each.made))
         quote = scratch.dialect.identifier_preparer.quote_identifier
         tables = [f"DROP TABLE {quote(name)}" for name, _ in lacking]
-        for statement in (*(each.dropped for each in lost), *tables):
+        gone = [f"DROP {each.words} IF EXISTS {each.place}" for each in lost]
+        for statement in (*gone, *tables):
             scratch.execute(verbatim(statement))
         for row in rows:
             scratch.execute(version_table(target).insert().values(version_num=row))
+
+
+def _create(scratch: Connection, target: Target, each: StoredCode) -> None:
+    """Create a view, function or trigger.
+
+    Raises:
+        CannotRehearse: it stands on what is not there.
+    """
+    try:
+        scratch.execute(verbatim(each.made))
+    except SQLAlchemyError as error:
+        drop = "drop it there; if the chain makes it, this command makes it again"
+        raise CannotRehearse(
+            f"{each.words.lower()} {each.object.spelled} of {target.name} stands on what is not"
+            f" there: {masked(said(error))}",
+            Remedy((Way(drop, lines=(f"{each.dropped};",)),)) | "leave that database out",
+        ) from error
 
 
 def _of_mysql(connection: Connection) -> list[tuple[str, str]]:

@@ -2,7 +2,8 @@
 
 The revision runs on a scratch database, and its statements are recorded. They then run one by one
 on another scratch database, and the schema is read after each. In everything that the revision
-changes, an unfinished database matches one of these schemas.
+changes, an unfinished database matches one of these schemas; or each object is changed by a single
+statement, which has run or not.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ from flask_chainfix.model.databases import DatabaseStatus
 from flask_chainfix.model.rehearsal import SentStatement
 from flask_chainfix.rehearsal.round_trip import scratch_for
 from flask_chainfix.rehearsal.schemas.drift import expected, read_schema
-from flask_chainfix.rehearsal.scratch import connection_to
-from flask_chainfix.schema.footprint import SchemaObject
+from flask_chainfix.rehearsal.scratch import Scratch, connection_to
+from flask_chainfix.schema.footprint import SchemaObject, table_of
 from flask_chainfix.schema.reflected import Properties, Reflected
 
 _READS = re.compile(r"\s*(SELECT|WITH|SHOW|PRAGMA|DESC|DESCRIBE|EXPLAIN)\b", re.IGNORECASE)
@@ -47,7 +48,7 @@ class Unfinished(NamedTuple):
         status: its status, with its stamp.
         revision: the revision that stopped half-way.
         statements: all statements of the revision on a database of this kind.
-        done: how many of them have run.
+        left: those that have not run.
         before: the current state of the objects that it changes.
         after: their final state.
     """
@@ -56,14 +57,14 @@ class Unfinished(NamedTuple):
     status: DatabaseStatus
     revision: str
     statements: tuple[SentStatement, ...]
-    done: int
+    left: tuple[SentStatement, ...]
     before: _Parts
     after: _Parts
 
     @property
-    def left(self) -> tuple[SentStatement, ...]:
-        """The remaining statements."""
-        return self.statements[self.done :]
+    def done(self) -> int:
+        """How many of its statements have run."""
+        return len(self.statements) - len(self.left)
 
 
 class Walk(NamedTuple):
@@ -76,6 +77,26 @@ class Walk(NamedTuple):
 
     statements: tuple[SentStatement, ...]
     schemas: tuple[_Parts, ...]
+
+    def left_by_object(self, there: _Parts) -> tuple[SentStatement, ...] | None:
+        """The statements whose objects are as before them, if no object is changed by several.
+
+        ``None`` if the objects do not show that.
+        """
+        left: list[SentStatement] = []
+        seen: set[SchemaObject] = set()
+        for statement, before, after in zip(
+            self.statements, self.schemas, self.schemas[1:], strict=False
+        ):
+            changed = {thing for thing in after if before[thing] != after[thing]}
+            if not changed or changed & seen:
+                return None
+            seen |= changed
+            if all(there[thing] == before[thing] for thing in changed):
+                left.append(statement)
+            elif any(there[thing] != after[thing] for thing in changed):
+                return None
+        return tuple(left)
 
 
 class Finishing(NamedTuple):
@@ -109,16 +130,16 @@ class Finishing(NamedTuple):
             there.upgrade(now, below, progress)
             ran = there.upgrade(now, [self.revision], progress, filled=True, record=True)
             statements = tuple(self._own(ran.statements))
-            end = expected(now, there.scratch, target).schema
+            end = self._schema(there.scratch, target)
         with scratch_for(self.runtime, server) as there:
             there.upgrade(now, below, progress)
-            read = [expected(now, there.scratch, target).schema]
+            read = [self._schema(there.scratch, target)]
             failed = f"a statement cannot be repeated on {there.scratch.shown}"
             url = there.scratch.urls[target.bind]
             with connection_to(url, failed, "run what is left by hand") as connection:
                 for statement in statements:
                     run_statement(connection, statement)
-                    read.append(expected(now, there.scratch, target).schema)
+                    read.append(self._schema(there.scratch, target))
         if read[-1] != end:
             raise self._undecided("its statements make something else when they are repeated")
         changed = {
@@ -128,6 +149,14 @@ class Finishing(NamedTuple):
             if schema.get(thing) != end.get(thing)
         }
         return Walk(statements, tuple(_parts(schema, changed) for schema in read))
+
+    def _schema(self, scratch: Scratch, target: Target) -> Reflected:
+        """The schema without the version table, which Alembic creates before a first revision."""
+        found = expected(self.now, scratch, target).schema
+        left_out = target.version_table, self.now.environment.settings.version_table
+        return {
+            thing: each for thing, each in found.items() if table_of(thing).name not in left_out
+        }
 
     def _own(self, sent: Sequence[SentStatement]) -> Iterator[SentStatement]:
         """Its statements that change something, without its catalog queries.
@@ -154,7 +183,8 @@ class Finishing(NamedTuple):
         """
         there = read_parts(self.now, target, {*walk.schemas[0]})
         places = [number for number, schema in enumerate(walk.schemas) if schema == there]
-        if not places:
+        left = walk.statements[places[0] :] if places else walk.left_by_object(there)
+        if left is None:
             raise self._undecided(f"{status.name} looks as it never does on its way")
         if len(places) > 1:
             silent = walk.statements[places[0] : places[-1]]
@@ -166,7 +196,7 @@ class Finishing(NamedTuple):
                 way("if it did, stamp it", stamp) if over else Remedy(),
             )
         return Unfinished(
-            target, status, self.revision, walk.statements, places[0], there, walk.schemas[-1]
+            target, status, self.revision, walk.statements, left, there, walk.schemas[-1]
         )
 
     def _undecided(self, why: str, remedy: Remedy = _NO_WAY) -> CannotPlan:

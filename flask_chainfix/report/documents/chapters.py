@@ -174,7 +174,7 @@ def _(result: Traced) -> Document:
 
     chapters = [Chapter("", notes(result.notices))]
     for found in result.databases:
-        blocks: list[Block] = [Paragraph(traces.summary(found))]
+        blocks: list[Block] = [Paragraph(traces.summary(found, result.snapshot))]
         if found.differs or found.unknown:
             picture = Picture(
                 "The chain", found.status.name, traces.picture(found, result.snapshot), {}, {}

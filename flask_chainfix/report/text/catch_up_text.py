@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _SHOWN = 20
 _STAYS = "which stays as it is"
+_LATER = ", which the next upgrade makes"
 
 
 @write.register
@@ -41,6 +42,9 @@ def _verdict(result: CatchUpPlan) -> str:
     number = sum(bool(each.missing) for each in result.databases)
     if not number:
         return "No database lacks anything that the chain makes: there is nothing to do."
+    if not any(each.wanted for each in result.databases):
+        which = "The database lacks" if total == 1 else "Databases lack"
+        return f"{which} something, and the chain makes it with the next upgrade: write nothing."
     if total == 1:
         return "The database lacks something that the chain makes."
     verb = "lacks" if number == 1 else "lack"
@@ -70,7 +74,7 @@ def _sections(result: CatchUpPlan) -> Iterator[Section]:
 def _rows(found: Lacking) -> Iterator[Row]:
     missing = [each for each in found.compared.differences if each.is_missing]
     for each in missing[:_SHOWN]:
-        yield Row(f"lacks {each.named}")
+        yield Row(f"lacks {each.named}{_LATER if each.object in found.later else ''}")
     if len(missing) > _SHOWN:
         yield Row(f"and {len(missing) - _SHOWN:,} more", "dim")
     for each in found.others[:_SHOWN]:
@@ -98,7 +102,9 @@ def as_json(result: CatchUpPlan) -> list[dict[str, Any]]:
                 {
                     "kind": thing.kind.value,
                     "object": thing.spelled,
-                    "left": result.left.get(thing),
+                    "left": "the next upgrade makes it"
+                    if thing in each.later
+                    else result.left.get(thing),
                 }
                 for thing in each.missing
             ],

@@ -31,6 +31,7 @@ from flask_chainfix.report.text.page import INDENT, Page, write
 from flask_chainfix.schema.live import Sign, deciding
 from flask_chainfix.schema.reflected import PropertyDifference
 
+_NAMED = 3
 _WORDS = {
     Verdict.RUN: "has run",
     Verdict.NOT_RUN: "has not run",
@@ -46,7 +47,7 @@ def _(result: Traced, page: Page) -> None:
     page.beginning(verdict(result), result, "bold red" if differs else "bold green")
     for found in result.databases:
         page.heading(found.status.name)
-        page.line(summary(found), INDENT)
+        page.line(summary(found, result.snapshot), INDENT)
         if found.differs or found.unknown:
             page.picture(picture(found, result.snapshot))
         page.sections(sections(found, result, page.width, in_full=page.in_full))
@@ -80,7 +81,7 @@ def _differences(found: TracedDatabase, result: Traced) -> tuple[Any, ...]:
     return () if found.trace is None else found.trace.differences
 
 
-def summary(found: TracedDatabase) -> str:
+def summary(found: TracedDatabase, snapshot: Facts) -> str:
     """The trace of one database in one sentence."""
     rows, trace = found.status.rows, found.trace
     stamped = f"stamped at {listing(rows)}" if rows else "not stamped"
@@ -98,10 +99,14 @@ def summary(found: TracedDatabase) -> str:
         if trace.fits and not found.half and not found.contradicted:
             matches = f"its schema matches {listing(trace.fits)}: "
         return f"{stamped}; {matches}{', '.join(parts)}"
+    twice = [name for name in found.unknown if name in snapshot.graph.duplicates]
+    if twice:
+        ids = f"the {'id' if len(twice) == 1 else 'ids'} {listing(twice, _NAMED)}"
+        return f"{stamped}; several files have {ids}, and it is not known which of them has run"
     silent = [name for name in found.unknown if name in found.claimed]
     if silent:
         leave = "leaves" if len(silent) == 1 else "leave"
-        return f"{stamped}, and its schema matches; {listing(silent, 3)} {leave} no sign in it"
+        return f"{stamped}, and its schema matches; {listing(silent, _NAMED)} {leave} no sign in it"
     return f"{stamped}, and its schema {'matches' if rows else 'shows no revision'}"
 
 
@@ -272,17 +277,38 @@ def _matching(found: TracedDatabase, snapshot: Facts) -> Remedy:
         return completing(snapshot, found.status, found.half[0])
     fits_nowhere = trace.fits is None and found.behind and not found.ahead
     if fits_nowhere or found.claimed.intersection(found.contradicted):
-        server = "" if snapshot.environment.dialect == "sqlite" else " --server"
-        return way(
-            "see the migration that makes what is missing",
-            f"{{fixchain}} catch-up{server} --dry-run{{databases}}",
-        )
+        return _making_it(snapshot, "see the migration that makes what is missing")
+    for name in found.contradicted:
+        if {True, False} <= {sign.made for sign in deciding(trace.revisions[name].signs)}:
+            return completing(snapshot, found.status, name)  # not in the order of its operations
     if trace.fits is None or trace.silent or found.contradicted:
         return Remedy()
     if not found.status.rows:
         return way("stamp it", *restamping(snapshot.graph, (), trace.fits))
-    options = only(snapshot, found.status)
-    return way("move its stamp", f"{{fixchain}} restamp --from-schema{options}")
+    return _moving(found, trace, snapshot)
+
+
+def _moving(found: TracedDatabase, trace: Trace, snapshot: Facts) -> Remedy:
+    """How to move a stamp, or to make what it stands for."""
+    move = f"{{fixchain}} restamp --from-schema{only(snapshot, found.status)}"
+    if found.ahead:
+        return way("move its stamp", move)
+    names, one = listing(found.behind, _NAMED), len(found.behind) == 1
+    it = "it" if one else "them"
+    never = f"move its stamp, if {names} never ran there: the next upgrade then runs {it}"
+    lost = f"if {names} did run, see the migration that makes what is missing"
+    making = _making_it(snapshot, lost)
+    # What leaves no sign would run again.
+    if any(trace.revisions[name].because for name in found.behind):
+        return making | way(never, move)
+    return way(never, move) | making
+
+
+def _making_it(snapshot: Facts, text: str) -> Remedy:
+    """The command that shows the migration of catch-up; empty with several heads."""
+    server = "" if snapshot.environment.dialect == "sqlite" else " --server"
+    made = way(text, f"{{fixchain}} catch-up{server} --dry-run{{databases}}")
+    return made if len(snapshot.graph.heads) == 1 else Remedy()
 
 
 def as_json(result: Traced) -> list[dict[str, Any]]:
