@@ -855,6 +855,39 @@ def test_unwind_tells_that_main_has_what_it_takes_back(project: Project) -> None
     says(flat(done.stdout), "main has y: `git merge main` brings it, and nothing is taken back")
 
 
+@pytest.mark.parametrize(
+    "command_", [("rebase", "main"), ("rebase", "--apply", "main"), ("cherry-pick", "main..mine")]
+)
+def test_what_the_stopped_operation_is_still_to_bring_is_not_taken_back(
+    project: Project, command_: tuple[str, ...]
+) -> None:
+    repository, app = project.repository, project.top / "app.py"
+    repository.branch("mine")
+    app.write_text("mine\n")
+    project.commit(2)
+    add(project.top, "y <- x")
+    project.commit(3)
+    project.upgrade()
+    repository.switch("main")
+    app.write_text("main\n")
+    project.commit(4)
+    if command_[0] == "rebase":
+        repository.switch("mine")
+    with pytest.raises(AssertionError):
+        repository.git(*command_, day=5)
+    app.write_text("both\n")
+    repository.git("add", "-A")
+    finding, operation = project.finding(), command_[0]
+    says(finding["message"], f"the {operation} that has stopped is still to bring it")
+    (goes_on,) = finding["remedies"]
+    assert goes_on["commands"] == ["git add -- migrations", f"git {operation} --continue"]
+    says(project.refuses("unwind", "--yes"), "y is not gone", f"git {operation} --continue")
+    for typed in goes_on["commands"]:
+        repository.git("-c", "core.editor=true", *shlex.split(typed)[1:], day=5)
+    project.does("check")
+    assert project.tables == {"a", "b", "x", "y"}
+
+
 def test_one_merge_is_one_step(project: Project) -> None:
     """It brings what is lost, and is what would break the chain."""
     behind_main(project)

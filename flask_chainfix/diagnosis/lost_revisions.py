@@ -23,9 +23,8 @@ from flask_chainfix.databases.applied.lost import (
 )
 from flask_chainfix.databases.applied.rows import counting_as, tops
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.diagnosis.merge_steps import merge_steps
+from flask_chainfix.diagnosis.merge_steps import going_on, is_on_main, merge_with, merging
 from flask_chainfix.model.databases import DatabaseStatus, LostRevision
-from flask_chainfix.model.history import Merge, Side
 from flask_chainfix.schema.footprint import Action, Effect, Footprint, Kind
 
 _PLAIN = re.compile(r"\w[\w. ]*")  # what can be written into a file's name and text unchanged
@@ -48,12 +47,14 @@ def whereabouts(snapshot: Facts, revision: str) -> str:
         close = close_ids(revision, snapshot.graph)
         unknown = "Git knows nothing of it"
         return f"{unknown}; it is close to {listing(close)}" if close else unknown
-    if lost.stashed:
+    if lost.arriving:
+        what = f"the {lost.arriving} that has stopped is still to bring it"
+    elif lost.stashed:
         what = "it is in Git's stash"
     elif lost.dropped:
         what = "no branch has it any more, but Git still knows the commit"
     elif lost.branch and lost.kept:
-        merge = _merge_with(snapshot, lost)
+        merge = merge_with(snapshot, lost)
         on = merge.theirs.ref if merge else lost.main or f"the branch {lost.branch}"
         what = f"it is on {on}, which is not merged here"
     elif lost.kept:
@@ -71,6 +72,8 @@ def choices(snapshot: Facts, revision: str) -> Remedy:
     statuses = [each for each in snapshot.databases.statuses if revision in each.rows]
     lost = snapshot.databases.lost.get(revision)
     remedy = Remedy()
+    if lost is not None and lost.arriving:
+        return going_on(snapshot.environment, lost)
     if lost is not None and lost.renamed in snapshot.graph:
         remedy |= under_its_new_id(snapshot, lost)
         if not lost.edited:
@@ -209,32 +212,6 @@ def _ways_back(
     if fits and snapshot.files and can_have_file(lost.revision):
         remedy |= _tombstone(lost.revision)
     return remedy
-
-
-def is_on_main(snapshot: Facts, lost: LostRevision) -> bool:
-    """Whether merging the main branch, or the branch that ``check`` compares with, restores it."""
-    return bool(lost.main) or _merge_with(snapshot, lost) is not None
-
-
-def merging(snapshot: Facts, lost: LostRevision) -> Remedy:
-    """How to merge the branch that has a lost revision, or unstash it; empty if nothing has it."""
-    foreseen = _merge_with(snapshot, lost)
-    if foreseen is not None:
-        what = f"merge {foreseen.theirs.ref}, which has it"
-        return way(what, *merge_steps(snapshot.environment, foreseen))
-    if lost.stashed:
-        return way("take it out of the stash", "git stash pop")
-    if not (lost.branch and lost.kept):
-        return Remedy()
-    ref = lost.main or lost.branch
-    merge = f"git merge {ref_word(ref)}"
-    return way(f"merge {ref}, which has it, then repair", merge, "{fixchain} repair{databases}")
-
-
-def _merge_with(snapshot: Facts, lost: LostRevision) -> Merge | None:
-    """The simulated merge of ``check`` that restores a lost revision."""
-    gates = (each for each in snapshot.merges if each.is_gate and not each.mine.ref)
-    return next((each for each in gates if lost.revision in Side("", each.resolved).ids), None)
 
 
 def _unwinding(
