@@ -7,9 +7,10 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from flask_chainfix.common.quoting import operand, option, path_word, ref_word
-from flask_chainfix.common.remedies import Remedy, way
+from flask_chainfix.common.remedies import REPAIR, Remedy, way
 from flask_chainfix.common.wording import close_ids, listing
 from flask_chainfix.databases.applied.contents import Fit, absent, fit, makes_all, proven_top
+from flask_chainfix.databases.applied.contradictions import is_broken
 from flask_chainfix.databases.applied.has_run import possibilities
 from flask_chainfix.databases.applied.lost import (
     Survivors,
@@ -69,6 +70,15 @@ def whereabouts(snapshot: Facts, revision: str) -> str:
 
 def choices(snapshot: Facts, revision: str) -> Remedy:
     """The remedies for a lost revision, the best first."""
+    remedy = _choices(snapshot, revision)
+    if not is_broken(snapshot.graph):
+        return remedy
+    for refused in ("restamp", "unwind"):  # until the chain is whole again
+        remedy = remedy.without(f"{{fixchain}} {refused}")
+    return remedy or way("repair the files first", REPAIR)
+
+
+def _choices(snapshot: Facts, revision: str) -> Remedy:
     statuses = [each for each in snapshot.databases.statuses if revision in each.rows]
     lost = snapshot.databases.lost.get(revision)
     remedy = Remedy()
@@ -199,7 +209,12 @@ def _ways_back(
     fits = not left.unknown and not any(
         early_on_return(snapshot, status, lost.revision) for status in statuses
     )
-    if fits:
+    elsewhere = lost.kept and not lost.branch and len(left.between) == 1
+    if elsewhere and lost.path.parent not in snapshot.environment.version_locations:
+        file, place = lost.path, snapshot.environment.version_locations[0]
+        moving = f"git mv -- {path_word(os.path.relpath(file))} {path_word(os.path.relpath(place))}"
+        remedy |= way("move its file to where the configuration has Alembic look", moving)
+    elif fits:
         back = " ".join(option("--bring-back", each) for each in left.between)
         command = f"{{fixchain}} repair {back}{{databases}}"
         others = f" and those of {listing(left.between[1:])}, which it is built on,"
