@@ -21,6 +21,7 @@ OUTSIDE = Unreadable(
     "name another Git revision, at which it is a file",
 )
 _RECENT = 50  # commits
+_ELSEWHERE = ("--branches", "--remotes", "--tags", "--not", "HEAD")
 
 
 def read_at(ref: str, environment: Environment) -> Snapshot:
@@ -77,21 +78,24 @@ def read_chains(repository: Repository, refs: Sequence[str], now: Snapshot) -> d
 
 
 def read_recent(now: Snapshot) -> dict[str, Snapshot]:
-    """Read the chains of the commits that last changed migrations, with three calls of Git.
+    """Read the chains of the commits that last changed migrations, with four calls of Git.
 
     Returns:
-        The chains by abbreviated names of commits, the newest first; empty if the migrations are in
-        no repository, or in several, or if Git cannot read them.
+        The chains by abbreviated names of commits: first those below ``HEAD``, then those of other
+        branches and tags, each the newest first. Empty if the migrations are in no repository, or
+        in several, or if Git cannot read them.
     """
     roots = version_roots(now)
     repositories, _ = repositories_of(roots)
     if len(repositories) != 1:
         return {}
     (repository,) = repositories
-    paths = (literal(repository.folder(root)) for root in roots)
+    paths = [literal(repository.folder(root)) for root in roots]
+    asked = ("log", f"--max-count={_RECENT}", "--format=%h")
     try:
-        asked = ("log", f"--max-count={_RECENT}", "--format=%h", "HEAD", "--", *paths)
-        return read_chains(repository, repository.git(*asked).decode().split(), now)
+        commits = repository.git(*asked, "HEAD", "--", *paths).decode().split()
+        commits += repository.git(*asked, *_ELSEWHERE, "--", *paths).decode().split()
+        return read_chains(repository, commits, now)
     except Unknown:
         return {}
 
