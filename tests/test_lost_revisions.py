@@ -450,6 +450,21 @@ def test_a_file_that_is_only_in_a_directory_that_is_not_read(project: Project) -
     project.does("check")
 
 
+def test_a_database_of_another_environment_is_left_to_it(project: Project) -> None:
+    shutil.copytree(project.top / "migrations", project.top / "second")
+    for path in project.top.glob("second/versions/*.py"):
+        path.unlink()
+    add(project.top, "s")
+    (project.versions / "s_add.py").rename(project.top / "second/versions/s_add.py")
+    project.commit(2)
+    done = fixchain("-d", "second", "check", "--database", project.url, *JSON)
+    (finding,) = [each for each in done.document["findings"] if each["code"] == "FC301"]
+    says(finding["message"], "it belongs to another environment, migrations")
+    first, *others = finding["remedies"]
+    says(first["text"], "work on this database in the environment migrations")
+    assert not any("git mv" in command for way in others for command in way["commands"])
+
+
 def test_no_way_moves_a_stamp_or_leaves_out_what_has_run_in_a_broken_chain(
     project: Project,
 ) -> None:

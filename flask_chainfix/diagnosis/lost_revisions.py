@@ -24,7 +24,15 @@ from flask_chainfix.databases.applied.lost import (
 )
 from flask_chainfix.databases.applied.rows import counting_as, tops
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.diagnosis.merge_steps import going_on, is_on_main, merge_with, merging
+from flask_chainfix.diagnosis.merge_steps import (
+    environment_with,
+    going_on,
+    in_its_environment,
+    is_on_main,
+    merge_with,
+    merging,
+    moving_here,
+)
 from flask_chainfix.model.databases import DatabaseStatus, LostRevision
 from flask_chainfix.schema.footprint import Action, Effect, Footprint, Kind
 
@@ -48,7 +56,9 @@ def whereabouts(snapshot: Facts, revision: str) -> str:
         close = close_ids(revision, snapshot.graph)
         unknown = "Git knows nothing of it"
         return f"{unknown}; it is close to {listing(close)}" if close else unknown
-    if lost.arriving:
+    if other := environment_with(snapshot, lost):
+        what = f"it belongs to another environment, {other}"
+    elif lost.arriving:
         what = f"the {lost.arriving} that has stopped is still to bring it"
     elif lost.stashed:
         what = "it is in Git's stash"
@@ -70,7 +80,9 @@ def whereabouts(snapshot: Facts, revision: str) -> str:
 
 def choices(snapshot: Facts, revision: str) -> Remedy:
     """The remedies for a lost revision, the best first."""
-    remedy = _choices(snapshot, revision)
+    lost = snapshot.databases.lost.get(revision)
+    there = () if lost is None else in_its_environment(snapshot, lost).ways
+    remedy = Remedy(there + _choices(snapshot, revision).ways)
     if not is_broken(snapshot.graph):
         return remedy
     for refused in ("restamp", "unwind"):  # until the chain is whole again
@@ -209,12 +221,9 @@ def _ways_back(
     fits = not left.unknown and not any(
         early_on_return(snapshot, status, lost.revision) for status in statuses
     )
-    elsewhere = lost.kept and not lost.branch and len(left.between) == 1
-    if elsewhere and lost.path.parent not in snapshot.environment.version_locations:
-        file, place = lost.path, snapshot.environment.version_locations[0]
-        moving = f"git mv -- {path_word(os.path.relpath(file))} {path_word(os.path.relpath(place))}"
-        remedy |= way("move its file to where the configuration has Alembic look", moving)
-    elif fits:
+    moving = moving_here(snapshot, lost) if len(left.between) == 1 else Remedy()
+    remedy = Remedy(remedy.ways + moving.ways)
+    if fits and not moving:
         back = " ".join(option("--bring-back", each) for each in left.between)
         command = f"{{fixchain}} repair {back}{{databases}}"
         others = f" and those of {listing(left.between[1:])}, which it is built on,"

@@ -78,6 +78,39 @@ def merging(snapshot: Facts, lost: LostRevision) -> Remedy:
     return way(f"merge {ref}, which has it, then repair", merge, "{fixchain} repair{databases}")
 
 
+def environment_with(snapshot: Facts, lost: LostRevision) -> str:
+    """The directory of another environment that has a lost revision; ``""`` if none has."""
+    others = (each.directory for each in snapshot.surroundings.others)
+    having = (each for each in others if each in lost.path.parents)
+    return next(map(os.path.relpath, having), "") if _is_unread(snapshot, lost) else ""
+
+
+def in_its_environment(snapshot: Facts, lost: LostRevision) -> Remedy:
+    """What to do if a lost revision belongs to another environment; empty if it does not."""
+    other = environment_with(snapshot, lost)
+    if not other:
+        return Remedy()
+    return Remedy.of(
+        f"work on this database in the environment {other}, with -d or -c, as its migrations have"
+        " run there; or give this environment a database or a version table of its own"
+    )
+
+
+def moving_here(snapshot: Facts, lost: LostRevision) -> Remedy:
+    """How to move a file below this environment to where Alembic reads it; empty otherwise."""
+    environment = snapshot.environment
+    if environment.directory not in lost.path.parents or not _is_unread(snapshot, lost):
+        return Remedy()
+    moving = f"git mv -- {_paths([lost.path])} {_paths(environment.version_locations[:1])}"
+    return way("move its file to where the configuration has Alembic look", moving)
+
+
+def _is_unread(snapshot: Facts, lost: LostRevision) -> bool:
+    """Whether its file is in the work tree, where the configuration does not lead."""
+    here = lost.kept and not lost.branch
+    return here and lost.path.parent not in snapshot.environment.version_locations
+
+
 def merge_with(snapshot: Facts, lost: LostRevision) -> Merge | None:
     """The simulated merge of ``check`` that restores a lost revision."""
     gates = (each for each in snapshot.merges if each.is_gate and not each.mine.ref)
