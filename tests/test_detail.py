@@ -211,9 +211,9 @@ def test_a_bar_runs_while_a_picture_is_drawn(
     told: list[str] = []
 
     @contextmanager
-    def watched(_: object) -> Iterator[Progress]:
+    def watched(_: object, **__: object) -> Iterator[Progress]:
         yield lambda done, total, what: told.append(what)
 
     monkeypatch.setattr(running, "progress_bar", watched)
     assert fixchain("graph", "--format", "html", cwd=project).exit_code == 0
-    assert told == ["the picture"]
+    assert told[-1] == "the picture"

@@ -151,7 +151,7 @@ def _proposed(session: Session, rebase: _Rebase) -> Proposal:
         return Proposal(rebase.diagnosis.noticing(_nothing_to_do(rebase, mine)))
     if session.databases.any:
         now = session.survey(rebase.now, "rebase")
-        start = replace(rebase.start, databases=now.databases, old=now.old)
+        start = replace(rebase.start, databases=now.databases, schemas=now.schemas, old=now.old)
         diagnosis = rebase.diagnosis.with_databases(now)
         rebase = replace(rebase, diagnosis=diagnosis, start=with_new_ids(start, rebase.mends))
     try:

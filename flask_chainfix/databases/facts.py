@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import field, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +13,7 @@ from flask_chainfix.chain.snapshot import Known, Snapshot
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.remedies import Remedy
 from flask_chainfix.common.signals import without_garbage_collection
+from flask_chainfix.common.wording import listing
 from flask_chainfix.model.databases import Databases
 from flask_chainfix.model.environment import Surroundings
 from flask_chainfix.model.files import ChainLock, Edit, MigrationFile
@@ -96,6 +97,21 @@ class Facts(Snapshot):
         if not dialect:
             return self
         return self.once(("running on", dialect), lambda: self.read_for(dialect))
+
+    def uncompared(self) -> Iterator[str]:
+        """What is not compared of databases that were read, and why, in words."""
+        names: dict[str, list[str]] = {}
+        for status in self.databases.statuses:
+            live = self.schemas.get(status.seen)
+            problems: tuple[str, ...] = ()
+            if isinstance(live, Uncompared):
+                problems = (live.problem,) if status.is_known else ()
+            elif live is not None:
+                problems = live.left_out
+            for problem in problems:
+                names.setdefault(problem, []).append(status.name)
+        for problem, each in names.items():
+            yield f"{listing(each, 3)}: not compared with what the migrations make: {problem}"
 
     @property
     def evidence(self) -> Evidence:

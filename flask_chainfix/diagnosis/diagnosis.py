@@ -10,7 +10,6 @@ from flask_chainfix.chain.lineages import find_lineages
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.remedies import PLAIN_REPAIRS, Remedy
 from flask_chainfix.common.wording import count, listing
-from flask_chainfix.databases.applied.contents import uncompared
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.rules import (
     Family,
@@ -85,7 +84,7 @@ class Diagnosis:
     def with_databases(self, snapshot: Facts) -> Diagnosis:
         """The same with the status of databases, and the findings about them."""
         known = self.judge_again(snapshot, LONG_ID)  # they limit the length of ids
-        notices = (*snapshot.databases.notices, *uncompared(snapshot))
+        notices = (*snapshot.databases.notices, *snapshot.uncompared())
         return known.judge(Family.DATABASE).noticing(*notices)
 
     def with_schema(self) -> Diagnosis:

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.applied.differences import Difference
 from flask_chainfix.databases.applied.rows import tops
 from flask_chainfix.databases.applied.verdicts import Trace, Verdict, trace
@@ -126,22 +125,6 @@ def _seen(snapshot: Facts, status: DatabaseStatus) -> tuple[Facts, Live] | None:
         return None
     chain = snapshot.running_on(live.dialect)
     return (chain, live) if status.complete or _holds_a_table(chain, live) else None
-
-
-def uncompared(snapshot: Facts) -> Iterator[str]:
-    """What is not compared of databases that were read, and why, in words."""
-    names: dict[str, list[str]] = {}
-    for status in snapshot.databases.statuses:
-        live = snapshot.schemas.get(status.seen)
-        problems: tuple[str, ...] = ()
-        if isinstance(live, Uncompared):
-            problems = (live.problem,) if status.is_known else ()
-        elif live is not None:
-            problems = live.left_out
-        for problem in problems:
-            names.setdefault(problem, []).append(status.name)
-    for problem, each in names.items():
-        yield f"{listing(each, 3)}: not compared with what the migrations make: {problem}"
 
 
 def _holds_a_table(snapshot: Facts, live: Live) -> bool:
