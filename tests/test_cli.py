@@ -611,6 +611,37 @@ def test_advice_names_the_command_that_was_typed(
     assert f"{named} history" in lines
 
 
+_RUNS = "from flask import Flask\napp = Flask(__name__)\n"
+_MAKES = "from flask import Flask\ndef create_app(config=None):\n    return Flask(__name__)\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "named"),
+    [
+        ({"blog.py": _RUNS}, "flask --app blog db"),
+        ({"blog/__init__.py": _MAKES, "test_blog.py": _RUNS}, "flask --app blog db"),
+        ({"src/my blog/__init__.py": _MAKES}, "flask --app 'src/my blog' db"),
+        ({"blog.py": "app = create_app()", "web/__init__.py": _MAKES}, "flask --app blog db"),
+        ({"app.py": _RUNS, "blog.py": _RUNS}, "flask db"),
+        ({".flaskenv": "FLASK_APP=blog", "blog.py": _RUNS}, "flask db"),
+        ({"blog.py": _RUNS, "shop.py": _RUNS}, "flask --app APP db"),
+        ({"blog.py": _MAKES.replace("=None", "")}, "flask --app APP db"),
+        ({"blog.py": "def create_app("}, "flask --app APP db"),
+    ],
+)
+def test_the_console_script_names_the_app_that_flask_would_not_find(
+    project: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str], named: str
+) -> None:
+    monkeypatch.delenv("FLASK_APP", raising=False)
+    environment(project / "migrations", *BROKEN)
+    (project / "migrations/env.py").write_text("from flask import current_app\n")
+    for name, text in files.items():
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / name).write_text(text)
+    lines = [line.strip() for line in fixchain("check", "--verbose").stdout.splitlines()]
+    assert f"{named} history" in lines
+
+
 @pytest.mark.parametrize(
     ("options", "named"),
     [

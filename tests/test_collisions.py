@@ -217,3 +217,26 @@ def test_the_ways_out_are_printed_once(project: Path, url: str) -> None:
     assert said.count("remove what both do from") == 1
     assert "fix FC205 first" in said
     assert "Settle FC205, in one of the ways above." in said
+
+
+@needs_git
+def test_a_database_above_what_must_run_first_goes_back_and_up_again(
+    project: Path, url: str, own_git: None
+) -> None:
+    """Mine renames the table that theirs adds a column to."""
+    with_app(project, "a <- ", "b <- a", uri=url)
+    repository = Repository(project)
+    repository.commit(1)
+    add(project, "theirs <- b", "op.add_column('a', sa.Column('nick', sa.Integer()))", NO_NICK)
+    renaming = ("op.rename_table('a', 'a2')", "op.rename_table('a2', 'a')")
+    add(project, "mine <- b", *renaming)
+    repository.commit(2)
+    typed("flask db upgrade mine")
+    sql(url, "INSERT INTO a2 (id) VALUES (7)")
+    upgrading, back = stopped("repair")
+    assert panel(*shlex.split(upgrading["commands"][0])[2:]).exit_code != 0
+    assert back["commands"][0].endswith("downgrade b")
+    for each in back["commands"]:
+        typed(each)
+    assert rows_of(url) == ["mine"]
+    assert sql(url, "SELECT id, nick FROM a2") == [(7, None)]

@@ -644,3 +644,6 @@ def test_a_schema_that_env_py_computes_does_not_matter_with_a_pattern(
     stamp(postgresql, "a")
     (found,) = in_schemas(targets_from(runtime, [postgresql], None, in_schemas=True), "pub*")
     assert found.schema == "public"
+    with pytest.raises(BadConfiguration) as stopped:
+        targets_from(runtime, [postgresql], None)
+    assert "check --schemas '*'" in stopped.value.remedy

@@ -246,6 +246,26 @@ def test_what_is_no_revision(repository: Repository) -> None:
     assert error.message == f"'never' is not a revision in the Git repository {repository.top}"
 
 
+@pytest.mark.parametrize("depth", [(), ("--depth", "1")], ids=["whole", "shallow"])
+def test_a_branch_that_a_clone_was_made_without_is_fetched(
+    repository: Repository, tmp_path: Path, depth: tuple[str, ...]
+) -> None:
+    repository.add("a", day=1)
+    repository.branch("mine")
+    repository.add("b", day=2)
+    clone = tmp_path / "clone"
+    url = f"file://{repository.top}"
+    repository.git("clone", "-q", "--single-branch", "-b", "mine", *depth, url, clone)
+    job = Repository(clone)
+    error = refused("origin/main", environment(job))
+    fetching = error.remedy.ways[0].commands[0].split()
+    assert fetching[:2] == ["git", "fetch"]
+    job.git(*fetching[1:])
+    assert ids(read_at("origin/main", environment(job))) == ["a"]
+    assert job.git("merge-base", "origin/main", "HEAD")
+    assert "git fetch" not in refused("other/main", environment(repository)).remedy
+
+
 def test_names_like_options_are_names(repository: Repository) -> None:
     repository.add("a", day=1)
     repository.git("update-ref", "refs/heads/--upload-pack=x", "HEAD")

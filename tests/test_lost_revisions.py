@@ -95,6 +95,10 @@ class Project:
         engine = create_engine(self.url, poolclass=NullPool)
         return set(inspect(engine).get_table_names()) - {"alembic_version"}
 
+    def columns(self, table: str) -> set[str]:
+        engine = create_engine(self.url, poolclass=NullPool)
+        return {each["name"] for each in inspect(engine).get_columns(table)}
+
     def run(self, *arguments: str) -> Done:
         """Run a command that looks at the database."""
         name, *rest = arguments
@@ -447,6 +451,72 @@ def test_a_file_comes_back_to_where_migrations_are_looked_for(project: Project) 
     project.commit(3)
     project.does("repair", "--bring-back", "x", *YES)
     assert project.path("x").read_bytes() == data
+
+
+def test_a_file_that_is_only_in_a_directory_that_is_not_read(project: Project) -> None:
+    """To bring it back from Git would make a second file with its id."""
+    (project.versions / "2024").mkdir()
+    project.path("x").rename(project.versions / "2024/x_add.py")
+    project.commit(2)
+    moving, *_ = project.finding()["remedies"]
+    moved = ["git mv -- migrations/versions/2024/x_add.py migrations/versions"]
+    assert moving["commands"] == moved
+    type_all(project, moved)
+    project.does("check")
+
+
+def test_a_database_of_another_environment_is_left_to_it(project: Project) -> None:
+    shutil.copytree(project.top / "migrations", project.top / "second")
+    for path in project.top.glob("second/versions/*.py"):
+        path.unlink()
+    add(project.top, "s")
+    (project.versions / "s_add.py").rename(project.top / "second/versions/s_add.py")
+    project.commit(2)
+    done = fixchain("-d", "second", "check", "--database", project.url, *JSON)
+    (finding,) = [each for each in done.document["findings"] if each["code"] == "FC301"]
+    says(finding["message"], "it belongs to another environment, migrations")
+    first, *others = finding["remedies"]
+    says(first["text"], "work on this database in the environment migrations")
+    assert not any("git mv" in command for way in others for command in way["commands"])
+
+
+def test_no_way_moves_a_stamp_or_leaves_out_what_has_run_in_a_broken_chain(
+    project: Project,
+) -> None:
+    add(project.top, "y <- x")
+    project.lose("x")
+    document = project.run("check", *JSON).document
+    (lost,) = (each for each in document["findings"] if each["code"] == "FC301")
+    commands = [command for way in lost["remedies"] for command in way["commands"]]
+    assert commands
+    assert not any("restamp" in command for command in commands)
+    assert document["plan"]["choices"] == []
+    alone = fixchain("check", *JSON).document["plan"]["choices"]
+    assert "--attach y=b" in alone[0]["commands"][0]
+    for command_ in commands:
+        project.does(*shlex.split(command_)[1:2], *shlex.split(command_)[2:-2], *YES)
+        project.does("check")
+        project.undo()
+
+
+def test_a_stamp_goes_where_only_a_column_is_missing_and_that_is_made(project: Project) -> None:
+    columns = "sa.Column('id', sa.Integer, primary_key=True), sa.Column('name', sa.String(9))"
+    add(project.top, "x <- b", f"op.create_table('x', {columns})")
+    project.commit(2)
+    project.stamp("b")
+    document = project.run("check", *JSON).document
+    (finding,) = document["findings"]
+    (there,) = finding["remedies"]
+    assert finding["code"] == "FC306"
+    says(there["text"], "except that it lacks x.name")
+    stamping, made = there["commands"]
+    assert stamping == "alembic stamp x"
+    project.stamp("x")
+    done = fixchain(*shlex.split(made)[1:], *YES)
+    assert done.exit_code == 0, done
+    project.upgrade()
+    assert project.columns("x") == {"id", "name"}
+    assert project.run("check", "--strict").exit_code == 0
 
 
 @pytest.mark.parametrize(
@@ -871,6 +941,39 @@ def test_unwind_tells_that_main_has_what_it_takes_back(project: Project) -> None
         flat(done.stdout),
         "main has y: `git merge --no-edit main` brings it, and nothing is taken back",
     )
+
+
+@pytest.mark.parametrize(
+    "command_", [("rebase", "main"), ("rebase", "--apply", "main"), ("cherry-pick", "main..mine")]
+)
+def test_what_the_stopped_operation_is_still_to_bring_is_not_taken_back(
+    project: Project, command_: tuple[str, ...]
+) -> None:
+    repository, app = project.repository, project.top / "app.py"
+    repository.branch("mine")
+    app.write_text("mine\n")
+    project.commit(2)
+    add(project.top, "y <- x")
+    project.commit(3)
+    project.upgrade()
+    repository.switch("main")
+    app.write_text("main\n")
+    project.commit(4)
+    if command_[0] == "rebase":
+        repository.switch("mine")
+    with pytest.raises(AssertionError):
+        repository.git(*command_, day=5)
+    app.write_text("both\n")
+    repository.git("add", "-A")
+    finding, operation = project.finding(), command_[0]
+    says(finding["message"], f"the {operation} that has stopped is still to bring it")
+    (goes_on,) = finding["remedies"]
+    assert goes_on["commands"] == ["git add -- migrations", f"git {operation} --continue"]
+    says(project.refuses("unwind", "--yes"), "y is not gone", f"git {operation} --continue")
+    for typed in goes_on["commands"]:
+        repository.git("-c", "core.editor=true", *shlex.split(typed)[1:], day=5)
+    project.does("check")
+    assert project.tables == {"a", "b", "x", "y"}
 
 
 def test_one_merge_is_one_step(project: Project) -> None:

@@ -219,6 +219,31 @@ def test_the_commit_whose_chain_has_written_the_rows_is_filled_in(
 
 
 @needs_git
+def test_the_commit_may_be_on_another_branch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A release has only some migrations, with other parents."""
+    monkeypatch.chdir(tmp_path)
+    repository = Repository(tmp_path)
+    plain(tmp_path, "a", "b <- a")
+    repository.commit(1)
+    repository.branch("release")
+    add(tmp_path, "c <- a")
+    before = repository.commit(2)
+    repository.switch("main")
+    add(tmp_path, "c <- b")
+    repository.commit(3)
+    url = "sqlite:///app.db"
+    stamp(url, "b", "c")
+    sql(url, *(f"CREATE TABLE {name} (id INTEGER)" for name in "abc"))
+    (finding,) = fixchain("check", "--database", url, "--format", "json").document["findings"]
+    command = f"fixchain restamp --old {before} --database {url}"
+    assert (finding["code"], finding["remedies"][0]["commands"]) == ("FC303", [command])
+    assert typed(command).exit_code == 0
+    assert rows_of(url) == ["c"]
+
+
+@needs_git
 def test_where_no_commit_explains_the_rows_git_lists_those_that_may(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -82,8 +82,10 @@ def open_from_files(
     if not runtime.environment.uses_flask:
         needed = config or _other_config_file(runtime)
         return runtime, tools_as_typed(directory, config, section, needed)
-    used = runtime.environment.directory
-    alembic = "flask db"
+    from flask_chainfix.environment.surroundings import app_to_name
+
+    used, app = runtime.environment.directory, app_to_name()
+    alembic = "flask db" if app == "" else f"flask --app {path_word(app or 'APP')} db"
     if used != Path("migrations").absolute():
         alembic += f" -d {path_word(os.path.relpath(used))}"
     return runtime, replace(tools_as_typed(directory, config, section), alembic=alembic)

@@ -368,7 +368,8 @@ def _in_passing(
     try:
         targets = own_targets(runtime)
     except (BadConfiguration, BadDatabase) as error:
-        return (), (f"the app's own databases were not looked at: {error.message}",)
+        notice = f"the app's own databases were not looked at: {error.message}"
+        return (), (f"{notice}; a repair stops there, too, unless --no-database leaves them out",)
     targets = tuple(target for target in targets if target.identity not in others)
     statuses = read_statuses(targets, unseen, PASSING)
     notices = tuple(

@@ -14,7 +14,7 @@ from urllib.parse import unquote
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.errors import BadConfiguration, BadDatabase
 from flask_chainfix.common.regular_files import read_regular
-from flask_chainfix.common.remedies import Remedy
+from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.databases.drivers import BACKENDS, connectable
 from flask_chainfix.environment.env_py import CANNOT_READ, EnvPy
 from flask_chainfix.environment.locate import Runtime
@@ -342,9 +342,13 @@ def _value_of(env_py: EnvPy, option: str) -> str | None:
     value = next(iter(values), None)
     known = len(values) <= 1 and env_py.mentions(option) <= explained
     if not known or not (value is None or isinstance(value, str)):
+        written_down = (
+            f"write {option} = NAME into the section [fixchain] of alembic.ini, or into"
+            " [tool.fixchain] of pyproject.toml"
+        )
+        look = way("look at each schema that has a version table", "{fixchain} check --schemas '*'")
         raise BadConfiguration(
             f"only running {env_py.path} would tell what it gives Alembic as {option}",
-            f"write {option} = NAME into the section [fixchain] of alembic.ini, or into"
-            " [tool.fixchain] of pyproject.toml",
+            look | written_down if option == _SCHEMA else written_down,
         )
     return value

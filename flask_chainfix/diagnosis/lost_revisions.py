@@ -7,9 +7,10 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from flask_chainfix.common.quoting import operand, option, path_word, ref_word
-from flask_chainfix.common.remedies import Remedy, way
+from flask_chainfix.common.remedies import REPAIR, Remedy, way
 from flask_chainfix.common.wording import close_ids, listing
 from flask_chainfix.databases.applied.contents import Fit, absent, fit, makes_all, proven_top
+from flask_chainfix.databases.applied.contradictions import is_broken
 from flask_chainfix.databases.applied.has_run import possibilities
 from flask_chainfix.databases.applied.lost import (
     Survivors,
@@ -24,9 +25,16 @@ from flask_chainfix.databases.applied.lost import (
 )
 from flask_chainfix.databases.applied.rows import counting_as, tops
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.diagnosis.merge_steps import merge_steps
+from flask_chainfix.diagnosis.merge_steps import (
+    environment_with,
+    going_on,
+    in_its_environment,
+    is_on_main,
+    merge_with,
+    merging,
+    moving_here,
+)
 from flask_chainfix.model.databases import DatabaseStatus, LostRevision
-from flask_chainfix.model.history import Merge, Side
 from flask_chainfix.schema.footprint import Action, Effect, Footprint, Kind
 
 _PLAIN = re.compile(r"\w[\w. ]*")  # what can be written into a file's name and text unchanged
@@ -49,12 +57,16 @@ def whereabouts(snapshot: Facts, revision: str) -> str:
         close = close_ids(revision, snapshot.graph)
         unknown = "Git knows nothing of it"
         return f"{unknown}; it is close to {listing(close)}" if close else unknown
-    if lost.stashed:
+    if other := environment_with(snapshot, lost):
+        what = f"it belongs to another environment, {other}"
+    elif lost.arriving:
+        what = f"the {lost.arriving} that has stopped is still to bring it"
+    elif lost.stashed:
         what = "it is in Git's stash"
     elif lost.dropped:
         what = "no branch has it any more, but Git still knows the commit"
     elif lost.branch and lost.kept:
-        merge = _merge_with(snapshot, lost)
+        merge = merge_with(snapshot, lost)
         on = merge.theirs.ref if merge else lost.main or f"the branch {lost.branch}"
         what = f"it is on {on}, which is not merged here"
     elif lost.kept:
@@ -69,15 +81,28 @@ def whereabouts(snapshot: Facts, revision: str) -> str:
 
 def choices(snapshot: Facts, revision: str) -> Remedy:
     """The remedies for a lost revision, the best first."""
+    lost = snapshot.databases.lost.get(revision)
+    there = () if lost is None else in_its_environment(snapshot, lost).ways
+    remedy = Remedy(there + _choices(snapshot, revision).ways)
+    if not is_broken(snapshot.graph):
+        return remedy
+    for refused in ("restamp", "unwind"):  # until the chain is whole again
+        remedy = remedy.without(f"{{fixchain}} {refused}")
+    return remedy or way("repair the files first", REPAIR)
+
+
+def _choices(snapshot: Facts, revision: str) -> Remedy:
     statuses = [each for each in snapshot.databases.statuses if revision in each.rows]
     lost = snapshot.databases.lost.get(revision)
     remedy = Remedy()
+    if lost is not None and lost.arriving:
+        return going_on(snapshot.environment, lost)
     if lost is not None and lost.renamed in snapshot.graph:
         remedy |= under_its_new_id(snapshot, lost)
         if not lost.edited:
             return remedy
     left = survivors(snapshot, revision)
-    if lost is not None and _is_on_main(snapshot, lost):
+    if lost is not None and is_on_main(snapshot, lost):
         remedy |= merging(snapshot, lost)
     if lost is not None and not snapshot.files:
         place, ref = lost.path.parent, lost.checkout or ("HEAD" if lost.kept else "")
@@ -194,12 +219,14 @@ def _ways_back(
         what = f"move the stamp to {row}, the nearest ancestor that is left, {deeds}"
         to_ancestor = way(what, counting_as(row, lost.revision))
     remedy = to_ancestor if nothing_lost else _unwinding(snapshot, lost, left, statuses)
-    if not _is_on_main(snapshot, lost):
+    if not is_on_main(snapshot, lost):
         remedy |= merging(snapshot, lost)
     fits = not left.unknown and not any(
         early_on_return(snapshot, status, lost.revision) for status in statuses
     )
-    if fits:
+    moving = moving_here(snapshot, lost) if len(left.between) == 1 else Remedy()
+    remedy = Remedy(remedy.ways + moving.ways)
+    if fits and not moving:
         back = " ".join(option("--bring-back", each) for each in left.between)
         others = f" and those of {listing(left.between[1:])}, which it is built on,"
         what = f"bring its file{others if len(left.between) > 1 else ''} back from Git"
@@ -210,32 +237,6 @@ def _ways_back(
     if fits and snapshot.files and can_have_file(lost.revision):
         remedy |= _tombstone(lost.revision, there and f"; {there} then stays without a migration")
     return remedy
-
-
-def _is_on_main(snapshot: Facts, lost: LostRevision) -> bool:
-    """Whether merging the main branch, or the branch that ``check`` compares with, restores it."""
-    return bool(lost.main) or _merge_with(snapshot, lost) is not None
-
-
-def merging(snapshot: Facts, lost: LostRevision) -> Remedy:
-    """How to merge the branch that has a lost revision, or unstash it; empty if nothing has it."""
-    foreseen = _merge_with(snapshot, lost)
-    if foreseen is not None:
-        what = f"merge {foreseen.theirs.ref}, which has it"
-        return way(what, *merge_steps(snapshot.environment, foreseen))
-    if lost.stashed:
-        return way("take it out of the stash", "git stash pop")
-    if not (lost.branch and lost.kept):
-        return Remedy()
-    ref = lost.main or lost.branch
-    merge = f"git merge --no-edit {ref_word(ref)}"
-    return way(f"merge {ref}, which has it, then repair", merge, "{fixchain} repair{databases}")
-
-
-def _merge_with(snapshot: Facts, lost: LostRevision) -> Merge | None:
-    """The simulated merge of ``check`` that restores a lost revision."""
-    gates = (each for each in snapshot.merges if each.is_gate and not each.mine.ref)
-    return next((each for each in gates if lost.revision in Side("", each.resolved).ids), None)
 
 
 def _unwinding(

@@ -1,4 +1,4 @@
-"""The commands that merge another branch, from the current state of a repository."""
+"""The commands that merge another branch or go on merging, from the current state of Git."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from flask_chainfix.common.quoting import path_word, ref_word
+from flask_chainfix.common.remedies import Remedy, way
+from flask_chainfix.databases.facts import Facts
+from flask_chainfix.model.databases import LostRevision
 from flask_chainfix.model.environment import Environment
-from flask_chainfix.model.history import AfterMerge, Merge
+from flask_chainfix.model.history import AfterMerge, Merge, Side
 
 
 def merge_steps(environment: Environment, merge: Merge) -> tuple[str, ...]:
@@ -30,12 +33,85 @@ def merge_steps(environment: Environment, merge: Merge) -> tuple[str, ...]:
         steps.append("{fixchain} repair{databases}")
     ended = bool(merge.conflicts or merge.others)
     if ended or merge.after_merge is not AfterMerge.NOTHING:
-        locations = environment.version_locations
-        apart = {each for each in locations if not each.is_relative_to(environment.directory)}
-        steps.append(f"git add -- {_paths([environment.directory, *sorted(apart)])}")
+        steps.append(_staging(environment))
         steps.append("git commit --no-edit" if ended else 'git commit -m "Relink migrations"')
     return tuple(steps)
 
 
+def _staging(environment: Environment) -> str:
+    locations = environment.version_locations
+    apart = {each for each in locations if not each.is_relative_to(environment.directory)}
+    return f"git add -- {_paths([environment.directory, *sorted(apart)])}"
+
+
 def _paths(paths: Iterable[Path]) -> str:
     return " ".join(path_word(os.path.relpath(path)) for path in paths)
+
+
+# --- What brings lost revisions ------------------------------------------------------------------
+def is_on_main(snapshot: Facts, lost: LostRevision) -> bool:
+    """Whether merging the main branch, or the branch that ``check`` compares with, restores it."""
+    return bool(lost.main) or merge_with(snapshot, lost) is not None
+
+
+def going_on(environment: Environment, lost: LostRevision) -> Remedy:
+    """How to go on with Git's current operation, which brings a lost revision."""
+    return way(
+        f"once all is resolved, go on with the {lost.arriving}, which brings it",
+        _staging(environment),
+        f"git {lost.arriving} --continue",
+    )
+
+
+def merging(snapshot: Facts, lost: LostRevision) -> Remedy:
+    """How to merge the branch that has a lost revision, or unstash it; empty if nothing has it."""
+    foreseen = merge_with(snapshot, lost)
+    if foreseen is not None:
+        what = f"merge {foreseen.theirs.ref}, which has it"
+        return way(what, *merge_steps(snapshot.environment, foreseen))
+    if lost.stashed:
+        return way("take it out of the stash", "git stash pop")
+    if not (lost.branch and lost.kept):
+        return Remedy()
+    ref = lost.main or lost.branch
+    merge = f"git merge --no-edit {ref_word(ref)}"
+    return way(f"merge {ref}, which has it, then repair", merge, "{fixchain} repair{databases}")
+
+
+def environment_with(snapshot: Facts, lost: LostRevision) -> str:
+    """The directory of another environment that has a lost revision; ``""`` if none has."""
+    others = (each.directory for each in snapshot.surroundings.others)
+    having = (each for each in others if each in lost.path.parents)
+    return next(map(os.path.relpath, having), "") if _is_unread(snapshot, lost) else ""
+
+
+def in_its_environment(snapshot: Facts, lost: LostRevision) -> Remedy:
+    """What to do if a lost revision belongs to another environment; empty if it does not."""
+    other = environment_with(snapshot, lost)
+    if not other:
+        return Remedy()
+    return Remedy.of(
+        f"work on this database in the environment {other}, with -d or -c, as its migrations have"
+        " run there; or give this environment a database or a version table of its own"
+    )
+
+
+def moving_here(snapshot: Facts, lost: LostRevision) -> Remedy:
+    """How to move a file below this environment to where Alembic reads it; empty otherwise."""
+    environment = snapshot.environment
+    if environment.directory not in lost.path.parents or not _is_unread(snapshot, lost):
+        return Remedy()
+    moving = f"git mv -- {_paths([lost.path])} {_paths(environment.version_locations[:1])}"
+    return way("move its file to where the configuration has Alembic look", moving)
+
+
+def _is_unread(snapshot: Facts, lost: LostRevision) -> bool:
+    """Whether its file is in the work tree, where the configuration does not lead."""
+    here = lost.kept and not lost.branch
+    return here and lost.path.parent not in snapshot.environment.version_locations
+
+
+def merge_with(snapshot: Facts, lost: LostRevision) -> Merge | None:
+    """The simulated merge of ``check`` that restores a lost revision."""
+    gates = (each for each in snapshot.merges if each.is_gate and not each.mine.ref)
+    return next((each for each in gates if lost.revision in Side("", each.resolved).ids), None)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flask_chainfix.chain.source.header import is_loaded
+from flask_chainfix.chain.source.literals import parse
 from flask_chainfix.common.errors import ChainFixError
 from flask_chainfix.common.regular_files import LARGEST_CODE, read_regular
 from flask_chainfix.environment.configuration import (
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 _SETS_LOCATIONS = re.compile(rb"^\s*version_locations\s*=", re.MULTILINE)
 _TEMPLATES = re.compile(r"template|cookiecutter|skeleton|example|[{<$]", re.IGNORECASE)
+_OF_TESTS = re.compile(r"tests?\b|test_|conftest")
 _MARKS = (".git", "pyproject.toml", "setup.py", "alembic.ini")  # at the top of a project
 
 
@@ -68,6 +70,47 @@ def environments_near(environment: Path) -> Iterator[Path]:
             hidden = name.startswith(".") or _TEMPLATES.search(name)
             if near != environment and not hidden and _runs_migrations(near):
                 yield near
+
+
+def app_to_name() -> str | None:
+    """What ``flask --app`` has to name here, as far as the source shows.
+
+    Returns:
+        A module or package; ``""`` if Flask finds the app itself; ``None`` if that is unknown.
+    """
+    dotenv = (_bytes_of(Path(name)) for name in (".env", ".flaskenv"))
+    if os.environ.get("FLASK_APP") or any(b"FLASK_APP" in data for data in dotenv):
+        return ""
+    files, directories = _listing(Path())
+    if not {"wsgi.py", "app.py"}.isdisjoint(files):
+        return ""
+    modules = {name.removesuffix(".py"): Path(name) for name in files if name.endswith(".py")}
+    places = [*directories, *(f"src/{name}" for name in _listing(Path("src"))[1])]
+    modules.update((name, Path(name, "__init__.py")) for name in places)
+    found: dict[bool, list[str]] = {True: [], False: []}
+    for name, file in modules.items():
+        data = _bytes_of(file)
+        if not _OF_TESTS.match(file.name) and (b"Flask(" in data or b"create_app(" in data):
+            for is_app in _apps_in(data):
+                found[is_app].append(name)
+    likely = found[True] or found[False]
+    return likely[0] if len(set(likely)) == 1 else None
+
+
+def _apps_in(data: bytes) -> Iterator[bool]:
+    """Whether each app that Flask would find in a module is one, or a function that makes it."""
+    with suppress(*CANNOT_READ):
+        for node in parse(data).body:
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
+                names = {each.id for each in node.targets if isinstance(each, ast.Name)}
+                if names & {"app", "application"}:
+                    yield True
+            elif (
+                isinstance(node, ast.FunctionDef)
+                and node.name in ("create_app", "make_app")
+                and len(node.args.args) == len(node.args.defaults)
+            ):
+                yield False
 
 
 def _listing(directory: Path) -> tuple[list[str], list[str]]:

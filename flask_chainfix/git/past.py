@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from flask_chainfix.chain import source
 from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.errors import CannotReadGit
+from flask_chainfix.common.quoting import ref_word
 from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.common.signals import without_garbage_collection
 from flask_chainfix.git.program import Unknown
@@ -21,6 +25,8 @@ OUTSIDE = Unreadable(
     "name another Git revision, at which it is a file",
 )
 _RECENT = 50  # commits
+_BRANCH = re.compile(r"\w[\w./-]*")
+_ELSEWHERE = ("--branches", "--remotes", "--tags", "--not", "HEAD")
 
 
 def read_at(ref: str, environment: Environment) -> Snapshot:
@@ -77,21 +83,24 @@ def read_chains(repository: Repository, refs: Sequence[str], now: Snapshot) -> d
 
 
 def read_recent(now: Snapshot) -> dict[str, Snapshot]:
-    """Read the chains of the commits that last changed migrations, with three calls of Git.
+    """Read the chains of the commits that last changed migrations, with four calls of Git.
 
     Returns:
-        The chains by abbreviated names of commits, the newest first; empty if the migrations are in
-        no repository, or in several, or if Git cannot read them.
+        The chains by abbreviated names of commits: first those below ``HEAD``, then those of other
+        branches and tags, each the newest first. Empty if the migrations are in no repository, or
+        in several, or if Git cannot read them.
     """
     roots = version_roots(now)
     repositories, _ = repositories_of(roots)
     if len(repositories) != 1:
         return {}
     (repository,) = repositories
-    paths = (literal(repository.folder(root)) for root in roots)
+    paths = [literal(repository.folder(root)) for root in roots]
+    asked = ("log", f"--max-count={_RECENT}", "--format=%h")
     try:
-        asked = ("log", f"--max-count={_RECENT}", "--format=%h", "HEAD", "--", *paths)
-        return read_chains(repository, repository.git(*asked).decode().split(), now)
+        commits = repository.git(*asked, "HEAD", "--", *paths).decode().split()
+        commits += repository.git(*asked, *_ELSEWHERE, "--", *paths).decode().split()
+        return read_chains(repository, commits, now)
     except Unknown:
         return {}
 
@@ -207,11 +216,23 @@ def no_revision(ref: str, repository: Repository, *, several: bool) -> CannotRea
     if several:
         text += ": the version locations lie in several repositories, and each must have it"
     remedy = Remedy.of(text)
-    if repository.shallow:
+    remote, _, branch = ref.partition("/")
+    if _BRANCH.fullmatch(branch) and remote in _remotes(repository):
+        deeper = "--unshallow " if repository.shallow else ""
+        refspec = f"{branch}:refs/remotes/{ref}"
+        fetching = f"git fetch {deeper}{ref_word(remote)} {refspec}"
+        remedy = way("fetch it, as this clone may be of another branch only", fetching) | text
+    elif repository.shallow:
         text = "the clone is shallow: fetch the rest (in a CI job: fetch-depth: 0)"
         remedy |= way(text, "git fetch --unshallow")
     place = Path(repository.top)
     return CannotReadGit(f"{ref!r} is not a revision in the Git repository {place}", remedy)
+
+
+def _remotes(repository: Repository) -> list[str]:
+    with suppress(Unknown):
+        return os.fsdecode(repository.git("remote")).split("\n")
+    return []
 
 
 def cannot_read(ref: str, roots: Iterable[str], reason: str) -> CannotReadGit:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from pathlib import Path
 
 from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.errors import CannotReadGit
@@ -43,6 +45,12 @@ _OPERATIONS = {
     "CHERRY_PICK_HEAD": "cherry-pick",
     "REVERT_HEAD": "revert",
 }
+_TODO = ("rebase-merge/git-rebase-todo", "sequencer/todo")
+_PICKED = re.compile(
+    rb"^(?:pick|reword|edit|squash|fixup|merge|[presfm])(?: -[cC])? ([0-9a-f]{7,64})\b",
+    re.MULTILINE,
+)
+_PATCH = re.compile(rb"\AFrom ([0-9a-f]{40,64}) ")
 
 
 def read_upstream(ref: str | None, now: Snapshot) -> tuple[Snapshot, tuple[PublishedChain, ...]]:
@@ -221,11 +229,34 @@ def operation(now: Snapshot) -> str:
     if not now.environment.asks_git:
         return ""
     repositories, _ = repositories_of(version_roots(now))
-    for repository in repositories:
-        for mark, name in _OPERATIONS.items():
-            if os.path.exists(os.path.join(repository.directory, mark)):
-                return name
-    return ""
+    return next(filter(None, map(_operation_in, repositories)), "")
+
+
+def bringing(repository: Repository, commit: str) -> str:
+    """Git's current operation, if it is still to apply a commit; otherwise ``""``."""
+    left = _to_apply(Path(repository.directory))
+    is_left = any(each.startswith(commit) or commit.startswith(each) for each in left)
+    return _operation_in(repository) if is_left else ""
+
+
+def _operation_in(repository: Repository) -> str:
+    marks = {os.path.join(repository.directory, mark): mark for mark in _OPERATIONS}
+    return next((_OPERATIONS[mark] for path, mark in marks.items() if os.path.exists(path)), "")
+
+
+def _to_apply(directory: Path) -> set[str]:
+    """The commits that the current operation has not applied yet, perhaps abbreviated."""
+    found: list[bytes] = []
+    for name in _TODO:
+        with suppress(OSError):
+            found += _PICKED.findall((directory / name).read_bytes())
+    patches = directory / "rebase-apply"
+    with suppress(OSError, ValueError):
+        for number in range(
+            int((patches / "next").read_bytes()), int((patches / "last").read_bytes()) + 1
+        ):
+            found += _PATCH.findall((patches / f"{number:04}").read_bytes())
+    return {commit.decode() for commit in found}
 
 
 def _default_branch(refs: Mapping[str, str]) -> str:

@@ -181,6 +181,7 @@ class LostRevision:
         above: its descendants that were removed with it.
         main: the main branch, if it has a file with this id; otherwise ``""``.
         dropped: whether ``branch`` is a commit that only Git's reflog leads to.
+        arriving: Git's current operation, if that is still to apply the commit; otherwise ``""``.
     """
 
     revision: str
@@ -199,6 +200,7 @@ class LostRevision:
     above: tuple[str, ...] = ()
     main: str = ""
     dropped: bool = False
+    arriving: str = ""
 
     @property
     def requirements(self) -> tuple[str, ...]:

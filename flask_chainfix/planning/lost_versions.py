@@ -24,6 +24,7 @@ from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.survey import with_lost
 from flask_chainfix.diagnosis.diagnosis import in_doubt
 from flask_chainfix.diagnosis.lost_revisions import can_have_file, choices, taking_down_there
+from flask_chainfix.diagnosis.merge_steps import going_on
 from flask_chainfix.diagnosis.rules import Family, diagnose
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.git.lost_files import FileVersion, find_versions
@@ -276,6 +277,11 @@ def _refuse_found(now: Facts, row: str) -> None:
         raise CannotPlan(
             f"{row} is not gone: since a repair it is {other}",
             way("move the stamp to its new id", "{fixchain} restamp{databases}"),
+        )
+    if lost is not None and lost.arriving:
+        raise CannotPlan(
+            f"{row} is not gone: the {lost.arriving} that has stopped is still to bring it",
+            going_on(now.environment, lost),
         )
     if lost is not None and lost.renamed in now.graph and not lost.edited:
         raise CannotPlan(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.common.dataclass import dataclass
@@ -182,7 +183,7 @@ def ways_out(snapshot: Facts, found: Mismatch) -> Remedy:
     lost = [row for row in found.status.rows if row not in graph]
     if lost:
         return _counting(found.status, lost, proven_top(snapshot, found.status))
-    if _is_broken(graph):
+    if is_broken(graph):
         if not contradicts(snapshot, found.status, found.claim.revisions):
             return way("repair the files first", REPAIR)  # the tables do not stop it
         return _files_first(snapshot, found.status)
@@ -279,7 +280,7 @@ def _to_the_fit(snapshot: Facts, found: Mismatch, fitting: Fit) -> Remedy:
         )
     names, to_proven = ", ".join(fitting.rows), restamping(graph, rows, fitting.rows)
     if fitting.highest == fitting.rows:
-        return way(f"its tables match {names}: stamp it there", *to_proven)
+        return _with_what_is_missing(snapshot, found.status, fitting, to_proven)
     silent = ", ".join(fitting.silent)
     highest = way(
         f"its tables match {', '.join(fitting.highest)}: stamp it there if it has what {silent}"
@@ -287,6 +288,21 @@ def _to_the_fit(snapshot: Facts, found: Mismatch, fitting: Fit) -> Remedy:
         *restamping(graph, rows, fitting.highest),
     )
     return highest | way(f"stamp {names} if it has not", *to_proven)
+
+
+def _with_what_is_missing(
+    snapshot: Facts, status: DatabaseStatus, fitting: Fit, stamping: Sequence[str]
+) -> Remedy:
+    """How to stamp a database, and to make what it lacks although its tables are there."""
+    trace, names = traced(snapshot, status), ", ".join(fitting.rows)
+    differing = () if trace is None else trace.differences
+    missing = [each.object.spelled for each in differing if each.kind == "missing"]
+    if not missing:
+        return way(f"its tables match {names}: stamp it there", *stamping)
+    lacks = f"its tables match {names}, except that it lacks {listing(missing, 4)}: stamp it there"
+    made = making_missing(snapshot, replace(status, rows=fitting.rows), missing).ways
+    then = "".join(f", then {each.text}" for each in made)
+    return way(f"{lacks}{then}", *stamping, *(each for way in made for each in way.commands))
 
 
 def by_its_origin(snapshot: Facts, status: DatabaseStatus) -> Remedy:
@@ -320,7 +336,7 @@ def _by_its_schema(snapshot: Facts, status: DatabaseStatus) -> Remedy:
     return way(f"move the stamp to {to}", command)
 
 
-def _is_broken(graph: Graph) -> bool:
+def is_broken(graph: Graph) -> bool:
     """Whether Alembic cannot load the chain, so that none of its commands works."""
     return bool(graph.missing or graph.cycles or graph.duplicates)
 
@@ -332,7 +348,7 @@ def _files_first(snapshot: Facts, status: DatabaseStatus) -> Remedy:
 
 def completing(snapshot: Facts, status: DatabaseStatus, revision: str) -> Remedy:
     """How to finish or undo a revision that stopped half-way in a database."""
-    if _is_broken(snapshot.graph):
+    if is_broken(snapshot.graph):
         return _files_first(snapshot, status)
     return finishing(revision) | by_hand(snapshot, revision)
 

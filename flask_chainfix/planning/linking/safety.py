@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from flask_chainfix.chain import source
 from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.common.errors import UnsafeForDatabases
-from flask_chainfix.common.quoting import word
+from flask_chainfix.common.quoting import operand, word
 from flask_chainfix.common.remedies import MERGE, REPAIR, Remedy, way
 from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.applied.contents import absent, contradicts, proves
@@ -34,16 +34,31 @@ _UPGRADE_FIRST = way(
 )
 
 
-def _ways_to_repair(database: Applied) -> Remedy:
+def _ways_to_repair(database: Applied, now: Graph, above: str) -> Remedy:
     merged = way("join the branches with a merge revision", MERGE)
-    return merged if database.published else merged | _UPGRADE_FIRST
+    if database.published:
+        return merged
+    below = now.parents[above]
+    if len(below) != 1 or database.status.by_user:
+        return merged | _UPGRADE_FIRST
+    return (
+        merged
+        | _UPGRADE_FIRST
+        | way(
+            f"or take it back to {below[0]} with the chain as it is, which can drop data, repair,"
+            " and upgrade it again",
+            f"{{alembic}} downgrade {operand(below[0])}",
+            REPAIR,
+            "{alembic} upgrade heads",
+        )
+    )
 
 
 def refuse_unsafe(
     graph: Graph,
     now: Graph,
     databases: Sequence[Applied],
-    ways: Callable[[Applied], Remedy] = _ways_to_repair,
+    ways: Callable[[Applied], Remedy] | None = None,
 ) -> None:
     """Refuse a chain that would make databases newly skip revisions.
 
@@ -51,7 +66,7 @@ def refuse_unsafe(
         graph: the planned chain.
         now: the current chain.
         databases: what has run in each database.
-        ways: returns the remedy for a database.
+        ways: returns the remedy for a database; ``None`` for those of a repair.
 
     Raises:
         UnsafeForDatabases: a revision that a database has not run would end up below one that it
@@ -68,7 +83,7 @@ def refuse_unsafe(
             raise UnsafeForDatabases(
                 f"{database.name} {database.has} {above} and not {skipped[0]}, which would come"
                 " before it: Alembic would treat it as done there and never run it",
-                ways(database),
+                ways(database) if ways else _ways_to_repair(database, now, above),
             )
 
 

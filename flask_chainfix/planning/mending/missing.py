@@ -208,7 +208,8 @@ def _other_ways(case: Case, lost: LostRevision) -> Remedy:
     if not case.snapshot.databases.lost.keys().isdisjoint(waiting):
         return ways  # they are restored themselves, with alternatives of their own
     head = head_for(case.snapshot, waiting, name) if waiting else None
-    if head is not None:
+    has_run = any(name in status.rows for status in case.snapshot.databases.statuses)
+    if head is not None and not has_run:
         attached = dict.fromkeys(waiting, head)
         ways |= way(f"leave {name} out", _attaching(case, attached))
     if lost.stashed:
