@@ -11,7 +11,8 @@ from flask_chainfix.common.remedies import Tools
 from flask_chainfix.databases.applied.contents import traced
 from flask_chainfix.databases.applied.lost import distance
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.diagnosis.lost_revisions import can_have_file, notes_on_taken
+from flask_chainfix.diagnosis.lost_revisions import notes_on_taken
+from flask_chainfix.diagnosis.numbering import can_have_file
 from flask_chainfix.diagnosis.rules import Family, diagnose
 from flask_chainfix.model.databases import DatabaseState, DatabaseStatus, LostRevision
 from flask_chainfix.model.environment import Settings

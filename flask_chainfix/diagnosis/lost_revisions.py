@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from flask_chainfix.common.quoting import operand, option, path_word, ref_word
@@ -34,20 +33,12 @@ from flask_chainfix.diagnosis.merge_steps import (
     merging,
     moving_here,
 )
+from flask_chainfix.diagnosis.numbering import can_have_file
 from flask_chainfix.model.databases import DatabaseStatus, LostRevision
 from flask_chainfix.schema.footprint import Action, Effect, Footprint, Kind
 
-_PLAIN = re.compile(r"\w[\w. ]*")  # what can be written into a file's name and text unchanged
-_LONGEST = 100
-_SYMBOLS = frozenset({"base", "head", "heads"})
 _SHOWN_DEEDS = 4
 _SHOWN_HEADS = 2
-
-
-def can_have_file(revision: str) -> bool:
-    """Whether a file can be written for an id; databases can hold any text."""
-    plain = _PLAIN.fullmatch(revision) is not None and len(revision) <= _LONGEST
-    return plain and revision not in _SYMBOLS
 
 
 def whereabouts(snapshot: Facts, revision: str) -> str:

@@ -16,6 +16,9 @@ from typing import NamedTuple
 from flask_chainfix.databases.facts import Facts
 
 LONGEST_ID = 32  # alembic_version.version_num is VARCHAR(32)
+_PLAIN = re.compile(r"\w[\w. ]*")  # what can be written into a file's name and text unchanged
+_LONGEST = 100
+_SYMBOLS = frozenset({"base", "head", "heads"})
 _HEX_LENGTH = 12
 _LATEST = 5  # the number of latest revisions that decide the style of ids
 _SHORT = 4  # digits; a longer number on its own may be a hexadecimal id by chance
@@ -27,6 +30,12 @@ _DATES = {  # by their number of digits
     14: ("%Y%m%d%H%M%S", timedelta(seconds=1)),
 }
 _YEARS = range(1990, 2100)
+
+
+def can_have_file(revision: str) -> bool:
+    """Whether a file can be written for an id; databases can hold any text."""
+    plain = _PLAIN.fullmatch(revision) is not None and len(revision) <= _LONGEST
+    return plain and revision not in _SYMBOLS
 
 
 class NewIds:

@@ -23,8 +23,9 @@ from flask_chainfix.databases.applied.rows import stood_for
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.survey import with_lost
 from flask_chainfix.diagnosis.diagnosis import in_doubt
-from flask_chainfix.diagnosis.lost_revisions import can_have_file, choices, taking_down_there
+from flask_chainfix.diagnosis.lost_revisions import choices, taking_down_there
 from flask_chainfix.diagnosis.merge_steps import going_on
+from flask_chainfix.diagnosis.numbering import can_have_file
 from flask_chainfix.diagnosis.rules import Family, diagnose
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.git.lost_files import FileVersion, find_versions

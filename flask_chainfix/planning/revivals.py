@@ -18,7 +18,8 @@ from flask_chainfix.databases.applied.contradictions import (
 )
 from flask_chainfix.databases.applied.lost import early_on_return, survivors
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.diagnosis.lost_revisions import can_have_file, choices, placeholder
+from flask_chainfix.diagnosis.lost_revisions import choices, placeholder
+from flask_chainfix.diagnosis.numbering import can_have_file
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.environment.new_revisions import render
 from flask_chainfix.model.plans import Mend, NewRevision, Part, Reason, Wishes
