@@ -760,3 +760,9 @@ def test_the_sample_from_the_executable(sample: Path) -> None:
     done = fixchain("-d", "sample_app/migrations", "check", cwd=sample)
     assert done.exit_code == 1
     assert "3 bases, 5 heads" in done.stdout
+
+
+def test_other_programs_import_the_group_of_the_console_script() -> None:
+    from flask_chainfix.cli import main
+
+    assert {"check", "repair"} <= set(main.commands)

@@ -193,6 +193,8 @@ def _is_ours(word: str) -> bool:
         "--continue",
         "--abort",
         "--all",
+        "--no-edit",
+        "--unshallow",
     }
     name, equals, _ = word.partition("=")
     return word in known | others or bool(equals and name in known and name.startswith("--"))
