@@ -12,6 +12,7 @@ from pathlib import Path
 
 from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.errors import CannotReadGit
+from flask_chainfix.common.regular_files import read_regular
 from flask_chainfix.common.remedies import way
 from flask_chainfix.git.landings import LOCAL, REFS, REMOTES, TAGS, short_ref
 from flask_chainfix.git.past import read_branch, read_chains, version_roots
@@ -249,13 +250,13 @@ def _to_apply(directory: Path) -> set[str]:
     found: list[bytes] = []
     for name in _TODO:
         with suppress(OSError):
-            found += _PICKED.findall((directory / name).read_bytes())
+            found += _PICKED.findall(read_regular(directory / name))
     patches = directory / "rebase-apply"
     with suppress(OSError, ValueError):
-        for number in range(
-            int((patches / "next").read_bytes()), int((patches / "last").read_bytes()) + 1
-        ):
-            found += _PATCH.findall((patches / f"{number:04}").read_bytes())
+        following = int(read_regular(patches / "next"))
+        for patch in patches.iterdir():
+            if patch.name.isdecimal() and int(patch.name) >= following:
+                found += _PATCH.findall(read_regular(patch))
     return {commit.decode() for commit in found}
 
 
