@@ -182,6 +182,7 @@ def test_something_is_missing_of_what_the_stamp_stands_for(
     done = _trace(database_url)
     assert done.exit_code == 1
     assert "stamped at c; something is not as c leaves it" in done.stdout
+    assert "the schema decides 2 of 3 revisions" in done.stdout
     assert "table endpoints is not there: c_add.py:" in done.stdout
     refused = fixchain("restamp", "--from-schema", "--database", database_url, "--yes")
     assert (refused.exit_code, rows_of(database_url)) == (3, ["c"])

@@ -175,6 +175,8 @@ def _(result: Traced) -> Document:
     chapters = [Chapter("", notes(result.notices))]
     for found in result.databases:
         blocks: list[Block] = [Paragraph(traces.summary(found, result.snapshot))]
+        if found.unknown:
+            blocks.append(Paragraph(traces.decided(found)))
         if found.differs or found.unknown:
             picture = Picture(
                 "The chain", found.status.name, traces.picture(found, result.snapshot), {}, {}

@@ -48,6 +48,8 @@ def _(result: Traced, page: Page) -> None:
     for found in result.databases:
         page.heading(found.status.name)
         page.line(summary(found, result.snapshot), INDENT)
+        if found.unknown:
+            page.line(decided(found), INDENT)
         if found.differs or found.unknown:
             page.picture(picture(found, result.snapshot))
         page.sections(sections(found, result, page.width, in_full=page.in_full))
@@ -108,6 +110,12 @@ def summary(found: TracedDatabase, snapshot: Facts) -> str:
         leave = "leaves" if len(silent) == 1 else "leave"
         return f"{stamped}, and its schema matches; {listing(silent, _NAMED)} {leave} no sign in it"
     return f"{stamped}, and its schema {'matches' if rows else 'shows no revision'}"
+
+
+def decided(found: TracedDatabase) -> str:
+    """How many revisions a schema decides, in words."""
+    total = 0 if found.trace is None else len(found.trace.revisions)
+    return f"the schema decides {total - len(found.unknown):,} of {count(total, 'revision')}"
 
 
 def picture(found: TracedDatabase, snapshot: Facts) -> list[PictureNode]:
