@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import shutil
 import sys
 import tempfile
@@ -499,6 +500,7 @@ def test_what_is_never_to_go_back(project: Path, mariadb: str) -> None:
 def test_a_helper_that_only_the_branch_has(project: Path, tmp_path: Path) -> None:
     feature = on_branch(project)
     (project / "branch_helpers.py").write_text("def drop(op):\n    op.drop_table('b')\n")
+    importlib.invalidate_caches()  # Python looks into a directory once in a tick of the clock
     add(
         project,
         "b <- a",
