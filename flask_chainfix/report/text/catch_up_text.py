@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from flask_chainfix.rehearsal.schemas.catching_up import Lacking
 
 _SHOWN = 20
-_STAYS = "which stays as it is"
+_STAYS = "it stays as it is"
 _LATER = ", which the next upgrade makes"
 
 
