@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
 
+from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.cli.groups import app_group, main
+from flask_chainfix.databases.facts import Facts
+from flask_chainfix.diagnosis import rules
+from flask_chainfix.diagnosis.rules import Fault, Rule
 from flask_chainfix.environment.configuration import alembic_version
 from tests.commands import command_of, fixchain, run
+from tests.conftest import SAMPLE_APP
 from tests.disk import environment
 
 READ_HERE = alembic_version() >= (1, 17)
@@ -67,3 +75,29 @@ def test_the_package_runs_as_a_module(tmp_path: Path) -> None:
     done = run(sys.executable, "-m", "flask_chainfix", "--version", cwd=tmp_path)
     assert (done.exit_code, done.stderr) == (0, "")
     assert done.stdout == fixchain("--version").stdout
+
+
+def test_a_check_of_the_broken_sample_judges_at_most_three_chains(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What is there, what to plan from, and what is planned."""
+    counted: Counter[str] = Counter()
+    build = Graph.__init__
+
+    def building(graph: Graph, *args: Any, **options: Any) -> None:
+        counted["graph"] += 1
+        build(graph, *args, **options)
+
+    def judging(rule: Rule) -> Rule:
+        def find(snapshot: Facts) -> Iterator[Fault]:
+            counted[rule.code] += 1
+            return rule.find(snapshot)
+
+        return rule._replace(find=find)
+
+    monkeypatch.setattr(Graph, "__init__", building)
+    monkeypatch.setattr(rules, "_RULES", {rule.code: judging(rule) for rule in rules.all_rules()})
+    assert fixchain("check", cwd=SAMPLE_APP).exit_code == 1
+    assert 0 < counted["graph"] <= 3
+    assert 0 < counted["FC101"] <= 3
+    assert max(counted.values()) <= 3

@@ -75,7 +75,7 @@ def downgrade() -> None:
 _COLUMNS = (
     "sa.Column('name', sa.String(length=255), nullable=False),",
     "sa.Column('created_at', sa.DateTime(timezone=True), server_default=sa.func.now()),",
-    "sa.Column('owner_id', sa.Integer(), sa.ForeignKey('account.id'), nullable=True),",
+    "sa.Column('owner_id', sa.Integer(), sa.ForeignKey('table_0.id'), nullable=True),",
     "sa.Column('price', sa.Numeric(precision=12, scale=2), nullable=True),",
     "sa.Column('active', sa.Boolean(), server_default=sa.text('true'), nullable=False),",
     "sa.Column('payload', sa.JSON(), nullable=True),",
