@@ -76,7 +76,7 @@ def _build(engine: Engine, case: Case) -> None:
 
 
 def _live(engine: Engine) -> Live:
-    with engine.connect() as connection:
+    with engine.connect() as connection, connection.begin():
         return read_live(connection, _target(engine))
 
 

@@ -51,7 +51,7 @@ def catch_up(call: Call, *, server: str | None, finish: str | None, no_backup: b
     """
     server = server and from_variable(server)
     if no_backup and finish is None:
-        raise click.UsageError("--no-backup needs --finish.", call.context)
+        raise click.UsageError("--no-backup needs --finish", call.context)
 
     if finish is not None:
         wishes = FinishWishes(finish, server, backup=not no_backup)

@@ -30,7 +30,7 @@ _BESIDE_COPY = {
 
 def _refuse_beside_copy(**given: object) -> None:
     for option in (name for name, value in given.items() if value):
-        raise click.UsageError(f"--copy and {option} exclude each other: {_BESIDE_COPY[option]}.")
+        raise click.UsageError(f"--copy and {option} exclude each other: {_BESIDE_COPY[option]}")
 
 
 @click.command(cls=Command, example="--database")

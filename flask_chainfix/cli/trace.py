@@ -40,6 +40,6 @@ def trace(call: Call, *, exact: bool, server: str | None) -> None:
     not match its stamp.
     """
     if server is not None and not exact:
-        raise click.UsageError("--server needs --exact.", call.context)
+        raise click.UsageError("--server needs --exact", call.context)
     exactly = Exactly(server and from_variable(server)) if exact else None
     call.run(lambda session: command.trace(session, exactly))
