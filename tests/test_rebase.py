@@ -151,10 +151,10 @@ def test_after_a_merge(me: Clone) -> None:
 @pytest.mark.parametrize(
     ("command", "goes_on"),
     [
-        (("merge", "origin/main"), "git merge --continue"),
-        (("rebase", "origin/main"), "git rebase --continue"),
-        (("rebase", "--apply", "origin/main"), "git rebase --continue"),
-        (("cherry-pick", "origin/main"), "git cherry-pick --continue"),
+        (("merge", "origin/main"), "git commit --no-edit"),
+        (("rebase", "origin/main"), "git -c core.editor=true rebase --continue"),
+        (("rebase", "--apply", "origin/main"), "git -c core.editor=true rebase --continue"),
+        (("cherry-pick", "origin/main"), "git -c core.editor=true cherry-pick --continue"),
     ],
 )
 def test_in_the_middle_of_a_conflict(me: Clone, command: tuple[str, ...], goes_on: str) -> None:
@@ -167,9 +167,22 @@ def test_in_the_middle_of_a_conflict(me: Clone, command: tuple[str, ...], goes_o
     assert goes_on in done.stdout
     (me.top / "models.py").write_text("both\n")
     me.git("add", "-A")
-    me.git("-c", "core.editor=true", *goes_on.split()[1:])
+    me.git(*goes_on.split()[1:])
     assert me.parents == MOVED
     assert rebase().exit_code == 0
+
+
+def test_behind_in_the_middle_of_a_revert(me: Clone) -> None:
+    stuck(me, "revert", "--edit", "origin/main")
+    said = refused().stderr
+    assert "merge them, after the end of the revert that Git is in" in said
+    (me.top / "models.py").write_text("reverted\n")
+    me.git("add", "-A")
+    ways = [line.strip() for line in said.splitlines() if "revert --continue" in line]
+    assert len(set(ways)) == 1
+    me.git(*shlex.split(ways[0])[1:])
+    assert not (me.top / ".git/REVERT_HEAD").exists()
+    assert me.git("status", "--porcelain") == ""
 
 
 @pytest.mark.parametrize("options", [("--strategy", "merge"), ("--strategy", "linear")])
@@ -179,8 +192,8 @@ def test_a_repair_in_the_middle_of_a_conflict(me: Clone, options: tuple[str, ...
     done = fixchain("repair", *options, "--yes")
     assert done.exit_code == 0, done.stderr
     assert "git add migrations" in done.stdout
-    assert "git merge --continue" in done.stdout
-    assert "git commit" not in done.stdout
+    assert "git commit --no-edit" in done.stdout
+    assert "git commit -m" not in done.stdout
 
 
 def test_a_conflict_in_the_chain_lock_is_no_matter(others: Clone, me: Clone) -> None:
@@ -433,7 +446,7 @@ def test_a_worktree(me: Clone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.chdir(there.top)
     done = rebase("--yes")
     assert done.exit_code == 0
-    assert "git merge --continue" in done.stdout
+    assert "git commit --no-edit" in done.stdout
     assert there.parents == MOVED
     assert "m1" in me.parents
     assert me.parents["m1"] == ("b",)
@@ -466,7 +479,7 @@ def test_a_submodule(me: Clone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     done = fixchain("-d", "inner/migrations", "rebase", "--yes")
     assert done.exit_code == 0, done.stderr
     assert inner.parents == MOVED
-    assert "git merge --continue" in done.stdout
+    assert "git commit --no-edit" in done.stdout
 
 
 def test_line_ends_of_a_checkout(me: Clone) -> None:
@@ -502,7 +515,7 @@ def test_an_odd_directory(me: Clone, tmp_path: Path, monkeypatch: pytest.MonkeyP
     done = rebase("--yes")
     assert done.exit_code == 0
     assert there.parents == MOVED
-    assert "git merge --continue" in done.stdout
+    assert "git commit --no-edit" in done.stdout
 
 
 def test_a_migration_that_others_have_renamed(others: Clone, me: Clone) -> None:

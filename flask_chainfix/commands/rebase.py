@@ -11,7 +11,7 @@ from flask_chainfix.commands.session import Session
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.errors import CannotPlan, CannotRewrite, UnsafeForDatabases
 from flask_chainfix.common.quoting import path_word
-from flask_chainfix.common.remedies import MERGE, way
+from flask_chainfix.common.remedies import MERGE, concluding, way
 from flask_chainfix.common.signals import without_garbage_collection
 from flask_chainfix.common.wording import count, listing
 from flask_chainfix.databases.applied.has_run import with_new_ids
@@ -316,7 +316,7 @@ def _unreadable(rebase: _Rebase, file: MigrationFile) -> CannotPlan:
 def _behind(rebase: _Rebase, missing: list[str]) -> CannotPlan:
     now, upstream, again = rebase.now, rebase.upstream, rebase.command
     doing, ref = operation(now), upstream.typed
-    ended = (f"git {doing} --continue",) if doing else ()
+    ended = (concluding(doing),) if doing else ()
     after = f", after the end of the {doing} that Git is in" if doing else ""
     stops = "; where Git stops at the app's own files, resolve those before you rebase"
     remedy = way(f"merge them{after}{stops}", *ended, f"git merge --no-edit {ref}", again)

@@ -124,6 +124,17 @@ def joined(command: str = MERGE) -> Remedy:
     return way("join them with a merge revision", command)
 
 
+def concluding(operation: str) -> str:
+    """The command that goes on with a stopped operation of Git, and opens no editor.
+
+    Args:
+        operation: as Git calls it: ``merge``, ``rebase``, ``cherry-pick``, ``revert`` or ``am``.
+    """
+    if operation == "merge":
+        return "git commit --no-edit"
+    return f"git -c core.editor=true {operation} --continue"
+
+
 # --- The commands of this project ----------------------------------------------------------------
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flask_chainfix.common.quoting import path_word, printable, word
-from flask_chainfix.common.remedies import Remedy, Tools, Way
+from flask_chainfix.common.remedies import Remedy, Tools, Way, concluding
 from flask_chainfix.common.wording import count
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.findings import Finding
@@ -323,7 +323,7 @@ def _commit(repair: Repair, message: str) -> NextStep:
     if operation:
         return NextStep(
             f"Add it, and go on with the {operation} once all is resolved:",
-            (add, f"git {operation} --continue"),
+            (add, concluding(operation)),
         )
     return NextStep("Commit it:", (add, f"git commit -m {word(message)}"))
 
