@@ -477,6 +477,8 @@ def test_a_database_of_another_environment_is_left_to_it(project: Project) -> No
     says(finding["message"], "it belongs to another environment, migrations")
     first, *others = finding["remedies"]
     says(first["text"], "work on this database in the environment migrations")
+    assert first["commands"] == [f"fixchain -d migrations check --database {project.url}"]
+    assert fixchain(*shlex.split(first["commands"][0])[1:]).exit_code == 0
     assert not any("git mv" in command for way in others for command in way["commands"])
 
 

@@ -90,10 +90,9 @@ def in_its_environment(snapshot: Facts, lost: LostRevision) -> Remedy:
     other = environment_with(snapshot, lost)
     if not other:
         return Remedy()
-    return Remedy.of(
-        f"work on this database in the environment {other}, with -d or -c, as its migrations have"
-        " run there; or give this environment a database or a version table of its own"
-    )
+    text = f"work on this database in the environment {other}, as its migrations have run there"
+    command = f"{{program}} -d {path_word(other)} check{{databases}}"
+    return way(text, command) | "give this one a database or a version table of its own"
 
 
 def moving_here(snapshot: Facts, lost: LostRevision) -> Remedy:
