@@ -17,7 +17,7 @@ from tests.commands import Done, fixchain
 from tests.disk import SCRIPT_MAKO, migrations
 from tests.repositories import VERSIONS, Repository, needs_git
 from tests.stamped import sql, stamp
-from tests.support import alembic_loads, migration, rev
+from tests.support import Rev, alembic_loads, migration, rev
 
 pytestmark = [needs_git, pytest.mark.usefixtures("own_git")]
 
@@ -170,6 +170,48 @@ def test_in_the_middle_of_a_conflict(me: Clone, command: tuple[str, ...], goes_o
     me.git(*goes_on.split()[1:])
     assert me.parents == MOVED
     assert rebase().exit_code == 0
+
+
+def joined(me: Clone) -> None:
+    """Bring what others have, and join it with a merge revision."""
+    me.git("merge", "-q", "-s", "ours", "origin/main")
+    me.git("checkout", "origin/main", "--", VERSIONS)
+    me.path("j").write_bytes(migration(Rev("j", ("d", "m2"), upgrade=(), downgrade=())))
+    me.commit(4)
+
+
+def leaving_out(*args: str) -> list[list[str]]:
+    """The commands that leave out a merge revision, as a shell would take them apart."""
+    choices = rebase("--dry-run", *JSON, *args).document["plan"]["choices"]
+    found = [each["commands"] for each in choices if "joins nothing any more" in each["text"]]
+    return [shlex.split(command) for commands in found for command in commands]
+
+
+def test_a_merge_revision_that_joins_nothing_any_more_can_be_left_out(me: Clone) -> None:
+    joined(me)
+    assert planned() == {**M1_ON_D, "j": ("m2",)}
+    remove, again = leaving_out()
+    assert remove == ["rm", "--", "migrations/versions/j.py"]
+    subprocess.run(remove, check=True)
+    assert fixchain(*again[1:], "--yes").exit_code == 0
+    assert me.parents == MOVED
+
+
+@pytest.mark.parametrize("extra", ["m3 <- j", ""])
+def test_a_merge_revision_that_is_needed_is_not_left_out(me: Clone, extra: str) -> None:
+    joined(me)
+    if extra:
+        me.write(extra)
+    else:
+        me.write("j <- d, m2")
+    assert planned()["j"] == ("m2",)
+    assert leaving_out() == []
+
+
+def test_a_merge_revision_that_a_database_has_run_is_not_left_out(me: Clone) -> None:
+    joined(me)
+    assert leaving_out("--stamp", "d,m2")
+    assert leaving_out("--stamp", "j") == []
 
 
 def test_behind_in_the_middle_of_a_revert(me: Clone) -> None:
