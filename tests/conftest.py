@@ -93,12 +93,14 @@ def _rehearses_in_forks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def own_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take away what the developer's shell and configuration say about Git."""
+    """Take away what the developer's shell and configuration say about Git; no editor opens."""
     for name in [name for name in os.environ if name.startswith("GIT_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
+    monkeypatch.delenv("VISUAL", raising=False)
+    monkeypatch.setenv("EDITOR", "false")
 
 
 @pytest.fixture

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -203,6 +205,7 @@ def test_it_is_shown_written_and_compared(project: Path) -> None:
     done = lock("--yes")
     assert done.exit_code == 0
     assert "migrations/chain.lock" in done.stdout
+    assert "git" not in done.stdout
     assert body((project / "chain.lock").read_bytes()) == ["a: c"]
     assert found() == []
     again = lock()
@@ -213,6 +216,66 @@ def test_it_is_shown_written_and_compared(project: Path) -> None:
     assert "names 'c', and the head is d" in " ".join(fixchain("check").stdout.split())
     assert lock("--yes").exit_code == 0
     assert found() == []
+
+
+@pytest.fixture
+def cloned(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> Repository:
+    """A repository with a healthy chain, a < b < c, which is the working directory."""
+    monkeypatch.chdir(repository.top)
+    environment(repository.top / "migrations", "a", "b <- a", "c <- b")
+    return repository
+
+
+@needs_git
+def test_it_says_how_to_commit_what_it_wrote(cloned: Repository) -> None:
+    (cloned.top / "alembic.ini").write_text("[alembic]\nscript_location = migrations\n")
+    done = fixchain("-c", "alembic.ini", "lock", "--install", "--yes")
+    for command in printed(done):
+        cloned.git(*command)
+    assert cloned.git("status", "--porcelain") == ""
+
+
+@needs_git
+def test_in_the_middle_of_a_merge_it_says_how_to_go_on(cloned: Repository) -> None:
+    other = cloned.top / "other.txt"
+    assert lock("--yes").exit_code == 0
+    other.write_text("base\n")
+    cloned.commit(1)
+    cloned.branch("mine")
+    other.write_text("mine\n")
+    add(cloned.top / "migrations", "d <- c")
+    cloned.commit(2)
+    cloned.switch("main")
+    other.write_text("theirs\n")
+    cloned.commit(3)
+    with pytest.raises(AssertionError):
+        cloned.git("merge", "mine")
+    other.write_text("both\n")
+    cloned.git("add", "other.txt")
+    for command in printed(lock("--yes")):
+        cloned.git(*command)
+    assert cloned.git("status", "--porcelain") == ""
+    assert not (cloned.top / ".git/MERGE_HEAD").exists()
+    assert found() == []
+
+
+def printed(done: Done) -> list[list[str]]:
+    """The commands of Git that were printed, without the program."""
+    lines = (line.strip() for line in done.stdout.splitlines())
+    return [shlex.split(line)[1:] for line in lines if line.startswith("git ")]
+
+
+@pytest.mark.parametrize(
+    ("env", "typed"),
+    [("", "fixchain"), ("from flask import current_app\n", "flask db fixchain")],
+)
+def test_it_names_commands_as_the_project_types_them(project: Path, env: str, typed: str) -> None:
+    (project / "env.py").write_text(env)
+    assert lock("--yes").exit_code == 0
+    text = (project / "chain.lock").read_text()
+    assert re.findall(r"`(.*?)`", text) == [
+        f"{typed} {each}" for each in ("rebase", "repair", "lock")
+    ]
 
 
 def test_it_can_be_declined(project: Path) -> None:

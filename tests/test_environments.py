@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
+import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,8 @@ from flask_chainfix.environment.surroundings import environments_near
 from tests.commands import fixchain, flask
 from tests.disk import environment
 from tests.rehearsals import MODELS, PLAIN_ENV
+from tests.repositories import Repository, needs_git
+from tests.support import migration, rev
 
 KNOWS_TOML = hasattr(Config(), "toml_file_name")
 ENV_PY = PLAIN_ENV.format(models=MODELS)
@@ -118,6 +122,27 @@ def test_another_directory_than_the_app_s_is_not_called_active(sample: Path) -> 
     )
     (finding,) = [each for each in done.document["findings"] if each["code"] == "FC401"]
     assert finding["message"].endswith("; sample_app/moved/ is the one that is looked at")
+
+
+@needs_git
+def test_a_database_that_two_environments_share(sample: Path, own_git: None) -> None:
+    top = sample / "app"
+    top.mkdir()
+    (sample / "sample_app").rename(top / "sample_app")
+    assert flask("db", "fixchain", "repair", "--yes", "--no-database", cwd=top).exit_code == 0
+    assert flask("db", "upgrade", cwd=top).exit_code == 0
+    shutil.copytree(top / "sample_app/migrations", top / "sample_app/two words")
+    for path in (top / "sample_app/two words/versions").glob("*.py"):
+        path.unlink()
+    (top / "sample_app/two words/versions/x.py").write_bytes(migration(rev("x")))
+    Repository(top).commit(1)
+    done = flask(
+        "db", "-d", "sample_app/two words", "fixchain", "check", "--format", "json", cwd=top
+    )
+    (finding,) = [each for each in done.document["findings"] if each["code"] == "FC301"]
+    (command,) = finding["remedies"][0]["commands"]
+    assert command == "flask db fixchain -d sample_app/migrations check"
+    assert flask(*shlex.split(command)[1:], cwd=top).exit_code == 0
 
 
 # --- Other environments --------------------------------------------------------------------------

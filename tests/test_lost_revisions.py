@@ -477,6 +477,8 @@ def test_a_database_of_another_environment_is_left_to_it(project: Project) -> No
     says(finding["message"], "it belongs to another environment, migrations")
     first, *others = finding["remedies"]
     says(first["text"], "work on this database in the environment migrations")
+    assert first["commands"] == [f"fixchain -d migrations check --database {project.url}"]
+    assert fixchain(*shlex.split(first["commands"][0])[1:]).exit_code == 0
     assert not any("git mv" in command for way in others for command in way["commands"])
 
 
@@ -966,12 +968,13 @@ def test_what_the_stopped_operation_is_still_to_bring_is_not_taken_back(
     app.write_text("both\n")
     repository.git("add", "-A")
     finding, operation = project.finding(), command_[0]
+    goes_on_with = f"git -c core.editor=true {operation} --continue"
     says(finding["message"], f"the {operation} that has stopped is still to bring it")
     (goes_on,) = finding["remedies"]
-    assert goes_on["commands"] == ["git add -- migrations", f"git {operation} --continue"]
-    says(project.refuses("unwind", "--yes"), "y is not gone", f"git {operation} --continue")
+    assert goes_on["commands"] == ["git add -- migrations", goes_on_with]
+    says(project.refuses("unwind", "--yes"), "y is not gone", goes_on_with)
     for typed in goes_on["commands"]:
-        repository.git("-c", "core.editor=true", *shlex.split(typed)[1:], day=5)
+        repository.git(*shlex.split(typed)[1:], day=5)
     project.does("check")
     assert project.tables == {"a", "b", "x", "y"}
 

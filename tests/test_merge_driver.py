@@ -74,7 +74,16 @@ def merged(
 # --- With Git ------------------------------------------------------------------------------------
 
 
-def test_git_settles_it_and_rebase_makes_it_true(project: Repository) -> None:
+@pytest.mark.parametrize(
+    ("env", "typed"),
+    [
+        ("", "fixchain"),
+        ("from flask import current_app\n", "flask --app APP db fixchain"),
+    ],
+)
+def test_git_settles_it_and_rebase_makes_it_true(project: Repository, env: str, typed: str) -> None:
+    (project.top / "migrations/env.py").write_text(env)
+    project.commit(1)
     assert fixchain(*INSTALL).exit_code == 0
     project.branch("feature")
     commit(project, "mine <- b", day=2)
@@ -83,7 +92,7 @@ def test_git_settles_it_and_rebase_makes_it_true(project: Repository) -> None:
     project.switch("feature")
     done = run("git", "merge", "-q", "-m", "x", "main", cwd=project.top)
     assert done.exit_code == 0, done.stdout + done.stderr
-    assert "migrations/chain.lock names mine, as `fixchain rebase` will put yours" in done.stderr
+    assert f"migrations/chain.lock names mine, as `{typed} rebase` will put yours" in done.stderr
     assert lines() == ["a: mine"]
     before = LOCK.read_bytes()
     assert "FC102" in fixchain("check", "--format", "github").stdout  # nobody overlooks it

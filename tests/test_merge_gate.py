@@ -65,7 +65,7 @@ def typed(finding: dict[str, Any]) -> None:
     people = {
         f"GIT_{role}_{what}": "a" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
     }
-    around = {**os.environ, **people, "GIT_EDITOR": "true", "GIT_ALLOW_PROTOCOL": "file"}
+    around = {**os.environ, **people, "GIT_ALLOW_PROTOCOL": "file"}
     for command in finding["remedies"][0]["commands"]:
         if command.startswith("git "):
             done = subprocess.run(command, shell=True, env=around, capture_output=True, check=False)

@@ -17,7 +17,7 @@ from tests.commands import Done, fixchain
 from tests.disk import SCRIPT_MAKO, migrations
 from tests.repositories import VERSIONS, Repository, needs_git
 from tests.stamped import sql, stamp
-from tests.support import alembic_loads, migration, rev
+from tests.support import Rev, alembic_loads, migration, rev
 
 pytestmark = [needs_git, pytest.mark.usefixtures("own_git")]
 
@@ -151,10 +151,10 @@ def test_after_a_merge(me: Clone) -> None:
 @pytest.mark.parametrize(
     ("command", "goes_on"),
     [
-        (("merge", "origin/main"), "git merge --continue"),
-        (("rebase", "origin/main"), "git rebase --continue"),
-        (("rebase", "--apply", "origin/main"), "git rebase --continue"),
-        (("cherry-pick", "origin/main"), "git cherry-pick --continue"),
+        (("merge", "origin/main"), "git commit --no-edit"),
+        (("rebase", "origin/main"), "git -c core.editor=true rebase --continue"),
+        (("rebase", "--apply", "origin/main"), "git -c core.editor=true rebase --continue"),
+        (("cherry-pick", "origin/main"), "git -c core.editor=true cherry-pick --continue"),
     ],
 )
 def test_in_the_middle_of_a_conflict(me: Clone, command: tuple[str, ...], goes_on: str) -> None:
@@ -167,9 +167,64 @@ def test_in_the_middle_of_a_conflict(me: Clone, command: tuple[str, ...], goes_o
     assert goes_on in done.stdout
     (me.top / "models.py").write_text("both\n")
     me.git("add", "-A")
-    me.git("-c", "core.editor=true", *goes_on.split()[1:])
+    me.git(*goes_on.split()[1:])
     assert me.parents == MOVED
     assert rebase().exit_code == 0
+
+
+def joined(me: Clone) -> None:
+    """Bring what others have, and join it with a merge revision."""
+    me.git("merge", "-q", "-s", "ours", "origin/main")
+    me.git("checkout", "origin/main", "--", VERSIONS)
+    me.path("j").write_bytes(migration(Rev("j", ("d", "m2"), upgrade=(), downgrade=())))
+    me.commit(4)
+
+
+def leaving_out(*args: str) -> list[list[str]]:
+    """The commands that leave out a merge revision, as a shell would take them apart."""
+    choices = rebase("--dry-run", *JSON, *args).document["plan"]["choices"]
+    found = [each["commands"] for each in choices if "joins nothing any more" in each["text"]]
+    return [shlex.split(command) for commands in found for command in commands]
+
+
+def test_a_merge_revision_that_joins_nothing_any_more_can_be_left_out(me: Clone) -> None:
+    joined(me)
+    assert planned() == {**M1_ON_D, "j": ("m2",)}
+    remove, again = leaving_out()
+    assert remove == ["rm", "--", "migrations/versions/j.py"]
+    subprocess.run(remove, check=True)
+    assert fixchain(*again[1:], "--yes").exit_code == 0
+    assert me.parents == MOVED
+
+
+@pytest.mark.parametrize("extra", ["m3 <- j", ""])
+def test_a_merge_revision_that_is_needed_is_not_left_out(me: Clone, extra: str) -> None:
+    joined(me)
+    if extra:
+        me.write(extra)
+    else:
+        me.write("j <- d, m2")
+    assert planned()["j"] == ("m2",)
+    assert leaving_out() == []
+
+
+def test_a_merge_revision_that_a_database_has_run_is_not_left_out(me: Clone) -> None:
+    joined(me)
+    assert leaving_out("--stamp", "d,m2")
+    assert leaving_out("--stamp", "j") == []
+
+
+def test_behind_in_the_middle_of_a_revert(me: Clone) -> None:
+    stuck(me, "revert", "--edit", "origin/main")
+    said = refused().stderr
+    assert "merge them, after the end of the revert that Git is in" in said
+    (me.top / "models.py").write_text("reverted\n")
+    me.git("add", "-A")
+    ways = [line.strip() for line in said.splitlines() if "revert --continue" in line]
+    assert len(set(ways)) == 1
+    me.git(*shlex.split(ways[0])[1:])
+    assert not (me.top / ".git/REVERT_HEAD").exists()
+    assert me.git("status", "--porcelain") == ""
 
 
 @pytest.mark.parametrize("options", [("--strategy", "merge"), ("--strategy", "linear")])
@@ -179,8 +234,8 @@ def test_a_repair_in_the_middle_of_a_conflict(me: Clone, options: tuple[str, ...
     done = fixchain("repair", *options, "--yes")
     assert done.exit_code == 0, done.stderr
     assert "git add migrations" in done.stdout
-    assert "git merge --continue" in done.stdout
-    assert "git commit" not in done.stdout
+    assert "git commit --no-edit" in done.stdout
+    assert "git commit -m" not in done.stdout
 
 
 def test_a_conflict_in_the_chain_lock_is_no_matter(others: Clone, me: Clone) -> None:
@@ -373,6 +428,63 @@ def test_the_default_branch(me: Clone, refs: list[str], default: str, found: str
         assert "the branch that others build on is not known" in done.stderr
 
 
+@pytest.fixture
+def single(me: Clone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Clone:
+    """A clone of my branch only, made while I was on it: Git calls it the default branch."""
+    me.git("branch", "-f", "main", "origin/main")
+    branch = ("--single-branch", "-b", "feature")
+    me.git("clone", "-q", *branch, me.top.as_uri(), tmp_path / "single")
+    monkeypatch.chdir(tmp_path / "single")
+    clone = Clone(tmp_path / "single")
+    assert "origin/HEAD -> origin/feature" in clone.git("branch", "-r")
+    return clone
+
+
+def test_a_clone_of_my_branch_does_not_know_what_others_build_on(single: Clone) -> None:
+    said = refused().stderr
+    assert "this clone fetches no branch but origin/feature, which it is on" in said
+    assert "     fixchain rebase --onto origin/feature\n" in said
+    single.git(*advised(said, "git fetch")[1:])
+    assert "origin/main has 2 revisions that are not here: c, d" in refused().stderr
+    stuck(single, "merge", "origin/main")
+    assert rebase("--yes").exit_code == 0
+    assert single.parents == MOVED
+
+
+def test_a_clone_of_one_branch_and_a_branch_on_it(single: Clone) -> None:
+    single.branch("more")
+    single.commit_new("m3 <- m1")
+    assert planned() == {"m3": ("m2",)}
+
+
+@pytest.mark.parametrize("command", [("rebase", "--yes", "--onto"), ("check", "--against")])
+def test_a_clone_of_one_branch_and_a_plain_name(single: Clone, command: tuple[str, ...]) -> None:
+    said = fixchain(*command, "main").stderr
+    assert "'main' is not a revision" in said
+    single.git(*advised(said, "git fetch")[1:])
+    assert "is not a revision" not in fixchain(*command, "main").stderr
+
+
+def test_the_branch_that_a_clone_is_of_is_not_called_the_main_branch(single: Clone) -> None:
+    single.write("m3 <- m1")
+    said = fixchain("check").stdout
+    assert "m3 relinked" not in said
+    assert "fixchain repair" in said
+    assert "fixchain rebase" not in said
+    done = fixchain("repair", "--dry-run", *JSON).document
+    assert [each["revision"] for each in done["plan"]["relinks"]] == ["m3"]
+
+
+def test_which_branches_may_be_meant(me: Clone) -> None:
+    theirs = me.git("rev-parse", "origin/main")
+    me.git("remote", "remove", "origin")
+    for ref in ("main", "master"):
+        me.git("update-ref", f"refs/heads/{ref}", theirs)
+    said = refused().stderr
+    assert "git fetch" not in said
+    assert all(f"     fixchain rebase --onto {ref}\n" in said for ref in ("main", "master"))
+
+
 def test_a_name_that_is_none(me: Clone) -> None:
     assert "'nowhere' is not a revision" in refused("--onto", "nowhere").stderr
     assert "is not a revision" in refused("--onto", "a\nb").stderr
@@ -433,7 +545,7 @@ def test_a_worktree(me: Clone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.chdir(there.top)
     done = rebase("--yes")
     assert done.exit_code == 0
-    assert "git merge --continue" in done.stdout
+    assert "git commit --no-edit" in done.stdout
     assert there.parents == MOVED
     assert "m1" in me.parents
     assert me.parents["m1"] == ("b",)
@@ -448,8 +560,12 @@ def test_a_shallow_clone(
     shallow = Clone(tmp_path / "shallow")
     monkeypatch.chdir(shallow.top)
     said = refused().stderr
-    shallow.git(*advised(said, "git fetch")[1:], "--depth", "1")
+    fetch = advised(said, "git fetch")[1:]
+    deeper = fetch.index("--unshallow")
+    shallow.git(*fetch[:deeper], "--depth=1", *fetch[deeper + 1 :])
     assert "origin/main has 2 revisions that are not here" in refused().stderr
+    shallow.git(*fetch)
+    assert shallow.git("merge-base", "HEAD", "origin/main")
     shallow.git("checkout", "origin/main", "--", VERSIONS)
     assert planned() == M1_ON_D
 
@@ -466,7 +582,7 @@ def test_a_submodule(me: Clone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     done = fixchain("-d", "inner/migrations", "rebase", "--yes")
     assert done.exit_code == 0, done.stderr
     assert inner.parents == MOVED
-    assert "git merge --continue" in done.stdout
+    assert "git commit --no-edit" in done.stdout
 
 
 def test_line_ends_of_a_checkout(me: Clone) -> None:
@@ -502,7 +618,7 @@ def test_an_odd_directory(me: Clone, tmp_path: Path, monkeypatch: pytest.MonkeyP
     done = rebase("--yes")
     assert done.exit_code == 0
     assert there.parents == MOVED
-    assert "git merge --continue" in done.stdout
+    assert "git commit --no-edit" in done.stdout
 
 
 def test_a_migration_that_others_have_renamed(others: Clone, me: Clone) -> None:

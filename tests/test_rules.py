@@ -393,6 +393,11 @@ def test_characters_that_alembic_keeps_for_itself(character: str) -> None:
 def test_ids_that_are_no_strings_or_empty() -> None:
     assert codes(chain(extra={"x.py": b"revision = 12\ndown_revision = None\n"})) == ["FC108"]
     assert codes(chain(extra={"x.py": b"revision = ''\ndown_revision = None\n"})) == ["FC108"]
+    for name in ("revision", "down_revision"):
+        header = {"revision": "'x'", "down_revision": "'a'", name: "(12)"}
+        text = "".join(f"{name} = {value}\n" for name, value in header.items())
+        finding = only("FC108", chain("a", extra={"x.py": text.encode()}))
+        assert str(finding.hint) == f'write {name} = "12"'
     number = b"revision = 'b'\ndown_revision = ('a', 7)\n"
     finding = only("FC108", chain("a", extra={"b.py": number}))
     assert finding.revisions == ("b",)

@@ -19,10 +19,10 @@ _NOTE = """\
 # The head of this migration chain. Commit this file together with the migrations.
 #
 # A conflict here means that both sides have added a migration. Neither side is right then: let
-# `fixchain rebase` put yours on top of theirs, or `fixchain repair` link them. Both write this file
-# anew.
+# `{fixchain} rebase` put yours on top of theirs, or `{fixchain} repair` link them.
+# Both write this file anew.
 """
-_END = "# written by `fixchain lock`\n"
+_END = "# written by `{fixchain} lock`\n"
 _MARKERS = ("<<<<<<<", "|||||||", "=======", ">>>>>>>")
 
 
@@ -80,7 +80,7 @@ def edit_for(snapshot: Snapshot, *, create: bool = False) -> Edit | None:
     lines = expected_lines(snapshot)
     if lines is None or (before is not None and in_step(before, lines)):
         return None
-    return Edit(snapshot.environment.lock_path, before, text_of(lines, before or b""))
+    return Edit(snapshot.environment.lock_path, before, text_of(snapshot, lines, before or b""))
 
 
 def in_step(data: bytes, lines: Mapping[str, str]) -> bool:
@@ -88,11 +88,16 @@ def in_step(data: bytes, lines: Mapping[str, str]) -> bool:
     return sorted(line.text for line in read_lines(data)) == sorted(lines.values())
 
 
-def text_of(lines: Mapping[str, str], like: bytes) -> bytes:
-    """A lock with these lines, and the line ends of another."""
+def text_of(snapshot: Snapshot, lines: Mapping[str, str], like: bytes) -> bytes:
+    """A lock with these lines, and the line ends of another.
+
+    It names commands as everybody in the project types them, whoever writes it.
+    """
     end = "\r\n" if b"\r\n" in like else "\n"
     parts = (f"# the chain on {line.partition(': ')[0]}\n{line}\n" for line in lines.values())
-    text = "\n".join((_NOTE, *parts, _END))
+    typed = "flask db fixchain" if snapshot.environment.uses_flask else "fixchain"
+    note, last = (text.replace("{fixchain}", typed) for text in (_NOTE, _END))
+    text = "\n".join((note, *parts, last))
     return text.replace("\n", end).encode()
 
 

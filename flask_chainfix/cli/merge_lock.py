@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import click
 
+from flask_chainfix.cli.opening import open_from_files
 from flask_chainfix.cli.running import Call
 from flask_chainfix.cli.streams import echo
 from flask_chainfix.cli.usage import Command
 from flask_chainfix.commands import merge_lock as command
 from flask_chainfix.common.errors import ChainFixError
 from flask_chainfix.common.quoting import printable
-from flask_chainfix.environment.locate import open_directory
 from flask_chainfix.git.merge_driver import Versions
 from flask_chainfix.git.program import Unknown
 
@@ -32,17 +33,18 @@ def merge_lock(
     hook --install --merge-driver tells Git to call this. The result is written to OURS. PATH is the
     path of the file in the repository.
     """
-    try:
-        runtime = open_directory(os.path.dirname(path) or os.curdir)
-    except (ChainFixError, OSError):
-        runtime = None
+    directory = os.path.dirname(path) or os.curdir
+    runtime, ours = None, "fixchain"
+    with suppress(ChainFixError, OSError):
+        runtime, tools = open_from_files(None if directory == "migrations" else directory, None)
+        ours = f"{tools.alembic} fixchain" if runtime.environment.uses_flask else tools.fixchain
     try:
         done = command.merge_locks(runtime, Versions(*versions, marker_size))
     except (Unknown, OSError) as error:
         echo(f"{printable(path)} cannot be merged: {printable(str(error))}\n", err=True)
         call.context.exit(_CANNOT)
     if isinstance(done, command.Settled):
-        said = command.told(done, path)
+        said = command.told(done, path, ours)
         if said:
             echo(f"note: {printable(said)}\n", err=True)
     elif not done:

@@ -56,11 +56,9 @@ def _app_tools(
     app = script_info.app_import_path if script_info is not None else None
     if app is not None and app != os.environ.get("FLASK_APP"):
         program += f" --app {word(app)}"
-    words = [program, *groups]
-    if directory:
-        words.append(f"-d {path_word(directory)}")
-    alembic = " ".join(words)
-    return Tools(alembic, f"{alembic} fixchain")
+    group = " ".join((program, *groups))
+    alembic = group + _option("-d", directory)
+    return Tools(alembic, f"{alembic} fixchain", program=f"{group} fixchain")
 
 
 def open_from_files(
@@ -104,7 +102,8 @@ def tools_as_typed(
     """
     chosen = f" -n {word(section)}" if section else ""
     ours = _option("-c", config) + _option("-d", directory) + chosen
-    return Tools(f"alembic{_option('-c', config or needed)}{chosen}", f"fixchain{ours}")
+    alembic = f"alembic{_option('-c', config or needed)}{chosen}"
+    return Tools(alembic, f"fixchain{ours}", program="fixchain")
 
 
 def _option(name: str, path: str | None) -> str:

@@ -26,6 +26,8 @@ from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.diagnosis import errors_of, in_doubt
 from flask_chainfix.environment.configuration import read_toml
 from flask_chainfix.environment.locate import Runtime
+from flask_chainfix.git.repositories import checked_out
+from flask_chainfix.git.upstream import operation
 from flask_chainfix.model.files import Edit
 from flask_chainfix.report.results import Locked, LockPlan
 
@@ -70,7 +72,13 @@ def plan_lock(session: Session, *, install: bool = False, written: str | None = 
     if install:
         edits.append(_hook_edit(session.runtime))
     written_anew = tuple(edit for edit in edits if edit is not None)
-    return LockPlan(tools=session.tools, diagnosis=diagnosis, edits=written_anew)
+    return LockPlan(
+        tools=session.tools,
+        diagnosis=diagnosis,
+        edits=written_anew,
+        commit=checked_out(session.environment.directory, written_anew),
+        operation=operation(now),
+    )
 
 
 def _refuse_stranger(snapshot: Facts, written: str | None) -> None:

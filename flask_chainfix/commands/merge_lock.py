@@ -6,14 +6,12 @@ make it so. Otherwise both sides are left in it, between conflict markers.
 
 from __future__ import annotations
 
-import posixpath
 from dataclasses import replace
 from typing import NamedTuple
 
 from flask_chainfix import disk
 from flask_chainfix.chain import heads_file
 from flask_chainfix.common.errors import CannotPlan, CannotReadGit, CannotRewrite, ChainFixError
-from flask_chainfix.common.quoting import path_word
 from flask_chainfix.common.regular_files import read_regular
 from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.facts import Facts
@@ -117,16 +115,20 @@ def _lock_for(merged: Facts, known: frozenset[str], ours: bytes) -> Settled | No
     lines = heads_file.expected_lines(merged)
     if lines is None:
         return None
-    return Settled(heads_file.text_of(lines, ours), onto, tuple(lines))
+    return Settled(heads_file.text_of(merged, lines, ours), onto, tuple(lines))
 
 
-def told(settled: Settled, path: str) -> str:
-    """The notice about a lock that is only true once ``rebase`` has run."""
+def told(settled: Settled, path: str, ours: str) -> str:
+    """The notice about a lock that is only true once ``rebase`` has run.
+
+    Args:
+        settled: the lock.
+        path: its path, for people.
+        ours: the command that runs ours, as it would be typed.
+    """
     if not settled.onto:
         return ""
-    directory = posixpath.dirname(path)
-    option = "" if directory == "migrations" else f" -d {path_word(directory or '.')}"
     return (
-        f"{path} names {listing(settled.heads)}, as `fixchain{option} rebase` will put yours on top"
+        f"{path} names {listing(settled.heads)}, as `{ours} rebase` will put yours on top"
         f" of what {settled.onto} has; until then the chain has several heads"
     )

@@ -6,15 +6,16 @@ import os
 from collections.abc import Collection
 from dataclasses import replace
 
+from flask_chainfix.chain import source
 from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.commands.session import Session
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.errors import CannotPlan, CannotRewrite, UnsafeForDatabases
 from flask_chainfix.common.quoting import path_word
-from flask_chainfix.common.remedies import MERGE, way
+from flask_chainfix.common.remedies import MERGE, Remedy, concluding, way
 from flask_chainfix.common.signals import without_garbage_collection
 from flask_chainfix.common.wording import count, listing
-from flask_chainfix.databases.applied.has_run import with_new_ids
+from flask_chainfix.databases.applied.has_run import applied_anywhere, with_new_ids
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.survey import no_database
 from flask_chainfix.diagnosis.diagnosis import Diagnosis, errors_of, in_doubt, remarks_on_links
@@ -239,11 +240,34 @@ def _checked(rebase: _Rebase, plan: Plan, mine: Collection[str]) -> Proposal:
     edits, after = with_lock(edits, after)
     why = Reason("onto", f"{_counted(mine)} of yours, on top of what {rebase.upstream.short} has")
     plan = replace(plan, order=after.graph.order, why=(why,))
+    plan = replace(plan, choices=plan.choices | _without_needless(rebase, after, plan))
     renamed = {**start.databases.renamed, **plan.renamed}
     start = replace(start, databases=replace(start.databases, renamed=renamed))
     upstream, ongoing = rebase.upstream, operation(before)
     planned = Planned(plan, start, after, edits, upstream, downgrades, ongoing)
     return Proposal(rebase.diagnosis.noticing(*remarks), planned)
+
+
+def _without_needless(rebase: _Rebase, after: Facts, plan: Plan) -> Remedy:
+    """How to leave out merge revisions of mine that would be heads and join nothing any more.
+
+    They stay unless the user says so, as a database that nobody named may have run them.
+    """
+    run = {revision for each in applied_anywhere(rebase.start) for revision in each.revisions}
+    needless = [
+        each
+        for each in plan.relinks
+        if len(each.before) > len(each.after) == 1
+        and each.revision not in after.graph.children
+        and each.revision not in run
+        and source.does_nothing(after.file(each.revision).data)
+    ]
+    if not needless:
+        return Remedy()
+    paths = " ".join(path_word(os.path.relpath(each.path)) for each in needless)
+    names = ", ".join(each.revision for each in needless)
+    what = f"leave out {names}, which joins nothing any more, if no database has run it"
+    return way(what, f"rm -- {paths}", rebase.command)
 
 
 def _refuse_collisions(rebase: _Rebase, after: Facts, mine: frozenset[str]) -> None:
@@ -316,7 +340,7 @@ def _unreadable(rebase: _Rebase, file: MigrationFile) -> CannotPlan:
 def _behind(rebase: _Rebase, missing: list[str]) -> CannotPlan:
     now, upstream, again = rebase.now, rebase.upstream, rebase.command
     doing, ref = operation(now), upstream.typed
-    ended = (f"git {doing} --continue",) if doing else ()
+    ended = (concluding(doing),) if doing else ()
     after = f", after the end of the {doing} that Git is in" if doing else ""
     stops = "; where Git stops at the app's own files, resolve those before you rebase"
     remedy = way(f"merge them{after}{stops}", *ended, f"git merge --no-edit {ref}", again)

@@ -23,7 +23,8 @@ class Way(NamedTuple):
             the commands of this project, ``{databases}`` for the options that name its databases,
             ``{own}`` for those of the app's own databases and ``{named}`` for the others;
             ``{asked}`` is ``{databases}`` for a command that reads databases only on request;
-            ``{how}`` stands for those that say how the command at work answers.
+            ``{how}`` stands for those that say how the command at work answers;
+            ``{program} -d DIR`` is ``{fixchain}`` in another environment.
         lines: lines of a file to copy, below the sentence.
     """
 
@@ -124,6 +125,17 @@ def joined(command: str = MERGE) -> Remedy:
     return way("join them with a merge revision", command)
 
 
+def concluding(operation: str) -> str:
+    """The command that goes on with a stopped operation of Git, and opens no editor.
+
+    Args:
+        operation: as Git calls it: ``merge``, ``rebase``, ``cherry-pick``, ``revert`` or ``am``.
+    """
+    if operation == "merge":
+        return "git commit --no-edit"
+    return f"git -c core.editor=true {operation} --continue"
+
+
 # --- The commands of this project ----------------------------------------------------------------
 
 
@@ -141,6 +153,7 @@ class Tools:
         stamps: the same for the databases of ``--stamp``.
         against: the options for what ``check`` compares the files with, and ``--staged``.
         how: the options that say how this command answers, for example ``--dry-run``.
+        program: the same as ``fixchain`` without the options that name an environment.
     """
 
     alembic: str = "flask db"
@@ -151,13 +164,14 @@ class Tools:
     stamps: str = ""
     against: str = ""
     how: str = ""
+    program: str = "flask db fixchain"
 
     def spell_out(self, text: str) -> str:
         """Text with its placeholders replaced by commands and options.
 
         The placeholders are ``{alembic}``, ``{fixchain}``, ``{databases}`` with its parts ``{own}``
-        and ``{named}``, ``{asked}``: all databases, or the app's own if none is named, and
-        ``{how}``.
+        and ``{named}``, ``{asked}``: all databases, or the app's own if none is named,
+        ``{how}``, and ``{program}``.
         """
         meant = {
             "alembic": self.alembic,
@@ -166,6 +180,7 @@ class Tools:
             "named": f"{self.named}{self.stamps}",
             "own": self.own,
             "how": self.how,
+            "program": self.program,
             "asked": f"{self.databases}{self.stamps}" or " --database",
         }
         # In a single pass: the inserted text is from others and may look like a placeholder.

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from flask_chainfix.common.quoting import path_word, ref_word
-from flask_chainfix.common.remedies import Remedy, way
+from flask_chainfix.common.remedies import Remedy, concluding, way
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.databases import LostRevision
 from flask_chainfix.model.environment import Environment
@@ -34,7 +34,7 @@ def merge_steps(environment: Environment, merge: Merge) -> tuple[str, ...]:
     ended = bool(merge.conflicts or merge.others)
     if ended or merge.after_merge is not AfterMerge.NOTHING:
         steps.append(_staging(environment))
-        steps.append("git commit --no-edit" if ended else 'git commit -m "Relink migrations"')
+        steps.append(concluding("merge") if ended else 'git commit -m "Relink migrations"')
     return tuple(steps)
 
 
@@ -59,7 +59,7 @@ def going_on(environment: Environment, lost: LostRevision) -> Remedy:
     return way(
         f"once all is resolved, go on with the {lost.arriving}, which brings it",
         _staging(environment),
-        f"git {lost.arriving} --continue",
+        concluding(lost.arriving),
     )
 
 
@@ -90,10 +90,9 @@ def in_its_environment(snapshot: Facts, lost: LostRevision) -> Remedy:
     other = environment_with(snapshot, lost)
     if not other:
         return Remedy()
-    return Remedy.of(
-        f"work on this database in the environment {other}, with -d or -c, as its migrations have"
-        " run there; or give this environment a database or a version table of its own"
-    )
+    text = f"work on this database in the environment {other}, as its migrations have run there"
+    command = f"{{program}} -d {path_word(other)} check{{databases}}"
+    return way(text, command) | "give this one a database or a version table of its own"
 
 
 def moving_here(snapshot: Facts, lost: LostRevision) -> Remedy:

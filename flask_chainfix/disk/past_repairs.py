@@ -157,7 +157,7 @@ def in_force(now: _S, journals: Sequence[Journal]) -> tuple[tuple[Journal, _S], 
     Returns:
         Each with the chain as it was before it.
     """
-    contents = _contents(now)
+    contents = _contents(now) if journals else {}
     found = []
     for journal in reversed(journals):
         if _holds(contents, journal):

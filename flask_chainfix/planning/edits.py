@@ -18,15 +18,22 @@ def edits_between(before: Facts, after: Facts) -> tuple[Edit, ...]:
 
     Deletions come first; the others follow in the order of the later chain.
     """
-    old = {file.path: file.data for file in before.files}
-    new = {file.path: file.data for file in after.files}
+    same = _kept(before, after)
+    old = {file.path: file.data for file in before.files if id(file) not in same}
+    new = {file.path: file.data for file in after.files if id(file) not in same}
     gone = [path for path in old if path not in new]
-    in_order = [file.path for name in after.graph.order for file in after.files_by_revision[name]]
+    files = (file for name in after.graph.order for file in after.files_by_revision[name])
+    in_order = [file.path for file in files if id(file) not in same]
     return tuple(
         Edit(path, old.get(path), new.get(path))
         for path in dict.fromkeys((*gone, *in_order, *new))
         if old.get(path) != new.get(path)
     )
+
+
+def _kept(before: Facts, after: Facts) -> set[int]:
+    """The identities of the files that both snapshots have, usually almost all."""
+    return set(map(id, before.files)).intersection(map(id, after.files))
 
 
 def with_lock(edits: tuple[Edit, ...], after: Facts) -> tuple[tuple[Edit, ...], Facts]:
@@ -57,7 +64,8 @@ def summed_up(
 
 def _relinks(before: Facts, after: Facts, plan: Plan, mends: Sequence[Mend]) -> Iterator[Relink]:
     """The migrations with new parents, and all the reasons."""
-    files = {file.path: file for file in before.files}
+    same = _kept(before, after)
+    files = {file.path: file for file in before.files if id(file) not in same}
     reasons: dict[Path, list[Reason]] = {}
     linked = {relink.path for relink in plan.relinks}
     for mend in mends:
@@ -70,6 +78,8 @@ def _relinks(before: Facts, after: Facts, plan: Plan, mends: Sequence[Mend]) -> 
         reasons.setdefault(relink.path, []).extend(relink.why)
     for revision in after.graph.order:
         file = after.file(revision)
+        if id(file) in same:
+            continue
         old, now = _parents(files.get(file.path)), _parents(file)
         if file.path in reasons and old is not None and now is not None and old != now:
             yield Relink(revision, file.path, old, now, tuple(reasons[file.path]))

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from flask_chainfix.common.quoting import path_word, printable, word
-from flask_chainfix.common.remedies import Remedy, Tools, Way
+from flask_chainfix.common.remedies import Remedy, Tools, Way, concluding
 from flask_chainfix.common.wording import count
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.findings import Finding
 from flask_chainfix.model.plans import Part, Plan
 from flask_chainfix.report.display import Row, shown_path, shown_place
-from flask_chainfix.report.results import Checked, Repaired
+from flask_chainfix.report.results import Checked, Locked, Repaired
 
 if TYPE_CHECKING:
     from flask_chainfix.model.rehearsal import Rehearsal
@@ -274,11 +274,11 @@ def _steps_after_repair(repair: Repair) -> list[NextStep]:
     upstream = repair.planned.upstream
     if upstream is not None:
         message = f"Put migrations on top of {upstream.short}"
-        return [*test, _commit(repair, message), *upgrade]
+        return [*test, _commit_repair(repair, message), *upgrade]
     message = _MESSAGES.get(repair.planned.plan.strategy, "Relink the migration chain")
     return [
         *test,
-        *([_commit(repair, message)] if repair.commit is not None else []),
+        *([_commit_repair(repair, message)] if repair.commit is not None else []),
         *(_restamps(repair) if _moves_stamps(repair.planned.plan) else []),
         *upgrade,
     ]
@@ -317,19 +317,31 @@ def steps_after_rehearsal(rehearsal: Rehearsal, tools: Tools, *, of_plan: bool) 
     return [NextStep("Rehearse on the server of the app's own database:", (again,))]
 
 
-def _commit(repair: Repair, message: str) -> NextStep:
-    """The step that commits the changed files, or goes on with Git's current operation."""
-    add, operation = _add(repair), repair.planned.operation
+def steps_after_lock(done: Locked) -> list[NextStep]:
+    """The steps from a lock that was written to one that other branches get."""
+    if done.commit is None:
+        return []
+    environment = done.diagnosis.snapshot.environment
+    written = (edit.path.absolute() for edit in done.edits)
+    places = {*environment.version_locations, *written}
+    outside = [each for each in places if environment.directory not in each.parents]
+    places_in_order = (environment.directory, *sorted(outside))
+    return [_commit(places_in_order, done.operation, "Lock the migration chain")]
+
+
+def _commit(places: Iterable[Path], operation: str, message: str) -> NextStep:
+    """The step that commits what was changed, or goes on with Git's current operation."""
+    add = f"git add {' '.join(path_word(shown_path(place)) for place in places)}"
     if operation:
         return NextStep(
             f"Add it, and go on with the {operation} once all is resolved:",
-            (add, f"git {operation} --continue"),
+            (add, concluding(operation)),
         )
     return NextStep("Commit it:", (add, f"git commit -m {word(message)}"))
 
 
-def _add(repair: Repair) -> str:
-    """The ``git add`` command for the changed files in all version locations."""
+def _commit_repair(repair: Repair, message: str) -> NextStep:
+    """The step that commits the changed files in all version locations."""
     snapshot = repair.snapshot
     directory = snapshot.environment.directory
     outside = {
@@ -337,8 +349,7 @@ def _add(repair: Repair) -> str:
         for edit in repair.planned.edits
         if directory not in edit.path.parents and not snapshot.is_elsewhere(edit.path)
     }
-    paths = [path_word(shown_path(place)) for place in (directory, *sorted(outside))]
-    return f"git add {' '.join(paths)}"
+    return _commit((directory, *sorted(outside)), repair.planned.operation, message)
 
 
 def _databases(repair: Repair, *, here: bool = True) -> str | None:

@@ -275,10 +275,14 @@ class LockPlan(Judged):
 
     Attributes:
         edits: the files to write; none if everything is up to date.
+        commit: as in ``Checked``.
+        operation: Git's current operation; ``""`` if there is none.
     """
 
     command: str = "lock"
     edits: tuple[Edit, ...]
+    commit: str | None = None
+    operation: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

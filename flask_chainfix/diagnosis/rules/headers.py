@@ -12,7 +12,7 @@ from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.numbering import LONGEST_ID
 from flask_chainfix.diagnosis.rules import Fault, rule
-from flask_chainfix.model.files import MigrationFile, Problem, ProblemKind
+from flask_chainfix.model.files import Header, MigrationFile, Problem, ProblemKind
 from flask_chainfix.model.findings import Location, Severity
 
 ILLEGAL = frozenset("@-+:")
@@ -105,7 +105,7 @@ def invalid_revision_id(snapshot: Facts) -> Iterator[Fault]:
         for name, _, detail, offset in problems:
             yield Fault(
                 f"{file.name}: {name} {detail}",
-                "write ids as strings",
+                _as_string(file, name),
                 ids,
                 [Location(file.path, line_of(file.data, offset))],
                 breaks=_LABEL_BREAKS if name == "branch_labels" else None,
@@ -246,6 +246,13 @@ def stale_docstrings(
             continue
         if not states(revises, parents):
             yield file, revision, revises, parents
+
+
+def _as_string(file: MigrationFile, name: str) -> str:
+    """What to write in place of an id that is not a string."""
+    span = file.reading.spans.get(name) if isinstance(file.reading, Header) else None
+    value = file.data[slice(*span)] if span else b""
+    return f'write {name} = "{value.decode()}"' if value.isdigit() else "write ids as strings"
 
 
 def _problems(

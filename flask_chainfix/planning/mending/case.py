@@ -29,7 +29,7 @@ def header_of(file: MigrationFile) -> Header:
 
 def _is_same_file(one: MigrationFile, other: MigrationFile) -> bool:
     """Whether two readings are of the same file, perhaps renamed or edited in between."""
-    return one.path == other.path or one.data == other.data
+    return one.data == other.data or one.path == other.path
 
 
 def is_same_migration(one: MigrationFile, other: MigrationFile) -> bool:

@@ -23,6 +23,7 @@ _NAMED = 2  # databases at one revision; more are counted
 _LONGEST_NAME = 30  # characters
 _COMMON = 50  # a warning on more revisions distinguishes none, and would keep all unfolded
 _PLACES = ("base", "head")
+_NO_STRING = "no string"
 
 
 class Badge(NamedTuple):
@@ -194,11 +195,15 @@ def current_state(proposal: Proposal) -> list[PictureNode]:
     unreadable = [
         PictureNode(file.name, (), "", ("unreadable",), "broken") for file, _ in snapshot.unreadable
     ]
-    anonymous = [
-        PictureNode(file.name, (), "", (f"id {_unknown(file, 'revision')}",))
-        for file in snapshot.anonymous
-    ]
-    return [*nodes, *unreadable, *anonymous]
+    return [*nodes, *unreadable, *map(_anonymous, snapshot.anonymous)]
+
+
+def _anonymous(file: MigrationFile) -> PictureNode:
+    """A migration without a known id, under the name of its file."""
+    why = _unknown(file, "revision")
+    tone: Tone = "broken" if why == _NO_STRING else "plain"
+    message = file.reading.message if isinstance(file.reading, Header) else ""
+    return PictureNode(file.name, (), message, (f"id {why}",), tone)
 
 
 def _unknown(file: MigrationFile, name: str) -> str:
@@ -207,7 +212,7 @@ def _unknown(file: MigrationFile, name: str) -> str:
         return "not read"
     problems = file.reading.problems if isinstance(file.reading, Header) else ()
     kinds = {problem.kind for problem in problems if problem.name == name}
-    return "no string" if ProblemKind.NOT_A_STRING in kinds else "computed"
+    return _NO_STRING if ProblemKind.NOT_A_STRING in kinds else "computed"
 
 
 def expected_state(after: Facts, plan: Plan) -> list[PictureNode]:

@@ -185,6 +185,8 @@ def _(result: results.LockPlan, page: Page) -> None:
         page.line("Written; commit it together with the migrations:", style="bold green")
         for edit in result.edits:
             page.path(edit.path)
+        if isinstance(result, results.Locked):
+            page.steps("What to do now", advice.steps_after_lock(result))
         return
     in_step = "The chain lock is in step with the chain."
     page.line(verdict(result.diagnosis) if result.edits else in_step, style="bold green")
