@@ -114,6 +114,22 @@ def test_the_newest_revision_is_run_again_where_its_table_was_dropped(
     assert sql(database_url, "SELECT * FROM notes") == []
 
 
+def test_a_view_is_called_a_view(project: Path, database_url: str) -> None:
+    """The one that a migration makes, and the one that none does."""
+    add(project, "d <- c", 'op.execute("CREATE VIEW grown AS SELECT id FROM users")', "pass")
+    add(project, "e <- d", create("notes"), "pass")
+    upgrade(project, database_url, "e")
+    sql(database_url, "CREATE VIEW by_hand AS SELECT id FROM users")
+    (finding,) = _findings(database_url)
+    assert "view by_hand is there, and no migration makes it" in finding["message"]
+    sql(database_url, "DROP VIEW grown")
+    traced = fixchain("trace", "--database", database_url)
+    said = " ".join(traced.stdout.split())
+    assert "view grown is not there" in said
+    assert "table grown" not in said
+    assert "table by_hand" not in said
+
+
 def test_catch_up_is_no_way_out_with_several_heads(project: Path, database_url: str) -> None:
     add(project, "d <- b", "pass", "pass")
     upgrade(project, database_url, "c")
