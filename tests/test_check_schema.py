@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.commands import fixchain
-from tests.rehearsals import add, plain, upgrade
+from tests.rehearsals import add, create, plain, stamp, upgrade
 from tests.stamped import sql, user
 
 _USERS = """
@@ -89,6 +89,45 @@ def test_catch_up_makes_what_is_missing(
     assert done.exit_code == 0, done
     upgrade(project, database_url, "head")
     assert _findings(database_url) == []
+
+
+@pytest.mark.parametrize("between", [False, True], ids=["below it", "below what shows nothing"])
+def test_the_newest_revision_is_run_again_where_its_table_was_dropped(
+    project: Path, database_url: str, between: bool
+) -> None:
+    """To stamp what the tables match is half of it: the next check would say nothing more."""
+    if between:
+        add(project, "d <- c", 'op.execute("UPDATE users SET age = 1")', "pass")
+    add(project, f"e <- {'d' if between else 'c'}", create("notes"), "pass")
+    upgrade(project, database_url, "e")
+    sql(database_url, "DROP TABLE notes")
+    (finding,) = _findings(database_url)
+    assert finding["code"] == "FC302"
+    hint = str(finding["hint"])
+    assert ", and have Alembic run e" in hint
+    assert (", and have Alembic run d, e" in hint) is between
+    for words in (f"alembic stamp {'d' if between else 'c'}", "alembic upgrade head"):
+        assert words in hint
+    stamp(project, database_url, "d" if between else "c")
+    upgrade(project, database_url, "head")
+    assert _findings(database_url) == []
+    assert sql(database_url, "SELECT * FROM notes") == []
+
+
+def test_a_view_is_called_a_view(project: Path, database_url: str) -> None:
+    """The one that a migration makes, and the one that none does."""
+    add(project, "d <- c", 'op.execute("CREATE VIEW grown AS SELECT id FROM users")', "pass")
+    add(project, "e <- d", create("notes"), "pass")
+    upgrade(project, database_url, "e")
+    sql(database_url, "CREATE VIEW by_hand AS SELECT id FROM users")
+    (finding,) = _findings(database_url)
+    assert "view by_hand is there, and no migration makes it" in finding["message"]
+    sql(database_url, "DROP VIEW grown")
+    traced = fixchain("trace", "--database", database_url)
+    said = " ".join(traced.stdout.split())
+    assert "view grown is not there" in said
+    assert "table grown" not in said
+    assert "table by_hand" not in said
 
 
 def test_catch_up_is_no_way_out_with_several_heads(project: Path, database_url: str) -> None:

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from tests.commands import Done, fixchain
-from tests.rehearsals import add, create, plain
+from tests.rehearsals import add, create, plain, stamp
 from tests.stamped import rows_of, sql
 from tests.test_catch_up import schema_of, upgrade
 
@@ -122,6 +122,28 @@ def test_what_is_there_is_left_out_wherever_it_stands(
     )
     done = finish(database_url, "--yes", "--no-backup")
     assert done.exit_code == 0, done
+    assert (schema_of(database_url), rows_of(database_url)) == (right, ["b"])
+
+
+def test_without_a_version_table_nothing_runs_before_there_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database_url: str
+) -> None:
+    """What had run could not be stamped; the first command that is named makes the table."""
+    plain(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    add(tmp_path, "b", _TABLES, "pass")
+    upgrade(tmp_path, database_url)
+    right = schema_of(database_url)
+    sql(database_url, "DROP TABLE books", "DROP TABLE alembic_version")
+    before = schema_of(database_url)
+    done = finish(database_url, "--yes", "--no-backup")
+    assert done.exit_code == 3, done
+    assert "has no version table" in done.stderr
+    said = " ".join(done.stderr.split())
+    assert "alembic stamp base fixchain catch-up --finish b --server --database" in said
+    assert schema_of(database_url) == before
+    stamp(tmp_path, database_url, "base")
+    assert finish(database_url, "--yes", "--no-backup").exit_code == 0
     assert (schema_of(database_url), rows_of(database_url)) == (right, ["b"])
 
 

@@ -90,6 +90,50 @@ def test_a_planned_chain_never_fails_for_a_reason_of_order(
         upgrade_on_sqlite(after, Path(directory), there, absent)
 
 
+_T, _C = "op.create_table('t', {})", "sa.Column('c', sa.Integer())"
+_ID = "sa.Column('id', sa.Integer())"
+_ANEW = {
+    "in one revision": (rev("x <- a").doing("op.drop_table('t')", _T.format(f"{_ID}, {_C}")),),
+    "in two": (
+        rev("w <- a").doing("op.drop_table('t')"),
+        rev("x <- w").doing(_T.format(f"{_ID}, {_C}")),
+    ),
+    "and later with the column": (
+        rev("w <- a").doing("op.drop_table('t')", _T.format(_ID)),
+        rev("x <- w").doing(f"op.add_column('t', {_C})"),
+    ),
+}
+
+
+@pytest.mark.parametrize("anew", _ANEW.values(), ids=_ANEW)
+@pytest.mark.parametrize("strategy", ["linear", "merge"])
+@pytest.mark.parametrize("first", [True, False], ids=["the older branch", "the newer branch"])
+def test_a_column_is_added_before_its_table_is_made_anew_with_it(
+    tmp_path: Path, anew: tuple[Rev, ...], strategy: str, first: bool
+) -> None:
+    base, added = rev("a").doing(_T.format(_ID)), rev("y <- a").doing(f"op.add_column('t', {_C})")
+    branches = (*anew, added) if first else (added, *anew)
+    snapshot = chain(base, *branches)
+    assert "FC201" in {found.code for found in diagnose(snapshot, Family.SCHEMA)}
+    after = repaired(snapshot, Wishes(strategy=strategy))
+    assert not diagnose(after, Family.SCHEMA)
+    upgrade_on_sqlite(after, tmp_path, [], frozenset())
+
+
+@pytest.mark.parametrize("merged", ["m <- x, y", "m <- y, x"])
+def test_a_merge_point_above_both_is_judged_by_the_order_in_which_alembic_runs_them(
+    tmp_path: Path, merged: str
+) -> None:
+    (anew,) = _ANEW["in one revision"]
+    added = rev("y <- a").doing(f"op.add_column('t', {_C})")
+    snapshot = chain(rev("a").doing(_T.format(_ID)), anew, added, merged)
+    (found,) = diagnose(snapshot, Family.SCHEMA)
+    assert found.severity in (Severity.ERROR, Severity.INFO)
+    fails = found.severity is Severity.ERROR
+    with pytest.raises(OperationalError, match="duplicate column") if fails else nullcontext():
+        upgrade_on_sqlite(snapshot, tmp_path, [], frozenset())
+
+
 def upgrade_on_sqlite(
     snapshot: Facts,
     directory: Path,

@@ -9,6 +9,7 @@ import pytest
 
 from tests.commands import fixchain
 from tests.disk import environment, migrations
+from tests.stamped import build, sqlite_url
 from tests.support import rev
 
 MAKE, USE = "op.create_table('t')", "op.execute('SELECT 1 FROM t')"
@@ -33,6 +34,25 @@ def test_a_healthy_chain_is_looked_into_only_on_request(project: Path) -> None:
     assert codes("--schema") == ["FC201"]
     assert fixchain("check").exit_code == 0
     assert fixchain("check", "--schema").exit_code == 1
+
+
+def test_what_is_plainly_created_twice_needs_no_request(project: Path) -> None:
+    environment(project / "migrations", rev("a").doing(MAKE), "b <- a", rev("c <- b").doing(MAKE))
+    assert codes() == ["FC203"]
+    checked = fixchain("check")
+    assert checked.exit_code == 1
+    assert "a and c both create table t" in checked.stdout
+
+
+def test_a_compared_database_is_reason_enough_to_judge_what_migrations_do(project: Path) -> None:
+    """To compare it, they are read in full, also what no glance sees."""
+    by_sql = "op.execute('CREATE TABLE t (id INTEGER)')"
+    environment(project / "migrations", rev("a").doing(MAKE), rev("b <- a").doing(by_sql))
+    assert codes() == []
+    url = sqlite_url(project)
+    build(url)
+    assert codes("--database", url) == ["FC203"]
+    assert codes("--database", url, "--schema") == ["FC203"]
 
 
 def test_a_chain_that_needs_repair_is_looked_into(project: Path) -> None:

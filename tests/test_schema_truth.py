@@ -20,8 +20,9 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.pool import NullPool, StaticPool
 
 from flask_chainfix.databases.facts import Facts
+from flask_chainfix.diagnosis.diagnosis import Diagnosis
 from flask_chainfix.diagnosis.rules import Family, diagnose
-from flask_chainfix.model.findings import Finding
+from flask_chainfix.model.findings import Finding, Severity
 from tests.databases import KINDS, SERVERS, new_database
 from tests.nightly import examples
 from tests.strategies_oracle import orders, parents_of, revisions
@@ -189,6 +190,66 @@ def test_what_is_accused_fails(
         event(finding.code)
         # An order that FC201 is about is one of those that the chain allows.
         assert not (all(ran) if finding.code == "FC201" else any(ran)), finding.message
+
+
+# --- What a check of a sound chain sees at a glance ----------------------------------------------
+
+_T = "op.create_table('t', sa.Column('id', sa.Integer()))"
+_T_WITH_C = (
+    'op.create_table(\n        "t",\n        sa.Column("id", sa.Integer()),\n'
+    '        sa.Column("c", sa.Integer()),\n    )'
+)
+_C = "op.add_column('t', sa.Column('c', sa.Integer()))"
+_C_IN_BATCH = (
+    "with op.batch_alter_table('t', schema=None) as batch_op:\n"
+    "    batch_op.add_column(sa.Column('c', sa.Integer(), nullable=True))"
+)
+_AS_BEFORE = "if not sa.inspect(op.get_bind()).has_table('t'):\n    op.create_table('t')"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "code"),
+    [
+        ([_T], [_T], "FC203"),
+        ([_T, _C], [_C], "FC205"),
+        ([_T_WITH_C], [_C], "FC205"),
+        ([_T_WITH_C], [_C_IN_BATCH], "FC205"),
+        ([_T, _T.replace("'t'", "'u'"), _C_IN_BATCH], ["op.drop_table('u')", _C], "FC205"),
+        ([_T, _C, "op.drop_column('t', 'c')", _C], [_C], "FC205"),
+        ([_T, _C], ["op.drop_column('t', 'c')", _C], None),
+        ([_T, _C], ["op.drop_table('t')", _T_WITH_C], None),
+        ([_T_WITH_C], ["op.rename_table('t', 'u')", _T, _C], None),
+        ([_T_WITH_C], ["op.alter_column('t', 'c', new_column_name='d')", _C], None),
+        ([_T], [_AS_BEFORE], None),
+        ([_T], ["op.create_table('t', sa.Column('id', sa.Integer()), if_not_exists=True)"], None),
+        ([_T, _C], ["op.bulk_insert(sa.table('t', sa.Column('c')), [{'c': 1}])"], None),
+        ([_T, _C], ["op.create_table('u', sa.Column('c', sa.Integer()))"], None),
+    ],
+)
+def test_what_is_plainly_created_twice_is_seen_at_a_glance(
+    first: list[str], second: list[str], code: str | None
+) -> None:
+    snapshot = chain(rev("a").doing(*first), rev("b <- a"), rev("c <- b").doing(*second))
+    assert runs(snapshot, "a")
+    assert runs(snapshot, "abc") is (code is None)
+    found = Diagnosis(snapshot).with_schema_errors(at_a_glance=True).findings
+    assert {finding.code for finding in found} == ({code} if code else set())
+
+
+@settings(max_examples=examples(30))
+@given(st.data(), revisions(most=5))
+def test_a_glance_sees_what_is_created_twice_in_order(
+    data: st.DataObject, branches: tuple[Rev, ...]
+) -> None:
+    """Only creations: what undoes one on another branch is left to those who ask for the schema."""
+    deeds = st.lists(st.sampled_from((_T, _C, _T_WITH_C, _C_IN_BATCH)), max_size=1)
+    snapshot = chain(*(one.doing(*data.draw(deeds)) for one in branches))
+    everything = judged(snapshot, None)
+    twice = [one for one in everything if one.code in ("FC203", "FC205")]
+    errors = [one for one in twice if one.severity is Severity.ERROR]
+    event(f"{len(errors)} errors")
+    found = Diagnosis(snapshot).with_schema_errors(at_a_glance=True).findings
+    assert list(found) == (everything if errors else [])
 
 
 # --- What servers refuse -------------------------------------------------------------------------

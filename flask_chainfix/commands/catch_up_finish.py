@@ -79,6 +79,15 @@ def plan_finish(session: Session, wishes: FinishWishes) -> FinishPlan:
         if kind not in walks:
             walks[kind] = finishing.walk(target, place.place_for(target), session.progress)
         each = finishing.place(walks[kind], status, target)
+        if not status.versioned and each.done:
+            raise CannotPlan(
+                f"{status.name} has no version table, so {revision} could not be stamped there",
+                way(
+                    "have Alembic make it, then run the rest",
+                    "{alembic} stamp base",
+                    f"{{fixchain}} catch-up {option('--finish', revision)} --server{{databases}}",
+                ),
+            )
         if each.done == 0 and each.statements and revision not in claimed:
             notices.append(
                 f"{status.name} is left alone: nothing of {revision} has run there, so"

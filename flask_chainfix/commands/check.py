@@ -93,6 +93,8 @@ def check(  # noqa: PLR0913  (what users can ask of it)
     if schema or diagnosis.to_mend:
         session.progress(0, 0, "what the migrations do to the schema")
         diagnosis = diagnosis.with_schema()
+    else:
+        diagnosis = diagnosis.with_schema_errors(at_a_glance=True)
     missing = diagnosis.snapshot.graph.missing
     if session.databases.any:
         from flask_chainfix.databases.survey import NO_DATABASE_NAMED
@@ -100,6 +102,8 @@ def check(  # noqa: PLR0913  (what users can ask of it)
         before = diagnosis.snapshot
         looked_at = session.survey(before, also=missing)
         diagnosis = diagnosis.with_databases(looked_at)
+        if looked_at.schemas:  # to compare them, the migrations were read in full
+            diagnosis = diagnosis.with_schema_errors()
         if not (looked_at.databases.statuses or looked_at.databases.notices):
             diagnosis = diagnosis.noticing(NO_DATABASE_NAMED)
     if not staged:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
 from dataclasses import field, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -115,15 +115,16 @@ class Facts(Snapshot):
     @property
     def evidence(self) -> Evidence:
         """What the migrations do to the schema; slow, as it reads every migration."""
-        return self.once(Evidence, self._evidence)
+        return self.once(Evidence, lambda: self.evidence_about([b""]))
 
-    def _evidence(self) -> Evidence:
+    def evidence_about(self, words: Collection[bytes]) -> Evidence:
+        """The same without the migrations that have none of some words in their text."""
         with without_garbage_collection():
             unplaced = set(map(id, self.unplaced))
             footprints = {
                 revision: self.footprint(files[0])
                 for revision, files in self.files_by_revision.items()
-                if id(files[0]) not in unplaced
+                if id(files[0]) not in unplaced and any(word in files[0].data for word in words)
             }
             elsewhere = [self.footprint(file) for file in self.unplaced]
             return Evidence(self.graph, footprints, elsewhere, self.environment.dialect)

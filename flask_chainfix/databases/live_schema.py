@@ -127,7 +127,8 @@ def _contents(live: Live) -> object:
     """Everything that may differ between databases."""
     found, spelled = (frozenset(each.items()) for each in (live.found, live.spelled or {}))
     known = live.schemas, live.unclear, live.is_public, live.bind, live.dialect, live.unread
-    return (found, spelled, frozenset(live.built), live.looked, live.left_out, *known)
+    built = frozenset(live.built), live.views
+    return (found, spelled, *built, live.looked, live.left_out, *known)
 
 
 def read_schemas(
@@ -237,6 +238,7 @@ class _Part:
     unlooked: frozenset[Kind]
     left_out: tuple[str, ...]
     built: Mapping[Key, SchemaObject]
+    views: frozenset[Key]
 
 
 def _live(
@@ -247,6 +249,7 @@ def _live(
     found: dict[Key, State] = {}
     unclear: set[Key] = set()
     unread: set[Key] = set()
+    views: set[Key] = set()
     spelled: dict[Key, str] = {}
     built: dict[Key, SchemaObject] = {}
     for part, schema in parts:
@@ -258,6 +261,7 @@ def _live(
         spelled |= {there(key): name for key, name in part.spelled.items()}
         unclear.update(map(there, part.unclear))
         unread.update(map(there, part.unread))
+        views.update(map(there, part.views))
         for key, thing in part.built.items():
             built[there(key)] = thing._replace(schema=schema, database=bind)
     unlooked = frozenset[Kind]().union(*(part.unlooked for part, _ in parts))
@@ -274,6 +278,7 @@ def _live(
         frozenset(unread),
         tuple(dict.fromkeys(words for part, _ in parts for words in part.left_out)),
         built,
+        frozenset(views),
     )
 
 
@@ -312,6 +317,11 @@ def _part(
         frozenset(kind for each in unread if not each.table for kind in each.kinds),
         tuple(each.words for each in unread),
         {key_of(thing): thing for thing in _built(schema, backend)},
+        frozenset(
+            key_of(thing)
+            for thing, properties in schema.items()
+            if thing.kind is Kind.TABLE and properties["type"].endswith("view")
+        ),
     )
 
 

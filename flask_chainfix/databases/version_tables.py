@@ -83,11 +83,14 @@ def _read_some(
             if listed or target.backend == "mysql":
                 with obstacles_of(target):
                     rows = read_rows(connection, target)
+            else:
+                unstamped = replace(unstamped, versioned=False)
         except Obstacle as obstacle:
             if obstacle.lost:
                 raise
             gone = obstacle.kind in (Trouble.NO_TABLE, Trouble.NO_DATABASE)
-            yield index, unstamped if gone else _without_rows(target, obstacle)
+            none = replace(unstamped, versioned=False)
+            yield index, none if gone else _without_rows(target, obstacle)
             del left[index]
             return  # PostgreSQL has aborted this transaction
         state = DatabaseState.STAMPED

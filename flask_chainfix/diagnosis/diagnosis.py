@@ -22,6 +22,8 @@ from flask_chainfix.diagnosis.rules import (
 from flask_chainfix.model.files import Edit, MigrationFile
 from flask_chainfix.model.findings import Finding, Location, Severity
 from flask_chainfix.schema.footprint import Action, key_of
+from flask_chainfix.schema.order import made_twice
+from flask_chainfix.schema.python.glance import seem_made_again
 
 if TYPE_CHECKING:
     from flask_chainfix.model.rehearsal import RehearsalFailure
@@ -94,6 +96,26 @@ class Diagnosis:
                 "what the migrations do to the schema is judged once the chain itself is known"
             )
         return self.judge(Family.SCHEMA).noticing(*_opaque(self.snapshot))
+
+    def with_schema_errors(self, *, at_a_glance: bool = False) -> Diagnosis:
+        """The same with the schema judged if that finds errors; without its warnings otherwise.
+
+        Args:
+            at_a_glance: whether to read the migrations in full only if the text of two of them
+                seems to create the same table or column.
+        """
+        snapshot = self.snapshot
+        if self.to_mend:
+            return self
+        if at_a_glance:
+            texts = (snapshot.file(revision).data for revision in snapshot.graph.order)
+            tables = seem_made_again(texts)
+            if not (tables and any(made_twice(snapshot.evidence_about(tables)))):
+                return self
+        if codes_of(Family.SCHEMA) <= self.judged:
+            return self
+        judged = self.with_schema()
+        return judged if judged.to_mend else self
 
     def hinting(self, ways: Remedy, codes: Collection[str]) -> Diagnosis:
         """The same with other remedies instead of plain repairs, in findings of some codes."""

@@ -73,6 +73,7 @@ class DatabaseStatus:
             SQLite, which has no limit.
         in_passing: whether only its stamp is compared, not its schema.
         bind: the app's name for it, ``""`` for the default one; ``None`` if unknown.
+        versioned: whether it has a version table; only ``False`` is certain.
     """
 
     name: str
@@ -88,6 +89,7 @@ class DatabaseStatus:
     width: int | None = None
     in_passing: bool = False
     bind: str | None = None
+    versioned: bool = field(default=True, compare=False)
 
     @property
     def seen(self) -> Hashable:

@@ -45,6 +45,7 @@ class Evidence:
         column_drops: every drop of a column, by its table.
         unnamed: the revisions that create constraints or indexes of a table with unknown names,
             each with the number of its effects before that.
+        views: the tables that are views.
         hidden: the kinds of parts that a table may get under unknown names, by table.
         rank: the place of each revision in an order in which the chain can run.
     """
@@ -69,6 +70,7 @@ class Evidence:
         self.table_changes: dict[tuple[Action, Key], list[Touch]] = {}
         self.column_drops: dict[Key, list[Touch]] = {}
         self.unnamed: dict[Key, list[tuple[str, int]]] = {}
+        self.views: set[Key] = set()
         self.hidden: dict[Key, set[Kind]] = {}
         self.rank = {revision: number for number, revision in enumerate(graph.order)}
         self._heads: dict[str, int] = {}
@@ -87,6 +89,8 @@ class Evidence:
             if object_.kind is Kind.VALUE:
                 continue  # it is created and dropped with its type
             key = key_of(object_)
+            if effect.is_view:
+                self.views.add(key)
             touch = Touch(revision, line, object_, certain, place, tolerant, renamed)
             if renamed is not None and action is Action.CREATE:
                 self.renames.setdefault(key, set()).add(key_of(renamed))

@@ -96,6 +96,7 @@ class Effect(NamedTuple):
         properties: the column's new properties. Those that are not listed are unknown for a new
             column, and unchanged for one that is used or renamed.
         default: the new default of an existing column, if the source shows it.
+        is_view: whether the new object is a view; views and tables share their names.
     """
 
     action: Action
@@ -106,6 +107,7 @@ class Effect(NamedTuple):
     tolerant: bool = False
     properties: ColumnProperties = ()
     default: str | None = None
+    is_view: bool = False
 
 
 class Opaque(NamedTuple):

@@ -57,6 +57,7 @@ class Live:
         left_out: what else could not be read, in words.
         built: the indexes and constraints with names that neither the database nor a primary key
             brings, with their tables.
+        views: the tables that are views.
     """
 
     found: Mapping[Key, State]
@@ -71,6 +72,7 @@ class Live:
     unread: frozenset[Key] = frozenset()
     left_out: tuple[str, ...] = ()
     built: Mapping[Key, SchemaObject] = field(default_factory=dict)
+    views: frozenset[Key] = frozenset()
 
     def state(self, key: Key) -> State:
         """Whether an object exists, or the value of a property; ``None`` if unknown."""

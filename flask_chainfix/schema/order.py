@@ -11,7 +11,16 @@ from itertools import chain
 from typing import NamedTuple
 
 from flask_chainfix.schema.evidence import Evidence
-from flask_chainfix.schema.footprint import Action, Key, Kind, SchemaObject, Touch, key_of, table_of
+from flask_chainfix.schema.footprint import (
+    Action,
+    Key,
+    Kind,
+    SchemaObject,
+    Touch,
+    key_of,
+    table_key,
+    table_of,
+)
 
 # If an object is created this often, not every pair is compared.
 _MOST_COMPARED = 20
@@ -79,6 +88,30 @@ def disorders(evidence: Evidence) -> Iterator[Precedence]:
         for precedence in _contested_disorders(evidence, key):
             if is_disorder(evidence, precedence):
                 yield precedence
+    yield from overtaken(evidence)
+
+
+def overtaken(evidence: Evidence) -> Iterator[Precedence]:
+    """Columns that are added to a table that a parallel branch drops, and makes again with them.
+
+    Where the other branch has run first, they are there already.
+    """
+    for key in sorted(evidence.contested - evidence.droppers.keys(), key=str):
+        makers = evidence.creators.get(key, ())
+        drops = evidence.table_changes.get((Action.DROP, table_key(key)), ())
+        if key.kind is not Kind.COLUMN or len(makers) != 2 or len(drops) != 1:
+            continue
+        (drop,) = drops
+        certain = all(each.certain and not each.tolerant for each in (*makers, drop))
+        for one, other in (makers, reversed(makers)) if certain and drop.renamed is None else ():
+            if (
+                _precedes(evidence, _at(drop), _at(other))
+                and not _precedes(evidence, _at(drop), _at(one))
+                and not _precedes(evidence, _at(one), _at(drop))
+                and not evidence.may_happen_elsewhere(Action.DROP, one.object)
+                and not any(evidence.may_touch(r, Action.DROP, one.object) for r in evidence.opaque)
+            ):
+                yield Precedence(one, drop, "drop")
 
 
 def _contested_disorders(evidence: Evidence, key: Key) -> Iterator[Precedence]:

@@ -126,25 +126,25 @@ def against(found: TracedDatabase, revision: str) -> str:
 def difference_in_words(found: Difference, snapshot: Facts) -> str:
     """One difference in words."""
     if found.kind == "extra":
-        return f"{named(found.object)} is there, and no migration makes it"
+        return f"{named(found.object, found.is_view)} is there, and no migration makes it"
     place = f"{found.revision} ({snapshot.file(found.revision).name}:{found.line})"
     if found.kind == "left":
-        return f"{named(found.object)} is still there, though {place} drops it"
+        return f"{named(found.object, found.is_view)} is still there, though {place} drops it"
     made = changing(found.object, found.expected)
-    return f"{in_state(found.object, found.state)}, though {place} {made}"
+    return f"{in_state(found.object, found.state, found.is_view)}, though {place} {made}"
 
 
-def named(thing: SchemaObject) -> str:
+def named(thing: SchemaObject, is_view: bool) -> str:
     """An object with its kind; for a property, the column."""
     kind = Kind.COLUMN if thing.kind in PROPERTIES else thing.kind
-    return f"{kind.value} {thing.spelled}"
+    return f"{'view' if is_view else kind.value} {thing.spelled}"
 
 
-def in_state(thing: SchemaObject, state: State) -> str:
+def in_state(thing: SchemaObject, state: State, is_view: bool) -> str:
     """The state of an object, in words: whether it exists, or its value."""
     if thing.kind in PROPERTIES:
-        return f"{named(thing)} {'has' if thing.kind is Kind.DEFAULT else 'is'} {state}"
-    return f"{named(thing)} {'is there' if state else 'is not there'}"
+        return f"{named(thing, is_view)} {'has' if thing.kind is Kind.DEFAULT else 'is'} {state}"
+    return f"{named(thing, is_view)} {'is there' if state else 'is not there'}"
 
 
 def changing(thing: SchemaObject, state: State) -> str:

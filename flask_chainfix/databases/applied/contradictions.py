@@ -280,25 +280,43 @@ def _to_the_fit(snapshot: Facts, found: Mismatch, fitting: Fit) -> Remedy:
         )
     names, to_proven = ", ".join(fitting.rows), restamping(graph, rows, fitting.rows)
     if fitting.highest == fitting.rows:
-        return _with_what_is_missing(snapshot, found.status, fitting, to_proven)
+        return _with_what_is_missing(snapshot, found, fitting, to_proven)
     silent = ", ".join(fitting.silent)
+    then, upgrade = _running_what_it_lacks(snapshot, found, fitting.highest)
     highest = way(
         f"its tables match {', '.join(fitting.highest)}: stamp it there if it has what {silent}"
-        f" {'changes' if len(fitting.silent) == 1 else 'change'}, which its schema does not show",
+        f" {'changes' if len(fitting.silent) == 1 else 'change'}, which its schema does not show"
+        f"{then}",
         *restamping(graph, rows, fitting.highest),
+        *upgrade,
     )
-    return highest | way(f"stamp {names} if it has not", *to_proven)
+    then, upgrade = _running_what_it_lacks(snapshot, found, fitting.rows)
+    return highest | way(f"stamp {names} if it has not{then}", *to_proven, *upgrade)
+
+
+def _running_what_it_lacks(
+    snapshot: Facts, found: Mismatch, rows: Sequence[str]
+) -> tuple[str, tuple[str, ...]]:
+    """How Alembic runs what a database lacks, once it is stamped lower: words, and the command."""
+    below = snapshot.graph.required(rows)
+    claimed = (each for each in snapshot.graph.order if each in found.claim.revisions)
+    lacks = [each for each in claimed if each not in below]
+    if not lacks:
+        return "", ()
+    return f", and have Alembic run {listing(lacks, 3)}", (f"{{alembic}} upgrade {_all(snapshot)}",)
 
 
 def _with_what_is_missing(
-    snapshot: Facts, status: DatabaseStatus, fitting: Fit, stamping: Sequence[str]
+    snapshot: Facts, found: Mismatch, fitting: Fit, stamping: Sequence[str]
 ) -> Remedy:
     """How to stamp a database, and to make what it lacks although its tables are there."""
+    status = found.status
     trace, names = traced(snapshot, status), ", ".join(fitting.rows)
     differing = () if trace is None else trace.differences
     missing = [each.object.spelled for each in differing if each.kind == "missing"]
     if not missing:
-        return way(f"its tables match {names}: stamp it there", *stamping)
+        then, upgrade = _running_what_it_lacks(snapshot, found, fitting.rows)
+        return way(f"its tables match {names}: stamp it there{then}", *stamping, *upgrade)
     lacks = f"its tables match {names}, except that it lacks {listing(missing, 4)}: stamp it there"
     made = making_missing(snapshot, replace(status, rows=fitting.rows), missing).ways
     then = "".join(f", then {each.text}" for each in made)

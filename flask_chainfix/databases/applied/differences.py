@@ -36,6 +36,7 @@ class Difference(NamedTuple):
         line: 1-based line of its operation; 0 if there is none.
         expected: the state that the revision leaves.
         state: the actual state.
+        is_view: whether the object is a view.
     """
 
     kind: str
@@ -44,6 +45,7 @@ class Difference(NamedTuple):
     line: int = 0
     expected: State = None
     state: State = None
+    is_view: bool = False
 
 
 def differences(
@@ -70,7 +72,8 @@ def differences(
             if not expected:  # the column itself is reported already
                 continue
             kind = "otherwise"
-        yield Difference(kind, thing, revision, line, expected, state)
+        is_view = key_of(thing) in snapshot.evidence.views
+        yield Difference(kind, thing, revision, line, expected, state, is_view)
     yield from _extra(snapshot, live)
     yield from _extra_parts(snapshot, live, has_run)
 
@@ -100,7 +103,7 @@ def _extra(snapshot: Facts, live: Live) -> Iterator[Difference]:
             evidence.may_touch(revision, Action.CREATE, thing) for revision in evidence.opaque
         ):
             continue
-        yield Difference("extra", thing)
+        yield Difference("extra", thing, is_view=key in live.views)
 
 
 def _extra_parts(

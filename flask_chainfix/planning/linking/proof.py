@@ -13,7 +13,7 @@ from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.plans import Reason, Wishes
 from flask_chainfix.schema.evidence import Evidence
 from flask_chainfix.schema.footprint import Kind, Touch
-from flask_chainfix.schema.order import Precedence, is_disorder, precedences
+from flask_chainfix.schema.order import Precedence, is_disorder, overtaken, precedences
 
 _VERBS = {"use": ("uses", "creates"), "drop": ("drops", "uses"), "create": ("creates", "drops")}
 
@@ -87,7 +87,7 @@ def _classified(
     certain: list[Precedence] = []
     ordered_by_alembic: list[Precedence] = []
     probable: list[Precedence] = []
-    for item in (*precedences(evidence), *_before_recreation(evidence)):
+    for item in (*precedences(evidence), *_before_recreation(evidence), *overtaken(evidence)):
         one, other = item.before.revision, item.after.revision
         joined = old.joined(one, other)
         apart = lineages.by_revision[one] is not lineages.by_revision[other]

@@ -28,6 +28,7 @@ from flask_chainfix.report.display import Row, Section, shown_path
 from flask_chainfix.report.lines import cells as columns_of
 from flask_chainfix.report.pictures.layout import PictureNode
 from flask_chainfix.report.text.page import INDENT, Page, write
+from flask_chainfix.schema.footprint import key_of
 from flask_chainfix.schema.live import Sign, deciding
 from flask_chainfix.schema.reflected import PropertyDifference
 
@@ -265,7 +266,8 @@ def _telling(signs: tuple[Sign, ...]) -> list[Sign]:
 def _evidence(sign: Sign, snapshot: Facts) -> str:
     step = sign.step
     place = f"{snapshot.file(step.revision).name}:{step.line}"
-    return f"{in_state(step.object, sign.state)}: {place} {changing(step.object, step.state)}"
+    there = in_state(step.object, sign.state, key_of(step.object) in snapshot.evidence.views)
+    return f"{there}: {place} {changing(step.object, step.state)}"
 
 
 def steps(found: TracedDatabase, result: Traced) -> Remedy:
@@ -343,7 +345,7 @@ def _database(
     differences = [
         {
             "kind": each.kind,
-            "object": named(each.object),
+            "object": named(each.object, each.is_view),
             "detail": difference_in_words(each, snapshot),
         }
         for each in (trace.differences if trace else ())

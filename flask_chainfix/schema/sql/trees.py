@@ -82,7 +82,7 @@ def _table(root: exp.Create, script: Script) -> Effects:
             and not _is_own(effect, table)
         ):
             yield effect
-    yield create(table)
+    yield create(table)._replace(is_view=view)
     made = [part for part in parts if part.action is Action.CREATE]
     yield from sorted(made, key=lambda part: part.object.kind is not Kind.COLUMN)
     if query is not None and (view or listed is None or script.dialect == "mysql"):
