@@ -184,13 +184,8 @@ def chain_lock_drift(snapshot: Facts) -> Iterator[Fault]:
         `{fixchain} repair` first: both update the lock as well.
 
     Example:
-        # users.py
-        revision = "users"
-        down_revision = None
-
-        # orders.py
-        revision = "orders"
-        down_revision = "users"
+        users
+        orders <- users
 
         # chain.lock
         users: users

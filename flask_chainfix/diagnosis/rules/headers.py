@@ -83,9 +83,7 @@ def invalid_revision_id(snapshot: Facts) -> Iterator[Fault]:
         migrations that refer to it.
 
     Example:
-        # orders.py
-        revision = "SHOP-17"
-        down_revision = None
+        SHOP-17 in orders.py
 
         $ {fixchain} check
     """
@@ -132,9 +130,7 @@ def revision_id_too_long(snapshot: Facts) -> Iterator[Fault]:
         and the stamps of known databases. Or make the column wider.
 
     Example:
-        # orders.py
-        revision = "add_the_delivery_address_to_orders"
-        down_revision = None
+        add_the_delivery_address_to_orders in orders.py
 
         $ {fixchain} repair --shorten-ids
     """

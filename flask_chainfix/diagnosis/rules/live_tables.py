@@ -95,12 +95,7 @@ def stamp_contradicts_schema(snapshot: Facts) -> Iterator[Fault]:
         With `{alembic} stamp`. The finding names the revision that matches the database.
 
     Example:
-        # users.py
-        revision = "users"
-        down_revision = None
-
-        def upgrade():
-            op.create_table("user", sa.Column("id", sa.Integer()))
+        users: op.create_table("user", sa.Column("id", sa.Integer()))
 
         # the tables of the database
         user
@@ -147,12 +142,7 @@ def schema_drift(snapshot: Facts) -> Iterator[Fault]:
         to other programs, list them under `ignore_objects` in the settings.
 
     Example:
-        # users.py
-        revision = "users"
-        down_revision = None
-
-        def upgrade():
-            op.create_table("user", sa.Column("id", sa.Integer()))
+        users: op.create_table("user", sa.Column("id", sa.Integer()))
 
         # the tables of the database
         user by_hand

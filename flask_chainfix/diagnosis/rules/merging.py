@@ -55,17 +55,9 @@ def merge_would_break(snapshot: Facts) -> Iterator[Fault]:
         branch on top of the others before anybody else gets both.
 
     Example:
-        # users.py
-        revision = "users"
-        down_revision = None
-
-        # orders.py on origin/main
-        revision = "orders"
-        down_revision = "users"
-
-        # payments.py here
-        revision = "payments"
-        down_revision = "users"
+        users
+        orders on origin/main <- users
+        payments here <- users
 
         $ {fixchain} check --against origin/main
     """
@@ -229,26 +221,9 @@ def merge_would_conflict(snapshot: Facts) -> Iterator[Fault]:
         `{fixchain} rebase --onto REF`.
 
     Example:
-        # users.py
-        revision = "users"
-        down_revision = None
-
-        def upgrade():
-            op.create_table("users", sa.Column("id", sa.Integer()))
-
-        # emails.py on origin/main
-        revision = "emails"
-        down_revision = "users"
-
-        def upgrade():
-            op.add_column("users", sa.Column("email", sa.String()))
-
-        # contacts.py here
-        revision = "contacts"
-        down_revision = "users"
-
-        def upgrade():
-            op.add_column("users", sa.Column("email", sa.String()))
+        users: op.create_table("users", sa.Column("id", sa.Integer()))
+        emails on origin/main <- users: op.add_column("users", sa.Column("email", sa.String()))
+        contacts here <- users: op.add_column("users", sa.Column("email", sa.String()))
 
         $ {fixchain} check --against origin/main
     """

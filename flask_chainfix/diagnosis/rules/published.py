@@ -50,13 +50,8 @@ def published_revision_changed(snapshot: Facts) -> Iterator[Fault]:
         is not needed: the id that they are stamped with stays.
 
     Example:
-        # orders.py on origin/main
-        revision = "orders"
-        down_revision = "users"
-
-        # orders.py here
-        revision = "orders"
-        down_revision = "payments"
+        orders on origin/main <- users
+        orders here <- payments
 
         $ {fixchain} check --against origin/main
     """

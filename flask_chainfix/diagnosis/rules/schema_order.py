@@ -53,19 +53,8 @@ def schema_order(snapshot: Facts) -> Iterator[Fault]:
         `depends_on`.
 
     Example:
-        # users.py
-        revision = "users"
-        down_revision = None
-
-        def upgrade():
-            op.create_table("users", sa.Column("id", sa.Integer()))
-
-        # emails.py
-        revision = "emails"
-        down_revision = None
-
-        def upgrade():
-            op.add_column("users", sa.Column("email", sa.String()))
+        users: op.create_table("users", sa.Column("id", sa.Integer()))
+        emails: op.add_column("users", sa.Column("email", sa.String()))
 
         $ {fixchain} repair
     """
@@ -121,19 +110,8 @@ def table_created_twice(snapshot: Facts) -> Iterator[Fault]:
         Then use `{alembic} stamp` for databases that have run only one of them.
 
     Example:
-        # initial.py
-        revision = "initial"
-        down_revision = None
-
-        def upgrade():
-            op.create_table("users", sa.Column("id", sa.Integer()))
-
-        # initial_again.py
-        revision = "initial_again"
-        down_revision = "initial"
-
-        def upgrade():
-            op.create_table("users", sa.Column("id", sa.Integer()))
+        initial: op.create_table("users", sa.Column("id", sa.Integer()))
+        initial_again <- initial: op.create_table("users", sa.Column("id", sa.Integer()))
 
         $ {fixchain} check --schema
     """
@@ -165,26 +143,9 @@ def schema_conflict(snapshot: Facts) -> Iterator[Fault]:
         that asks the database.
 
     Example:
-        # users.py
-        revision = "users"
-        down_revision = None
-
-        def upgrade():
-            op.create_table("users", sa.Column("id", sa.Integer()))
-
-        # emails.py
-        revision = "emails"
-        down_revision = "users"
-
-        def upgrade():
-            op.add_column("users", sa.Column("email", sa.String()))
-
-        # addresses.py
-        revision = "addresses"
-        down_revision = "emails"
-
-        def upgrade():
-            op.add_column("users", sa.Column("email", sa.String()))
+        users: op.create_table("users", sa.Column("id", sa.Integer()))
+        emails <- users: op.add_column("users", sa.Column("email", sa.String()))
+        addresses <- emails: op.add_column("users", sa.Column("email", sa.String()))
 
         $ {fixchain} check --schema
     """
@@ -255,12 +216,7 @@ def table_never_created(snapshot: Facts) -> Iterator[Fault]:
         name.
 
     Example:
-        # emails.py
-        revision = "emails"
-        down_revision = None
-
-        def upgrade():
-            op.add_column("users", sa.Column("email", sa.String()))
+        emails: op.add_column("users", sa.Column("email", sa.String()))
 
         $ {fixchain} check --schema
     """
@@ -285,19 +241,8 @@ def column_never_created(snapshot: Facts) -> Iterator[Fault]:
         name.
 
     Example:
-        # users.py
-        revision = "users"
-        down_revision = None
-
-        def upgrade():
-            op.create_table("users", sa.Column("id", sa.Integer()))
-
-        # emails.py
-        revision = "emails"
-        down_revision = "users"
-
-        def upgrade():
-            op.alter_column("users", "email", nullable=False)
+        users: op.create_table("users", sa.Column("id", sa.Integer()))
+        emails <- users: op.alter_column("users", "email", nullable=False)
 
         $ {fixchain} check --schema
     """

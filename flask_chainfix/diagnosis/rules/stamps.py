@@ -66,9 +66,7 @@ def unknown_stamp(snapshot: Facts) -> Iterator[Fault]:
         --tombstone REVISION` puts a no-op revision in its place.
 
     Example:
-        # users.py
-        revision = "users"
-        down_revision = None
+        users
 
         # the rows of alembic_version
         orders
@@ -125,21 +123,10 @@ def stranded_revisions(snapshot: Facts) -> Iterator[Fault]:
         the database.
 
     Example:
-        # users.py
-        revision = "users"
-        down_revision = None
-
-        # payments.py
-        revision = "payments"
-        down_revision = "users"
-
-        # orders.py before the repair
-        revision = "orders"
-        down_revision = "users"
-
-        # orders.py
-        revision = "orders"
-        down_revision = "payments"
+        users
+        payments <- users
+        orders before the repair <- users
+        orders <- payments
 
         # the rows of alembic_version
         orders
@@ -256,21 +243,10 @@ def overlapping_stamps(snapshot: Facts) -> Iterator[Fault]:
         keeps the row that the schema proves.
 
     Example:
-        # users.py
-        revision = "users"
-        down_revision = None
-
-        # orders.py
-        revision = "orders"
-        down_revision = "users"
-
-        # payments.py before the repair
-        revision = "payments"
-        down_revision = "users"
-
-        # payments.py
-        revision = "payments"
-        down_revision = "orders"
+        users
+        orders <- users
+        payments before the repair <- users
+        payments <- orders
 
         # the rows of alembic_version
         orders

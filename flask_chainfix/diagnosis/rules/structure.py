@@ -41,13 +41,8 @@ def multiple_bases(snapshot: Facts) -> Iterator[Fault]:
         repair --strict`. If the bases are meant to be independent, give each a branch label.
 
     Example:
-        # users.py
-        revision = "users"
-        down_revision = None
-
-        # orders.py
-        revision = "orders"
-        down_revision = None
+        users
+        orders
 
         $ {fixchain} repair
     """
@@ -102,17 +97,9 @@ def multiple_heads(snapshot: Facts) -> Iterator[Fault]:
         label.
 
     Example:
-        # users.py
-        revision = "users"
-        down_revision = None
-
-        # orders.py
-        revision = "orders"
-        down_revision = "users"
-
-        # payments.py
-        revision = "payments"
-        down_revision = "users"
+        users
+        orders <- users
+        payments <- users
 
         $ {fixchain} repair
     """
@@ -312,21 +299,10 @@ def redundant_parent(snapshot: Facts) -> Iterator[Fault]:
         `depends_on`. If it is a warning, use `{fixchain} repair --strict`.
 
     Example:
-        # users.py
-        revision = "users"
-        down_revision = None
-
-        # orders.py
-        revision = "orders"
-        down_revision = "users"
-
-        # payments.py
-        revision = "payments"
-        down_revision = "users"
-
-        # merge.py
-        revision = "merge"
-        down_revision = ("users", "orders", "payments")
+        users
+        orders <- users
+        payments <- users
+        merge <- users, orders, payments
 
         $ {fixchain} repair
     """
