@@ -60,7 +60,7 @@ def missing_down_revision(snapshot: Facts) -> Iterator[Fault]:
         for parent in missing:
             looks_like = lookalikes.find(parent)
             yield Fault(
-                f"{revision} names {parent!r} as its down_revision, which no migration has"
+                f"{revision} names {parent!r} as its down_revision, but no migration has that id"
                 + (f": {looks_like.detail}" if looks_like else ""),
                 way("name the right parent, or bring its file back", REPAIR)
                 | _from_git(snapshot, parent)
