@@ -96,7 +96,9 @@ def test_a_database_may_be_stamped_with_it(versions: Path) -> None:
     done = fixchain("check", "--stamp", "c", "--format", "json")
     (finding,) = done.document["findings"]
     assert finding["code"] == "FC301"
-    assert "which c.pyc may have, and that is compiled, and so is not read" in finding["message"]
+    assert (
+        "which c.pyc may have, but that file is compiled, and so is not read" in finding["message"]
+    )
 
 
 def test_what_alembic_does_not_load_is_nothing(versions: Path) -> None:

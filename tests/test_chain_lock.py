@@ -128,7 +128,7 @@ def test_no_lock_is_no_fault() -> None:
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"a: a\n\np: q\n", "chain.lock names 'a', and the head is b"),
+        (b"a: a\n\np: q\n", "chain.lock names 'a', but the head is b"),
         (b"p: q\n", "chain.lock does not name the head b"),
         (b"", "chain.lock does not name the head b"),
         (b"\x00\xff", "chain.lock does not name the head b"),
@@ -213,7 +213,7 @@ def test_it_is_shown_written_and_compared(project: Path) -> None:
     assert "in step" in again.stdout
     add(project, "d <- c")
     assert found() == ["FC502"]
-    assert "names 'c', and the head is d" in " ".join(fixchain("check").stdout.split())
+    assert "names 'c', but the head is d" in " ".join(fixchain("check").stdout.split())
     assert lock("--yes").exit_code == 0
     assert found() == []
 

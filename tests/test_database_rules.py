@@ -80,7 +80,7 @@ def test_a_file_that_cannot_be_read_is_not_lost(data: bytes) -> None:
     finding = only("FC301", snapshot)
     assert unreadable.message.startswith("x_add_x.py ")
     assert finding.message == (
-        "production is stamped with 'x', which x_add_x.py may have, and that"
+        "production is stamped with 'x', which x_add_x.py may have, but that file"
         f" {unreadable.message.removeprefix('x_add_x.py ')}"
     )
     assert finding.hint == unreadable.hint
@@ -329,7 +329,7 @@ def test_a_database_that_has_skipped_a_revision() -> None:
     finding = only("FC302", snapshot)
     assert finding.severity is Severity.ERROR
     assert finding.message == (
-        "production is stamped with c, and b, which the chain has below, never ran there"
+        "production is stamped with c, but b, below that in the chain, never ran there"
     )
     assert finding.revisions == ("b",)
     assert [place.path.name for place in finding.locations] == ["b_add_b.py"]
@@ -392,7 +392,7 @@ def test_tables_and_no_stamp() -> None:
     finding = only("FC306", looked_at(LINE, db(tables="t_a t_b")))
     assert (finding.severity, finding.revisions) == (Severity.ERROR, ("a", "b"))
     assert finding.message == (
-        "production is not stamped, and what the next upgrade would make is there already:"
+        "production is not stamped, but what the next upgrade would create is there already:"
         " t_a (a), t_b (b)"
     )
     assert commands(finding) == [("{alembic} stamp b",)]
@@ -426,7 +426,7 @@ def test_a_revision_that_has_run_in_part() -> None:
     line = chain("a", Rev("b", ("a",)).doing(both))
     finding = only("FC305", looked_at(line, db("a", tables="t_a s")))
     assert finding.message == (
-        "production is stamped with a, and b has run there in part: s is there already, and e is"
+        "production is stamped with a, and b has run there in part: s is there already, but e is"
         " not"
     )
     assert commands(finding)[:2] == [
@@ -516,8 +516,8 @@ def test_rows_that_overlap() -> None:
     finding = only("FC303", looked_at(LINE, db("b c"), old=FORK))
     assert (finding.severity, finding.revisions) == (Severity.ERROR, ("b",))
     assert finding.message == (
-        "production is stamped with b, c; b is below another of these in the chain, and so stamped"
-        " twice"
+        "production is stamped with b, c; b is below another of these in the chain, and so"
+        " redundant"
     )
     assert commands(finding) == [("{fixchain} restamp{databases}",)]
 

@@ -85,10 +85,10 @@ def test_what_does_not_count_is_only_named_beside_what_does(sample: Path) -> Non
     check = ("db", "fixchain", "check", "--no-database")
     broken, strict = (flask(*check, *more, cwd=sample).stdout for more in ((), ("--strict",)))
     assert "1 warning (FC401 second-environment)" in broken
-    assert "looks dead" not in broken
-    assert "looks dead" in strict
+    assert "looks unused" not in broken
+    assert "looks unused" in strict
     flask("db", "fixchain", "repair", "--yes", "--no-database", cwd=sample)
-    assert "looks dead" in flask(*check, cwd=sample).stdout
+    assert "looks unused" in flask(*check, cwd=sample).stdout
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,7 @@ def test_the_unused_directory_of_the_sample_is_reported_and_stops_nothing(
     (finding,) = [each for each in broken.document["findings"] if each["code"] == "FC401"]
     assert finding["severity"] == "warning"
     assert finding["message"] == (
-        "sample_app/alembic/ is a second migration environment, and looks dead: no alembic.ini or"
+        "sample_app/alembic/ is a second migration environment, and looks unused: no alembic.ini or"
         " pyproject.toml points to it, and it holds no migrations; sample_app/migrations/ is the"
         " active one, as the app's Migrate names it"
     )
@@ -121,7 +121,7 @@ def test_another_directory_than_the_app_s_is_not_called_active(sample: Path) -> 
         "db", "fixchain", "-d", "sample_app/moved", "check", "--format", "json", cwd=sample
     )
     (finding,) = [each for each in done.document["findings"] if each["code"] == "FC401"]
-    assert finding["message"].endswith("; sample_app/moved/ is the one that is looked at")
+    assert finding["message"].endswith("; sample_app/moved/ is the one that is checked")
 
 
 @needs_git
@@ -153,7 +153,7 @@ def test_an_environment_without_migrations_is_dead(project: Path, place: str) ->
     another(project / place)
     finding = the_one()
     assert finding["message"].startswith(
-        f"{place}/ is a second migration environment, and looks dead: no alembic.ini or"
+        f"{place}/ is a second migration environment, and looks unused: no alembic.ini or"
         " pyproject.toml points to it, and it holds no migrations; app/migrations/ is "
     )
     assert finding["hint"] == f"delete {place}/ unless something uses it"
@@ -163,13 +163,13 @@ def test_an_environment_without_migrations_is_dead(project: Path, place: str) ->
 def test_an_empty_directory_of_versions_is_no_better(project: Path) -> None:
     (another(project / "alembic") / "versions").mkdir()
     (project / "alembic/versions/__init__.py").touch()
-    assert "and looks dead: " in the_one()["message"]
+    assert "and looks unused: " in the_one()["message"]
 
 
 def test_a_copy_is_dead(project: Path) -> None:
     another(project / "migrations", "a")
     message = the_one()["message"]
-    assert "and looks dead: no " in message
+    assert "and looks unused: no " in message
     assert "points to it, and app/migrations/ has all migrations that it holds; " in message
 
 
@@ -180,7 +180,7 @@ def test_other_migrations_look_dead_beside_those_that_are_known_to_be_in_use(pro
     for arguments in ((), ("-c", "alembic.ini")):
         known = the_one(*arguments)
         assert known["message"] == (
-            "alembic/ is a second migration environment, and looks dead: no alembic.ini or"
+            "alembic/ is a second migration environment, and looks unused: no alembic.ini or"
             " pyproject.toml points to it, and it holds 2 migrations that app/migrations/ does not;"
             " app/migrations/ is the active one, as alembic.ini points to it"
         )
@@ -359,10 +359,12 @@ def test_what_belongs_to_an_app_is_not_called_dead_without_that_app(project: Pat
     ini(project / "alembic.ini", "alembic")
     arguments = ("-c", "alembic.ini")
     (project / "app/migrations").rename(project / "old")
-    assert "/ is a second migration environment, and looks dead: " in the_one(*arguments)["message"]
+    assert (
+        "/ is a second migration environment, and looks unused: " in the_one(*arguments)["message"]
+    )
     (project / "old").rename(project / "migrations")
     (project / "migrations/env.py").write_text(f"# not current_app\n{ENV_PY}")
-    assert "and looks dead: " in the_one(*arguments)["message"]
+    assert "and looks unused: " in the_one(*arguments)["message"]
     (project / "migrations/env.py").write_text(f"from flask import current_app\n{ENV_PY}")
     assert found(*arguments) == []
 
@@ -371,7 +373,7 @@ def test_a_dead_environment_that_a_file_points_to_is_one_finding(project: Path) 
     another(project / "alembic")
     ini(project / "alembic.ini", "alembic")
     finding = the_one()
-    assert "and looks dead: it holds no migrations; " in finding["message"]
+    assert "and looks unused: it holds no migrations; " in finding["message"]
     assert finding["hint"] == (
         "delete alembic/ unless something uses it, and let alembic.ini point to app/migrations/"
     )

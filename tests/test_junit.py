@@ -104,7 +104,7 @@ def test_errors_are_failures_and_warnings_skipped_tests_with_a_text(project: Pat
     missing = tests["FC103 missing-down-revision"]
     assert missing.get("file") == "broken/versions/d_add_d.py"
     assert missing.get("line") == "14"
-    message = "d names 'gone' as its down_revision, which no migration has"
+    message = "d names 'gone' as its down_revision, but no migration has that id"
     assert result_of(missing).get("message") == message
     lines = str(result_of(missing).text).splitlines()
     assert lines[:4] == [

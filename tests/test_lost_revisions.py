@@ -801,7 +801,7 @@ def test_rows_that_an_earlier_repair_has_moved_can_be_stranded_by_a_later_one(
     assert (finding["code"], finding["revisions"]) == ("FC302", ["d"])
     project.ignore("FC302")
     add(project.top, "e <- a")
-    says(project.refuses("repair", *YES), "d, which the chain has below, never ran there")
+    says(project.refuses("repair", *YES), "d, below that in the chain, never ran there")
     project.undo()
     project.does("repair", *YES)
     project.upgrade()

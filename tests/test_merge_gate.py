@@ -227,7 +227,7 @@ def test_files_of_the_app_that_stop_git(project: Repository) -> None:
     project.switch("feature")
     finding = found()["FC503"]
     (way,) = finding["remedies"]
-    assert "Git stops at 1 file that is no migration" in way["text"]
+    assert "Git also stops at 1 other file" in way["text"]
 
 
 def test_what_both_create(project: Repository) -> None:

@@ -72,20 +72,22 @@ def test_an_id_that_is_computed_now(project: Repository) -> None:
     edit("c", "revision = 'c'", "revision = make()")
     finding = check().document["findings"][0]
     assert finding["code"] == "FC501"
-    assert "computed now" in finding["message"]
+    assert "has a computed id now" in finding["message"]
 
 
 def test_a_reparented_revision(project: Repository) -> None:
     put("n <- b")
     edit("c", "down_revision = 'b'", "down_revision = 'n'")
-    assert changed() == {"c": "c, which main has, was put on n instead of b"}
+    assert changed() == {"c": "c, which main has, now builds on n instead of b"}
     (place,) = check().document["findings"][0]["locations"]
     assert place == {"path": str(file_of("c")), "line": 14}
 
 
 def test_a_base_that_is_none_any_more_and_a_changed_dependency(project: Repository) -> None:
     put("n", Rev("a", ("n",), depends_on=("n",)))
-    assert "was put on n instead of nothing, and depends on n instead of nothing" in changed()["a"]
+    assert (
+        "now builds on n instead of nothing, and depends on n instead of nothing" in changed()["a"]
+    )
 
 
 def test_a_revision_that_does_something_else(project: Repository) -> None:
@@ -278,7 +280,7 @@ def test_in_the_middle_of_a_merge_what_is_merged_counts(project: Repository) -> 
         project.merge("main", day=4)
     assert (project.top / ".git/MERGE_HEAD").exists()
     edit("theirs", "down_revision = 'c'", "down_revision = 'mine'")
-    assert changed() == {"theirs": "theirs, which main has, was put on mine instead of c"}
+    assert changed() == {"theirs": "theirs, which main has, now builds on mine instead of c"}
 
 
 def test_after_a_rebase_what_it_is_on_counts(project: Repository) -> None:

@@ -71,6 +71,14 @@ def test_what_reads_files_imports_nothing_heavy(
     assert (done.exit_code, done.stderr) == (exit_code, "\n"), done.stderr
 
 
+def test_an_explanation_imports_no_rules_of_later_families(tmp_path: Path) -> None:
+    script = SCRIPT.partition("finally:")[0] + "finally: print(*sys.modules, file=sys.stderr)"
+    done = run(sys.executable, "-c", script, "explain", "fc102", cwd=tmp_path)
+    package = f"{rules.__name__}."
+    imported = {name.removeprefix(package) for name in done.stderr.split() if package in name}
+    assert imported == {"headers", "references", "structure"}
+
+
 def test_the_package_runs_as_a_module(tmp_path: Path) -> None:
     done = run(sys.executable, "-m", "flask_chainfix", "--version", cwd=tmp_path)
     assert (done.exit_code, done.stderr) == (0, "")

@@ -8,7 +8,8 @@ from flask_chainfix.cli.options import format_option
 from flask_chainfix.cli.running import Call, tools_by_name
 from flask_chainfix.cli.usage import Command
 from flask_chainfix.common.wording import close_ids
-from flask_chainfix.diagnosis.rules import explanations
+from flask_chainfix.diagnosis.rules import Family, all_rules, explanations, rules_of
+from flask_chainfix.diagnosis.rules import explain as explanation_of
 from flask_chainfix.model.findings import Explanation
 from flask_chainfix.report.results import Explained
 
@@ -17,19 +18,19 @@ def _explanations_for(
     context: click.Context, parameter: click.Parameter, value: str | None
 ) -> tuple[Explanation, ...]:
     """The explanation with this code or name; all of them without one."""
-    known = explanations()
     if value is None:
-        return known
+        return explanations()
     wanted = value.strip().casefold()
-    found = tuple(each for each in known if wanted in (each.code.casefold(), each.name))
-    if not found:
-        close = close_ids(value, [word for each in known for word in (each.code, each.name)])
-        looks_like = f"; it is close to {', '.join(close)}" if close else ""
-        raise click.BadParameter(
-            f"no finding has the code or name {value!r}{looks_like}."
-            f" '{context.command_path}' without one lists them all."
-        )
-    return found
+    for family in Family:  # the modules of the families after it are not imported
+        for rule in rules_of(family):
+            if wanted in (rule.code.casefold(), rule.name):
+                return (explanation_of(rule),)
+    close = close_ids(value, [word for each in all_rules() for word in (each.code, each.name)])
+    looks_like = f"; it is close to {', '.join(close)}" if close else ""
+    raise click.BadParameter(
+        f"no finding has the code or name {value!r}{looks_like}."
+        f" '{context.command_path}' without one lists them all."
+    )
 
 
 @click.command(cls=Command, example="FC102")

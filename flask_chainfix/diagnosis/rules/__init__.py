@@ -6,8 +6,16 @@ causes, not their effects: a missing parent is not also a second base.
 Users read a rule's docstring in the README's table and from the command ``explain``. The first line
 says what the fault is, and the paragraphs below explain it. Then come ``What breaks:``, which
 findings repeat, ``How it happens:``, ``How to repair it:`` and ``Example:``, each with its text
-indented. The example consists of files, each with ``# name.py`` above it, and commands after ``$``,
-which begin with ``{fixchain}`` or ``{alembic}``, as in the text.
+indented.
+
+The example consists of files and commands. A file is written as in the tests, on one line:
+
+    invoices on origin/main <- orders, users @billing +stock: op.drop_table("bills")
+
+with the side that has it, its parents, branch labels, dependencies and ``upgrade()``, each if
+needed; ``1a2b in file.py`` is for a file that is not called like its revision. Below, a paragraph
+that begins with ``# name.py`` shows a file as it is. The commands come last, after ``$``, and begin
+with ``{fixchain}`` or ``{alembic}``, as in the text.
 """
 
 from __future__ import annotations
@@ -90,7 +98,7 @@ class Rule(NamedTuple):
         noun: what it finds, for example ``base``, to be counted in the verdict.
         family: what it looks at.
         repairable: whether ``repair`` mends what it finds.
-        explanation: the docstring of its function.
+        explanation: the docstring of its function, with the example's files in full.
         find: the function.
     """
 
@@ -121,7 +129,7 @@ def rule(  # noqa: PLR0913  (the attributes of a rule)
         raise ValueError(f"{code} is not a known code")
 
     def register(find: _Find) -> _Find:
-        text = find.__doc__ or ""
+        text = _in_full(find.__doc__ or "")
         _RULES[code] = Rule(code, name, severity, noun, family, repairable, text, find)
         return find
 
@@ -237,7 +245,7 @@ def explain(rule: Rule) -> Explanation:
     from inspect import cleandoc  # importing it takes as long as importing all rules
     from textwrap import dedent
 
-    text = rule.explanation or docstring_of(rule.find)
+    text = rule.explanation or _in_full(docstring_of(rule.find))
     introduction, *parts = _HEADING.split(cleandoc(text))
     summary, _, meaning = introduction.partition("\n\n")
     sections = dict(zip(parts[::2], map(dedent, parts[1::2]), strict=True))
@@ -257,6 +265,37 @@ def explain(rule: Rule) -> Explanation:
 def _unwrapped(text: str) -> str:
     """Paragraphs, each on one line."""
     return "\n\n".join(" ".join(part.split()) for part in text.strip().split("\n\n"))
+
+
+# The first paragraph of an example, unless it begins with a file or a command.
+_FILES = re.compile(r"(?<=Example:\n)( +)[^\s#$].*(?:\n\1\S.*)*")
+_MARKS = {"@": 'branch_labels = ("{}",)', "+": 'depends_on = "{}"'}
+
+
+def _in_full(docstring: str) -> str:
+    """A docstring with the files of its example written out."""
+
+    def written_out(found: re.Match[str]) -> str:
+        files = "\n\n".join(_file(line.strip()) for line in found[0].splitlines())
+        return found[1] + files.replace("\n", f"\n{found[1]}")
+
+    return _FILES.sub(written_out, docstring)
+
+
+def _file(line: str) -> str:
+    """The file that a line of an example stands for, with its name above it."""
+    header, _, upgrade = line.partition(": ")
+    links, *marks = re.split(r" (?=[@+])", header)
+    name, _, parents = links.partition(" <- ")
+    revision, _, rest = name.partition(" ")
+    title = rest[3:] if rest.startswith("in ") else f"{revision}.py {rest}".rstrip()
+    quoted = ", ".join(f'"{parent}"' for parent in parents.split(", ") if parent)
+    down_revision = f"({quoted})" if ", " in quoted else quoted or None
+    lines = [f"# {title}", f'revision = "{revision}"', f"down_revision = {down_revision}"]
+    lines += [_MARKS[mark[0]].format(mark[1:]) for mark in marks]
+    if upgrade:
+        lines += ["", "def upgrade():", f"    {upgrade}"]
+    return "\n".join(lines)
 
 
 def _findings(rule: Rule, snapshot: Facts) -> Iterator[Finding]:

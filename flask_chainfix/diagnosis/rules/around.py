@@ -83,7 +83,7 @@ def _left_over(snapshot: Facts, other: OtherEnvironment, new: int) -> Fault:
         contents = f"it holds {count(new, 'migration')} that {active}/ does not"
     if new:
         hint = (
-            f"bring what is still needed from there to {active}/, and delete {name}/; if it is in"
+            f"move what is still needed from there to {active}/, and delete {name}/; if it is in"
             f" use, say so with script_location = %(here)s in {name}/alembic.ini"
         )
     else:
@@ -91,7 +91,7 @@ def _left_over(snapshot: Facts, other: OtherEnvironment, new: int) -> Fault:
         pointing = f", and let {files} point to {active}/" if files else ""
         hint = f"delete {name}/ unless something uses it{pointing}"
     return Fault(
-        f"{name}/ is a second migration environment, and looks dead: {unnamed}{contents};"
+        f"{name}/ is a second migration environment, and looks unused: {unnamed}{contents};"
         f" {active}/ {_why_active(snapshot)}",
         hint,
         locations=[
@@ -106,7 +106,7 @@ def _why_active(snapshot: Facts) -> str:
         return "is the active one, as the app's Migrate names it"
     for pointer in _pointers_to(snapshot, snapshot.environment.directory):
         return f"is the active one, as {_name(snapshot, pointer.location.path)} points to it"
-    return "is the one that is looked at"
+    return "is the one that is checked"
 
 
 def _pointers_to(snapshot: Facts, directory: Path) -> list[Pointer]:
@@ -184,13 +184,8 @@ def chain_lock_drift(snapshot: Facts) -> Iterator[Fault]:
         `{fixchain} repair` first: both update the lock as well.
 
     Example:
-        # users.py
-        revision = "users"
-        down_revision = None
-
-        # orders.py
-        revision = "orders"
-        down_revision = "users"
+        users
+        orders <- users
 
         # chain.lock
         users: users
@@ -202,13 +197,15 @@ def chain_lock_drift(snapshot: Facts) -> Iterator[Fault]:
         return
     name = lock.path.name
     if lock.data is None:
-        advice = "put a regular file in its place that can be read, or delete it; lock writes it"
+        advice = (
+            "replace it with a regular file that can be read, or delete it; lock writes it again"
+        )
         yield Fault(f"{name} {lock.problem}", advice, locations=[Location(lock.path, None)])
         return
     lines, expected = read_lines(lock.data), expected_lines(snapshot)
     line = next((line for line in lines if line.is_marker), None)
-    hint = way("if the chain is as you want it, write the file anew", "{fixchain} lock")
-    hint |= way("have Alembic write it with each new migration", "{fixchain} lock --install")
+    hint = way("if the chain is as it should be, update the file", "{fixchain} lock")
+    hint |= way("have Alembic update it with each new migration", "{fixchain} lock --install")
     if line is not None:
         wrong = "holds Git conflict markers: both sides have added a migration"
         hint = _out_of_conflict(linked=expected is not None)
@@ -222,10 +219,10 @@ def chain_lock_drift(snapshot: Facts) -> Iterator[Fault]:
 
 def _out_of_conflict(*, linked: bool) -> Remedy:
     if linked:
-        return way("the migrations are linked already: write the file anew", "{fixchain} lock")
+        return way("the migrations are linked already: update the file", "{fixchain} lock")
     return way(
-        "put your migrations on top of theirs, which writes the file anew", "{fixchain} rebase"
-    ) | way("link them, which writes it anew, too", REPAIR)
+        "put your migrations on top of theirs, which also updates the file", "{fixchain} rebase"
+    ) | way("link them, which also updates it", REPAIR)
 
 
 def _drift(lines: list[LockLine], expected: Mapping[str, str]) -> tuple[str, LockLine | None]:
@@ -239,7 +236,7 @@ def _drift(lines: list[LockLine], expected: Mapping[str, str]) -> tuple[str, Loc
         start = text.partition(": ")[0]
         if start in starts and text not in texts:
             line = lines[starts.index(start)]
-            return f"names {line.text.partition(': ')[2]!r}, and the head is {head}", line
+            return f"names {line.text.partition(': ')[2]!r}, but the head is {head}", line
         if text not in texts:
             return f"does not name the head {head}", None
     line = next(line for line in lines if line.text not in expected.values())

@@ -83,16 +83,14 @@ def invalid_revision_id(snapshot: Facts) -> Iterator[Fault]:
         migrations that refer to it.
 
     Example:
-        # orders.py
-        revision = "SHOP-17"
-        down_revision = None
+        SHOP-17 in orders.py
 
         $ {fixchain} check
     """
     for revision in snapshot.graph:
         if revision in _NO_IDS or not ILLEGAL.isdisjoint(revision):
             illegal = "".join(sorted(ILLEGAL.intersection(revision)))
-            what = f"holds {' '.join(illegal)}" if illegal else "means no revision"
+            what = f"contains {' '.join(illegal)}" if illegal else "means no revision"
             yield Fault(
                 f"the id {revision!r} {what}",
                 "give the revision an id of letters, digits and underscores, also where other"
@@ -132,9 +130,7 @@ def revision_id_too_long(snapshot: Facts) -> Iterator[Fault]:
         and the stamps of known databases. Or make the column wider.
 
     Example:
-        # orders.py
-        revision = "add_the_delivery_address_to_orders"
-        down_revision = None
+        add_the_delivery_address_to_orders in orders.py
 
         $ {fixchain} repair --shorten-ids
     """
@@ -146,7 +142,7 @@ def revision_id_too_long(snapshot: Facts) -> Iterator[Fault]:
             place = f" into the version table of {listing(tight)}" if known else ""
             shorten = "{fixchain} repair --shorten-ids{databases}"
             yield Fault(
-                f"the id {revision} has {len(revision)} characters, {fitting} fit{place}",
+                f"the id {revision} has {len(revision)} characters, but only {fitting} fit{place}",
                 way("shorten it, here and in databases", shorten)
                 | "make the column version_num wider",
                 (revision,),
@@ -163,7 +159,7 @@ def computed_header(snapshot: Facts) -> Iterator[Fault]:
     them. Findings that depend on the value are not reported.
 
     What breaks:
-        nothing in Alembic; but a computed value cannot be judged or changed without running the
+        nothing in Alembic; but a computed value cannot be checked or changed without running the
         file
 
     How it happens:
@@ -188,7 +184,7 @@ def computed_header(snapshot: Facts) -> Iterator[Fault]:
         lines = dict.fromkeys(line_of(file.data, each.offset) for each in problems)
         yield Fault(
             f"{file.name}: {computed}",
-            "write the value itself, if this file is to be judged and repaired",
+            "write the value itself, so that this file can be checked and repaired",
             ids,
             [Location(file.path, line) for line in lines],
         )

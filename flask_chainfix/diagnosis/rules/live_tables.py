@@ -68,7 +68,7 @@ def half_applied(snapshot: Facts) -> Iterator[Fault]:
             if missing:
                 yield Fault(
                     f"{found.stamped}, and {revision} has run there in part:"
-                    f" {listing(early)} {_is(early)} there already, and {listing(missing)}"
+                    f" {listing(early)} {_is(early)} there already, but {listing(missing)}"
                     f" {_is(missing)} not",
                     completing(snapshot, found.status, revision),
                     [revision],
@@ -95,12 +95,7 @@ def stamp_contradicts_schema(snapshot: Facts) -> Iterator[Fault]:
         With `{alembic} stamp`. The finding names the revision that matches the database.
 
     Example:
-        # users.py
-        revision = "users"
-        down_revision = None
-
-        def upgrade():
-            op.create_table("user", sa.Column("id", sa.Integer()))
+        users: op.create_table("user", sa.Column("id", sa.Integer()))
 
         # the tables of the database
         user
@@ -115,7 +110,7 @@ def stamp_contradicts_schema(snapshot: Facts) -> Iterator[Fault]:
         }
         if whole:
             yield Fault(
-                f"{found.stamped}, and what the next upgrade would make is there already:"
+                f"{found.stamped}, but what the next upgrade would create is there already:"
                 f" {in_words(whole)}",
                 ways_out(snapshot, found),
                 whole,
@@ -147,12 +142,7 @@ def schema_drift(snapshot: Facts) -> Iterator[Fault]:
         to other programs, list them under `ignore_objects` in the settings.
 
     Example:
-        # users.py
-        revision = "users"
-        down_revision = None
-
-        def upgrade():
-            op.create_table("user", sa.Column("id", sa.Integer()))
+        users: op.create_table("user", sa.Column("id", sa.Integer()))
 
         # the tables of the database
         user by_hand

@@ -20,10 +20,10 @@ from flask_chainfix.model.history import AfterMerge, Conflict, Merge, Side, shar
 from flask_chainfix.schema.side_by_side import Branch, Doings, can_collide, collisions, doings
 
 _NAMED = 3
-_KEEP_ONE = "leave it out, or keep it where it is meant to count, as it runs last"
+_KEEP_ONE = "remove it, or keep it if its result is the one that is meant, because it runs last"
 _FIT = (
-    "leave out what is done there already, with its counterpart in downgrade(), or do without what"
-    " is gone there"
+    "remove what is done there already, with its counterpart in downgrade(), or do not use what is"
+    " gone there"
 )
 _STOPS = {
     "contents": "both sides have changed it",
@@ -55,17 +55,9 @@ def merge_would_break(snapshot: Facts) -> Iterator[Fault]:
         branch on top of the others before anybody else gets both.
 
     Example:
-        # users.py
-        revision = "users"
-        down_revision = None
-
-        # orders.py on origin/main
-        revision = "orders"
-        down_revision = "users"
-
-        # payments.py here
-        revision = "payments"
-        down_revision = "users"
+        users
+        orders on origin/main <- users
+        payments here <- users
 
         $ {fixchain} check --against origin/main
     """
@@ -158,21 +150,21 @@ def _broken(snapshot: Facts, merge: Merge, finding: Finding) -> Fault:
 
 def _places(merge: Merge, locations: Iterable[Location] | str) -> list[Location]:
     """The places, each with the side that has it; places on the disk first."""
-    names = {place.path.name for place in locations if isinstance(place, Location)}
+    places = [place for place in locations if isinstance(place, Location)]
+    names = {place.path.name for place in places}
     sides = {
         file.path: side
         for side in (merge.theirs, merge.mine)
         for file in side.files
         if file.name in names
     }
-    places = [
+    with_sides = (
         place._replace(ref=sides[place.path].ref, commit=sides[place.path].commit)
         if place.path in sides
         else place
-        for place in locations
-        if isinstance(place, Location)
-    ]
-    return sorted(places, key=lambda place: place.ref != "")
+        for place in places
+    )
+    return sorted(with_sides, key=lambda place: place.ref != "")
 
 
 def _stopped(snapshot: Facts, merge: Merge, conflict: Conflict) -> Fault:
@@ -182,8 +174,7 @@ def _stopped(snapshot: Facts, merge: Merge, conflict: Conflict) -> Fault:
     return Fault(
         f"a merge of {ref} stops at {name}: {why}",
         way(
-            f"{ref_word(ref)} keeps what it has: take its file, and put your change into a"
-            " new migration",
+            f"take the file of {ref_word(ref)}, and put your change into a new migration",
             *steps,
         ),
         locations=[Location(conflict.path, None)],
@@ -199,9 +190,8 @@ def _way_out(snapshot: Facts, merge: Merge) -> Remedy:
     if merge.after_merge is AfterMerge.REPAIR:
         text = "merge, and repair the chain, before others see both"
     if merge.others:
-        what = count(merge.others, "file")
-        text += f"; Git stops at {what} that {'is' if merge.others == 1 else 'are'} no migration,"
-        text += " which you resolve and add before the merge is ended"
+        what = count(merge.others, "other file")
+        text += f"; Git also stops at {what}, to be resolved and added before the merge is ended"
     return way(text, *merge_steps(snapshot.environment, merge))
 
 
@@ -229,26 +219,9 @@ def merge_would_conflict(snapshot: Facts) -> Iterator[Fault]:
         `{fixchain} rebase --onto REF`.
 
     Example:
-        # users.py
-        revision = "users"
-        down_revision = None
-
-        def upgrade():
-            op.create_table("users", sa.Column("id", sa.Integer()))
-
-        # emails.py on origin/main
-        revision = "emails"
-        down_revision = "users"
-
-        def upgrade():
-            op.add_column("users", sa.Column("email", sa.String()))
-
-        # contacts.py here
-        revision = "contacts"
-        down_revision = "users"
-
-        def upgrade():
-            op.add_column("users", sa.Column("email", sa.String()))
+        users: op.create_table("users", sa.Column("id", sa.Integer()))
+        emails on origin/main <- users: op.add_column("users", sa.Column("email", sa.String()))
+        contacts here <- users: op.add_column("users", sa.Column("email", sa.String()))
 
         $ {fixchain} check --against origin/main
     """
@@ -276,19 +249,19 @@ def _clashes(snapshot: Facts, merge: Merge, index: int) -> Iterator[Fault]:
     below, above = sides if merge.rebased[index].above == merge.mine.ref else sides[::-1]
     # If both sides have taken an id, the side on top has a new one.
     top, lower = frozenset(rebased.graph).difference(below.ids), below.ids_beside(above)
-    told = set()
+    reported = set()
     for finding in errors_of(diagnose(rebased, Family.SCHEMA)):
         involved = frozenset(finding.revisions)
         if involved & top and involved & lower:
-            told.add(involved)
-            told_of = finding.locations, finding.number
-            yield Fault(finding.message, _FIT, finding.revisions, *told_of)
+            reported.add(involved)
+            where = finding.locations
+            yield Fault(finding.message, _FIT, finding.revisions, where, finding.number)
     for each in collisions(_branch(rebased, lower), _branch(rebased, top)):
         touches = (each.second, each.first)
         involved = frozenset(touch.revision for touch in touches)
-        if each.fails and involved in told:
+        if each.fails and involved in reported:
             continue
-        told.add(involved)
+        reported.add(involved)
         places = [Location(rebased.file(touch.revision).path, touch.line) for touch in touches]
         hint = _FIT if each.fails else _KEEP_ONE
         yield Fault(each.sentence, hint, sorted(involved), places)
@@ -345,12 +318,10 @@ def _change(snapshot: Facts, merge: Merge, fault: Fault) -> Remedy:
     if not merge.is_gate:
         whose = f"yours, at {where}," if not merge.mine.ref else f"{where} of {mine}"
         return Remedy.of(
-            f"let one of the two land, and change the other to go with it: {whose} or what"
+            f"let one of the two land, and change the other to suit it: {whose} or what"
             f" {theirs} does"
         )
     if merge.mine.ref:
-        return Remedy.of(
-            f"before {mine} lands, change {where} there, so that it goes with what {theirs} does"
-        )
-    text = f"change yours, at {where}, so that it goes with what {theirs} does: {fault.hint}"
+        return Remedy.of(f"before {mine} lands, change {where} there to suit what {theirs} does")
+    text = f"change yours, at {where}, to suit what {theirs} does: {fault.hint}"
     return way(f"{text}; then merge", *merge_steps(snapshot.environment, merge))

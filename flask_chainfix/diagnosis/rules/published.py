@@ -50,13 +50,8 @@ def published_revision_changed(snapshot: Facts) -> Iterator[Fault]:
         is not needed: the id that they are stamped with stays.
 
     Example:
-        # orders.py on origin/main
-        revision = "orders"
-        down_revision = "users"
-
-        # orders.py here
-        revision = "orders"
-        down_revision = "payments"
+        orders on origin/main <- users
+        orders here <- payments
 
         $ {fixchain} check --against origin/main
     """
@@ -131,10 +126,10 @@ def _differences(then: MigrationFile, now: MigrationFile) -> dict[str, str]:
     assert isinstance(then.reading, Header)
     assert isinstance(now.reading, Header)
     found = {}
-    for name, verb in (("down_revision", "was put on"), ("depends_on", "depends on")):
+    for name, verb in (("down_revision", "now builds on"), ("depends_on", "depends on")):
         before, after = getattr(then.reading, name), getattr(now.reading, name)
         if None in (before, after):
-            found[name] = f"has a {name} that is computed, so that it may be another one now"
+            found[name] = f"has a computed {name} now, which may differ"
         elif set(before) != set(after):
             now_on, then_on = (listing(sorted(names)) or "nothing" for names in (after, before))
             found[name] = f"{verb} {now_on} instead of {then_on}"
@@ -153,7 +148,7 @@ def _what_became(
         same = source.same_body(file.data, other.data) and not source.does_nothing(file.data)
         if other.path == file.path or same:
             if header.revision is None:
-                return f"has an id that is computed now ({other.name})"
+                return f"has a computed id now ({other.name})"
             return f"was renamed: its id is {header.revision} now ({other.name})"
     return "was deleted"
 

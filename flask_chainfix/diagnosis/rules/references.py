@@ -50,13 +50,8 @@ def missing_down_revision(snapshot: Facts) -> Iterator[Fault]:
         An id that is merely spelt alike is shown, but never used.
 
     Example:
-        # create_users.py
-        revision = "3f1c2a9b7d04"
-        down_revision = None
-
-        # create_orders.py
-        revision = "8a6e0d4c51f2"
-        down_revision = "create_users"
+        3f1c2a9b7d04 in create_users.py
+        8a6e0d4c51f2 in create_orders.py <- create_users
 
         $ {fixchain} repair
     """
@@ -65,7 +60,7 @@ def missing_down_revision(snapshot: Facts) -> Iterator[Fault]:
         for parent in missing:
             looks_like = lookalikes.find(parent)
             yield Fault(
-                f"{revision} names {parent!r} as its down_revision, which no migration has"
+                f"{revision} names {parent!r} as its down_revision, but no migration has that id"
                 + (f": {looks_like.detail}" if looks_like else ""),
                 way("name the right parent, or bring its file back", REPAIR)
                 | _from_git(snapshot, parent)
@@ -95,16 +90,8 @@ def missing_dependency(snapshot: Facts) -> Iterator[Fault]:
         a guess only with `{fixchain} repair --accept-guesses`.
 
     Example:
-        # create_users.py
-        revision = "3f1c2a9b7d04"
-        down_revision = None
-        branch_labels = ("shop",)
-
-        # create_invoices.py
-        revision = "8a6e0d4c51f2"
-        down_revision = None
-        branch_labels = ("billing",)
-        depends_on = "create_users"
+        3f1c2a9b7d04 in create_users.py @shop
+        8a6e0d4c51f2 in create_invoices.py @billing +create_users
 
         $ {fixchain} repair
     """
@@ -147,13 +134,8 @@ def duplicate_revision(snapshot: Facts) -> Iterator[Fault]:
         the migrations of your branch.
 
     Example:
-        # users.py
-        revision = "users"
-        down_revision = None
-
-        # users copy.py
-        revision = "users"
-        down_revision = None
+        users
+        users in users copy.py
 
         $ {fixchain} repair
     """
@@ -186,15 +168,8 @@ def duplicate_branch_label(snapshot: Facts) -> Iterator[Fault]:
         the other one a label of its own.
 
     Example:
-        # sales.py
-        revision = "sales"
-        down_revision = None
-        branch_labels = ("reports",)
-
-        # stock.py
-        revision = "stock"
-        down_revision = None
-        branch_labels = ("reports",)
+        sales @reports
+        stock @reports
 
         $ {fixchain} repair --relabel stock=stock_reports
     """

@@ -26,7 +26,7 @@ GUARD = "an if on sa.inspect(op.get_bind()), so that it runs only where it is st
 _MOVE = "move the operation into a revision where it can run, or the revision to another place"
 _KEEP_ONE = (
     "keep one of the two and delete the other file; or make the other's upgrade() and downgrade()"
-    " do nothing; a database that has run only one of them is then stamped by hand"
+    " do nothing; then stamp each database that has run only one of them"
 )
 
 
@@ -53,19 +53,8 @@ def schema_order(snapshot: Facts) -> Iterator[Fault]:
         `depends_on`.
 
     Example:
-        # users.py
-        revision = "users"
-        down_revision = None
-
-        def upgrade():
-            op.create_table("users", sa.Column("id", sa.Integer()))
-
-        # emails.py
-        revision = "emails"
-        down_revision = None
-
-        def upgrade():
-            op.add_column("users", sa.Column("email", sa.String()))
+        users: op.create_table("users", sa.Column("id", sa.Integer()))
+        emails: op.add_column("users", sa.Column("email", sa.String()))
 
         $ {fixchain} repair
     """
@@ -77,7 +66,7 @@ def schema_order(snapshot: Facts) -> Iterator[Fault]:
         sentence = _sentence(snapshot, found[0], len(found) - 1)
         hint = way(_MOVE)
         if apart or suits:
-            hint = way(f"to be sure of the order, let {after} say depends_on = {before!r}")
+            hint = way(f"to be sure of the order, set depends_on = {before!r} in {after}")
         elif parallel:
             hint = way(f"put {after} above {before}", REPAIR)
         yield Fault(
@@ -121,19 +110,8 @@ def table_created_twice(snapshot: Facts) -> Iterator[Fault]:
         Then use `{alembic} stamp` for databases that have run only one of them.
 
     Example:
-        # initial.py
-        revision = "initial"
-        down_revision = None
-
-        def upgrade():
-            op.create_table("users", sa.Column("id", sa.Integer()))
-
-        # initial_again.py
-        revision = "initial_again"
-        down_revision = "initial"
-
-        def upgrade():
-            op.create_table("users", sa.Column("id", sa.Integer()))
+        initial: op.create_table("users", sa.Column("id", sa.Integer()))
+        initial_again <- initial: op.create_table("users", sa.Column("id", sa.Integer()))
 
         $ {fixchain} check --schema
     """
@@ -165,26 +143,9 @@ def schema_conflict(snapshot: Facts) -> Iterator[Fault]:
         that asks the database.
 
     Example:
-        # users.py
-        revision = "users"
-        down_revision = None
-
-        def upgrade():
-            op.create_table("users", sa.Column("id", sa.Integer()))
-
-        # emails.py
-        revision = "emails"
-        down_revision = "users"
-
-        def upgrade():
-            op.add_column("users", sa.Column("email", sa.String()))
-
-        # addresses.py
-        revision = "addresses"
-        down_revision = "emails"
-
-        def upgrade():
-            op.add_column("users", sa.Column("email", sa.String()))
+        users: op.create_table("users", sa.Column("id", sa.Integer()))
+        emails <- users: op.add_column("users", sa.Column("email", sa.String()))
+        addresses <- emails: op.add_column("users", sa.Column("email", sa.String()))
 
         $ {fixchain} check --schema
     """
@@ -195,8 +156,8 @@ def schema_conflict(snapshot: Facts) -> Iterator[Fault]:
             names = listing(f"{one.object.kind.value} {one.object.spelled}" for one, _ in found)
             first, second = (spots(_places(snapshot, side)) for side in zip(*found, strict=True))
             hint = (
-                f"remove the operation from {second}, or from {first}, whichever no database has"
-                " run, and its counterpart from downgrade()"
+                f"remove the operation, and its counterpart in downgrade(), from {second} or"
+                f" {first}, whichever no database has run"
             )
             guarded = f"where databases have run either of them, put {second} under {GUARD}"
             yield _conflict(snapshot, found, deed, names, way(hint) | guarded)
@@ -255,12 +216,7 @@ def table_never_created(snapshot: Facts) -> Iterator[Fault]:
         name.
 
     Example:
-        # emails.py
-        revision = "emails"
-        down_revision = None
-
-        def upgrade():
-            op.add_column("users", sa.Column("email", sa.String()))
+        emails: op.add_column("users", sa.Column("email", sa.String()))
 
         $ {fixchain} check --schema
     """
@@ -285,19 +241,8 @@ def column_never_created(snapshot: Facts) -> Iterator[Fault]:
         name.
 
     Example:
-        # users.py
-        revision = "users"
-        down_revision = None
-
-        def upgrade():
-            op.create_table("users", sa.Column("id", sa.Integer()))
-
-        # emails.py
-        revision = "emails"
-        down_revision = "users"
-
-        def upgrade():
-            op.alter_column("users", "email", nullable=False)
+        users: op.create_table("users", sa.Column("id", sa.Integer()))
+        emails <- users: op.alter_column("users", "email", nullable=False)
 
         $ {fixchain} check --schema
     """
@@ -312,9 +257,9 @@ def _never_created(snapshot: Facts, kind: Kind) -> Iterator[Fault]:
             revisions = list(dict.fromkeys(user.revision for user in users))
             later = evidence.creators.get(key_of(users[0].object), ())
             yield Fault(
-                f"{kind.value} {name} is created by no migration"
+                f"no migration creates {kind.value} {name}"
                 + (f" before {later[0].revision}" if later else "")
-                + f", and used by {listing(revisions)}",
+                + f", but {listing(revisions)} {'uses' if len(revisions) == 1 else 'use'} it",
                 f"create it in a migration before {revisions[0]}, or correct the name",
                 revisions,
                 _places(snapshot, users),

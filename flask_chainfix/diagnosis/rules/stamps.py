@@ -66,9 +66,7 @@ def unknown_stamp(snapshot: Facts) -> Iterator[Fault]:
         --tombstone REVISION` puts a no-op revision in its place.
 
     Example:
-        # users.py
-        revision = "users"
-        down_revision = None
+        users
 
         # the rows of alembic_version
         orders
@@ -89,7 +87,7 @@ def unknown_stamp(snapshot: Facts) -> Iterator[Fault]:
         unread = snapshot.unread(row)
         if unread is not None:
             file, problem = unread
-            message = f"{stamped} {file.name} may have, and that {problem.reason}"
+            message = f"{stamped} {file.name} may have, but that file {problem.reason}"
             yield Fault(message, problem.remedy, [row])
         else:
             message = f"{stamped} no migration file has: {whereabouts(snapshot, row)}"
@@ -98,7 +96,7 @@ def unknown_stamp(snapshot: Facts) -> Iterator[Fault]:
 
 
 def _files_first(file: MigrationFile) -> Remedy:
-    """Nothing else can be done, and a merge or rebase that stopped there may bring the revision."""
+    """The only remedy while a merge or rebase is stopped there, which may bring the revision."""
     return way(f"correct {file.name} first, then look again", "{fixchain} check{asked}")
 
 
@@ -125,21 +123,10 @@ def stranded_revisions(snapshot: Facts) -> Iterator[Fault]:
         the database.
 
     Example:
-        # users.py
-        revision = "users"
-        down_revision = None
-
-        # payments.py
-        revision = "payments"
-        down_revision = "users"
-
-        # orders.py before the repair
-        revision = "orders"
-        down_revision = "users"
-
-        # orders.py
-        revision = "orders"
-        down_revision = "payments"
+        users
+        payments <- users
+        orders before the repair <- users
+        orders <- payments
 
         # the rows of alembic_version
         orders
@@ -162,8 +149,7 @@ def stranded_revisions(snapshot: Facts) -> Iterator[Fault]:
         if found:
             never = "never ran" if sure else "may never have run"
             yield Fault(
-                f"{_stamped(status)}, and {listing(found)}, which the chain has below, {never}"
-                " there",
+                f"{_stamped(status)}, but {listing(found)}, below that in the chain, {never} there",
                 _after_skipping(snapshot, possible, sure=sure),
                 found,
                 snapshot.locations(found[0], "down_revision"),
@@ -206,7 +192,7 @@ def _of_a_shared_id(
 
 def _after_skipping(snapshot: Facts, possible: Sequence[Applied], *, sure: bool) -> Remedy:
     undone = way(
-        "take the repair back, and repair again with that database named",
+        "undo the repair, and repair again with that database named",
         UNDO if sure else UNDO_OF_FILES,
         "{fixchain} repair{databases}",
     )
@@ -229,7 +215,7 @@ def _without_tables(snapshot: Facts, status: DatabaseStatus) -> Iterator[Fault]:
     if absent:
         missing = f"what should be there by then is missing: {in_words(absent)}"
         hint = ways_out(snapshot, found)
-        yield Fault(f"{found.stamped}, and {missing}", hint, absent, "revision")
+        yield Fault(f"{found.stamped}, but {missing}", hint, absent, "revision")
 
 
 @rule("FC303", "overlapping-stamps", Severity.ERROR, "overlapping stamp", Family.DATABASE)
@@ -256,21 +242,10 @@ def overlapping_stamps(snapshot: Facts) -> Iterator[Fault]:
         keeps the row that the schema proves.
 
     Example:
-        # users.py
-        revision = "users"
-        down_revision = None
-
-        # orders.py
-        revision = "orders"
-        down_revision = "users"
-
-        # payments.py before the repair
-        revision = "payments"
-        down_revision = "users"
-
-        # payments.py
-        revision = "payments"
-        down_revision = "orders"
+        users
+        orders <- users
+        payments before the repair <- users
+        payments <- orders
 
         # the rows of alembic_version
         orders
@@ -283,13 +258,14 @@ def overlapping_stamps(snapshot: Facts) -> Iterator[Fault]:
         if not lower:
             continue
         repeated = [row for row in lower if status.rows.count(row) > 1]
-        are = "is" if len(repeated or lower) == 1 else "are"
-        what = f"{listing(lower)} {are} below another of these in the chain, and so stamped twice"
+        rows = repeated or lower
+        are = "is" if len(rows) == 1 else "are"
+        why = "below another of these in the chain, and so redundant"
         if repeated:
-            what = f"{listing(repeated)} {are} there more than once"
+            why = "there more than once"
         known = possibilities(snapshot, status)
         yield Fault(
-            f"{_stamped(status)}; {what}",
+            f"{_stamped(status)}; {listing(rows)} {are} {why}",
             _RESTAMP if known else by_its_origin(snapshot, status),
             lower,
             breaks=_REPEATED if repeated else None,

@@ -41,13 +41,8 @@ def multiple_bases(snapshot: Facts) -> Iterator[Fault]:
         repair --strict`. If the bases are meant to be independent, give each a branch label.
 
     Example:
-        # users.py
-        revision = "users"
-        down_revision = None
-
-        # orders.py
-        revision = "orders"
-        down_revision = None
+        users
+        orders
 
         $ {fixchain} repair
     """
@@ -69,7 +64,7 @@ def multiple_bases(snapshot: Facts) -> Iterator[Fault]:
         yield Fault(
             f"{count(len(bases), 'base')} where there should be one: {listing(bases)}",
             way("link the others after the base that stays", REPAIR)
-            | "give each base that is meant to stand apart a branch label, or list it under"
+            | "if a base is meant to be independent, give it a branch label, or list it under"
             " intended_bases in the settings",
             bases,
             "down_revision",
@@ -102,17 +97,9 @@ def multiple_heads(snapshot: Facts) -> Iterator[Fault]:
         label.
 
     Example:
-        # users.py
-        revision = "users"
-        down_revision = None
-
-        # orders.py
-        revision = "orders"
-        down_revision = "users"
-
-        # payments.py
-        revision = "payments"
-        down_revision = "users"
+        users
+        orders <- users
+        payments <- users
 
         $ {fixchain} repair
     """
@@ -133,7 +120,7 @@ def multiple_heads(snapshot: Facts) -> Iterator[Fault]:
                 f" {listing(unexplained)}",
                 linked()
                 | joined()
-                | "give each branch that is meant to stand apart a branch label",
+                | "if the branches are meant to be independent, give each a branch label",
                 unexplained,
                 "revision",
                 len(unexplained),
@@ -155,7 +142,7 @@ def _unlabelled(
     yield Fault(
         f"{trunk[0]} is a head without a branch label, beside branches that have one:"
         f" {listing(labelled)}",
-        way("give its branch a label, too, if it is meant to stand apart") | onto,
+        way("if its branch is meant to be independent, give it a label, too") | onto,
         heads,
         snapshot.locations(trunk[0], "revision"),
         severity=Severity.WARNING,
@@ -206,8 +193,8 @@ def _heads_of_their_own(snapshot: Facts, heads: list[str]) -> list[str]:
 
 # Tested with Alembic 1.10 and 1.20.
 _UNSEEN_CYCLE = (
-    "Alembic does not notice this cycle, as there is a way past it: “{alembic} heads” works, but"
-    " “{alembic} upgrade” runs the members in an order of its own or never ends, and"
+    "Alembic does not notice this cycle, because a path leads around it: “{alembic} heads” works,"
+    " but “{alembic} upgrade” runs the members in an order of its own or never ends, and"
     " “{alembic} downgrade” leaves a row in the version table"
 )
 
@@ -260,7 +247,7 @@ def cycle(snapshot: Facts) -> Iterator[Fault]:
         names = "down_revision" if only_parents else "down_revision or depends_on"
         yield Fault(
             f"{listing(members)} {'runs after itself' if len(members) == 1 else 'form a cycle'}",
-            way("open the cycle where the evidence shows which link is wrong", REPAIR)
+            way("remove the link that the evidence shows to be wrong", REPAIR)
             | f"correct {names} of one of them by hand",
             members,
             "down_revision",
@@ -312,21 +299,10 @@ def redundant_parent(snapshot: Facts) -> Iterator[Fault]:
         `depends_on`. If it is a warning, use `{fixchain} repair --strict`.
 
     Example:
-        # users.py
-        revision = "users"
-        down_revision = None
-
-        # orders.py
-        revision = "orders"
-        down_revision = "users"
-
-        # payments.py
-        revision = "payments"
-        down_revision = "users"
-
-        # merge.py
-        revision = "merge"
-        down_revision = ("users", "orders", "payments")
+        users
+        orders <- users
+        payments <- users
+        merge <- users, orders, payments
 
         $ {fixchain} repair
     """
