@@ -65,6 +65,7 @@ OF_EITHER_CHAIN = (
 )
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
+_SETTLED = (MoveState.PLANNED, MoveState.UNCHANGED)
 
 
 def planned_moves(
@@ -75,13 +76,16 @@ def planned_moves(
     moves = []
     for status in before.databases.statuses:
         possible = possibilities(before, status)
-        # Even a thousand tenants mostly share a few stamps.
+        # Even a thousand tenants mostly share a few stamps and schemas.
         ran = tuple((each.revisions, each.unknown) for each in possible)
-        alike = (status.state, status.problem, status.rows, ran)
-        if alike not in known or taken:
-            known[alike] = _move_of(before, after, status, possible, taken)
-        move = replace(known[alike].move, name=status.name, identity=status.identity)
-        moves.append(replace(known[alike], move=move))
+        schema = id(before.schemas.get(status.seen))
+        alike = (status.state, status.own, status.complete, status.rows, ran, schema)
+        found = known.get(alike)
+        # Why a database cannot be moved, and what to do about it, names that database.
+        if found is None or found.state not in _SETTLED:
+            found = known[alike] = _move_of(before, after, status, possible, taken)
+        move = replace(found.move, name=status.name, identity=status.identity)
+        moves.append(replace(found, move=move))
     return tuple(moves)
 
 
@@ -113,8 +117,7 @@ def without_missing(now: Facts, moves: Sequence[MoveResult]) -> tuple[MoveResult
 
 def rows_after(moves: Sequence[MoveResult]) -> tuple[tuple[str, ...], ...]:
     """The distinct rows from which databases will be upgraded after their moves."""
-    stay = (MoveState.PLANNED, MoveState.UNCHANGED)
-    return tuple(dict.fromkeys(each.move.after for each in moves if each.state in stay))
+    return tuple(dict.fromkeys(each.move.after for each in moves if each.state in _SETTLED))
 
 
 def _move_of(
