@@ -172,5 +172,29 @@ def test_a_statement_that_fails_is_told_and_gone_on_from(project: Path, mariadb:
     assert rows_of(mariadb) == ["b"]
 
 
+def test_a_column_with_the_name_of_the_version_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only what Alembic itself sends for the stamp is no statement of the revision."""
+    plain(tmp_path, "a")
+    env = tmp_path / "migrations/env.py"
+    env.write_text(env.read_text().replace("configure(", "configure(version_table='version', "))
+    monkeypatch.chdir(tmp_path)
+    up = (
+        'op.create_table("plugin", sa.Column("version", sa.Integer))\n'
+        'op.create_table("last", sa.Column("id", sa.Integer))\n'
+        'op.execute("INSERT INTO plugin (version) VALUES (2)")'
+    )
+    add(tmp_path, "b <- a", up, "pass")
+    url = f"sqlite:///{tmp_path / 'one.db'}"
+    upgrade(tmp_path, url, "a")
+    sql(url, "CREATE TABLE plugin (version INTEGER)")
+    done = finish(url, "--yes", "--no-backup")
+    assert done.exit_code == 0, done
+    assert "1 of 3 statements of b have run" in done.stdout
+    assert sql(url, "SELECT version FROM plugin") == [(2,)]
+    assert rows_of(url, "version") == ["b"]
+
+
 def test_no_backup_goes_with_finish(project: Path) -> None:
     assert fixchain("catch-up", "--no-backup").exit_code == 2
