@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from sqlalchemy.engine import make_url
 
+from flask_chainfix import disk
+from flask_chainfix.commands import catch_up_finish
+from flask_chainfix.commands.catch_up_finish import FinishWishes, carry_out_finish, plan_finish
+from flask_chainfix.commands.session import Session
+from flask_chainfix.common.errors import Interrupted, RepairRunning, StaleSnapshot
+from flask_chainfix.environment.locate import open_directory
+from flask_chainfix.model.databases import DatabaseWishes
+from flask_chainfix.report.database_results import Finished
 from tests.commands import Done, fixchain
 from tests.rehearsals import add, create, plain
 from tests.stamped import rows_of, sql
@@ -194,6 +204,64 @@ def test_a_column_with_the_name_of_the_version_table(
     assert "1 of 3 statements of b have run" in done.stdout
     assert sql(url, "SELECT version FROM plugin") == [(2,)]
     assert rows_of(url, "version") == ["b"]
+
+
+# --- What happens meanwhile ----------------------------------------------------------------------
+
+
+def carry_out(project: Path, meanwhile: Callable[[], object], *urls: str) -> Finished:
+    """Plan, have something happen, and carry the plan out."""
+    runtime = open_directory(str(project / "migrations"))
+    session = Session(runtime, databases=DatabaseWishes(urls=urls))
+    wishes = FinishWishes("b", "own", backup=False)
+    plan = plan_finish(session, wishes)
+    assert len(plan.databases) == len(urls)
+    meanwhile()
+    return carry_out_finish(session, plan, wishes)
+
+
+def test_nothing_runs_beside_a_repair(project: Path, half: str) -> None:
+    before = schema_of(half)
+    with ExitStack() as held, pytest.raises(RepairRunning):
+        carry_out(project, lambda: held.enter_context(disk.locked(project / "migrations")), half)
+    assert (schema_of(half), rows_of(half)) == (before, ["a"])
+
+
+def test_nothing_runs_once_a_file_has_changed(project: Path, half: str) -> None:
+    before = schema_of(half)
+    with pytest.raises(StaleSnapshot, match="migrations have changed"):
+        carry_out(project, lambda: add(project, "b <- a", create("other"), "pass"), half)
+    assert (schema_of(half), rows_of(half)) == (before, ["a"])
+
+
+def test_what_is_finished_is_told_where_another_database_has_changed(
+    project: Path, half: str, tmp_path: Path
+) -> None:
+    other, last = (f"sqlite:///{tmp_path / name}.db" for name in ("other", "last"))
+    for url in (other, last):
+        upgrade(project, url, "a")
+        sql(url, _FIRST["sqlite"])
+    done = carry_out(project, lambda: sql(other, "DROP TABLE secrets"), half, other, last)
+    assert isinstance(done.error, StaleSnapshot)
+    assert "other.db has changed since the plan was made" in done.error.message
+    finished, untouched = done.error.lines
+    assert "one.db: finished, and stamped at b" in finished
+    assert "last.db: nothing was changed" in untouched
+    assert [rows_of(each) for each in (half, other, last)] == [["b"], ["a"], ["a"]]
+    assert [each.move.after for each in done.moves] == [("b",)]
+
+
+def test_an_interruption_says_what_may_have_run(
+    project: Path, half: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    def meanwhile() -> None:
+        monkeypatch.setattr(catch_up_finish, "run_statements", interrupted)
+
+    with pytest.raises(Interrupted, match=r"some of what was left of b may have run in .*one\.db"):
+        carry_out(project, meanwhile, half)
 
 
 def test_no_backup_goes_with_finish(project: Path) -> None:
