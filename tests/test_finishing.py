@@ -17,7 +17,7 @@ from flask_chainfix.common.errors import Interrupted, RepairRunning, StaleSnapsh
 from flask_chainfix.environment.locate import open_directory
 from flask_chainfix.model.databases import DatabaseWishes
 from flask_chainfix.report.database_results import Finished
-from tests.commands import Done, fixchain
+from tests.commands import SCRIPTS, Done, fixchain, run
 from tests.rehearsals import add, create, plain
 from tests.stamped import rows_of, sql
 from tests.test_catch_up import schema_of, upgrade
@@ -262,6 +262,19 @@ def test_an_interruption_says_what_may_have_run(
 
     with pytest.raises(Interrupted, match=r"some of what was left of b may have run in .*one\.db"):
         carry_out(project, meanwhile, half)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_what_has_run_is_told_also_if_the_result_cannot_be_written(
+    project: Path, half: str
+) -> None:
+    """An undo would take back an earlier repair."""
+    typed = "catch-up --finish b --server --yes --no-backup --format json"
+    shell = f'exec "$0" {typed} --database "$1" >/dev/full'
+    done = run("bash", "-c", shell, SCRIPTS / "fixchain", half, cwd=project)
+    assert "error: what was left has run as far as it could, but the result" in done.stderr
+    assert f"fixchain check --database {half}" in done.stderr
+    assert "undo" not in done.stderr
 
 
 def test_no_backup_goes_with_finish(project: Path) -> None:
