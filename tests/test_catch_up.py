@@ -268,6 +268,27 @@ def test_a_stamp_that_lies(project: Path, url: str) -> None:
     _refused(project, url, "d has run in", "fixchain restamp --from-schema --database")
 
 
+def test_a_stamp_that_lies_in_one_of_two_databases(
+    project: Path, url: str, tmp_path: Path
+) -> None:
+    """The other one can be caught up without it."""
+    other = f"sqlite:///{tmp_path / 'two.db'}"
+    upgrade(project, other)
+    add(project, "d <- c", 'op.create_table("x", sa.Column("id", sa.Integer()))', "pass")
+    sql(url, "CREATE TABLE x (id INTEGER)")
+    done = catch_up(url, "--database", other)
+    assert done.exit_code == 3, done
+    assert "move its stamp first" in done.stderr
+    assert "leave that database out" in done.stderr
+    typed = f"catch-up --server --database {other}"
+    assert f"fixchain {typed}\n" in done.stderr
+    assert fixchain(*typed.split(), "--dry-run").exit_code == 0
+    moving = f"restamp --from-schema --database {url} --database {other}"
+    assert f"fixchain {moving}\n" in done.stderr
+    assert fixchain(*moving.split(), "--yes").exit_code == 0
+    assert rows_of(url) == ["d"]
+
+
 def test_a_revision_that_has_half_run(project: Path, url: str) -> None:
     up = (
         'op.create_table("x", sa.Column("id", sa.Integer()))\nop.create_table("y", sa.Column("id"))'

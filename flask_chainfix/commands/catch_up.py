@@ -178,13 +178,14 @@ def _refuse_stamp(now: Facts, found: TracedDatabase, again: str) -> None:
             finishing(found.half[0]) | without,
         )
     if found.ahead:
+        stamping = way("see what it really has run", "{fixchain} trace{databases}")
+        if found.status.rows:
+            stamping = way("move its stamp first", "{fixchain} restamp --from-schema{databases}")
         raise UnsafeForDatabases(
             f"{listing(found.ahead, _NAMED)} {'has' if len(found.ahead) == 1 else 'have'} run in"
             f" {name}, and its stamp does not say so: Alembic would run"
             f" {'it' if len(found.ahead) == 1 else 'them'} again",
-            way("move its stamp first", "{fixchain} restamp --from-schema{databases}")
-            if found.status.rows
-            else way("see what it really has run", "{fixchain} trace{databases}") | without,
+            stamping | without,
         )
 
 
