@@ -183,6 +183,21 @@ def transaction(
             begun.close()
 
 
+@contextmanager
+def reading(target: Target) -> Iterator[Connection]:
+    """A connection for reading, in one transaction.
+
+    Raises:
+        Obstacle: the database cannot be reached or read.
+    """
+    with (
+        connected(target) as connection,
+        transaction(connection, target),
+        obstacles_of(target),
+    ):
+        yield connection
+
+
 def verbatim(statement: str) -> Any:
     """A statement in which colons and percent signs are literal."""
     return text(statement.replace(":", r"\:"))
