@@ -560,6 +560,12 @@ printf '%s\\n' "$@" "password $PGPASSWORD$MYSQL_PWD" >> record
             "user=u&dbname=app&host=%2Fvar%2Frun%2Fit&sslmode=disable&options=-c%20x%3Dit%27s",
         ),
         ("postgresql://u:s3cret@/a?host=x:1&host=y:2", "user=u&dbname=a&host=x%2Cy&port=1%2C2"),
+        ("postgresql://u:s3cret@/a?host=x:1", "user=u&dbname=a&host=x&port=1"),
+        ("postgresql://u:s3cret@/a?host=[::1]:5", "user=u&dbname=a&host=%3A%3A1&port=5"),
+        (
+            "postgresql://u:s3cret@/a?host=[::1]:5&host=::2&host=y",
+            "user=u&dbname=a&host=%3A%3A1%2C%3A%3A2%2Cy&port=5%2C%2C",
+        ),
         ("postgresql://u@h/a?password=s3cret&dbname=b", "host=h&user=u&dbname=b"),
         (
             "postgresql+pg8000://u:s3cret@/a?unix_sock=/run/it/.s.PGSQL.5432",

@@ -265,7 +265,33 @@ def test_a_stamp_that_lies(project: Path, url: str) -> None:
     add(project, "d <- c", 'op.create_table("x", sa.Column("id", sa.Integer()))', "pass")
     _drop(url, "table posts")
     sql(url, "CREATE TABLE x (id INTEGER)")
-    _refused(project, url, "d has run in", "fixchain restamp --from-schema --database")
+    typed = f"catch-up --server --database {url}"
+    _refused(project, url, "d has run in", "alembic stamp d\n", f"fixchain {typed}\n")
+    # A restamp would refuse: no revision has run without b, and d has.
+    command.stamp(config_of(project, url), "d")
+    assert fixchain(*typed.split(), "--yes").exit_code == 0
+    upgrade(project, url)
+    assert "posts" in str(schema_of(url))
+    assert fixchain("trace", "--database", url).exit_code == 0
+
+
+def test_a_stamp_that_lies_in_one_of_two_databases(project: Path, url: str, tmp_path: Path) -> None:
+    """The other one can be caught up without it."""
+    other = f"sqlite:///{tmp_path / 'two.db'}"
+    upgrade(project, other)
+    add(project, "d <- c", 'op.create_table("x", sa.Column("id", sa.Integer()))', "pass")
+    sql(url, "CREATE TABLE x (id INTEGER)")
+    done = catch_up(url, "--database", other)
+    assert done.exit_code == 3, done
+    assert "move its stamp first" in done.stderr
+    assert "leave that database out" in done.stderr
+    typed = f"catch-up --server --database {other}"
+    assert f"fixchain {typed}\n" in done.stderr
+    assert fixchain(*typed.split(), "--dry-run").exit_code == 0
+    moving = f"restamp --from-schema --database {url} --database {other}"
+    assert f"fixchain {moving}\n" in done.stderr
+    assert fixchain(*moving.split(), "--yes").exit_code == 0
+    assert rows_of(url) == ["d"]
 
 
 def test_a_revision_that_has_half_run(project: Path, url: str) -> None:

@@ -20,6 +20,7 @@ from flask_chainfix.diagnosis.rules import Family, diagnose
 from flask_chainfix.model.findings import Finding, Severity
 from tests.commands import SCRIPTS, Done, fixchain, on_terminal, run
 from tests.disk import BROKEN, environment, migrations, tree
+from tests.stamped import sql
 
 HEALTHY = ("a", "b <- a", "c <- b")
 WARNING = ("a", "b <- a", "a_name_that_is_longer_than_the_column <- b")
@@ -541,13 +542,26 @@ def test_what_was_done_is_done_also_if_the_result_cannot_be_written(broken: Path
     done = run("bash", "-c", shell, SCRIPTS / "fixchain", cwd=broken.parent)
     assert (done.exit_code, done.stdout) == (0, "")
     assert "error: the repair was made, but the result cannot be written: " in done.stderr
-    assert "remedy: put the files back:\n  fixchain undo\n" in done.stderr
+    assert "remedy: see where everything stands:\n  fixchain check\n" in done.stderr
     assert migrations(broken) != before
     shell = 'exec "$0" undo --yes --format json >/dev/full'
     done = run("bash", "-c", shell, SCRIPTS / "fixchain", cwd=broken.parent)
     assert done.exit_code == 0
     assert "error: everything was put back, but the result cannot be written: " in done.stderr
     assert migrations(broken) == before
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_copies_that_were_made_are_told_also_if_the_result_cannot_be_written(
+    tmp_path: Path,
+) -> None:
+    sql(f"sqlite:///{tmp_path}/app.db", "CREATE TABLE a (id INTEGER)")
+    shell = 'exec "$0" backup --database sqlite:///app.db >/dev/full'
+    done = run("bash", "-c", shell, SCRIPTS / "fixchain", cwd=tmp_path)
+    assert "error: the copies were made, but the result cannot be written: " in done.stderr
+    assert "Nothing was changed" not in done.stderr
+    (copy,) = (tmp_path / "backups").glob("*.db")
+    assert f"is {copy.relative_to(tmp_path)}\n" in done.stderr
 
 
 def test_a_repair_that_nobody_hears_of_is_told_on_stderr(broken: Path) -> None:

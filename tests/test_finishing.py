@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from sqlalchemy.engine import make_url
 
-from tests.commands import Done, fixchain
+from flask_chainfix import disk
+from flask_chainfix.commands import catch_up_finish
+from flask_chainfix.commands.catch_up_finish import FinishWishes, carry_out_finish, plan_finish
+from flask_chainfix.commands.session import Session
+from flask_chainfix.common.errors import Interrupted, RepairRunning, StaleSnapshot
+from flask_chainfix.environment.locate import open_directory
+from flask_chainfix.model.databases import DatabaseWishes
+from flask_chainfix.report.database_results import Finished
+from tests.commands import SCRIPTS, Done, fixchain, run
 from tests.rehearsals import add, create, plain, stamp
 from tests.stamped import rows_of, sql
 from tests.test_catch_up import schema_of, upgrade
@@ -192,6 +202,101 @@ def test_a_statement_that_fails_is_told_and_gone_on_from(project: Path, mariadb:
     sql(mariadb, "DELETE FROM a WHERE id = 2")
     assert finish(mariadb, "--yes", "--no-backup").exit_code == 0
     assert rows_of(mariadb) == ["b"]
+
+
+def test_a_column_with_the_name_of_the_version_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only what Alembic itself sends for the stamp is no statement of the revision."""
+    plain(tmp_path, "a")
+    env = tmp_path / "migrations/env.py"
+    env.write_text(env.read_text().replace("configure(", "configure(version_table='version', "))
+    monkeypatch.chdir(tmp_path)
+    up = (
+        'op.create_table("plugin", sa.Column("version", sa.Integer))\n'
+        'op.create_table("last", sa.Column("id", sa.Integer))\n'
+        'op.execute("INSERT INTO plugin (version) VALUES (2)")'
+    )
+    add(tmp_path, "b <- a", up, "pass")
+    url = f"sqlite:///{tmp_path / 'one.db'}"
+    upgrade(tmp_path, url, "a")
+    sql(url, "CREATE TABLE plugin (version INTEGER)")
+    done = finish(url, "--yes", "--no-backup")
+    assert done.exit_code == 0, done
+    assert "1 of 3 statements of b have run" in done.stdout
+    assert sql(url, "SELECT version FROM plugin") == [(2,)]
+    assert rows_of(url, "version") == ["b"]
+
+
+# --- What happens meanwhile ----------------------------------------------------------------------
+
+
+def carry_out(project: Path, meanwhile: Callable[[], object], *urls: str) -> Finished:
+    """Plan, have something happen, and carry the plan out."""
+    runtime = open_directory(str(project / "migrations"))
+    session = Session(runtime, databases=DatabaseWishes(urls=urls))
+    wishes = FinishWishes("b", "own", backup=False)
+    plan = plan_finish(session, wishes)
+    assert len(plan.databases) == len(urls)
+    meanwhile()
+    return carry_out_finish(session, plan, wishes)
+
+
+def test_nothing_runs_beside_a_repair(project: Path, half: str) -> None:
+    before = schema_of(half)
+    with ExitStack() as held, pytest.raises(RepairRunning):
+        carry_out(project, lambda: held.enter_context(disk.locked(project / "migrations")), half)
+    assert (schema_of(half), rows_of(half)) == (before, ["a"])
+
+
+def test_nothing_runs_once_a_file_has_changed(project: Path, half: str) -> None:
+    before = schema_of(half)
+    with pytest.raises(StaleSnapshot, match="migrations have changed"):
+        carry_out(project, lambda: add(project, "b <- a", create("other"), "pass"), half)
+    assert (schema_of(half), rows_of(half)) == (before, ["a"])
+
+
+def test_what_is_finished_is_told_where_another_database_has_changed(
+    project: Path, half: str, tmp_path: Path
+) -> None:
+    other, last = (f"sqlite:///{tmp_path / name}.db" for name in ("other", "last"))
+    for url in (other, last):
+        upgrade(project, url, "a")
+        sql(url, _FIRST["sqlite"])
+    done = carry_out(project, lambda: sql(other, "DROP TABLE secrets"), half, other, last)
+    assert isinstance(done.error, StaleSnapshot)
+    assert "other.db has changed since the plan was made" in done.error.message
+    finished, untouched = done.error.lines
+    assert "one.db: finished, and stamped at b" in finished
+    assert "last.db: nothing was changed" in untouched
+    assert [rows_of(each) for each in (half, other, last)] == [["b"], ["a"], ["a"]]
+    assert [each.move.after for each in done.moves] == [("b",)]
+
+
+def test_an_interruption_says_what_may_have_run(
+    project: Path, half: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    def meanwhile() -> None:
+        monkeypatch.setattr(catch_up_finish, "run_statements", interrupted)
+
+    with pytest.raises(Interrupted, match=r"some of what was left of b may have run in .*one\.db"):
+        carry_out(project, meanwhile, half)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_what_has_run_is_told_also_if_the_result_cannot_be_written(
+    project: Path, half: str
+) -> None:
+    """An undo would take back an earlier repair."""
+    typed = "catch-up --finish b --server --yes --no-backup --format json"
+    shell = f'exec "$0" {typed} --database "$1" >/dev/full'
+    done = run("bash", "-c", shell, SCRIPTS / "fixchain", half, cwd=project)
+    assert "error: what was left has run as far as it could, but the result" in done.stderr
+    assert f"fixchain check --database {half}" in done.stderr
+    assert "undo" not in done.stderr
 
 
 def test_no_backup_goes_with_finish(project: Path) -> None:

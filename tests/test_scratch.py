@@ -21,6 +21,8 @@ from flask_chainfix.common.errors import NoScratchDatabase, ScratchLeftBehind
 from flask_chainfix.databases.drivers import missing_driver, usable, without_driver
 from flask_chainfix.environment.messages import masked
 from flask_chainfix.rehearsal import scratch as module
+from flask_chainfix.rehearsal.child.confinement import confine
+from flask_chainfix.rehearsal.child.failures import ForeignConnection
 from flask_chainfix.rehearsal.scratch import Scratch, scratch_databases
 from tests.databases import SERVERS, new_database
 
@@ -386,6 +388,49 @@ def test_what_is_installed_is_used_and_never_advised_to_be_installed(
 )
 def test_our_own_connections_are_synchronous(url: str, own: str) -> None:
     assert usable(make_url(url)).render_as_string() == own
+
+
+# --- A process that may use its own databases only ------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("allowed", "other"),
+    [
+        ("postgresql+psycopg2://app:pw@db1/app", "postgresql+psycopg2://app:pw@db1/other"),
+        ("postgresql+psycopg2://app:pw@db1/app", "postgresql+psycopg2:///app"),
+        ("postgresql+psycopg2://app:pw@db1/app", "postgresql+psycopg2://app:pw@db2/app"),
+        ("postgresql+psycopg2://app:pw@db1/app", "postgresql+psycopg2://app:pw@db1:5433/app"),
+        ("postgresql+psycopg2:///app?host=/run/one", "postgresql+psycopg2:///app?host=/run/two"),
+        ("postgresql+psycopg2:///app", "postgresql+psycopg2://db1/app"),
+        ("mysql+pymysql://app:pw@db1/app", "mysql+pymysql://app:pw@db1/other"),
+        ("mysql+pymysql://app@/app", "mysql+pymysql://app@/app?unix_socket=/run/other"),
+        ("mysql+pymysql://app:pw@db1/app", "postgresql+psycopg2://app:pw@db1/app"),
+        ("sqlite:////tmp/db1/app", "sqlite:////tmp/db2/app"),
+        ("postgresql+psycopg2://db1//tmp/app", "sqlite:////tmp/app"),
+    ],
+)
+def test_no_other_database_is_taken_for_an_allowed_one(allowed: str, other: str) -> None:
+    lift = confine({"": make_url(allowed)})
+    try:
+        with pytest.raises(ForeignConnection):
+            create_engine(other, poolclass=NullPool).connect()
+    finally:
+        lift()
+
+
+def test_an_allowed_database_may_be_spelled_in_another_way(database_url: str) -> None:
+    url = make_url(database_url)
+    ports = {"postgresql": 5432, "mysql": 3306}
+    if url.get_backend_name() == "sqlite":
+        spelled = url.set(database=os.path.relpath(str(url.database)))
+    else:
+        spelled = url.set(port=None if url.port else ports[url.get_backend_name()])
+    lift = confine({"": url})
+    try:
+        for each in (url, spelled):
+            create_engine(each, poolclass=NullPool).connect().close()
+    finally:
+        lift()
 
 
 # --- Passwords -----------------------------------------------------------------------------------

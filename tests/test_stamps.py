@@ -299,6 +299,29 @@ def test_rows_that_mean_two_things_are_read_as_the_user_says() -> None:
     assert refusal(planned_moves(by_old, by_old)[0]) == "b never ran there, and would be skipped"
 
 
+def test_each_database_is_told_what_it_lacks_itself() -> None:
+    """Two with the same stamp, of which each lacks another table."""
+    line = chain("a", "b <- a", "c <- b", "d <- c")
+    first = db("d", name="first", tables="t_a t_c t_d")
+    second = db("d", name="second", tables="t_a t_b t_d")
+    now = looked_at(line, first, second)
+    one, other = planned_moves(now, now)
+    assert "t_b (b)" in refusal(one)
+    assert Remedy.of(one.remedy).ways[0].commands[1] == "{alembic} upgrade b"
+    assert "t_c (c)" in refusal(other)
+    assert Remedy.of(other.remedy).ways[0].commands[1] == "{alembic} upgrade c"
+
+
+def test_each_database_is_told_the_commit_that_stamped_it() -> None:
+    apart, line = chain("a", "b <- a", "c <- a"), graph("a", "b <- a", "c <- b")
+    statuses = db("c", name="first"), db("c", name="second")
+    now = looked_at(apart, *statuses, old=line)
+    origins = {each.identity: f"of_{each.name}" for each in statuses}
+    now = replace(now, databases=replace(now.databases, origins=origins))
+    for result in planned_moves(now, now):
+        assert f"--old of_{result.move.name}" in str(result.remedy)
+
+
 def test_rows_that_mean_two_things_and_would_differ_are_refused() -> None:
     apart = chain("a", "b <- a", "c <- a")
     result = move("c", apart, old=graph("a", "b <- a", "c <- b"))

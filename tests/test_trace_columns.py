@@ -6,23 +6,27 @@ say so: no later revision has run, and none is taken for another.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, text
-from sqlalchemy.engine import Engine
+from sqlalchemy import create_engine, event, text
+from sqlalchemy.engine import Engine, make_url
 from sqlalchemy.pool import NullPool, StaticPool
 
 from flask_chainfix.databases.applied.by_schema import difference_in_words
 from flask_chainfix.databases.applied.verdicts import Trace, Verdict, trace
+from flask_chainfix.databases.connecting import Obstacle
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.live_schema import read_live, read_schemas
 from flask_chainfix.databases.targets import Target
+from flask_chainfix.model.databases import Trouble
+from flask_chainfix.schema.footprint import Kind
 from flask_chainfix.schema.live import Live
 
 from .databases import KINDS, new_database
+from .stamped import sql
 from .support import chain
 from .traces import Written, facts_of, run
 
@@ -491,3 +495,54 @@ def test_what_the_chain_makes_under_any_name_is_not_extra(
     for each in written:
         run(engine, each.operations)
     assert _extra(engine, written) == []
+
+
+@pytest.fixture
+def meanwhile(server_url: str) -> Callable[[str], Live | Obstacle]:
+    """Reads the schema while a statement runs after each query, with the number of the query."""
+    parts = "id INTEGER PRIMARY KEY, note INTEGER, CONSTRAINT {0}_note UNIQUE (note)"
+    for name in ("kept", *(f"gone_{number}" for number in range(9))):
+        sql(server_url, f"CREATE TABLE {name} ({parts.format(name)})")
+        sql(server_url, f"CREATE INDEX {name}_ix ON {name} (note)")
+    target, numbers = Target("the database", make_url(server_url)), iter(range(9))
+    statement, is_changing = "", False
+
+    def change(*_: object) -> None:
+        nonlocal is_changing
+        if not is_changing and (number := next(numbers, None)) is not None:
+            is_changing = True
+            sql(server_url, statement.format(number))
+            is_changing = False
+
+    def read(changing: str) -> Live | Obstacle:
+        nonlocal statement
+        statement = changing
+        event.listen(Engine, "after_cursor_execute", change)
+        try:
+            (found,) = read_schemas([target], frozenset(), lambda *_: None).values()
+        finally:
+            event.remove(Engine, "after_cursor_execute", change)
+        return found
+
+    return read
+
+
+def test_tables_that_appear_meanwhile(meanwhile: Callable[[str], Live | Obstacle]) -> None:
+    live = meanwhile("CREATE TABLE late_{} (id INTEGER)")
+    assert isinstance(live, Live), live
+    tables = {key.name for key in live.found if key.kind is Kind.TABLE}
+    with_columns = {key.table for key in live.found if key.kind is Kind.COLUMN}
+    assert "kept" in with_columns
+    assert with_columns <= tables
+    if live.dialect == "postgresql":  # the only one whose catalog can be read at one moment
+        assert with_columns == tables
+
+
+def test_tables_that_vanish_meanwhile(meanwhile: Callable[[str], Live | Obstacle]) -> None:
+    """PostgreSQL's own functions see each moment, and refuse what is gone in it."""
+    found = meanwhile("DROP TABLE gone_{}")
+    if isinstance(found, Live):
+        assert "kept" in {key.table for key in found.found if key.kind is Kind.COLUMN}
+    else:
+        assert found.kind is Trouble.CHANGING
+        assert "let the upgrade end, then run the command again" in found.remedy

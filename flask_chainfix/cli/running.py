@@ -28,11 +28,12 @@ from flask_chainfix.common.errors import (
 from flask_chainfix.common.quoting import option, path_word, words
 from flask_chainfix.common.remedies import Remedy, Tools, repairing, way
 from flask_chainfix.common.signals import Stays
-from flask_chainfix.model.databases import DatabaseWishes
+from flask_chainfix.model.databases import Backup, DatabaseWishes
 from flask_chainfix.model.plans import Plan, Wishes
 from flask_chainfix.report import Detail, render
-from flask_chainfix.report.database_results import RestampScript
-from flask_chainfix.report.results import Drawn, Failed, Result
+from flask_chainfix.report.database_results import Finished, RestampScript, Unwound
+from flask_chainfix.report.display import shown_path
+from flask_chainfix.report.results import BackedUp, Drawn, Failed, Planning, Repaired, Result
 
 if TYPE_CHECKING:
     from flask_chainfix.commands.session import Session
@@ -252,30 +253,23 @@ def _with_output_error(context: click.Context, result: Result, error: BaseExcept
         if result.error is None and isinstance(error, ChainFixError):
             return _failure(context, error)
         return result
-    named = result.tools.databases
-    what, remedy = {
-        "lock": ("the files were written", way("see the chain", "{fixchain} check")),
-        "undo": ("everything was put back", way("see the chain", "{fixchain} check")),
-        "restamp": (
-            "the stamps were moved as far as they could be",
-            way("see where each database stands", f"{{fixchain}} restamp{named} --dry-run"),
-        ),
-        "unwind": (
-            "the revisions were taken back as far as they could be",
-            way("see where each database stands", f"{{fixchain}} check{named}"),
-        ),
-        "catch-up": (
-            "the migration was written",
-            way("take it back", f"{{fixchain}} undo{named}"),
-        ),
-        "hook": ("the files were written", way("see those of the work tree", "git status")),
-    }.get(
-        result.command,
-        ("the repair was made", way("put the files back", f"{{fixchain}} undo{named}")),
-    )
     why = "interrupted" if isinstance(error, KeyboardInterrupt) else error.__cause__ or error
-    message = f"{what}, but the result cannot be written: {why}"
-    return replace(result, error=CannotWrite(message, remedy))
+    told = (result.error.message, *result.error.lines) if result.error is not None else ()
+    copies = (f"the copy of {each.name} is {shown_path(each.path)}" for each in _copies(result))
+    unseen = CannotWrite(
+        f"{result.done}, but the result cannot be written: {why}",
+        way("see where everything stands", f"{{fixchain}} check{result.tools.databases}"),
+        (*told, *copies),
+    )
+    return replace(result, error=unseen)
+
+
+def _copies(result: Result) -> tuple[Backup, ...]:
+    """The copies that were made, of which the user would not hear otherwise."""
+    made = result.planning if isinstance(result, Repaired) else result
+    if isinstance(made, (Planning, Finished, Unwound)):
+        return made.backup.backups if made.backup is not None else ()
+    return made.backups if isinstance(made, BackedUp) else ()
 
 
 def _failure(context: click.Context, error: ChainFixError) -> Failed:

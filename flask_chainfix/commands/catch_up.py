@@ -12,15 +12,20 @@ from flask_chainfix.common.errors import CannotPlan, DatabaseUnreachable, Unsafe
 from flask_chainfix.common.quoting import word
 from flask_chainfix.common.remedies import Remedy, Way, way
 from flask_chainfix.common.wording import count, listing
-from flask_chainfix.databases.applied.by_schema import TracedDatabase, trace_databases
+from flask_chainfix.databases.applied.by_schema import (
+    TracedDatabase,
+    move_by_schema,
+    remedy_of,
+    trace_databases,
+)
 from flask_chainfix.databases.applied.contradictions import finishing, leaving_out
-from flask_chainfix.databases.applied.rows import stood_for
+from flask_chainfix.databases.applied.rows import restamping, stood_for, tops
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.diagnosis import Diagnosis, errors_of, in_doubt
 from flask_chainfix.diagnosis.numbering import NewIds, file_stem
 from flask_chainfix.environment.new_revisions import operations, render
 from flask_chainfix.git.upstream import operation
-from flask_chainfix.model.databases import DatabaseState, DatabaseStatus
+from flask_chainfix.model.databases import DatabaseState, DatabaseStatus, MoveState
 from flask_chainfix.model.plans import NewRevision, Plan, Reason
 from flask_chainfix.planning.edits import with_lock
 from flask_chainfix.planning.linking.faults import new_faults
@@ -182,10 +187,27 @@ def _refuse_stamp(now: Facts, found: TracedDatabase, again: str) -> None:
             f"{listing(found.ahead, _NAMED)} {'has' if len(found.ahead) == 1 else 'have'} run in"
             f" {name}, and its stamp does not say so: Alembic would run"
             f" {'it' if len(found.ahead) == 1 else 'them'} again",
-            way("move its stamp first", "{fixchain} restamp --from-schema{databases}")
-            if found.status.rows
-            else way("see what it really has run", "{fixchain} trace{databases}") | without,
+            _stamping_first(now, found, again) | without,
         )
+
+
+def _stamping_first(now: Facts, found: TracedDatabase, again: str) -> Remedy:
+    """How to have a stamp say all that has run."""
+    graph, rows = now.graph, found.status.rows
+    look = way("see what it really has run", "{fixchain} trace{databases}")
+    if not rows:
+        return remedy_of(now, found) or look
+    if move_by_schema(now, found).state is MoveState.PLANNED:
+        return way("move its stamp first", "{fixchain} restamp --from-schema{databases}")
+    run = found.claimed.union(found.ahead)
+    if found.trace is None or found.trace.fits is not None or graph.required(run) - run:
+        return look
+    return way(
+        "what its stamp stands for is not all there: have it stand for all that has run, and then"
+        " make what is missing",
+        *restamping(graph, rows, tops(graph, run)),
+        f"{{fixchain}} {again}{{databases}}",
+    )
 
 
 def _refuse_uncompared(now: Facts, compared: Mapping[str, ExactComparison], again: str) -> None:

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from flask_chainfix import disk
 from flask_chainfix.commands.backup import back_up_before, putting_back
 from flask_chainfix.commands.catch_up import looked_at, sound_chain
-from flask_chainfix.commands.restamp import move_rows
+from flask_chainfix.commands.second_look import refuse_changed, refuse_moved
 from flask_chainfix.commands.session import Session, carried_out
-from flask_chainfix.common.errors import CannotPlan, RowsNotMoved, StaleSnapshot, StatementFailed
+from flask_chainfix.common.errors import (
+    CannotPlan,
+    ChainFixError,
+    Interrupted,
+    RowsNotMoved,
+    StaleSnapshot,
+    StatementFailed,
+)
 from flask_chainfix.common.quoting import operand, option
 from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.common.wording import listing
+from flask_chainfix.databases import moving
 from flask_chainfix.databases.applied.rows import stood_for, tops
 from flask_chainfix.databases.connecting import run_statements
+from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.databases import Move, MoveResult, MoveState
 from flask_chainfix.report.database_results import Finished, FinishPlan
 
@@ -104,59 +115,111 @@ def plan_finish(session: Session, wishes: FinishWishes) -> FinishPlan:
 
 
 def carry_out_finish(session: Session, plan: FinishPlan, wishes: FinishWishes) -> Finished:
-    """Run the remaining statements in each database, and stamp it.
+    """Run the remaining statements in each database, and stamp it, one after the other.
+
+    Returns:
+        The databases that are finished; with an error if there are others.
 
     Raises:
         CannotBackUp: nothing was changed.
-        StaleSnapshot: a database has changed.
-        StatementFailed: a statement failed; the message says what has run.
-        RowsNotMoved: everything has run, but a stamp could not be moved.
+        RepairRunning, CannotWrite: another repair is running, or the lock cannot be written.
+        StaleSnapshot: a database or the chain has changed; nothing was changed.
+        StatementFailed, RowsNotMoved: it stopped in the first database; the message says what has
+            run there.
+    """
+    now, environment = plan.diagnosis.snapshot, session.environment
+    with disk.locked(environment.directory):
+        copies = None
+        if wishes.backup:
+            finish = option("--finish", wishes.revision)
+            copied = [each.target for each in plan.databases]
+            without = f"{{fixchain}} catch-up {finish} --no-backup --server{{databases}}"
+            copies = back_up_before(session, copied, without)
+        refuse_moved(session.targets(), now, session.progress)
+        refuse_changed(environment, now)
+        moves: list[MoveResult] = []
+        error: ChainFixError | None = None
+        with disk.RowLog(environment.directory, None, now.graph) as log:
+            for each in plan.databases:
+                try:
+                    _run_rest(session, now, each, putting_back(copies))
+                    moves.append(_stamp(session, plan, each, log))
+                except ChainFixError as stopped:
+                    error = stopped
+                except KeyboardInterrupt:  # what has run stays, and must be reported
+                    error = _interrupted(each, putting_back(copies))
+                if error is not None:
+                    break
+    if error is not None:
+        error.lines += tuple(_what_was_done(plan, moves))
+        if not moves:
+            raise error
+    finished = plan.databases[: len(moves)]
+    done = carried_out(Finished, plan, databases=finished, moves=tuple(moves), backup=copies)
+    return done if error is None else done.stopped_by(error)
+
+
+def _run_rest(session: Session, now: Facts, each: Unfinished, restore: Remedy) -> None:
+    """Run the remaining statements in one database.
+
+    Raises:
+        StaleSnapshot: the database has changed; nothing has run there.
+        StatementFailed: a statement failed, or the schema is not what it should be.
     """
     from flask_chainfix.rehearsal.schemas.unfinished import read_parts
 
-    now = plan.diagnosis.snapshot
-    copies = None
-    if wishes.backup:
-        finish = option("--finish", wishes.revision)
-        copied = [each.target for each in plan.databases]
-        without = f"{{fixchain}} catch-up {finish} --no-backup --server{{databases}}"
-        copies = back_up_before(session, copied, without)
-    restore = putting_back(copies)
-    for each in plan.databases:
-        again = way(
-            "fix that error, and go on from there",
-            f"{{fixchain}} catch-up {option('--finish', each.revision)} --server{{databases}}",
+    name, again = each.status.name, _going_on(each, "fix that error, and go on from there")
+    if read_parts(now, each.target, {*each.before}) != each.before:
+        raise StaleSnapshot(f"{name} has changed since the plan was made", again)
+    try:
+        run_statements(each.target, each.left, session.progress)
+    except StatementFailed as error:
+        raise StatementFailed(error.message, again | restore) from error
+    if read_parts(now, each.target, {*each.after}) != each.after:
+        raise StatementFailed(
+            f"all of {each.revision} has run in {name}, and its schema is not what it should be;"
+            " its stamp was left as it is",
+            way("see what differs", "{fixchain} trace --exact --server{databases}") | restore,
         )
-        if read_parts(now, each.target, {*each.before}) != each.before:
-            raise StaleSnapshot(f"{each.status.name} has changed since the plan was made", again)
-        try:
-            run_statements(each.target, each.left, session.progress)
-        except StatementFailed as error:
-            raise StatementFailed(error.message, again | restore) from error
-        if read_parts(now, each.target, {*each.after}) != each.after:
-            raise StatementFailed(
-                f"all of {each.revision} has run in {each.status.name}, and its schema is not"
-                " what it should be; its stamp was left as it is",
-                way("see what differs", "{fixchain} trace --exact --server{databases}") | restore,
-            )
-    moves = tuple(_move(plan, each) for each in plan.databases)
-    moved = move_rows(session, now, moves, follows=False)
-    done = carried_out(Finished, plan, moves=moved, backup=copies)
-    wrong = [each for each in moved if each.state not in (MoveState.MOVED, MoveState.UNCHANGED)]
-    if wrong:
-        return done.stopped_by(
-            RowsNotMoved(
-                f"all has run in {wrong[0].move.name}, and its stamp cannot be moved:"
-                f" {wrong[0].detail}",
-                Remedy.of(wrong[0].remedy)
-                | way("stamp it", f"{{alembic}} stamp {operand(plan.databases[0].revision)}"),
-            )
-        )
-    return done
 
 
-def _move(plan: FinishPlan, each: Unfinished) -> MoveResult:
+def _going_on(each: Unfinished, text: str) -> Remedy:
+    again = f"{{fixchain}} catch-up {option('--finish', each.revision)} --server{{databases}}"
+    return way(text, again)
+
+
+def _interrupted(each: Unfinished, restore: Remedy) -> Interrupted:
+    return Interrupted(
+        f"interrupted: some of what was left of {each.revision} may have run in {each.status.name}",
+        _going_on(each, "go on from there") | restore,
+    )
+
+
+def _stamp(session: Session, plan: FinishPlan, each: Unfinished, log: disk.RowLog) -> MoveResult:
+    """Stamp a database in which everything has run.
+
+    Raises:
+        RowsNotMoved: the stamp cannot be moved.
+    """
     graph, rows = plan.diagnosis.snapshot.graph, each.status.rows
     after = tops(graph, {*stood_for(graph, rows), each.revision})
-    state = MoveState.UNCHANGED if after == rows else MoveState.PLANNED
-    return MoveResult(Move(each.status.name, each.status.identity, rows, after), state)
+    move = Move(each.status.name, each.status.identity, rows, after)
+    if move.stays:
+        return MoveResult(move, MoveState.UNCHANGED)
+    targets = {move.identity: each.target}
+    (moved,) = moving.move_rows(targets, [move], log.record, session.progress)
+    if moved.state is not MoveState.MOVED:
+        raise RowsNotMoved(
+            f"all has run in {move.name}, and its stamp cannot be moved: {moved.detail}",
+            Remedy.of(moved.remedy)
+            | way("stamp it", f"{{alembic}} stamp {operand(each.revision)}"),
+        )
+    return moved
+
+
+def _what_was_done(plan: FinishPlan, moves: Sequence[MoveResult]) -> Iterator[str]:
+    """What was done in the databases besides the one in which it stopped."""
+    for move in moves:
+        yield f"{move.move.name}: finished, and stamped at {listing(move.move.after)}"
+    for each in plan.databases[len(moves) + 1 :]:
+        yield f"{each.status.name}: nothing was changed"

@@ -31,6 +31,7 @@ WAITING = 5  # seconds for a lock; statements get twice as long if the server ha
 SILENCE = 15  # seconds without an answer before a connection is given up
 
 _ISOLATION = {"postgresql": "READ COMMITTED", "mysql": "REPEATABLE READ"}
+_SNAPSHOT = "REPEATABLE READ"  # all queries of a transaction see the same moment
 _JOURNAL_MODES = 18  # offset of the two bytes in a SQLite file
 _WAL = b"\2\2"
 
@@ -157,7 +158,7 @@ def connected(
         connection = _engine(target, writing, patience or 2 * WAITING).connect()
     try:
         with obstacles_of(target):
-            connection = _isolated(connection, target)
+            connection = _isolated(connection, target, writing)
             connection.detach()  # our settings on it must not leak into the app
             _prepare(connection, target, writing)
         yield connection
@@ -180,6 +181,21 @@ def transaction(
     finally:
         with suppress(Exception):  # the connection is lost, so the server rolls back
             begun.close()
+
+
+@contextmanager
+def reading(target: Target) -> Iterator[Connection]:
+    """A connection for reading, in one transaction.
+
+    Raises:
+        Obstacle: the database cannot be reached or read.
+    """
+    with (
+        connected(target) as connection,
+        transaction(connection, target),
+        obstacles_of(target),
+    ):
+        yield connection
 
 
 def verbatim(statement: str) -> Any:
@@ -215,10 +231,11 @@ def _opener(file: Path, writing: bool) -> Callable[[], sqlite3.Connection]:
     return connect
 
 
-def _isolated(connection: Connection, target: Target) -> Connection:
+def _isolated(connection: Connection, target: Target, writing: bool) -> Connection:
     """The connection with our own transactions, whatever isolation the app has set."""
     if target.backend != "sqlite":
-        return connection.execution_options(isolation_level=_ISOLATION[target.backend])
+        level = _ISOLATION[target.backend] if writing else _SNAPSHOT
+        return connection.execution_options(isolation_level=level)
     driver = _driver(connection)  # it must not begin transactions by itself
     if hasattr(driver, "autocommit"):  # since Python 3.12
         driver.autocommit = -1  # the older default: sqlite3.LEGACY_TRANSACTION_CONTROL

@@ -138,6 +138,11 @@ _TABLE = (
     ),
     _Row(Trouble.TOO_SLOW, "57014 1969 3024"),
     _Row(
+        Trouble.CHANGING,
+        sure=r"cache lookup failed|could not open relation with OID",
+        connecting="something changes tables there at this moment: let the upgrade end",
+    ),
+    _Row(
         Trouble.READ_ONLY,
         "25006 1290 1792 1836",
         r"readonly database|read-only",

@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import Connection
 
-from flask_chainfix.databases.connecting import connected, obstacles_of, transaction
+from flask_chainfix.databases.connecting import reading
 from flask_chainfix.databases.targets import Target
 from flask_chainfix.schema.footprint import Kind, SchemaObject, table_of
 
@@ -53,11 +53,7 @@ def in_the_way(
     Raises:
         Obstacle: the database cannot be read.
     """
-    with (
-        connected(target) as connection,
-        transaction(connection, target),
-        obstacles_of(target),
-    ):
+    with reading(target) as connection:
         looking = _Looking(connection, target.schema, lacking)
         return tuple(
             found

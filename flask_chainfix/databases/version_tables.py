@@ -21,6 +21,7 @@ from flask_chainfix.databases.connecting import (
     is_missing,
     no_answer,
     obstacles_of,
+    reading,
     transaction,
 )
 from flask_chainfix.databases.pool import Job, jobs_for, run
@@ -341,11 +342,7 @@ def _schemas(job: Job[Target]) -> Iterator[tuple[int, list[str] | Obstacle]]:
     for index, target in job.items.items():
         found: list[str] | Obstacle
         try:
-            with (
-                connected(target) as connection,
-                transaction(connection, target),
-                obstacles_of(target),
-            ):
+            with reading(target) as connection:
                 query = text(_HOLDING[target.backend])
                 names = connection.execute(query, {"name": target.version_table}).scalars()
                 found = sorted(names)

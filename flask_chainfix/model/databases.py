@@ -31,6 +31,7 @@ class Trouble(Enum):
     NO_RIGHTS = "no rights"
     LOCKED = "locked"
     TOO_SLOW = "too slow"
+    CHANGING = "changing"
     READ_ONLY = "read-only"
     LOST = "lost"
     FULL = "full"

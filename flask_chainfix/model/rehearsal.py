@@ -31,6 +31,14 @@ class FailureKind(Enum):
     MIGRATION = "migration"  # anything else that a migration raises
 
 
+class Route(Enum):
+    """The way of one run through the revisions."""
+
+    UP = "up"
+    DOWN = "down"
+    STAIRS = "stairs"  # each revision up, down and up again before the next one
+
+
 class RehearsalStep(NamedTuple):
     """One revision that ran in one direction.
 

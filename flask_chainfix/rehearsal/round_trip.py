@@ -31,6 +31,7 @@ from flask_chainfix.model.rehearsal import (
     Rehearsal,
     RehearsalFailure,
     RehearsalStep,
+    Route,
     SentStatement,
 )
 from flask_chainfix.rehearsal import fresh_process as fresh
@@ -45,7 +46,8 @@ from flask_chainfix.rehearsal.child.failures import remedy_for, remedy_for_stamp
 from flask_chainfix.rehearsal.events import follow
 from flask_chainfix.rehearsal.scratch import Scratch, scratch_databases
 
-# The defaults of a request to the fresh process.
+# The defaults of a request to the fresh process. By bind, ``named`` holds the expected rows and the
+# revisions to run there, instead of those that Alembic computes.
 _PLAINLY: Mapping[str, Any] = {
     "old": [],
     "restamp": [],
@@ -54,7 +56,8 @@ _PLAINLY: Mapping[str, Any] = {
     "schemas": [],
     "ignored": [],
     "copied": False,
-    "back": {},
+    "named": {},
+    "record": False,
     "replaced": True,
 }
 
@@ -103,13 +106,14 @@ def rehearse(
         NoScratchDatabase: no scratch database can be created.
         ScratchLeftBehind: a database could not be dropped.
     """
-    phases = [("up", 1, "heads"), ("down", 1, "base"), ("up", 2, "heads")]
+    up, down, stairs = Route.UP.value, Route.DOWN.value, Route.STAIRS.value
+    phases = [(up, 1, "heads"), (down, 1, "base"), (up, 2, "heads")]
     if request.stairway:
-        phases = [("stairs", 1, "heads")]
+        phases = [(stairs, 1, "heads")]
     if request.copy is not None:
         phases = phases[:1]
     if old is not None:
-        phases = [*(("up", 0, revision) for revision in request.start), phases[0]]
+        phases = [*((up, 0, revision) for revision in request.start), phases[0]]
     asked = {
         "chain": [as_sent(file) for file in chain.files],
         "old": [as_sent(file) for file in old.files] if old else [],
@@ -244,7 +248,7 @@ class Place(NamedTuple):
         """
         asked = {
             "chain": [as_sent(file) for file in chain.files],
-            "phases": [("up", 1, revision) for revision in revisions],
+            "phases": [(Route.UP.value, 1, revision) for revision in revisions],
             "copied": filled,
             "record": record,
         }

@@ -24,7 +24,7 @@ from flask_chainfix.databases.targets import Target
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.databases import DatabaseStatus, Move, MoveState
 from flask_chainfix.model.files import MigrationFile
-from flask_chainfix.model.rehearsal import RehearsalFailure, RehearsalStep
+from flask_chainfix.model.rehearsal import RehearsalFailure, RehearsalStep, Route
 from flask_chainfix.rehearsal.app_databases import binds_of, inside_app, refuse_unknown_binds
 from flask_chainfix.rehearsal.round_trip import Place, as_sent
 from flask_chainfix.rehearsal.scratch import Scratch
@@ -87,21 +87,21 @@ class EnvPyRun(NamedTuple):
         self, files: Iterable[MigrationFile], progress: Progress
     ) -> tuple[Sequence[RehearsalStep], RehearsalFailure | None]:
         """Run the ``downgrade()`` of each revision; see ``_walk``."""
-        return self._walk("back", files, progress)
+        return self._walk(Route.DOWN, files, progress)
 
     def bring_up(
         self, files: Iterable[MigrationFile], progress: Progress
     ) -> tuple[Sequence[RehearsalStep], RehearsalFailure | None]:
         """Run the ``upgrade()`` of each revision; see ``_walk``."""
-        return self._walk("forth", files, progress)
+        return self._walk(Route.UP, files, progress)
 
     def _walk(
-        self, direction: str, files: Iterable[MigrationFile], progress: Progress
+        self, route: Route, files: Iterable[MigrationFile], progress: Progress
     ) -> tuple[Sequence[RehearsalStep], RehearsalFailure | None]:
         """Run the revisions.
 
         Args:
-            direction: ``back`` or ``forth``.
+            route: down or up.
             files: the chain down to its base, lost revisions included.
             progress: called with the steps done, the steps in all, and what is running.
 
@@ -114,10 +114,10 @@ class EnvPyRun(NamedTuple):
         """
         asked = {
             "chain": [as_sent(file) for file in files],
-            "phases": [(direction, 1, "base")],
+            "phases": [(route.value, 1, "base")],
             "copied": True,
             "replaced": not self.own,
-            "back": {
+            "named": {
                 bind: (
                     status.rows,
                     self.databases[bind].revisions if bind in self.databases else (),

@@ -39,7 +39,7 @@ class Finished(FinishPlan):
         backup: the backups that were made first.
     """
 
-    is_done: ClassVar[bool] = True
+    done: ClassVar[str] = "what was left has run as far as it could"
 
     moves: tuple[MoveResult, ...]
     backup: BackedUp | None = None
@@ -83,7 +83,7 @@ class Unwound(UnwindPlan):
         backup: the backups that were made first.
     """
 
-    is_done: ClassVar[bool] = True
+    done: ClassVar[str] = "the revisions were taken back as far as they could be"
 
     backup: BackedUp | None = None
 
@@ -115,7 +115,7 @@ class RestampScript(RestampPlan):
 class Restamped(RestampPlan):
     """restamp that has moved rows; ``moves`` has the results."""
 
-    is_done: ClassVar[bool] = True
+    done: ClassVar[str] = "the stamps were moved as far as they could be"
 
 
 @dataclass(frozen=True, kw_only=True)

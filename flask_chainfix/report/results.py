@@ -37,15 +37,21 @@ class Result:
         notices: notices for the user.
         error: what stopped the command, or what is wrong with its outcome.
         exit_code: the exit code of the process.
+        done: what has been changed, in words; ``""`` if nothing has.
     """
 
-    is_done: ClassVar[bool] = False
+    done: ClassVar[str] = ""
 
     command: str
     tools: Tools = field(default_factory=Tools)
     notices: tuple[str, ...] = ()
     error: ChainFixError | None = None
     exit_code: int = 0
+
+    @property
+    def is_done(self) -> bool:
+        """Whether something has been changed."""
+        return bool(self.done)
 
     def noticing(self: _R, *notices: str) -> _R:
         """The same with more notices."""
@@ -146,6 +152,8 @@ class BackedUp(Result):
         backups: the backups that were made.
     """
 
+    done: ClassVar[str] = "the copies were made"
+
     command: str = "backup"
     backups: tuple[Backup, ...]
 
@@ -224,7 +232,7 @@ class Repaired(Result):
         moves: the moves of the version rows of each database.
     """
 
-    is_done: ClassVar[bool] = True
+    done: ClassVar[str] = "the repair was made"
 
     planning: Planning
     planned: Planned
@@ -264,7 +272,7 @@ class Undone(UndoPlan):
         findings: the findings about the restored chain.
     """
 
-    is_done: ClassVar[bool] = True
+    done: ClassVar[str] = "everything was put back"
 
     findings: tuple[Finding, ...]
 
@@ -289,7 +297,7 @@ class LockPlan(Judged):
 class Locked(LockPlan):
     """lock that has written its files."""
 
-    is_done: ClassVar[bool] = True
+    done: ClassVar[str] = "the files were written"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -334,7 +342,7 @@ class HookPlan(Result):
 class Hooked(HookPlan):
     """hook that has written its files."""
 
-    is_done: ClassVar[bool] = True
+    done: ClassVar[str] = "the files were written"
 
 
 class LastChange(NamedTuple):

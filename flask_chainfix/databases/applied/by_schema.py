@@ -7,7 +7,7 @@ from typing import NamedTuple
 from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.common.wording import listing
-from flask_chainfix.databases.applied.contradictions import completing
+from flask_chainfix.databases.applied.contradictions import completing, only
 from flask_chainfix.databases.applied.differences import Difference
 from flask_chainfix.databases.applied.lost import is_noop
 from flask_chainfix.databases.applied.rows import restamping, stood_for, tops
@@ -152,6 +152,45 @@ def changing(thing: SchemaObject, state: State) -> str:
     if not isinstance(state, str):
         return "makes it" if state else "drops it"
     return f"{'gives it' if thing.kind is Kind.DEFAULT else 'makes it'} {state}"
+
+
+def remedy_of(now: Facts, found: TracedDatabase) -> Remedy:
+    """What makes a database and its stamp match; empty if they do, or if that is not known."""
+    shown = found.trace
+    if shown is None:
+        return Remedy.of(found.remedy)
+    if not found.differs:
+        return Remedy()
+    if found.half:
+        return completing(now, found.status, found.half[0])
+    fits_nowhere = shown.fits is None and found.behind and not found.ahead
+    if fits_nowhere or found.claimed.intersection(found.contradicted):
+        return _making_it(now, "see the migration that makes what is missing")
+    for name in found.contradicted:
+        if {True, False} <= {sign.made for sign in deciding(shown.revisions[name].signs)}:
+            return completing(now, found.status, name)  # not in the order of its operations
+    if shown.fits is None or shown.silent or found.contradicted:
+        return Remedy()
+    if not found.status.rows:
+        return way("stamp it", *restamping(now.graph, (), shown.fits))
+    move = f"{{fixchain}} restamp --from-schema{only(now, found.status)}"
+    if found.ahead:
+        return way("move its stamp", move)
+    names, it = listing(found.behind, 3), "it" if len(found.behind) == 1 else "them"
+    never = way(
+        f"move its stamp, if {names} never ran there: the next upgrade then runs {it}", move
+    )
+    making = _making_it(now, f"if {names} did run, see the migration that makes what is missing")
+    # What leaves no sign would run again.
+    doubtful = any(shown.revisions[name].because for name in found.behind)
+    return making | never if doubtful else never | making
+
+
+def _making_it(now: Facts, text: str) -> Remedy:
+    """The command that shows the migration of catch-up; empty with several heads."""
+    server = "" if now.environment.dialect == "sqlite" else " --server"
+    made = way(text, f"{{fixchain}} catch-up{server} --dry-run{{databases}}")
+    return made if len(now.graph.heads) == 1 else Remedy()
 
 
 def move_by_schema(now: Facts, found: TracedDatabase) -> MoveResult:

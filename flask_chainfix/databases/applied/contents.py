@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from flask_chainfix.databases.applied.differences import Difference
+from flask_chainfix.databases.applied.differences import Difference, unexpected
 from flask_chainfix.databases.applied.rows import tops
 from flask_chainfix.databases.applied.verdicts import Trace, Verdict, trace
 from flask_chainfix.databases.facts import Facts, Uncompared
@@ -26,8 +26,8 @@ from flask_chainfix.schema.footprint import (
     key_of,
     table_key,
 )
-from flask_chainfix.schema.live import Live, deciding, observed
-from flask_chainfix.schema.object_history import History, Step
+from flask_chainfix.schema.live import Live, deciding
+from flask_chainfix.schema.object_history import Step
 
 # An upgrade stops if one of these exists already. If one is missing, only the first two prove
 # that a revision has not run: indexes are sometimes dropped by hand.
@@ -84,18 +84,13 @@ def _compare(
 ) -> tuple[tuple[Found, ...], tuple[Found, ...]]:
     missing: list[Step] = []
     there_early: list[Step] = []
-    for history, there in observed(snapshot.histories, live):
-        steps = history.steps  # none where the chain uses it before it is made
-        if not steps or steps[0].object.kind not in (_MADE_ONCE if there else _MADE_ONCE[:2]):
+    for each in unexpected(snapshot.histories, live, revisions):
+        changed = each.following if each.found else each.last
+        if changed is None or changed.with_table:
             continue
-        last, following = _around(history, revisions)
-        expected = history.first if last is None else last.state
-        changed = following if there else last
-        if expected is not (not there) or changed is None or changed.with_table:
-            continue
-        if there and changed.state:
+        if each.found and changed.state and changed.object.kind in _MADE_ONCE:
             there_early.append(changed)
-        elif not there:
+        elif not each.found and changed.object.kind in _MADE_ONCE[:2]:
             missing.append(changed)
     stopping = (step for step in there_early if not _may_be_dropped(snapshot, step, revisions))
     return tuple(map(_found, missing)), tuple(map(_found, stopping))
@@ -106,17 +101,6 @@ def _may_be_dropped(snapshot: Facts, step: Step, revisions: frozenset[str]) -> b
     below = snapshot.graph.required([step.revision]) - revisions
     evidence = snapshot.evidence
     return any(evidence.may_touch(name, Action.DROP, step.object) for name in below)
-
-
-def _around(history: History, revisions: frozenset[str]) -> tuple[Step | None, Step | None]:
-    """The last change of an object by some revisions, and the first change after that."""
-    number = len(history.steps)
-    while number and history.steps[number - 1].revision not in revisions:
-        number -= 1
-    return (
-        history.steps[number - 1] if number else None,
-        history.steps[number] if number < len(history.steps) else None,
-    )
 
 
 def _found(step: Step) -> Found:

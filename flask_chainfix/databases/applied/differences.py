@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from flask_chainfix.databases.facts import Facts
@@ -20,7 +20,7 @@ from flask_chainfix.schema.footprint import (
     version_tables_in,
 )
 from flask_chainfix.schema.live import Live, observed
-from flask_chainfix.schema.object_history import State
+from flask_chainfix.schema.object_history import History, State, Step
 
 _BUILT = (Kind.INDEX, Kind.CONSTRAINT)
 
@@ -48,6 +48,40 @@ class Difference(NamedTuple):
     is_view: bool = False
 
 
+class Unexpected(NamedTuple):
+    """An object whose state differs from the one that the applied revisions leave.
+
+    Attributes:
+        steps: its changes along the chain.
+        last: the last change by an applied revision; ``None`` if there is none.
+        following: the first change after that; ``None`` if there is none.
+        expected: the state that should be found, which is known.
+        found: the state that is.
+    """
+
+    steps: Sequence[Step]
+    last: Step | None
+    following: Step | None
+    expected: State
+    found: State
+
+
+def unexpected(
+    histories: Mapping[Key, History], live: Live, applied: Collection[str]
+) -> Iterator[Unexpected]:
+    """Compare a database with what the applied revisions leave."""
+    for history, found in observed(histories, live):
+        steps = history.steps
+        number = len(steps)
+        while number and steps[number - 1].revision not in applied:
+            number -= 1
+        last = steps[number - 1] if number else None
+        expected = history.first if last is None else last.state
+        if expected is not None and expected != found:
+            following = steps[number] if number < len(steps) else None
+            yield Unexpected(steps, last, following, expected, found)
+
+
 def differences(
     snapshot: Facts, live: Live, has_run: Mapping[str, bool | None]
 ) -> Iterator[Difference]:
@@ -58,13 +92,11 @@ def differences(
         live: the schema of a database.
         has_run: whether each revision has run there; ``None`` if that is unknown.
     """
-    for history, state in observed(snapshot.histories, live):
-        if any(has_run[step.revision] is None for step in history.steps):
+    applied = {revision for revision, ran in has_run.items() if ran}
+    for each in unexpected(snapshot.histories, live, applied):
+        if each.last is None or any(has_run[step.revision] is None for step in each.steps):
             continue
-        ran = [step for step in history.steps if has_run[step.revision]]
-        if not ran or ran[-1].state is None or ran[-1].state == state:
-            continue
-        revision, expected, thing, line, *_ = ran[-1]
+        revision, expected, thing, line, *_ = each.last
         if is_ignored(thing, snapshot.environment.settings.ignore_objects):
             continue
         kind = "missing" if expected else "left"
@@ -73,7 +105,7 @@ def differences(
                 continue
             kind = "otherwise"
         is_view = key_of(thing) in snapshot.evidence.views
-        yield Difference(kind, thing, revision, line, expected, state, is_view)
+        yield Difference(kind, thing, revision, line, expected, each.found, is_view)
     yield from _extra(snapshot, live)
     yield from _extra_parts(snapshot, live, has_run)
 

@@ -65,6 +65,7 @@ OF_EITHER_CHAIN = (
 )
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
+_SETTLED = (MoveState.PLANNED, MoveState.UNCHANGED)
 
 
 def planned_moves(
@@ -75,13 +76,16 @@ def planned_moves(
     moves = []
     for status in before.databases.statuses:
         possible = possibilities(before, status)
-        # Even a thousand tenants mostly share a few stamps.
+        # Even a thousand tenants mostly share a few stamps and schemas.
         ran = tuple((each.revisions, each.unknown) for each in possible)
-        alike = (status.state, status.problem, status.rows, ran)
-        if alike not in known or taken:
-            known[alike] = _move_of(before, after, status, possible, taken)
-        move = replace(known[alike].move, name=status.name, identity=status.identity)
-        moves.append(replace(known[alike], move=move))
+        schema = id(before.schemas.get(status.seen))
+        alike = (status.state, status.own, status.complete, status.rows, ran, schema)
+        found = known.get(alike)
+        # Why a database cannot be moved, and what to do about it, names that database.
+        if found is None or found.state not in _SETTLED:
+            found = known[alike] = _move_of(before, after, status, possible, taken)
+        move = replace(found.move, name=status.name, identity=status.identity)
+        moves.append(replace(found, move=move))
     return tuple(moves)
 
 
@@ -113,8 +117,7 @@ def without_missing(now: Facts, moves: Sequence[MoveResult]) -> tuple[MoveResult
 
 def rows_after(moves: Sequence[MoveResult]) -> tuple[tuple[str, ...], ...]:
     """The distinct rows from which databases will be upgraded after their moves."""
-    stay = (MoveState.PLANNED, MoveState.UNCHANGED)
-    return tuple(dict.fromkeys(each.move.after for each in moves if each.state in stay))
+    return tuple(dict.fromkeys(each.move.after for each in moves if each.state in _SETTLED))
 
 
 def _move_of(
@@ -162,12 +165,10 @@ def move_for(
         )
     possible = [each for each in possible if _is_as_told(now, each, taken)] or possible
     results = [_move(now, then, applied, taken) for applied in possible]
-    first = results[0]
-    alike = all(
-        (each.state, each.move.after) == (first.state, first.move.after) for each in results
-    )
-    if alike and first.state is not MoveState.REFUSED:
-        return first
+    any_of_them = results[0]
+    alike = len({(each.state, each.move.after) for each in results}) == 1
+    if alike and any_of_them.state is not MoveState.REFUSED:
+        return any_of_them
     shared = undecided_id(now, [each.revisions for each in possible])
     if shared is not None:
         return _refused(
@@ -176,12 +177,14 @@ def move_for(
             _ways_on(now, possible, shared),
         )
     if alike:
-        return first
-    by_old = now.databases.old_is_named and len(results) == 2  # the current one, and an old one
-    if by_old and not possible[-1].revisions.isdisjoint(now.databases.others.values()):
-        return results[-1]  # the same rows, but another migration
-    if by_old and results[-1].state is not MoveState.UNCHANGED:
-        return results[-1]  # the user has named this chain as the one that wrote them
+        return any_of_them
+    if now.databases.old_is_named and len(possible) == 2:
+        _, by_named = possible  # the chain that the user has named as the one that wrote the rows
+        _, move = results
+        # The rows may stay the same and still stand for another migration.
+        means_others = not by_named.revisions.isdisjoint(now.databases.others.values())
+        if means_others or move.state is not MoveState.UNCHANGED:
+            return move
     if MoveState.PLANNED not in (result.state for result in results):
         return _left_as_it_is(results)
     return _refused(status, OF_EITHER_CHAIN, by_its_origin(now, status) | STAMPED_AS_IT_IS)

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from enum import Enum
+from itertools import accumulate
 from math import inf
+from operator import or_, xor
 from typing import NamedTuple
 
 from flask_chainfix.chain.ancestry import CommonAncestry
@@ -278,13 +280,11 @@ class _Tracing:
         found: set[str] = set()
         for group in _components(order, {name: bits for name, bits in against.items() if bits}):
             uppers = [name for name in order.names(group) if name in begun]
-            outvoted: list[int] = []
-            below, left = 0, order.bits(uppers)
-            for name in ("", *uppers):
-                if name:
-                    below |= against[name]
-                    left &= ~order.bits([name])
-                outvoted.append(below | left)
+            # If the first few of them have run, so has what these require, and the rest has not.
+            required = accumulate((against[name] for name in uppers), or_, initial=0)
+            alone = (order.bits([name]) for name in uppers)
+            rest = accumulate(alone, xor, initial=order.bits(uppers))
+            outvoted = [below | left for below, left in zip(required, rest, strict=True)]
             fewest = min(bits.bit_count() for bits in outvoted)
             for bits in outvoted:
                 if bits.bit_count() == fewest:

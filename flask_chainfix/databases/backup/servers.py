@@ -205,14 +205,23 @@ def _dbname(parameters: Mapping[str, str]) -> str:
 def _libpq_parameters(url: URL) -> dict[str, str]:
     found = _parameters(url, _LIBPQ_NAMES, _LIBPQ_OPTIONS)
     hosts = url.query.get("host", "")
-    if not isinstance(hosts, str):  # several hosts, each perhaps with its port
-        names, _, ports = zip(*(each.partition(":") for each in hosts), strict=True)
+    # One or several, each perhaps with its port.
+    names, ports = zip(
+        *map(_host_and_port, [hosts] if isinstance(hosts, str) else hosts), strict=True
+    )
+    if any(names):
         found["host"] = ",".join(names)
-        if any(ports):
-            found["port"] = ",".join(ports)
+    if any(ports):
+        found["port"] = ",".join(ports)
     if socket := url.query.get("unix_sock"):  # pg8000's
         found["host"] = str(PurePosixPath(str(socket)).parent)
     return found
+
+
+def _host_and_port(written: str) -> tuple[str, str]:
+    """A host without the brackets around an IPv6 address, and its port, ``""`` without one."""
+    found = re.fullmatch(r"(\[[^]]+\]|[^:/]*)(?::(\d+))?", written)
+    return (written, "") if found is None else (found[1].strip("[]"), found[2] or "")
 
 
 # --- MariaDB and MySQL ----------------------------------------------------------------------------

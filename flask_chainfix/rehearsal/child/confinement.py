@@ -38,7 +38,9 @@ def confine(urls: Mapping[str, URL], *, scratch: bool = True) -> Callable[[], No
         dialect: Dialect, record: Any, arguments: Sequence[Any], options: Mapping[str, Any]
     ) -> None:
         in_memory = dialect.name == "sqlite" and arguments[0] in (":memory:", "")
-        if not in_memory and not any(_is_to(url, arguments, options) for url in urls.values()):
+        if not in_memory and not any(
+            _is_to(url, dialect, arguments, options) for url in urls.values()
+        ):
             raise ForeignConnection(_target(dialect, arguments, options))
         if record is not None:
             record.info[_CHECKED] = True
@@ -121,20 +123,49 @@ def _refuse(*_: Any, **__: Any) -> NoReturn:
     raise ForeignConnection("a database")
 
 
-def _is_to(url: URL, arguments: Sequence[Any], options: Mapping[str, Any]) -> bool:
-    names = {str(value) for value in (*arguments, *options.values())}
-    place = {"host": url.host, "port": url.port}
-    return url.database in names and all(
-        str(options[key]) == str(value) for key, value in place.items() if key in options
-    )
+# What driver arguments tell of a server besides the name of the database; unequal ones may reach
+# another server.
+_PLACE = ("host", "hostaddr", "port", "unix_socket", "service", "dsn")
+_DEFAULTS: Mapping[str, Mapping[str, str]] = {
+    "postgresql": {"port": "5432"},
+    "mysql": {"host": "localhost", "port": "3306"},
+}
+
+
+def _is_to(
+    url: URL, dialect: Dialect, arguments: Sequence[Any], options: Mapping[str, Any]
+) -> bool:
+    """Whether a driver that is called like this reaches the database with this URL."""
+    kind = _kind(dialect.name)
+    if kind != _kind(url.get_backend_name()):
+        return False
+    ours = dialect.create_connect_args(url)
+    return _place(kind, *ours) == _place(kind, arguments, options)
+
+
+def _kind(backend: str) -> str:
+    return "mysql" if backend == "mariadb" else backend
+
+
+def _place(kind: str, arguments: Sequence[Any], options: Mapping[str, Any]) -> object:
+    """The file or server, and the database there, that a driver connects to."""
+    if kind == "sqlite":
+        return os.path.realpath(arguments[0])
+    known = {**_DEFAULTS[kind], **options}
+    return _database_in(options), *(str(known.get(key) or "") for key in _PLACE)
+
+
+def _database_in(options: Mapping[str, Any]) -> str:
+    """The name of the database in the arguments of a driver."""
+    return next((str(options[key]) for key in ("database", "dbname", "db") if key in options), "")
 
 
 def _target(dialect: Dialect, arguments: Sequence[Any], options: Mapping[str, Any]) -> str:
     """A description of a database without its password."""
     if dialect.name == "sqlite" and arguments:
         return f"the SQLite database {arguments[0]}"
-    named = next((f" {options[key]}" for key in ("database", "dbname", "db") if key in options), "")
-    return f"the {dialect.name} database{named} on {options.get('host') or 'localhost'}"
+    named = " ".join(filter(None, ("database", _database_in(options))))
+    return f"the {dialect.name} {named} on {options.get('host') or 'localhost'}"
 
 
 def replace_engines(urls: Mapping[str, URL]) -> None:

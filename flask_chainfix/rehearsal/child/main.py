@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from base64 import b64decode
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_file_location
@@ -31,7 +31,7 @@ from sqlalchemy.engine import URL, Connection, Engine, make_url
 from flask_chainfix.common.errors import CannotRehearse, ChainFixError, StaleSnapshot
 from flask_chainfix.common.wording import listing
 from flask_chainfix.environment.messages import secrets_of
-from flask_chainfix.model.rehearsal import FailureKind
+from flask_chainfix.model.rehearsal import FailureKind, Route
 from flask_chainfix.rehearsal.child.confinement import confine, replace_engines, restamp, tables_in
 from flask_chainfix.rehearsal.child.failures import Scene, describe
 from flask_chainfix.rehearsal.child.made_rows import RowMaker, lost
@@ -47,14 +47,12 @@ from flask_chainfix.rehearsal.fresh_process import answering, entered, reopen
 
 
 class _Phase(NamedTuple):
-    """One run of ``env.py``: its direction, round and target revision.
+    """One run of ``env.py``: its route, round and target revision.
 
-    Round 0 uses the old chain. In the direction ``stairs``, each revision goes up, down and up
-    again before the next one. In the directions ``back`` and ``forth``, the request names the
-    revisions to downgrade or upgrade.
+    Round 0 uses the old chain.
     """
 
-    direction: str
+    route: Route
     round: int
     target: str
 
@@ -62,9 +60,6 @@ class _Phase(NamedTuple):
 # The path of a file of the chain; its bytes in base64, ``None`` for one that Alembic loads from
 # disk; and the id from its name, if the file has none.
 _File = tuple[str, str | None, str | None]
-
-
-_NAMED_STEPS = {"back": "down", "forth": "up"}
 
 
 def main() -> None:
@@ -91,12 +86,13 @@ class _Rehearsing:
         self._rows: dict[str, RowMaker] = {}
         self._version_table: Any = None
         self._statements: list[tuple[str, Any, bool]] = []
+        self._is_recording = False  # only while a migration's own function runs
         self.scene = Scene(
             dialect=next(iter(self._urls.values())).get_backend_name(),
             migrations={path for path, *_ in (*request["chain"], *request["old"])},
             env_py=request["env_py"],
             passwords={each for url in self._urls.values() for each in secrets_of(url)},
-            place="one that is to be taken back" if request["back"] else "the scratch database",
+            place="one that is to be taken back" if request["named"] else "the scratch database",
         )
 
     def send(self, name: str, /, **values: Any) -> None:
@@ -107,7 +103,7 @@ class _Rehearsing:
     def run(self) -> None:
         """Everything, in order; the first failure ends it."""
         request = self._request
-        confine(self._urls, scratch=not request["back"])
+        confine(self._urls, scratch=not request["named"])
         if "app" in request and request["replaced"]:
             replace_engines(self._urls)
         with entered(request):
@@ -118,14 +114,14 @@ class _Rehearsing:
                     "leave the tables to the migrations; or have the app skip db.create_all() where"
                     " the environment variable FIXCHAIN_REHEARSAL is set",
                 )
-            if request.get("record"):
+            if request["record"]:
                 event.listen(Engine, "before_cursor_execute", self._record)
-            phases = [_Phase(*each) for each in request["phases"]]
+            phases = [_Phase(Route(route), *rest) for route, *rest in request["phases"]]
             for left, phase in zip(reversed(range(len(phases))), phases, strict=True):
                 if request["old"] and phase.round and request["restamp"]:
                     restamp(self._urls, self._version_table, request["restamp"])
                 self._run_phase(phase, left)
-            if request.get("record"):
+            if request["record"]:
                 self.send("told", statements=self._statements)
             config, script = self._open(request["chain"])
             stranded = {found.revision for found in script.walk_revisions()} - self._ran
@@ -144,9 +140,9 @@ class _Rehearsing:
                 self.send("told", differences=differences)
 
     def _record(self, *sent: Any) -> None:
-        """Record the statements of a migration, without those for Alembic's stamp."""
+        """Record a statement of a migration."""
         statement, parameters = sent[2:4]
-        if self.scene.step is None or self._version_table.name in statement:
+        if not self._is_recording:
             return
         # SQLAlchemy also treats one INSERT of many rows as several.
         many = bool(parameters) and all(isinstance(each, (dict, tuple)) for each in parameters)
@@ -154,6 +150,16 @@ class _Rehearsing:
             self._statements.append((statement, json.loads(json.dumps(parameters)), many))
         except TypeError:  # a value that JSON cannot represent
             self._statements.append((statement, None, many))
+
+    def _recorded(self, migrate: Callable[..., None]) -> Callable[..., None]:
+        """A migration's function that has its statements recorded, without those of its stamp."""
+
+        def run(**options: Any) -> None:
+            self._is_recording = True
+            migrate(**options)
+            self._is_recording = False
+
+        return run
 
     def _open(self, files: Sequence[_File]) -> tuple[Config, ScriptDirectory]:
         """The environment's configuration and a chain, loaded as in a fresh process."""
@@ -174,7 +180,7 @@ class _Rehearsing:
 
     def _run_phase(self, phase: _Phase, left: int) -> None:
         config, script = self._open(self._request["chain" if phase.round else "old"])
-        asked, is_stairway = False, phase.direction == "stairs"
+        asked, is_stairway = False, phase.route is Route.STAIRS
 
         def steps(heads: Any, context: Any) -> Iterator[Any]:
             nonlocal asked
@@ -188,9 +194,8 @@ class _Rehearsing:
             if is_stairway:
                 yield from self._stairs(found, place)
             else:
-                direction = _NAMED_STEPS.get(phase.direction, phase.direction)
                 for step in found:
-                    yield from self._timed(step, direction, phase.round, place)
+                    yield from self._timed(step, phase.route.value, phase.round, place)
 
         with EnvironmentContext(
             config, script, fn=steps, as_sql=False, starting_rev=None, destination_rev=phase.target
@@ -211,8 +216,8 @@ class _Rehearsing:
     def _steps_from(
         self, script: ScriptDirectory, heads: Any, phase: _Phase, bind: str
     ) -> list[Any]:
-        if phase.direction in _NAMED_STEPS:
-            rows, revisions = self._request["back"].get(bind, ((), ()))
+        if self._request["named"]:
+            rows, revisions = self._request["named"].get(bind, ((), ()))
             if sorted(heads) != sorted(rows):
                 raise StaleSnapshot(
                     f"its stamp is {listing(sorted(heads)) or 'empty'} by now, and was"
@@ -220,9 +225,9 @@ class _Rehearsing:
                     "run the command again",
                 )
             wanted = map(script.get_revision, revisions)
-            up = _NAMED_STEPS[phase.direction] == "up"
+            up = phase.route is Route.UP
             return [RevisionStep(script.revision_map, each, is_upgrade=up) for each in wanted]
-        if phase.direction == "down":
+        if phase.route is Route.DOWN:
             return list(script._downgrade_revs(phase.target, heads))
         try:
             return list(script._upgrade_revs(phase.target, heads))
@@ -245,6 +250,8 @@ class _Rehearsing:
             place.commit()
         self.scene.step = (revision, direction, round_, place.bind)
         self.send("start", revision=revision, direction=direction, round=round_, bind=place.bind)
+        if self._request["record"]:
+            step.migration_fn = self._recorded(step.migration_fn)
         started = perf_counter()
         yield step
         self.send("done", seconds=round(perf_counter() - started, 4))

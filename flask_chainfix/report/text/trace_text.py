@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from flask_chainfix.common.quoting import printable
-from flask_chainfix.common.remedies import Remedy, way
+from flask_chainfix.common.remedies import Remedy
 from flask_chainfix.common.wording import count, listing
 from flask_chainfix.databases.applied.by_schema import (
     TracedDatabase,
@@ -15,10 +15,9 @@ from flask_chainfix.databases.applied.by_schema import (
     difference_in_words,
     in_state,
     named,
+    remedy_of,
 )
-from flask_chainfix.databases.applied.contradictions import completing, only
 from flask_chainfix.databases.applied.differences import Difference
-from flask_chainfix.databases.applied.rows import restamping
 from flask_chainfix.databases.applied.verdicts import Trace, Verdict
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.rehearsal.schemas.drift import ExactComparison
@@ -274,51 +273,7 @@ def steps(found: TracedDatabase, result: Traced) -> Remedy:
     """The remedies that make the database and its stamp match, or allow a comparison."""
     exact = result.exact.get(found.status.identity)
     comparing = Remedy.of(exact.remedy) if exact is not None else Remedy()
-    return _matching(found, result.snapshot) | comparing
-
-
-def _matching(found: TracedDatabase, snapshot: Facts) -> Remedy:
-    trace = found.trace
-    if trace is None:
-        return Remedy.of(found.remedy)
-    if not found.differs:
-        return Remedy()
-    if found.half:
-        return completing(snapshot, found.status, found.half[0])
-    fits_nowhere = trace.fits is None and found.behind and not found.ahead
-    if fits_nowhere or found.claimed.intersection(found.contradicted):
-        return _making_it(snapshot, "see the migration that makes what is missing")
-    for name in found.contradicted:
-        if {True, False} <= {sign.made for sign in deciding(trace.revisions[name].signs)}:
-            return completing(snapshot, found.status, name)  # not in the order of its operations
-    if trace.fits is None or trace.silent or found.contradicted:
-        return Remedy()
-    if not found.status.rows:
-        return way("stamp it", *restamping(snapshot.graph, (), trace.fits))
-    return _moving(found, trace, snapshot)
-
-
-def _moving(found: TracedDatabase, trace: Trace, snapshot: Facts) -> Remedy:
-    """How to move a stamp, or to make what it stands for."""
-    move = f"{{fixchain}} restamp --from-schema{only(snapshot, found.status)}"
-    if found.ahead:
-        return way("move its stamp", move)
-    names, one = listing(found.behind, _NAMED), len(found.behind) == 1
-    it = "it" if one else "them"
-    never = f"move its stamp, if {names} never ran there: the next upgrade then runs {it}"
-    lost = f"if {names} did run, see the migration that makes what is missing"
-    making = _making_it(snapshot, lost)
-    # What leaves no sign would run again.
-    if any(trace.revisions[name].because for name in found.behind):
-        return making | way(never, move)
-    return way(never, move) | making
-
-
-def _making_it(snapshot: Facts, text: str) -> Remedy:
-    """The command that shows the migration of catch-up; empty with several heads."""
-    server = "" if snapshot.environment.dialect == "sqlite" else " --server"
-    made = way(text, f"{{fixchain}} catch-up{server} --dry-run{{databases}}")
-    return made if len(snapshot.graph.heads) == 1 else Remedy()
+    return remedy_of(result.snapshot, found) | comparing
 
 
 def as_json(result: Traced) -> list[dict[str, Any]]:
