@@ -107,7 +107,7 @@ class Statement:
         """Read a name of one part; in lower case if it has no quotes.
 
         Raises:
-            Unread: no name comes next.
+            UnreadSql: no name comes next.
         """
         token = self._next()
         if token.token_type.name == "IDENTIFIER":
@@ -120,7 +120,7 @@ class Statement:
         """Read the contents of a string.
 
         Raises:
-            Unread: no string comes next.
+            UnreadSql: no string comes next.
         """
         token = self._next()
         if not is_text(token):
@@ -137,7 +137,7 @@ class Statement:
         """Read the name of a table, type or index; a catalog is ignored.
 
         Raises:
-            Unread: no name comes next.
+            UnreadSql: no name comes next.
         """
         parts = ["", self.name()]
         while self.takes("."):
@@ -287,7 +287,7 @@ class Script:
         """The tree that sqlglot makes of a statement.
 
         Raises:
-            Unread: it cannot parse it, or would take too long.
+            UnreadSql: it cannot parse it, or would take too long.
         """
         from sqlglot.dialects.dialect import Dialect
         from sqlglot.errors import ErrorLevel
@@ -308,7 +308,7 @@ class Script:
         """The effects of a query or a change of rows.
 
         Raises:
-            Unread: it cannot be parsed, or would take too long.
+            UnreadSql: it cannot be parsed, or would take too long.
         """
         from flask_chainfix.schema.sql.queries import read_rows
 

@@ -39,7 +39,7 @@ def read_rows(root: exp.Expr, script: Script) -> Effects:
     """The effects of a query or a change of rows.
 
     Raises:
-        Unread: it is neither.
+        UnreadSql: it is neither.
     """
     if not isinstance(root, _ROOTS):
         raise UnreadSql

@@ -42,7 +42,7 @@ def created(root: exp.Expr, script: Script) -> Effects:
     """The effects of a CREATE TABLE, CREATE VIEW or CREATE INDEX.
 
     Raises:
-        Unread: the tree has an unknown shape.
+        UnreadSql: the tree has an unknown shape.
     """
     if not isinstance(root, exp.Create):
         raise UnreadSql
@@ -118,7 +118,7 @@ def altered(root: exp.Expr, table: SchemaObject, script: Script) -> Iterator[Eff
     """The effects of an ALTER TABLE's actions.
 
     Raises:
-        Unread: the tree or an action has an unknown shape.
+        UnreadSql: the tree or an action has an unknown shape.
     """
     if type(root).__name__ not in ("Alter", "AlterTable"):
         raise UnreadSql
@@ -263,7 +263,7 @@ def _named(node: object) -> SchemaObject:
     """The name of a table.
 
     Raises:
-        Unread: the node is none, or has more than a name.
+        UnreadSql: the node is none, or has more than a name.
     """
     if not isinstance(node, exp.Table) or not isinstance(node.this, exp.Identifier):
         raise UnreadSql
@@ -275,7 +275,7 @@ def _text(node: object) -> str:
     """The name that a node spells, which may be wrapped as a column or a table.
 
     Raises:
-        Unread: it spells none.
+        UnreadSql: it spells none.
     """
     if isinstance(node, (exp.Column, exp.Table)):
         _only(node, {"this"})
@@ -290,7 +290,7 @@ def _only(node: exp.Expr, known: Iterable[str]) -> None:
     """Refuse a node that has more parts than are read.
 
     Raises:
-        Unread: it has more.
+        UnreadSql: it has more.
     """
     if any(value and name not in known for name, value in node.args.items()):
         raise UnreadSql
