@@ -31,6 +31,7 @@ from flask_chainfix.schema.python.values import (
     Handle,
     Operations,
     Partial,
+    Rows,
     Text,
     TypeValue,
     elements,
@@ -362,7 +363,8 @@ def run_statement(run: Run, statement: object, line: int) -> None:
     if isinstance(statement, Text):
         statement = statement.sql
     if isinstance(statement, Clause):
-        run.changes_rows("a statement of SQLAlchemy's", line)
+        if statement.rows is not Rows.READS:
+            run.changes_rows("a statement of SQLAlchemy's", line)
         for used in uses([statement]):
             run.note(USE, used, line)
     else:
