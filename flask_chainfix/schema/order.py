@@ -258,7 +258,8 @@ def _unnamed_changes(evidence: Evidence, object_: SchemaObject, action: Action) 
         return found
     if action is Action.DROP:
         return found + [_at(drop) for drop in evidence.column_drops.get(table, ())]
-    return found + [_before(*unnamed) for unnamed in evidence.unnamed.get(table, ())]
+    unnamed = evidence.unnamed.get(table, ())
+    return found + [_before(revision, place) for _, revision, place in unnamed]
 
 
 def _groups(
