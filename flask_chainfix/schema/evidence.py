@@ -43,10 +43,9 @@ class Evidence:
         ended_again: objects that a single revision drops twice.
         table_changes: every creation and drop of a table, including those within a revision.
         column_drops: every drop of a column, by its table.
-        unnamed: the revisions that create constraints or indexes of a table with unknown names,
-            each with the number of its effects before that.
+        unnamed: the revisions in which a table may get constraints or indexes under unknown names,
+            by table, each with the kind and with the number of its effects before that.
         views: the tables that are views.
-        hidden: the kinds of parts that a table may get under unknown names, by table.
         rank: the place of each revision in an order in which the chain can run.
     """
 
@@ -69,18 +68,16 @@ class Evidence:
         self.ended_again: list[tuple[Touch, Touch]] = []
         self.table_changes: dict[tuple[Action, Key], list[Touch]] = {}
         self.column_drops: dict[Key, list[Touch]] = {}
-        self.unnamed: dict[Key, list[tuple[str, int]]] = {}
+        self.unnamed: dict[Key, list[tuple[Kind, str, int]]] = {}
         self.views: set[Key] = set()
-        self.hidden: dict[Key, set[Kind]] = {}
         self.rank = {revision: number for number, revision in enumerate(graph.order)}
         self._heads: dict[str, int] = {}
         for revision in graph.order:
             footprint = footprints.get(revision, Footprint())
             self._add(revision, footprint.effects)
-            for table, place in footprint.unnamed:
-                self.unnamed.setdefault(key_of(table), []).append((revision, place))
-            for part in footprint.hidden:
-                self.hidden.setdefault(key_of(table_of(part)), set()).add(part.kind)
+            for part, place in footprint.unnamed:
+                table = key_of(table_of(part))
+                self.unnamed.setdefault(table, []).append((part.kind, revision, place))
 
     def _add(self, revision: str, effects: Sequence[Effect]) -> None:
         own = _OwnTouches()

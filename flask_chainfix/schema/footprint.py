@@ -144,18 +144,15 @@ class Footprint(NamedTuple):
     Attributes:
         effects: what is known.
         opaque: what is unknown.
-        unnamed: the tables that get constraints or indexes with unknown names, each with the number
-            of effects that come before.
+        unnamed: the indexes and constraints that tables may get under names that the source does
+            not show: their kind and their table, each with the number of effects that come before.
         rows: operations that may change rows, in words, each with its 1-based line.
-        hidden: the indexes and constraints that may come with tables under names that the source
-            does not show: their kind and their table.
     """
 
     effects: tuple[Effect, ...] = ()
     opaque: tuple[Opaque, ...] = ()
     unnamed: tuple[tuple[SchemaObject, int], ...] = ()
     rows: tuple[tuple[str, int], ...] = ()
-    hidden: tuple[SchemaObject, ...] = ()
 
 
 class Touch(NamedTuple):

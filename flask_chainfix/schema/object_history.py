@@ -113,6 +113,20 @@ def histories_of(
 
 
 class _Recorder:
+    """The events of each object, revision by revision, and the histories that they make.
+
+    Of three revisions, of which the first creates table t with column c, the second uses t.c in
+    SQL and the third renames t to u, it records::
+
+        t     created in 1, used in 2, dropped in 3
+        t.c   created in 1 with its table, used in 2, dropped in 3 with its table
+        u     created in 3
+        u.c   created in 3 with its table
+
+    A use changes nothing, but shows that the object exists: unreadable code before it has not
+    dropped it.
+    """
+
     def __init__(self, evidence: Evidence) -> None:
         self._evidence = evidence
         self._events: dict[Key, list[_Event]] = {}
@@ -126,31 +140,37 @@ class _Recorder:
     def record(self, revision: str, effects: Sequence[Effect]) -> None:
         """Add what the next revision does."""
         for number, effect in enumerate(effects):
-            thing, action = effect.object, effect.action
-            if belongs_to_database(thing):
+            if belongs_to_database(effect.object):
                 continue
             # Renaming is two effects of one operation.
-            renames = effect.renamed is not None and action is Action.CREATE
+            renames = effect.renamed is not None and effect.action is Action.CREATE
             place = self._evidence.rank[revision], number - renames
-            there = (action is not Action.DROP) if effect.certain else None
-            if action is Action.USE:
-                event = _Event(place, revision, True, True, thing, effect.line, changes=False)
-                if effect.certain:
-                    self._add(event)
-                if effect.properties:
-                    self._alter(event._replace(state=there, changes=True), effect)
-                continue
-            before = None if there is None else not there
-            event = _Event(place, revision, before, there, thing, effect.line)
-            event = event._replace(with_table=self._is_with_table(event))
+            record = self._use if effect.action is Action.USE else self._change
+            record(revision, place, effect)
+
+    def _use(self, revision: str, place: Place, effect: Effect) -> None:
+        """Record that an object is needed, and a column perhaps altered."""
+        event = _Event(place, revision, True, True, effect.object, effect.line, changes=False)
+        if effect.certain:
             self._add(event)
-            if thing.kind is Kind.COLUMN:
-                if effect.renamed is not None and action is Action.DROP:
-                    self._move_properties(event, thing, effect.renamed)
-                else:
-                    self._alter(event, effect)
-            elif action is Action.DROP or (thing.kind is Kind.TYPE and not effect.tolerant):
-                self._take_parts(event, effect.renamed if action is Action.DROP else None)
+        if effect.properties:
+            state = True if effect.certain else None
+            self._alter(event._replace(state=state, changes=True), effect)
+
+    def _change(self, revision: str, place: Place, effect: Effect) -> None:
+        """Record that an object is created or dropped, or either name of a renamed one."""
+        thing, drops = effect.object, effect.action is Action.DROP
+        before, there = (drops, not drops) if effect.certain else (None, None)
+        event = _Event(place, revision, before, there, thing, effect.line)
+        event = event._replace(with_table=self._is_with_table(event))
+        self._add(event)
+        if thing.kind is Kind.COLUMN:
+            if drops and effect.renamed is not None:
+                self._move_properties(event, thing, effect.renamed)
+            else:
+                self._alter(event, effect)
+        elif drops or (thing.kind is Kind.TYPE and not effect.tolerant):
+            self._take_parts(event, effect.renamed if drops else None)
 
     def _is_with_table(self, event: _Event) -> bool:
         """Whether an object is created by the operation that creates its table."""

@@ -204,7 +204,7 @@ def _frontier(evidence: Evidence, kind: Kind) -> list[_Event]:
     """The first events that may create any object of a kind, by the order of the chain."""
     frontier: list[_Event] = []
     events = (_before(*each) for each in evidence.unlimited.get((Action.CREATE, kind), ()))
-    for event in sorted(events, key=lambda event: (evidence.rank[event.revision], event.place)):
+    for event in sorted(events, key=lambda event: (evidence.rank[event.revision], *event[1:])):
         if not any(_precedes(evidence, first, event) for first in frontier):
             frontier.append(event)
     return frontier
@@ -291,7 +291,8 @@ def _unnamed_changes(evidence: Evidence, object_: SchemaObject, action: Action) 
         return found
     if action is Action.DROP:
         return found + [_at(drop) for drop in evidence.column_drops.get(table, ())]
-    return found + [_before(*unnamed) for unnamed in evidence.unnamed.get(table, ())]
+    unnamed = evidence.unnamed.get(table, ())
+    return found + [_before(revision, place) for _, revision, place in unnamed]
 
 
 def _groups(
@@ -325,33 +326,41 @@ class _Event(NamedTuple):
 
     Attributes:
         revision: its id.
-        place: the number of the effect that happens there; between two effects, their mean.
+        effect: the number of an effect of the revision.
+        at: whether the point is the effect itself; otherwise it is just before it.
     """
 
     revision: str
-    place: float
+    effect: int
+    at: bool
 
 
 def _at(touch: Touch) -> _Event:
-    return _Event(touch.revision, touch.place)
+    return _Event(touch.revision, touch.place, at=True)
 
 
 def _before(revision: str, place: int) -> _Event:
     """The point just before the effect of this number."""
-    return _Event(revision, place - 0.5)
+    return _Event(revision, place, at=False)
 
 
 def _precedes(evidence: Evidence, one: _Event, other: _Event) -> bool:
     """Whether one event certainly comes before another."""
     if one.revision == other.revision:
-        return one.place < other.place
+        return one[1:] < other[1:]
     return evidence.runs_before(one.revision, other.revision)
 
 
 class _Between:
     """Whether something between two touches of an object may explain that both run.
 
-    If the two are on parallel branches, either may come first.
+    If the two are on parallel branches, either may come first. Here b and d create t::
+
+        a --- b (creates t) --- c (drops t) --- f
+          +-- d (creates t) --- e ------------+
+
+    What certainly comes before both (a) or after both (f) explains nothing. The drop in c may: it
+    comes after b, but may come before d. So might one in e, between d and b.
 
     Args:
         evidence: what is known.
@@ -376,8 +385,8 @@ class _Between:
         self._positions = [self._position(event) for event in self._events]
         self._elsewhere = any(evidence.may_happen_elsewhere(undoing, each) for each in objects)
 
-    def _position(self, event: _Event) -> tuple[int, float]:
-        return self._evidence.rank[event.revision], event.place
+    def _position(self, event: _Event) -> tuple[int, int, bool]:
+        return self._evidence.rank[event.revision], event.effect, event.at
 
     def __call__(self, first: Touch, second: Touch) -> bool:
         if self._elsewhere:

@@ -162,11 +162,11 @@ def _extra_parts(
         if (key.database, key.schema, key.name) in names or table not in evidence.mentioned:
             continue
         origins = evidence.origins(table)
-        hidden = {kind for each in origins for kind in evidence.hidden.get(each, ())}
+        unnamed = {kind for each in origins for kind, *_ in evidence.unnamed.get(each, ())}
         if (
             key in live.unclear
             or not doubtful.isdisjoint(origins)
-            or not hidden.isdisjoint(hides if key.kind is Kind.CONSTRAINT else hides | {key.kind})
+            or not unnamed.isdisjoint(hides if key.kind is Kind.CONSTRAINT else hides | {key.kind})
         ):
             continue
         made_elsewhere = table._replace(schema="") in evidence.twins or table in evidence.twins

@@ -75,9 +75,8 @@ def read_footprint(
         found = Footprint(
             found.effects + more.effects,
             (*found.opaque, *(one._replace(place=one.place + before) for one in more.opaque)),
-            (*found.unnamed, *((table, place + before) for table, place in more.unnamed)),
+            (*found.unnamed, *((part, place + before) for part, place in more.unnamed)),
             found.rows + more.rows,
-            found.hidden + more.hidden,
         )
     return found
 

@@ -89,14 +89,13 @@ class Run:
         self._opaque: dict[Opaque, None] = {}
         self._unnamed: dict[tuple[SchemaObject, int], None] = {}
         self._rows: dict[tuple[str, int], None] = {}
-        self._hidden: dict[SchemaObject, None] = {}
         self._depth = 0
 
     @property
     def footprint(self) -> Footprint:
         """What has been found so far."""
-        unnamed, rows, hidden = tuple(self._unnamed), tuple(self._rows), tuple(self._hidden)
-        return Footprint(tuple(self._effects), tuple(self._opaque), unnamed, rows, hidden)
+        unnamed, rows = tuple(self._unnamed), tuple(self._rows)
+        return Footprint(tuple(self._effects), tuple(self._opaque), unnamed, rows)
 
     @property
     def has_types(self) -> bool:
@@ -172,15 +171,11 @@ class Run:
     def _doubt(self, opaque: Opaque) -> None:
         self._opaque[opaque._replace(place=len(self._effects))] = None
 
-    def unnamed(self, table: SchemaObject | None, kind: Kind = Kind.CONSTRAINT) -> None:
-        """Note that a table gets a constraint or index whose name the database chooses."""
-        if table is not None:
-            self._unnamed[table, len(self._effects)] = None
-            self.hides(table, kind)
-
-    def hides(self, table: SchemaObject, *kinds: Kind) -> None:
+    def unnamed(self, table: SchemaObject | None, *kinds: Kind) -> None:
         """Note that a table may get constraints or indexes whose names the source does not show."""
-        self._hidden.update((table.part(kind, ""), None) for kind in kinds)
+        if table is not None:
+            for kind in kinds:
+                self._unnamed[table.part(kind, ""), len(self._effects)] = None
 
     def changes_rows(self, what: str, line: int) -> None:
         """Note that rows may be changed."""
@@ -193,7 +188,7 @@ class Run:
         known = script.known if isinstance(script, Partial) else script
         if moves_names(known):
             self.names_move = True
-            self.doubt("the schema that names mean is another one from then on", line)
+            self.doubt("names may mean other objects from then on", line)
         if verb := verb_for_rows(known):
             self.changes_rows(verb, line)
         if isinstance(script, Partial):
@@ -212,7 +207,7 @@ class Run:
                 continue
             self._add(effect)
             if not verb and effect.object.kind is not Kind.TYPE:
-                self.hides(table_of(effect.object), Kind.CONSTRAINT, Kind.INDEX)
+                self.unnamed(table_of(effect.object), Kind.CONSTRAINT, Kind.INDEX)
 
     def call(self, function: Local, arguments: Arguments) -> object:
         """Run the body of a function of the file."""

@@ -31,6 +31,7 @@ from flask_chainfix.schema.python.values import (
     Handle,
     Operations,
     Partial,
+    Rows,
     Text,
     TypeValue,
     elements,
@@ -161,7 +162,7 @@ def _make_constraints(
         if constraint.name is not None:
             operation.note(CREATE, table.part(constraint.kind, constraint.name))
         elif not constraint.primary:
-            operation.run.hides(table, constraint.kind)
+            operation.run.unnamed(table, constraint.kind)
 
 
 def _make_types(operation: Operation, types: tuple[TypeValue, ...]) -> None:
@@ -180,15 +181,15 @@ def _make_parts(operation: Operation, column: ColumnValue, table: SchemaObject) 
         if name is not None:
             operation.note(CREATE, table.part(Kind.CONSTRAINT, name))
         else:
-            operation.run.unnamed(table)
+            operation.run.unnamed(table, Kind.CONSTRAINT)
     if column.indexed and column.name is not None:
         prefix = f"{table.schema.replace('.', '_')}_" if table.schema else ""
         name = f"ix_{prefix}{table.name}_{column.name}"
         if len(name) <= _LONGEST_NAME:
             operation.note(CREATE, table.part(Kind.INDEX, name))
         else:
-            operation.run.hides(table, Kind.INDEX)
-    operation.run.hides(table, *column.hides)
+            operation.run.unnamed(table, Kind.INDEX)
+    operation.run.unnamed(table, *column.hides)
 
 
 @_operation("drop_table", "table_name")
@@ -362,7 +363,8 @@ def run_statement(run: Run, statement: object, line: int) -> None:
     if isinstance(statement, Text):
         statement = statement.sql
     if isinstance(statement, Clause):
-        run.changes_rows("a statement of SQLAlchemy's", line)
+        if statement.rows is not Rows.READS:
+            run.changes_rows("a statement of SQLAlchemy's", line)
         for used in uses([statement]):
             run.note(USE, used, line)
     else:
@@ -380,7 +382,7 @@ def _batch_alter_table(operation: Operation) -> object:
         detail, alike = "a batch that says what its table is like", frozenset(PROPERTIES)
         operation.run.doubt(detail, operation.line, table=operation.table, kinds=alike)
     if operation.table is not None and not _WITH_PARTS.isdisjoint(operation.values):
-        operation.run.hides(operation.table, Kind.CONSTRAINT, Kind.INDEX)
+        operation.run.unnamed(operation.table, Kind.CONSTRAINT, Kind.INDEX)
     return Operations(True, operation.table, copies=recreate != "never")
 
 

@@ -39,7 +39,7 @@ def read_rows(root: exp.Expr, script: Script) -> Effects:
     """The effects of a query or a change of rows.
 
     Raises:
-        Unread: it is neither.
+        UnreadSql: it is neither.
     """
     if not isinstance(root, _ROOTS):
         raise UnreadSql
@@ -60,9 +60,12 @@ def read_rows(root: exp.Expr, script: Script) -> Effects:
     yield from _columns(root, tables[0] if alone else None, aliases, script)
     yield from _functions_run(root)
     for into in root.find_all(exp.Into):
-        if not isinstance(into.this, exp.Table):
+        if not isinstance(into.this, exp.Table) or into.args.get("temporary"):
             raise UnreadSql
-        yield create(table_name(into.this))
+        made = table_name(into.this)
+        if made.name.startswith("#"):
+            raise UnreadSql
+        yield create(made)
 
 
 def _columns(
