@@ -13,9 +13,12 @@ from flask_chainfix.common.errors import CannotPlan, UnsafeForDatabases
 from flask_chainfix.databases.applied.has_run import applied_in
 from flask_chainfix.databases.applied.rows import gaps, tops
 from flask_chainfix.databases.facts import Facts
+from flask_chainfix.diagnosis.rules import Family, diagnose
 from flask_chainfix.model.plans import Plan, Wishes
 from flask_chainfix.planning.linking.strategies import make_plan
+from flask_chainfix.planning.proposal import refuse_unknown_rows
 from tests.nightly import examples
+from tests.statuses import db, looked_at
 from tests.strategies_oracle import Parents, all_ancestors, orders, parents_of, revisions
 from tests.support import Rev, chain, foreseen, links, rev, stamped
 from tests.upgrades import scratch_engine, upgrade
@@ -25,6 +28,21 @@ ENGINE = scratch_engine()
 
 def plan_of(snapshot: Facts, strategy: str = "auto", **wishes: object) -> Plan:
     return make_plan(snapshot, Wishes(strategy, **wishes))  # type: ignore[arg-type]
+
+
+# --- What a database has run must be known --------------------------------------------------------
+
+
+def test_all_databases_that_a_doubt_is_about_are_left_out_together() -> None:
+    names = ("postgresql://one/shop", "postgresql://two/shop", "postgresql://three/shop")
+    statuses = (db("gone", names[0]), db("a", names[1]), db("gone", names[2]))
+    snapshot = looked_at(chain("a"), *statuses)
+    findings = diagnose(snapshot, Family.DATABASE)
+    with pytest.raises(UnsafeForDatabases, match="stamped with 'gone'") as caught:
+        refuse_unknown_rows(snapshot, findings)
+    (way,) = (each for each in caught.value.remedy.ways if "leave" in each.text)
+    assert way.text == "leave those databases out"
+    assert way.commands == (f"{{fixchain}} repair{{own}} --database {names[1]}",)
 
 
 # --- One line where that is safe -----------------------------------------------------------------

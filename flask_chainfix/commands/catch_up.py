@@ -156,7 +156,7 @@ def _leaving_out(now: Facts, status: DatabaseStatus, again: str) -> Remedy:
     left = [each for each in now.databases.statuses if each is not status]
     if not any(not (status.own and each.own) for each in left):
         return Remedy()
-    return leaving_out(now, status, again)
+    return leaving_out(now, [status.name], again)
 
 
 # --- What keeps databases from being caught up ---------------------------------------------------

@@ -72,7 +72,7 @@ def refuse_unrunnable(known: Facts, start: Facts, wishes: Wishes) -> None:
                 raise UnsafeForDatabases(
                     f"with {revision} in place, the next upgrade of {status.name} would stop, as"
                     f" tables are there already: {in_words(early)}",
-                    choices(known, revision) | leaving_out(start, status),
+                    choices(known, revision) | leaving_out(start, [status.name]),
                 )
 
 

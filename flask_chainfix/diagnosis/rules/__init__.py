@@ -65,6 +65,7 @@ class Fault(NamedTuple):
         severity: overrides the rule's severity.
         breaks: overrides the rule's ``What breaks``.
         repairable: overrides whether ``repair`` mends what the rule finds.
+        databases: the names of the databases that it is about.
     """
 
     message: str
@@ -75,6 +76,7 @@ class Fault(NamedTuple):
     severity: Severity | None = None
     breaks: str | None = None
     repairable: bool | None = None
+    databases: Collection[str] = ()
 
 
 _Find = Callable[[Facts], Iterator[Fault]]
@@ -280,4 +282,5 @@ def _findings(rule: Rule, snapshot: Facts) -> Iterator[Finding]:
             tuple(sorted(set(fault.revisions))),
             tuple(places),
             rule.repairable if fault.repairable is None else fault.repairable,
+            tuple(fault.databases),
         )

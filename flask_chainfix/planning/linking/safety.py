@@ -165,7 +165,7 @@ def _doubted(
         " there, too, is not known, and if so it would run again",
         Remedy.of(f"if it has, make {named} the down_revision of {revision} again, by hand")
         | f"if it has not, correct the line “Revises:” in the docstring of {revision}"
-        | leaving_out(snapshot, applied.status),
+        | leaving_out(snapshot, [applied.name]),
     )
 
 
@@ -185,7 +185,7 @@ def _refuse_unproven(after: Facts, applied: Applied, mend: Mend, have: set[str])
             f"the tables of {status.name} show that something else has run there than"
             f" {mend.revision} on {', '.join(mend.after) or 'nothing'} would mean",
             "say with repair --attach where that revision belongs, or with repair --bring-back what"
-            " it was on" | leaving_out(after, status),
+            " it was on" | leaving_out(after, [status.name]),
         )
     if _is_decided(mend):
         return
@@ -201,7 +201,7 @@ def _refuse_unproven(after: Facts, applied: Applied, mend: Mend, have: set[str])
     raise UnsafeForDatabases(
         f"{status.name} has run {mend.revision}, and it is not known whether {what} has run"
         " there, too: if it has not, Alembic would never run it",
-        _way_to_confirm(mend, unproven) | leaving_out(after, status),
+        _way_to_confirm(mend, unproven) | leaving_out(after, [status.name]),
     )
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 
 from flask_chainfix.chain.lineages import Lineages, find_lineages
 from flask_chainfix.common.errors import CannotPlan, UnsafeForDatabases
 from flask_chainfix.common.quoting import option
-from flask_chainfix.common.remedies import LINE, MERGE, REPAIR, Remedy, joined, linked, way
+from flask_chainfix.common.remedies import LINE, MERGE, REPAIR, Remedy, Way, joined, linked, way
 from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.applied.contradictions import leaving_out
 from flask_chainfix.databases.applied.has_run import applied_anywhere
@@ -27,7 +27,6 @@ from flask_chainfix.planning.linking.ranking import (
 )
 
 _HABIT = 0.08  # share of merge points from which merging counts as the habit
-_SHOWN_DATABASES = 3
 _FEW = 2  # so few merge points may be accidental
 _STRATEGIES: dict[str, Callable[[Task], Plan]] = {"linear": linear, "merge": merge}
 
@@ -238,24 +237,24 @@ def _in_one_line(task: Task, decided: tuple[DecidedPair, ...]) -> Plan:
     try:  # branches merged beside others do not have to be ordered
         return _safe("linear", task)
     except UnsafeForDatabases as error:
-        told = task.disagreement()
-        if not told:
+        pairs = task.disagreement()
+        if not pairs:
             raise
         text = "keep them beside each other, and join them with a merge revision"
         remedy = way(text, MERGE)
         remedy |= "bring a database to where the other one is, with the chain as it is, then repair"
-        remedy |= _leaving_one_out(task.snapshot)
+        remedy |= _leaving_one_out(task.snapshot, pairs)
+        told = ", and ".join(map(str, pairs))
         raise UnsafeForDatabases(f"no single line fits every database: {told}", remedy) from error
 
 
-def _leaving_one_out(snapshot: Facts) -> Remedy:
-    """The remedy of leaving out a database; the app's own are all left out together."""
-    ways = {}
-    for status in snapshot.databases.statuses:
-        name = "the app's own databases" if status.own else status.name
+def _leaving_one_out(snapshot: Facts, pairs: Iterable[DecidedPair]) -> Remedy:
+    ways: list[Way] = []
+    for database in (pair.database for pair in pairs):
+        name = "the app's own databases" if database.status.own else database.name
         text = f"leave {name} out, if that need not be kept"
-        ways.update({way.commands: way for way in leaving_out(snapshot, status, text=text).ways})
-    return Remedy(tuple(ways.values())[:_SHOWN_DATABASES])
+        ways += leaving_out(snapshot, [database.name], text=text).ways
+    return Remedy(tuple(dict.fromkeys(ways)))
 
 
 def _merged_instead(task: Task, refusal: CannotPlan) -> Plan:
@@ -266,20 +265,22 @@ def _merged_instead(task: Task, refusal: CannotPlan) -> Plan:
         raise
     except CannotPlan:
         raise refusal from None
-    told = task.disagreement()
-    if told:
+    pairs = task.disagreement()
+    if pairs:
+        told = ", and ".join(map(str, pairs))
         why = f"merge, because {told}: in one line, one of them would skip what it has not run"
     else:
         why = f"merge, because a line is refused: {refusal.message}"
-    return replace(_with_other_way(plan, task, told), why=(Reason("database", why),))
+    return replace(_with_other_way(plan, task, pairs), why=(Reason("database", why),))
 
 
-def _with_other_way(plan: Plan, task: Task, told: str) -> Plan:
+def _with_other_way(plan: Plan, task: Task, pairs: Iterable[DecidedPair]) -> Plan:
     """Add how to get one line if a database has run my revisions without those of main."""
     if task.snapshot.databases.planned_ids:  # Alembic no longer finds the files to downgrade
         return plan
     main = task.snapshot.main_branch
-    if main is None or main.name not in told or not main.revisions.issubset(task.original.graph):
+    names = {pair.database.name for pair in pairs}
+    if main is None or main.name not in names or not main.revisions.issubset(task.original.graph):
         return plan
     text = (
         f"to have one line instead, with yours on top of what {main.short} has, see what has to be"
