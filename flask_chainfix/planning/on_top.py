@@ -120,18 +120,8 @@ class _Moving:
 
     def _heads_of_others(self) -> Mapping[Lineage, tuple[str, ...]]:
         """The heads of the chain without my revisions, by lineage."""
-        graph, lineages, mine = self._snapshot.graph, self._lineages, self._mine
-        followed = {
-            parent
-            for name, parents in graph.parents.items()
-            if name not in mine
-            for parent in parents
-            if lineages[parent] is lineages[name]
-        }
-        found: dict[Lineage, list[str]] = {}
-        for name in graph:
-            if name not in mine and name not in followed:
-                found.setdefault(lineages[name], []).append(name)
+        graph = self._snapshot.graph
+        others = {name: each for name, each in graph.parents.items() if name not in self._mine}
         # Labelled branches may split and merge within a lineage.
         return {
             lineage: tuple(
@@ -139,7 +129,7 @@ class _Moving:
             )
             if len(names) > 1
             else tuple(names)
-            for lineage, names in found.items()
+            for lineage, names in find_lineages(self._snapshot).heads(others).items()
         }
 
     def turn(self) -> None:

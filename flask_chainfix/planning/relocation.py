@@ -105,7 +105,7 @@ class _Move:
         self._moving = {self._revision}
         if wishes.with_descendants:
             self._moving = self._graph.descendants(self._moving)
-        self._lineages = find_lineages(now).by_revision
+        self._lineages = find_lineages(now)
         self._links = Links(self._graph.parents)
         if not wishes.with_descendants:
             self._take_out()
@@ -132,15 +132,11 @@ class _Move:
 
     def _top(self) -> str:
         """The head of the revision's lineage without the moving revisions."""
-        lineages = self._lineages
-        home = lineages[self._revision]
+        home = self._lineages.by_revision[self._revision]
         if home.name == self._revision and home.parent is not None:  # it begins a branch
             home = home.parent
         left = {name: p for name, p in self._links.parents.items() if name not in self._moving}
-        followed = {
-            parent for name, p in left.items() for parent in p if lineages[name] is lineages[parent]
-        }
-        tops = [name for name in left if name not in followed and lineages[name] is home]
+        tops = self._lineages.heads(left).get(home, [])
         if len(tops) == 1:
             return tops[0]
         if not tops:
@@ -186,7 +182,7 @@ class _Move:
         """
         links, revision, target = self._links, self._revision, self._target
         links.relink(revision, (target,), Reason("move", f"it goes after {target}, as you say"))
-        if self._lineages[revision].name == revision:
+        if self._lineages.by_revision[revision].name == revision:
             return  # it begins a branch, so nothing goes on top of it
         linked = self._now.relinked(self._links.parents)
         tops = linked.heads_among(self._moving)

@@ -119,10 +119,7 @@ def multiple_heads(snapshot: Facts) -> Iterator[Fault]:
     heads = snapshot.graph.heads
     if len(heads) < 2 or snapshot.compiled:  # which may join them
         return
-    by_revision = find_lineages(snapshot).by_revision
-    groups: dict[Lineage, list[str]] = {}
-    for head in heads:
-        groups.setdefault(by_revision[head], []).append(head)
+    groups = find_lineages(snapshot).grouped(heads)
     for lineage, group in groups.items():
         unexplained = _heads_of_their_own(snapshot, group)
         if len(unexplained) < 2:
