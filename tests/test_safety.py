@@ -20,7 +20,7 @@ from flask_chainfix.planning.proposal import refuse_unknown_rows
 from tests.nightly import examples
 from tests.statuses import db, looked_at
 from tests.strategies_oracle import Parents, all_ancestors, orders, parents_of, revisions
-from tests.support import Rev, chain, foreseen, links, rev, stamped
+from tests.support import Rev, chain, foreseen, links, stamped
 from tests.upgrades import scratch_engine, upgrade
 
 ENGINE = scratch_engine()
@@ -226,53 +226,3 @@ def _attached(snapshot: Facts) -> Iterator[Parents]:
 
 def _all_closed(parents: Parents, have: Iterable[frozenset[str]]) -> bool:
     return all(set(parents[revision]) <= some for some in have for revision in some)
-
-
-# --- Line or merge, by the habit of the project --------------------------------------------------
-
-
-def merged_often(merges: int, others: int = 0) -> list[str]:
-    """A chain that branches and merges so many times, with so many revisions on top."""
-    specs, tip = ["a"], "a"
-    for number in range(merges):
-        specs += [
-            f"x{number} <- {tip}",
-            f"y{number} <- {tip}",
-            f"m{number} <- x{number}, y{number}",
-        ]
-        tip = f"m{number}"
-    for number in range(others):
-        specs.append(f"o{number} <- {tip}")
-        tip = f"o{number}"
-    return [*specs, f"one <- {tip}", f"two <- {tip}"]
-
-
-@pytest.mark.parametrize(
-    ("merges", "others", "strategy"),
-    [(0, 0, "linear"), (2, 0, "linear"), (3, 0, "merge"), (3, 26, "linear"), (3, 25, "merge")],
-)
-def test_the_habit_of_the_project_decides_where_both_are_safe(
-    merges: int, others: int, strategy: str
-) -> None:
-    """From 8 % merge points on, and more than two of them."""
-    snapshot = chain(*merged_often(merges, others))
-    plan = make_plan(snapshot, Wishes())
-    assert plan.strategy == strategy
-    assert (plan.why[:1] and plan.why[0].kind == "habit") == (strategy == "merge" or ())
-    assert make_plan(snapshot, Wishes("linear")).strategy == "linear"
-
-
-def test_the_habit_gives_way_to_what_the_schema_orders() -> None:
-    specs = merged_often(3)
-    one = rev(specs[-2]).doing("op.create_table('t', sa.Column('id', sa.Integer()))")
-    two = rev(specs[-1]).doing("op.add_column('t', sa.Column('c', sa.Integer()))")
-    plan = make_plan(chain(*specs[:-2], one, two), Wishes())
-    assert links(plan) == {"two": ("one",)}
-    assert not plan.new_revisions
-
-
-def test_the_habit_does_not_say_where_a_base_goes() -> None:
-    specs = merged_often(3)
-    plan = make_plan(chain(*specs[:-1], "base"), Wishes())
-    assert plan.strategy == "linear"
-    assert links(plan) == {"base": ("one",)}

@@ -26,8 +26,6 @@ from flask_chainfix.planning.linking.ranking import (
     without_placeholders,
 )
 
-_HABIT = 0.08  # share of merge points from which merging counts as the habit
-_FEW = 2  # so few merge points may be accidental
 _STRATEGIES: dict[str, Callable[[Task], Plan]] = {"linear": linear, "merge": merge}
 
 
@@ -187,9 +185,6 @@ def choose(strategy: str, task: Task) -> Plan:
         return _merged(task)
     if strategy == AUTO and "FC102" in task.snapshot.environment.settings.ignore:
         return _merged(replace(task, heads_stay=True))
-    usual = _merged_by_habit(task) if strategy == AUTO else None
-    if usual is not None:
-        return usual
     decided = task.decided_pairs()
     try:
         return _in_one_line(task, decided)
@@ -205,28 +200,8 @@ def ways_to_one_head(plan: Plan, asked: str) -> Remedy:
     plain = asked == AUTO
     if plan.strategy == "linear":
         return linked(REPAIR if plain else LINE) | joined()
-    by_habit = any(reason.kind == "habit" for reason in plan.why)
-    line = linked(LINE) if by_habit or not plain else Remedy()  # otherwise a line was refused
+    line = Remedy() if plain else linked(LINE)  # a plain repair merges only where a line is refused
     return joined(REPAIR if plain else MERGE) | line
-
-
-def _merged_by_habit(task: Task) -> Plan | None:
-    """A merge, if this project usually merges and merging is not harder; otherwise ``None``."""
-    graph = task.original.graph
-    merges = sum(len(parents) > 1 for parents in graph.parents.values())
-    if merges <= _FEW or merges < _HABIT * len(graph):
-        return None
-    try:
-        plan = _safe("merge", task)
-    except CannotPlan:
-        return None
-    if not plan.new_revisions or {each.revision for each in plan.relinks} - task.bases_to_link:
-        return None
-    why = (
-        f"merge, because {merges:,} of {len(graph):,} revisions are merge points: branches are"
-        " joined here rather than relinked, which --strategy linear does"
-    )
-    return replace(plan, why=(Reason("habit", why), *plan.why))
 
 
 def _in_one_line(task: Task, decided: tuple[DecidedPair, ...]) -> Plan:
