@@ -17,7 +17,7 @@ from flask_chainfix.databases.applied.contradictions import finishing, leaving_o
 from flask_chainfix.databases.applied.rows import stood_for
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.diagnosis import Diagnosis, errors_of, in_doubt
-from flask_chainfix.diagnosis.numbering import NewIds, file_stem
+from flask_chainfix.diagnosis.numbering import NewIds
 from flask_chainfix.environment.new_revisions import operations, render
 from flask_chainfix.git.upstream import operation
 from flask_chainfix.model.databases import DatabaseState, DatabaseStatus
@@ -319,7 +319,7 @@ def _planned(
     )
     downgrades = dict.fromkeys(upgrades, _DOWNGRADE)
     given = operations(upgrades, downgrades, imports)
-    new, edit = render(session.runtime, new, file_stem(now, new.revision, new.message), given)
+    new, edit = render(session.runtime, new, given)
     after = now.after([edit])
     for fault in new_faults(now, after):
         raise CannotPlan(f"the planned chain would have a fault: {fault.message}", fault.hint)
