@@ -97,9 +97,6 @@ def _decided(
         now: the chain, with some version of each lost revision.
         versions: all versions in Git, by revision.
         statuses: the databases that have run them.
-
-    Raises:
-        CannotPlan: it is unclear which of several versions has run.
     """
     for revision, found in versions.items():
         kinds = _grouped_by_downgrade(found)
@@ -180,11 +177,7 @@ def _shown(kinds: Sequence[_Group]) -> Iterator[tuple[str, str]]:
 
 # --- The files of lost revisions -----------------------------------------------------------------
 def _all_known(runtime: Runtime, now: Facts, ahead: Sequence[DatabaseStatus]) -> Facts:
-    """The chain with all lost revisions that have run, including lost ancestors.
-
-    Raises:
-        CannotPlan: Git does not have a file, or a revision is not lost.
-    """
+    """The chain with all lost revisions that have run, including lost ancestors."""
     for status in ahead:
         for row in (row for row in status.rows if row not in now.graph):
             _refuse_found(now, row)
@@ -223,11 +216,7 @@ def _with_files_of(ref: str, now: Facts) -> tuple[Facts, set[str]]:
 
 
 def _refuse_found(now: Facts, row: str) -> None:
-    """Refuse a row whose revision is here, under another id or in an unreadable file.
-
-    Raises:
-        CannotPlan: the revision is here.
-    """
+    """Refuse a row whose revision is here, under another id or in an unreadable file."""
     known, unread = now.databases, now.unread(row)
     if unread is not None:
         file, problem = unread

@@ -151,11 +151,7 @@ class _Moving:
                 self._relink(name, turned, Reason("onto", f"{new} is the head of {self._onto}"))
 
     def _head(self, name: str, parent: str) -> tuple[str, ...]:
-        """The others' head above a parent; for ``""``, that of the base's lineage.
-
-        Raises:
-            CannotPlan: there are several.
-        """
+        """The others' head above a parent; for ``""``, that of the base's lineage."""
         graph = self._snapshot.graph
         heads = self._heads.get(self._lineages[parent or name], ())
         if len(heads) > 1 and parent:

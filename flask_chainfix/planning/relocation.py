@@ -112,11 +112,7 @@ class _Move:
         self._target = self._found_target()
 
     def _found_target(self) -> str:
-        """The new parent of the revision.
-
-        Raises:
-            CannotPlan: it is unknown, or moves itself.
-        """
+        """The new parent of the revision."""
         if self._wishes.after is None:
             return self._top()
         target = _resolved(self._graph, self._wishes.after)
@@ -154,11 +150,7 @@ class _Move:
         )
 
     def _take_out(self) -> None:
-        """Link the children of the revision to its parents.
-
-        Raises:
-            CannotPlan: a branch would lose its label.
-        """
+        """Link the children of the revision to its parents."""
         graph, revision = self._graph, self._revision
         children, below = graph.children.get(revision, ()), graph.parents[revision]
         labels = graph.labels.get(revision, ())
@@ -252,11 +244,7 @@ class _Move:
 
 
 def _resolved(graph: Graph, name: str) -> str:
-    """The revision with an id, or with the only id that starts like it.
-
-    Raises:
-        CannotPlan: there is no such revision, or several.
-    """
+    """The revision with an id, or with the only id that starts like it."""
     if name in graph:
         return name
     found = [each for each in graph if name and each.startswith(name)]

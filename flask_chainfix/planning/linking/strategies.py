@@ -265,11 +265,7 @@ def _with_other_way(plan: Plan, task: Task, pairs: Iterable[DecidedPair]) -> Pla
 
 
 def _merged(task: Task) -> Plan:
-    """A merge; its refusal does not suggest merging.
-
-    Raises:
-        CannotPlan, UnsafeForDatabases: as ``choose``.
-    """
+    """A merge; its refusal does not suggest merging."""
     try:
         return _safe("merge", task)
     except UnsafeForDatabases as error:
