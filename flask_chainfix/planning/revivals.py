@@ -60,8 +60,9 @@ def refuse_unrunnable(known: Facts, start: Facts, wishes: Wishes) -> None:
     Raises:
         UnsafeForDatabases: tables exist that these revisions would create.
     """
+    revived = {*wishes.bring_back, *wishes.tombstones}
     for status in start.databases.statuses:
-        for revision in {*wishes.bring_back, *wishes.tombstones}.intersection(status.rows):
+        for revision in (row for row in status.rows if row in revived):
             early: Mapping[str, Sequence[str]] = {}
             found = mismatch(start, status)
             if found is not None:
