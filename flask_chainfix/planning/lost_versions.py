@@ -274,7 +274,7 @@ def on_main(now: Facts, revisions: Iterable[str]) -> Iterator[str]:
             )
 
 
-def refuse_unrunnable(now: Facts, whole: Facts, revisions: Collection[str]) -> None:
+def refuse_unusable_files(now: Facts, whole: Facts, revisions: Collection[str]) -> None:
     """Refuse a lost file that cannot run, or that Alembic would load differently.
 
     Args:

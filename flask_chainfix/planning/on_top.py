@@ -176,7 +176,7 @@ class _Moving:
                 group = self._group(tip)
                 followed = {parent for name in group for parent in self._links.parents[name]}
                 if len(group.difference(followed)) > 1:
-                    small = self._excerpt(tip, group)
+                    small = self._small_chain(tip, group)
                     for relink in make_plan(small, Wishes(strategy="linear")).relinks:
                         name = relink.revision
                         outside = [p for p in self._links.parents[name] if p not in small.graph]
@@ -190,7 +190,7 @@ class _Moving:
         above = graph.descendants([tip] if tip in graph else []) - elsewhere - {tip}
         return {name for name in above if self._lineages[name] is self._lineages[tip]}
 
-    def _excerpt(self, tip: str, group: Collection[str]) -> Facts:
+    def _small_chain(self, tip: str, group: Collection[str]) -> Facts:
         """The others' chain as one base, with a group of mine above it."""
         snapshot = self._snapshot
         told = [name for name in self._naming_dropped_tables(group) if name != tip]

@@ -39,7 +39,7 @@ from flask_chainfix.planning.mending.names import shortened
 from flask_chainfix.planning.mending.parents import placed
 from flask_chainfix.planning.on_top import plan_repair
 from flask_chainfix.planning.proposal import Planned, Proposal, needs_plan, refuse_unknown_rows
-from flask_chainfix.planning.revivals import refuse_unrunnable, revive
+from flask_chainfix.planning.revivals import refuse_early_tables, revive
 from flask_chainfix.rehearsal.confirm import foresee
 
 
@@ -186,7 +186,7 @@ def _prepared(
     start = with_new_ids(start, mends)
     if any(each.code == "FC101" for each in mends):  # Alembic can load this fault
         start = replace(start, old=(before.graph, *start.old))
-    refuse_unrunnable(known, start, wishes)
+    refuse_early_tables(known, start, wishes)
     refuse_unproven(before, start, mends)
     refuse_doubted(start, wishes.attach)
     _refuse_unrepairable(start, diagnose(start, Family.CHAIN, Family.DATABASE))

@@ -77,7 +77,7 @@ def relocate(now: Facts, wishes: MoveWishes) -> Plan:
     return move.plan()
 
 
-def refuse_skipping(now: Facts, after: Graph, wishes: MoveWishes) -> None:
+def refuse_unsafe_move(now: Facts, after: Graph, wishes: MoveWishes) -> None:
     """Refuse if a database, the main branch or a release would skip a revision.
 
     Raises:

@@ -54,7 +54,7 @@ def revive(runtime: Runtime, snapshot: Facts, wishes: Wishes) -> tuple[Mend, ...
     )
 
 
-def refuse_unrunnable(known: Facts, start: Facts, wishes: Wishes) -> None:
+def refuse_early_tables(known: Facts, start: Facts, wishes: Wishes) -> None:
     """Refuse if the next upgrade of a database would fail on restored revisions.
 
     Raises:

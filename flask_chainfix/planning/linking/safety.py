@@ -112,7 +112,7 @@ def refuse_unproven(before: Facts, after: Facts, mends: Sequence[Mend]) -> None:
         have = known.required(row for row in applied.status.rows if row in known)
         for mend in links:
             if mend.revision in applied.revisions | have:
-                _refuse_unproven(after, applied, mend, have)
+                _refuse_unproven_link(after, applied, mend, have)
             is_guess = mend.code == "FC105" and GUESS in {reason.kind for reason in mend.why}
             if is_guess and applied.status.rows and not applied.revisions.issuperset(members):
                 raise _guessed(after, applied, mend)
@@ -179,7 +179,7 @@ def _certain_links(snapshot: Facts, members: Collection[str]) -> Graph:
     )
 
 
-def _refuse_unproven(after: Facts, applied: Applied, mend: Mend, have: set[str]) -> None:
+def _refuse_unproven_link(after: Facts, applied: Applied, mend: Mend, have: set[str]) -> None:
     status = applied.status
     if status.tables is not None and contradicts(after, status, applied.revisions):
         raise UnsafeForDatabases(
