@@ -1,4 +1,4 @@
-"""New ids and names of files in the manner of the chain."""
+"""New ids in the manner of the chain."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from flask_chainfix.diagnosis.numbering import LONGEST_ID, NewIds, file_stem
-from tests.support import Rev, chain, rev, stamped
+from flask_chainfix.diagnosis.numbering import LONGEST_ID, NewIds
+from tests.support import Rev, chain, stamped
 
 
 def next_ids(*specs: str | Rev, number: int = 2) -> list[str]:
@@ -25,22 +25,12 @@ def next_ids(*specs: str | Rev, number: int = 2) -> list[str]:
         (["0001"], ["0002", "0003"]),
         (["0010", "0020 <- 0010", "0030 <- 0020"], ["0031", "0032"]),
         (
-            ["20240301_01", "20240305_01 <- 20240301_01"],
-            ["20240305_merge_2_heads", "20240306_merge_2_heads"],
-        ),
-        (["20240228", "20240229 <- 20240228"], ["20240301", "20240302"]),
-        (["202403012300", "202403012359 <- 202403012300"], ["202403020000", "202403020001"]),
-        (
             ["0032_agents", "0033_log <- 0032_agents", "0033_tag <- 0032_agents"],
             ["0034_merge_2_heads", "0035_merge_2_heads"],
         ),
         (
             ["0033_2fa", "0034_2_factors <- 0033_2fa"],
             ["0035_merge_2_heads", "0036_merge_2_heads"],
-        ),
-        (
-            ["20240301_users", "20240305_tags <- 20240301_users"],
-            ["20240305_merge_2_heads", "20240306_merge_2_heads"],
         ),
     ],
 )
@@ -59,6 +49,9 @@ def test_a_chain_that_counts_goes_on(specs: list[str], expected: list[str]) -> N
         ["0002", "0001 <- 0002"],
         ["v1_2_0", "v1_2_1 <- v1_2_0", "v1_3_0 <- v1_2_1"],
         ["2024_03_30", "2024_03_31 <- 2024_03_30"],
+        ["20240228", "20240229 <- 20240228"],
+        ["20240301_users", "20240302_tags <- 20240301_users"],
+        ["202403012300", "202403012359 <- 202403012300"],
     ],
 )
 def test_other_ids_look_like_those_of_alembic(specs: list[str]) -> None:
@@ -86,28 +79,3 @@ def test_words_stay_and_fit_into_the_version_table() -> None:
     long = new_ids.next(b"", "a message that is much longer than any id may be")
     assert long == "0035_a_message_that_is_much_long"
     assert len(long) <= LONGEST_ID
-
-
-@pytest.mark.parametrize(
-    ("names", "expected"),
-    [
-        (["{}_add_users.py", "{}_add_tags.py"], None),  # as Alembic does it
-        (["2024_03_01-{}_users.py", "2024_03_02-{}_tags.py"], None),  # by file_template
-        (["0001_users.py", "0002_tags.py"], "0003_merge_2_heads"),
-        (["users.py", "tags.py"], None),
-    ],
-)
-def test_names_of_files(names: list[str], expected: str | None) -> None:
-    ids = ["02ce03a86f9d", "f06194fddb07"]
-    snapshot = chain(
-        rev(ids[0], file=names[0].format(ids[0])),
-        rev(f"{ids[1]} <- {ids[0]}", file=names[1].format(ids[1])),
-    )
-    assert file_stem(snapshot, "abc", "merge 2 heads") == expected
-
-
-def test_files_that_are_called_as_their_ids() -> None:
-    numbered = chain(rev("0001", file="0001.py"), rev("0002 <- 0001", file="0002.py"))
-    assert file_stem(numbered, "0003", "merge 2 heads") == "0003"
-    others = chain(rev("a", file="a.py"), rev("b <- a", file="b.py"))
-    assert file_stem(others, "c814b4897f73", "merge 2 heads") is None

@@ -13,11 +13,14 @@ from flask_chainfix.common.errors import CannotPlan, UnsafeForDatabases
 from flask_chainfix.databases.applied.has_run import applied_in
 from flask_chainfix.databases.applied.rows import gaps, tops
 from flask_chainfix.databases.facts import Facts
+from flask_chainfix.diagnosis.rules import Family, diagnose
 from flask_chainfix.model.plans import Plan, Wishes
 from flask_chainfix.planning.linking.strategies import make_plan
+from flask_chainfix.planning.proposal import refuse_unknown_rows
 from tests.nightly import examples
+from tests.statuses import db, looked_at
 from tests.strategies_oracle import Parents, all_ancestors, orders, parents_of, revisions
-from tests.support import Rev, chain, foreseen, links, rev, stamped
+from tests.support import Rev, chain, foreseen, links, stamped
 from tests.upgrades import scratch_engine, upgrade
 
 ENGINE = scratch_engine()
@@ -25,6 +28,21 @@ ENGINE = scratch_engine()
 
 def plan_of(snapshot: Facts, strategy: str = "auto", **wishes: object) -> Plan:
     return make_plan(snapshot, Wishes(strategy, **wishes))  # type: ignore[arg-type]
+
+
+# --- What a database has run must be known --------------------------------------------------------
+
+
+def test_all_databases_that_a_doubt_is_about_are_left_out_together() -> None:
+    names = ("postgresql://one/shop", "postgresql://two/shop", "postgresql://three/shop")
+    statuses = (db("gone", names[0]), db("a", names[1]), db("gone", names[2]))
+    snapshot = looked_at(chain("a"), *statuses)
+    findings = diagnose(snapshot, Family.DATABASE)
+    with pytest.raises(UnsafeForDatabases, match="stamped with 'gone'") as caught:
+        refuse_unknown_rows(snapshot, findings)
+    (way,) = (each for each in caught.value.remedy.ways if "leave" in each.text)
+    assert way.text == "leave those databases out"
+    assert way.commands == (f"{{fixchain}} repair{{own}} --database {names[1]}",)
 
 
 # --- One line where that is safe -----------------------------------------------------------------
@@ -208,53 +226,3 @@ def _attached(snapshot: Facts) -> Iterator[Parents]:
 
 def _all_closed(parents: Parents, have: Iterable[frozenset[str]]) -> bool:
     return all(set(parents[revision]) <= some for some in have for revision in some)
-
-
-# --- Line or merge, by the habit of the project --------------------------------------------------
-
-
-def merged_often(merges: int, others: int = 0) -> list[str]:
-    """A chain that branches and merges so many times, with so many revisions on top."""
-    specs, tip = ["a"], "a"
-    for number in range(merges):
-        specs += [
-            f"x{number} <- {tip}",
-            f"y{number} <- {tip}",
-            f"m{number} <- x{number}, y{number}",
-        ]
-        tip = f"m{number}"
-    for number in range(others):
-        specs.append(f"o{number} <- {tip}")
-        tip = f"o{number}"
-    return [*specs, f"one <- {tip}", f"two <- {tip}"]
-
-
-@pytest.mark.parametrize(
-    ("merges", "others", "strategy"),
-    [(0, 0, "linear"), (2, 0, "linear"), (3, 0, "merge"), (3, 26, "linear"), (3, 25, "merge")],
-)
-def test_the_habit_of_the_project_decides_where_both_are_safe(
-    merges: int, others: int, strategy: str
-) -> None:
-    """From 8 % merge points on, and more than two of them."""
-    snapshot = chain(*merged_often(merges, others))
-    plan = make_plan(snapshot, Wishes())
-    assert plan.strategy == strategy
-    assert (plan.why[:1] and plan.why[0].kind == "habit") == (strategy == "merge" or ())
-    assert make_plan(snapshot, Wishes("linear")).strategy == "linear"
-
-
-def test_the_habit_gives_way_to_what_the_schema_orders() -> None:
-    specs = merged_often(3)
-    one = rev(specs[-2]).doing("op.create_table('t', sa.Column('id', sa.Integer()))")
-    two = rev(specs[-1]).doing("op.add_column('t', sa.Column('c', sa.Integer()))")
-    plan = make_plan(chain(*specs[:-2], one, two), Wishes())
-    assert links(plan) == {"two": ("one",)}
-    assert not plan.new_revisions
-
-
-def test_the_habit_does_not_say_where_a_base_goes() -> None:
-    specs = merged_often(3)
-    plan = make_plan(chain(*specs[:-1], "base"), Wishes())
-    assert plan.strategy == "linear"
-    assert links(plan) == {"base": ("one",)}

@@ -8,7 +8,7 @@ one, and so should the heads of each lineage.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from flask_chainfix.chain.revision_graph import Graph
@@ -45,6 +45,24 @@ class Lineages(NamedTuple):
     bases: tuple[str, ...]
     joined: bool
     by_revision: Mapping[str, Lineage]
+
+    def grouped(self, revisions: Iterable[str]) -> dict[Lineage, list[str]]:
+        """Revisions by their lineage."""
+        groups: dict[Lineage, list[str]] = {}
+        for revision in revisions:
+            groups.setdefault(self.by_revision[revision], []).append(revision)
+        return groups
+
+    def heads(self, parents: Mapping[str, tuple[str, ...]]) -> dict[Lineage, list[str]]:
+        """The heads of each lineage: the keys of ``parents`` that none of it builds on."""
+        lineages = self.by_revision
+        followed = {
+            parent
+            for name, below in parents.items()
+            for parent in below
+            if lineages[parent] is lineages[name]
+        }
+        return self.grouped(name for name in parents if name not in followed)
 
 
 def find_lineages(snapshot: Snapshot) -> Lineages:

@@ -22,7 +22,7 @@ from flask_chainfix.databases.applied.contradictions import finishing, leaving_o
 from flask_chainfix.databases.applied.rows import restamping, stood_for, tops
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.diagnosis import Diagnosis, errors_of, in_doubt
-from flask_chainfix.diagnosis.numbering import NewIds, file_stem
+from flask_chainfix.diagnosis.numbering import NewIds
 from flask_chainfix.environment.new_revisions import operations, render
 from flask_chainfix.git.upstream import operation
 from flask_chainfix.model.databases import DatabaseState, DatabaseStatus, MoveState
@@ -161,7 +161,7 @@ def _leaving_out(now: Facts, status: DatabaseStatus, again: str) -> Remedy:
     left = [each for each in now.databases.statuses if each is not status]
     if not any(not (status.own and each.own) for each in left):
         return Remedy()
-    return leaving_out(now, status, again)
+    return leaving_out(now, [status.name], again)
 
 
 # --- What keeps databases from being caught up ---------------------------------------------------
@@ -341,7 +341,7 @@ def _planned(
     )
     downgrades = dict.fromkeys(upgrades, _DOWNGRADE)
     given = operations(upgrades, downgrades, imports)
-    new, edit = render(session.runtime, new, file_stem(now, new.revision, new.message), given)
+    new, edit = render(session.runtime, new, given)
     after = now.after([edit])
     for fault in new_faults(now, after):
         raise CannotPlan(f"the planned chain would have a fault: {fault.message}", fault.hint)

@@ -19,7 +19,7 @@ from flask_chainfix.planning.linking.safety import refuse_doubted
 from flask_chainfix.planning.linking.strategies import require_known_headers
 from flask_chainfix.planning.mending import mend_impassable
 from flask_chainfix.planning.proposal import Planned, Proposal, refuse_unknown_rows, with_moves
-from flask_chainfix.planning.relocation import MoveWishes, refuse_skipping, relocate
+from flask_chainfix.planning.relocation import MoveWishes, refuse_unsafe_move, relocate
 from flask_chainfix.rehearsal.confirm import foresee
 from flask_chainfix.report.results import Planning
 
@@ -96,7 +96,7 @@ def _checked(now: Facts, plan: Plan, wishes: MoveWishes) -> Planned:
     after, untied = mend_impassable(after, movable)
     plan = summed_up(now, after, plan, untied, ())
     _refuse_faults(now, after, wishes)
-    refuse_skipping(now, after.graph, wishes)
+    refuse_unsafe_move(now, after.graph, wishes)
     foresee(after, before=now)
     edits = edits_between(now, after)
     edits, after = with_lock(edits, after)

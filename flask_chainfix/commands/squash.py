@@ -15,7 +15,6 @@ from flask_chainfix.common.wording import count
 from flask_chainfix.databases.applied.row_moves import rows_after
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.survey import noticed_unseen
-from flask_chainfix.diagnosis.numbering import file_stem
 from flask_chainfix.environment.new_revisions import operations, render
 from flask_chainfix.git.past import read_branch
 from flask_chainfix.git.upstream import operation, read_published
@@ -173,8 +172,7 @@ def _squashed(
     message = f"squash of {count(len(cut.replaced), 'revision')}"
     new = NewRevision(cut.top, None, now.version_location(top.path), message, (), (why,))
     gone = [Edit(file.path, file.data, None) for file in map(now.file, cut.replaced)]
-    stem = file_stem(now.after(gone), cut.top, message)
-    new, added = render(work.session.runtime, new, stem, _for_template(cut, message, rendered))
+    new, added = render(work.session.runtime, new, _for_template(cut, message, rendered))
     data = {file.path: file.data for file in now.files}
     if any(edit.path == added.path for edit in gone):  # an old file has this name
         gone = [edit for edit in gone if edit.path != added.path]

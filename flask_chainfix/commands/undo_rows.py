@@ -190,7 +190,7 @@ def _refuse_way_back(looked_at: Facts, moves: Sequence[MoveResult], then: Facts)
             f" {OF_EITHER_CHAIN if doubtful else first.detail}",
             _downgrade_remedy(looked_at, status, then)
             | Remedy.of(remedy)
-            | leaving_out(looked_at, status, "undo", "leave that database as it is"),
+            | leaving_out(looked_at, [status.name], "undo", "leave that database as it is"),
             unchanged=True,
         )
 

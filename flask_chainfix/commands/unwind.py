@@ -33,12 +33,11 @@ from flask_chainfix.model.databases import (
 )
 from flask_chainfix.model.rehearsal import FailureKind, RehearsalFailure
 from flask_chainfix.planning.lost_versions import (
-    doubts,
     found_and_decided,
     having_run,
     lost_in,
     on_main,
-    refuse_unrunnable,
+    refuse_unusable_files,
     with_lost_files,
 )
 from flask_chainfix.report.database_results import UnwindOffer, UnwindPlan, Unwound
@@ -95,11 +94,10 @@ def plan_unwind(session: Session, wishes: UnwindWishes) -> UnwindPlan:
     now = found_and_decided(session.runtime, now, ahead, wishes.source)
     revisions = dict.fromkeys(name for each in ahead for name in lost_in(now, each))
     whole = with_lost_files(now, revisions)
-    refuse_unrunnable(now, whole, revisions)
+    refuse_unusable_files(now, whole, revisions)
     refuse_unknown_binds(session.runtime, ahead, "unwind")
     for status in ahead:
         _refuse_another_chain(now, status)
-        diagnosis = diagnosis.noticing(*doubts(now, whole, status))
     targets = session.targets()
     databases = tuple(_unwinding(now, whole, status, targets[status.identity]) for status in ahead)
     return UnwindPlan(

@@ -248,9 +248,9 @@ def _without(snapshot: Facts, status: DatabaseStatus, command: str) -> Remedy:
         return known
     if any(each.own and each.is_known for each in snapshot.databases.statuses):
         text = "leave the app's own databases out, and name those of them that matter"
-        return way(text, f"{left_out(snapshot, status, command)} --database URL") | known
+        return way(text, f"{left_out(snapshot, [status.name], command)} --database URL") | known
     text = "if none of the app's own databases matters, leave them out"
-    return leaving_out(snapshot, status, command, text) | known
+    return leaving_out(snapshot, [status.name], command, text) | known
 
 
 def _with_renamed(snapshot: Facts, past: Iterable[Facts]) -> Facts:

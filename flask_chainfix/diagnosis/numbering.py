@@ -1,7 +1,7 @@
-"""Ids for new and renamed revisions, and names for their files, in the style of the chain.
+"""Ids for new and renamed revisions, in the style of the chain.
 
-If a chain's latest ids count, new ones continue: numbers and dates, with or without words. Other
-ids are twelve hexadecimal digits like Alembic's, but derived from the content only, so that a
+If a chain's latest ids count, new ones continue: numbers, with or without words. Other ids are
+twelve hexadecimal digits like Alembic's, but derived from the content only, so that a
 repair writes what a check shows.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from itertools import count
 from typing import NamedTuple
 
 from flask_chainfix.databases.facts import Facts
@@ -23,13 +23,7 @@ _HEX_LENGTH = 12
 _LATEST = 5  # the number of latest revisions that decide the style of ids
 _SHORT = 4  # digits; a longer number on its own may be a hexadecimal id by chance
 _COUNTED = re.compile(r"(?P<prefix>\D*?)(?P<number>\d+)(?![^\W_])")
-_DAY = 8  # digits
-_DATES = {  # by their number of digits
-    _DAY: ("%Y%m%d", timedelta(days=1)),
-    12: ("%Y%m%d%H%M", timedelta(minutes=1)),
-    14: ("%Y%m%d%H%M%S", timedelta(seconds=1)),
-}
-_YEARS = range(1990, 2100)
+_MOST_DIGITS = 7  # a longer number may be a date, which does not count
 
 
 def can_have_file(revision: str) -> bool:
@@ -86,7 +80,7 @@ def _hashes(seed: bytes) -> Iterator[str]:
 
 
 class Counting(NamedTuple):
-    """How the latest names of a chain count.
+    """How the latest ids of a chain count.
 
     Attributes:
         prefix: the text before the number.
@@ -117,20 +111,8 @@ class Counting(NamedTuple):
         """The names that follow all others, with these words if names have words."""
         words = f"{self.separator}{slug}" if self.separator and slug else ""
         number = max(filter(None, map(self.number, names)), key=int)
-        if self.separator and is_date(number) and len(number) == _DAY:
-            yield f"{self.prefix}{number}{words}"  # several may have the same date
-        while True:
-            number = _raised(number)
-            yield f"{self.prefix}{number}{words}"
-
-
-def _raised(number: str) -> str:
-    """The next number, or the next date, in the same format."""
-    date = _date(number)
-    if date is None:
-        return f"{int(number) + 1:0{len(number)}}"
-    date_format, unit = _DATES[len(number)]
-    return (date + unit).strftime(date_format)
+        for following in count(int(number) + 1):
+            yield f"{self.prefix}{following:0{len(number)}}{words}"
 
 
 def _counting(order: Sequence[str], parents: Mapping[str, Collection[str]]) -> Counting | None:
@@ -151,6 +133,8 @@ def _counting(order: Sequence[str], parents: Mapping[str, Collection[str]]) -> C
         return None
     alike = [name for name, match in found.items() if match["prefix"] == prefix]
     last = found[alike[-1]]["number"]
+    if len(last) > _MOST_DIGITS:
+        return None
     ends = Counter(name[found[name].end() :][:1] for name in alike)
     scheme = Counting(prefix, len(last), ends.most_common(1)[0][0])
     links = ((below, name) for name in order for below in parents[name])
@@ -159,23 +143,8 @@ def _counting(order: Sequence[str], parents: Mapping[str, Collection[str]]) -> C
     if not steps:  # nothing to compare
         plain = not prefix and (last.startswith("0") or len(last) <= _SHORT)
         return scheme if plain else None
-    words = prefix and not is_date(last) and 1 not in steps  # they merely end with digits
+    words = prefix and 1 not in steps  # they merely end with digits
     return scheme if not words and sum(step > 0 for step in steps) * 2 > len(steps) else None
-
-
-def is_date(number: str) -> bool:
-    """Whether a number is a date, which several names can share."""
-    return _date(number) is not None
-
-
-def _date(number: str) -> datetime | None:
-    known = _DATES.get(len(number))
-    if known is None or int(number[:4]) not in _YEARS:
-        return None
-    try:
-        return datetime.strptime(number, known[0])
-    except ValueError:
-        return None
 
 
 def same_numbers(
@@ -190,36 +159,10 @@ def same_numbers(
     return [
         (name, numbers[number])
         for name, number in found
-        if number is not None
-        and not is_date(number)
-        and number in numbers
-        and numbers[number] != name
+        if number is not None and number in numbers and numbers[number] != name
     ]
 
 
 def _slug_of(message: str) -> str:
     """The words of a message, as Alembic writes them in file names."""
     return "_".join(re.findall(r"\w+", message)).lower()
-
-
-def file_stem(snapshot: Facts, revision: str, message: str) -> str | None:
-    """The name of a new file, without its suffix, if the latest files have a style of their own.
-
-    Returns:
-        ``None`` if most of the latest files are named as by Alembic's default.
-    """
-    stems = {
-        header.revision: file.name.rpartition(".")[0]
-        for file, header in snapshot.readable
-        if header.revision is not None
-    }
-    graph = snapshot.graph
-    order = [name for name in graph.order if name in stems]
-    latest = order[-_LATEST:]
-    if sum(stems[name] == name for name in latest) * 2 > len(latest):
-        return revision if _counting(order, graph.parents) is not None else None
-    if sum(name in stems[name] for name in latest) * 2 >= len(latest):
-        return None
-    below = {stems[name]: [stems[p] for p in graph.parents[name]] for name in order}
-    scheme = _counting([stems[name] for name in order], below)
-    return None if scheme is None else next(scheme.after(stems.values(), _slug_of(message)))

@@ -20,7 +20,6 @@ from flask_chainfix.model.files import Edit, Header, Unreadable
 from flask_chainfix.model.plans import NewRevision
 
 _LINE = way("link them into one chain, which needs no new file", LINE)
-_DEFAULT_NAME = "%(rev)s_%(slug)s"
 _WIDE = re.compile(r"%(\([^()%]{0,99}\))?[-#0 +]*\d*\.?\d{4}")
 
 
@@ -46,13 +45,11 @@ def operations(
 def render(
     runtime: Runtime,
     new: NewRevision,
-    stem: str | None = None,
     given: Mapping[str, object] = MappingProxyType({}),
 ) -> tuple[NewRevision, Edit]:
     """Write the text of a new revision, as ``flask db merge`` would, without loading the chain.
 
-    The template is code of the project, which runs here unless ``runtime`` says otherwise. ``stem``
-    is the name of the file if ``file_template`` is not set; ``None`` is Alembic's default.
+    The template is code of the project, which runs here unless ``runtime`` says otherwise.
     ``given`` replaces or adds variables of the template. Without it the revision does nothing, and
     there is a way that needs no new file.
 
@@ -82,8 +79,9 @@ def render(
         # Alembic's naming and dating needs a loaded chain.
         create_date = script._generate_create_date()
         path = Path(script._rev_path(str(new.location), new.revision, new.message, create_date))
-        if stem is not None and script.file_template == _DEFAULT_NAME:
-            path = path.with_name(f"{stem}.py")
+        words = path.stem.removeprefix(f"{new.revision}_")
+        if new.revision.endswith(f"_{words}"):  # its id has the words of its message already
+            path = path.with_name(f"{new.revision}.py")
         with tempfile.TemporaryDirectory() as scratch:
             target = Path(scratch) / "revision"
             values: dict[str, Any] = {

@@ -57,6 +57,7 @@ class Finding:
         revisions: ids that the finding is about, sorted.
         locations: where to look.
         repairable: whether ``repair`` mends it.
+        databases: the names of the databases that it is about.
     """
 
     code: str
@@ -70,6 +71,7 @@ class Finding:
     revisions: tuple[str, ...]
     locations: tuple[Location, ...]
     repairable: bool
+    databases: tuple[str, ...] = ()
 
     @property
     def about(self) -> tuple[str, tuple[str, ...]]:

@@ -1,8 +1,7 @@
 """The files of all lost revisions that have run in databases, in the version that has run.
 
-If Git has several versions whose ``downgrade()`` differs, the evidence decides: the schema of the
-databases, what branches have now, and which branch has all the lost revisions. Otherwise the user
-must choose.
+If Git has several versions whose ``downgrade()`` differs, the one that branches have now is taken,
+unless the schema of a database contradicts it. Otherwise the user must choose.
 """
 
 from __future__ import annotations
@@ -16,8 +15,7 @@ from flask_chainfix.common.errors import CannotPlan
 from flask_chainfix.common.quoting import option, ref_word
 from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.common.wording import listing
-from flask_chainfix.databases.applied.contents import absent, contradicts
-from flask_chainfix.databases.applied.contradictions import by_revision, in_words
+from flask_chainfix.databases.applied.contents import contradicts
 from flask_chainfix.databases.applied.lost import survivors, under_its_new_id
 from flask_chainfix.databases.applied.rows import stood_for
 from flask_chainfix.databases.facts import Facts
@@ -99,21 +97,14 @@ def _decided(
         now: the chain, with some version of each lost revision.
         versions: all versions in Git, by revision.
         statuses: the databases that have run them.
-
-    Raises:
-        CannotPlan: it is unclear which of several versions has run.
     """
-    everywhere = _refs_with_all(versions)
     for revision, found in versions.items():
         kinds = _grouped_by_downgrade(found)
         if len(kinds) > 1:
-            kinds = _fitting(now, revision, kinds, statuses) or kinds
-        if len(kinds) > 1:
-            kinds = [each for each in kinds if _refs(each)] or kinds
-        if len(kinds) > 1:
-            kinds = [each for each in kinds if _refs(each) & everywhere] or kinds
-        if len(kinds) > 1:
-            raise _ambiguous(revision, kinds)
+            living = [each for each in kinds if _refs(each)]
+            if len(living) != 1 or _is_contradicted(now, living[0][0].lost, statuses):
+                raise _ambiguous(revision, kinds)
+            kinds = living
         if kinds and all(each.lost.data != now.databases.lost[revision].data for each in kinds[0]):
             chosen = max(kinds[0], key=lambda each: bool(each.refs))
             lost = chosen.lost
@@ -148,50 +139,16 @@ def _refs(kind: _Group) -> set[str]:
     return {ref for each in kind for ref in each.refs}
 
 
-def _refs_with_all(versions: Mapping[str, Sequence[FileVersion]]) -> set[str]:
-    """The branches that have some version of every lost revision."""
-    having = [{ref for each in found for ref in each.refs} for found in versions.values()]
-    return set.intersection(*having) if having else set()
-
-
-def _fitting(
-    now: Facts, revision: str, kinds: Sequence[_Group], statuses: Sequence[DatabaseStatus]
-) -> list[_Group]:
-    """The groups that agree with every database that has run the revision."""
-    return [
-        kind
-        for kind in kinds
-        if not any(
-            _contradicts(_with_lost(now, each.lost), status)
-            for status in statuses
-            if revision in lost_in(now, status)
-            for each in kind[:1]
-        )
-    ]
-
-
-def _contradicts(now: Facts, status: DatabaseStatus) -> bool:
-    lost = lost_in(now, status)
-    if any(each not in now.databases.lost for each in lost):
-        return False
-    run = having_run(now, status).union(lost)
-    return contradicts(with_lost_files(now, lost), status, run)
-
-
-def doubts(now: Facts, whole: Facts, status: DatabaseStatus) -> tuple[str, ...]:
-    """Notices about objects of lost revisions that a database lacks.
-
-    Args:
-        now: the chain.
-        whole: the chain with the lost files.
-        status: the database.
-    """
-    run = having_run(now, status).union(lost_in(now, status))
-    missing = by_revision(absent(whole, status, run))
-    lost = {revision: names for revision, names in missing.items() if revision not in now.graph}
-    if not lost:
-        return ()
-    return (f"{status.name} lacks {in_words(lost)}: another version may have run there",)
+def _is_contradicted(now: Facts, lost: LostRevision, statuses: Sequence[DatabaseStatus]) -> bool:
+    """Whether the schema of a database shows that another version has run there."""
+    now = _with_lost(now, lost)
+    for status in statuses:
+        names = lost_in(now, status)
+        if lost.revision in names and now.databases.lost.keys() >= set(names):
+            run = having_run(now, status).union(names)
+            if contradicts(with_lost_files(now, names), status, run):
+                return True
+    return False
 
 
 def _ambiguous(revision: str, kinds: Sequence[_Group]) -> CannotPlan:
@@ -220,13 +177,9 @@ def _shown(kinds: Sequence[_Group]) -> Iterator[tuple[str, str]]:
 
 # --- The files of lost revisions -----------------------------------------------------------------
 def _all_known(runtime: Runtime, now: Facts, ahead: Sequence[DatabaseStatus]) -> Facts:
-    """The chain with all lost revisions that have run, including lost ancestors.
-
-    Raises:
-        CannotPlan: Git does not have a file, or a revision is not lost.
-    """
+    """The chain with all lost revisions that have run, including lost ancestors."""
     for status in ahead:
-        for row in set(status.rows).difference(now.graph):
+        for row in (row for row in status.rows if row not in now.graph):
             _refuse_found(now, row)
             while True:
                 unknown = survivors(now, row).unknown
@@ -263,11 +216,7 @@ def _with_files_of(ref: str, now: Facts) -> tuple[Facts, set[str]]:
 
 
 def _refuse_found(now: Facts, row: str) -> None:
-    """Refuse a row whose revision is here, under another id or in an unreadable file.
-
-    Raises:
-        CannotPlan: the revision is here.
-    """
+    """Refuse a row whose revision is here, under another id or in an unreadable file."""
     known, unread = now.databases, now.unread(row)
     if unread is not None:
         file, problem = unread
@@ -325,7 +274,7 @@ def on_main(now: Facts, revisions: Iterable[str]) -> Iterator[str]:
             )
 
 
-def refuse_unrunnable(now: Facts, whole: Facts, revisions: Collection[str]) -> None:
+def refuse_unusable_files(now: Facts, whole: Facts, revisions: Collection[str]) -> None:
     """Refuse a lost file that cannot run, or that Alembic would load differently.
 
     Args:
@@ -357,7 +306,7 @@ def refuse_unrunnable(now: Facts, whole: Facts, revisions: Collection[str]) -> N
     if broken := in_doubt(diagnose(whole, Family.CHAIN)):
         raise CannotPlan(
             f"together with the lost files the chain would be broken: {broken[0].message}",
-            taking_down_there(now, next(iter(revisions))),
+            taking_down_there(now, min(revisions)),
         )
 
 

@@ -120,18 +120,8 @@ class _Moving:
 
     def _heads_of_others(self) -> Mapping[Lineage, tuple[str, ...]]:
         """The heads of the chain without my revisions, by lineage."""
-        graph, lineages, mine = self._snapshot.graph, self._lineages, self._mine
-        followed = {
-            parent
-            for name, parents in graph.parents.items()
-            if name not in mine
-            for parent in parents
-            if lineages[parent] is lineages[name]
-        }
-        found: dict[Lineage, list[str]] = {}
-        for name in graph:
-            if name not in mine and name not in followed:
-                found.setdefault(lineages[name], []).append(name)
+        graph = self._snapshot.graph
+        others = {name: each for name, each in graph.parents.items() if name not in self._mine}
         # Labelled branches may split and merge within a lineage.
         return {
             lineage: tuple(
@@ -139,7 +129,7 @@ class _Moving:
             )
             if len(names) > 1
             else tuple(names)
-            for lineage, names in found.items()
+            for lineage, names in find_lineages(self._snapshot).heads(others).items()
         }
 
     def turn(self) -> None:
@@ -161,11 +151,7 @@ class _Moving:
                 self._relink(name, turned, Reason("onto", f"{new} is the head of {self._onto}"))
 
     def _head(self, name: str, parent: str) -> tuple[str, ...]:
-        """The others' head above a parent; for ``""``, that of the base's lineage.
-
-        Raises:
-            CannotPlan: there are several.
-        """
+        """The others' head above a parent; for ``""``, that of the base's lineage."""
         graph = self._snapshot.graph
         heads = self._heads.get(self._lineages[parent or name], ())
         if len(heads) > 1 and parent:
@@ -190,7 +176,7 @@ class _Moving:
                 group = self._group(tip)
                 followed = {parent for name in group for parent in self._links.parents[name]}
                 if len(group.difference(followed)) > 1:
-                    small = self._excerpt(tip, group)
+                    small = self._small_chain(tip, group)
                     for relink in make_plan(small, Wishes(strategy="linear")).relinks:
                         name = relink.revision
                         outside = [p for p in self._links.parents[name] if p not in small.graph]
@@ -204,7 +190,7 @@ class _Moving:
         above = graph.descendants([tip] if tip in graph else []) - elsewhere - {tip}
         return {name for name in above if self._lineages[name] is self._lineages[tip]}
 
-    def _excerpt(self, tip: str, group: Collection[str]) -> Facts:
+    def _small_chain(self, tip: str, group: Collection[str]) -> Facts:
         """The others' chain as one base, with a group of mine above it."""
         snapshot = self._snapshot
         told = [name for name in self._naming_dropped_tables(group) if name != tip]

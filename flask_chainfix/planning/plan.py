@@ -19,17 +19,16 @@ from flask_chainfix.diagnosis.diagnosis import (
     remarks_on_links,
     to_mend,
 )
-from flask_chainfix.diagnosis.numbering import NewIds, file_stem
+from flask_chainfix.diagnosis.numbering import NewIds
 from flask_chainfix.diagnosis.rules import Family, diagnose
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.environment.new_revisions import render
 from flask_chainfix.git.landings import read_history
 from flask_chainfix.git.past import read_branch
 from flask_chainfix.git.upstream import operation, read_published
-from flask_chainfix.model.files import Edit
 from flask_chainfix.model.findings import Finding
 from flask_chainfix.model.history import PublishedChain
-from flask_chainfix.model.plans import AUTO, Mend, NewRevision, Plan, Wishes
+from flask_chainfix.model.plans import AUTO, Mend, Plan, Wishes
 from flask_chainfix.planning.edits import edits_between, edits_for, summed_up, with_lock
 from flask_chainfix.planning.linking.faults import refuse_faults, with_places
 from flask_chainfix.planning.linking.safety import refuse_doubted, refuse_unproven
@@ -40,7 +39,7 @@ from flask_chainfix.planning.mending.names import shortened
 from flask_chainfix.planning.mending.parents import placed
 from flask_chainfix.planning.on_top import plan_repair
 from flask_chainfix.planning.proposal import Planned, Proposal, needs_plan, refuse_unknown_rows
-from flask_chainfix.planning.revivals import refuse_unrunnable, revive
+from flask_chainfix.planning.revivals import refuse_early_tables, revive
 from flask_chainfix.rehearsal.confirm import foresee
 
 
@@ -96,7 +95,7 @@ def _proposed(runtime: Runtime, diagnosis: Diagnosis, wishes: Wishes) -> Proposa
     wishes = _without_obeyed(wishes, mends)
     orphaned = frozenset(start.graph.bases).difference(before.graph.bases)
     plan = _linked(start, wishes, orphaned, mends)
-    rendered = _rendered(runtime, start, plan)
+    rendered = [render(runtime, new) for new in plan.new_revisions]
     after = start.after([*edits_for(start, plan.parents), *(edit for _, edit in rendered)])
     after, untied = mend_impassable(after, strict=wishes.strict)
     mends = (*mends, *untied)
@@ -152,16 +151,6 @@ def _linked(
     )
 
 
-def _rendered(runtime: Runtime, start: Facts, plan: Plan) -> list[tuple[NewRevision, Edit]]:
-    """The new files of a plan, named like their neighbours."""
-    rendered = []
-    for new in plan.new_revisions:
-        stem = file_stem(start, new.revision, new.message)
-        rendered.append(render(runtime, new, stem))
-        start = start.after([rendered[-1][1]])
-    return rendered
-
-
 def _refuse_unseen(diagnosis: Diagnosis, after: Facts) -> None:
     """Refuse if the files alone would not show that the planned chain is healthy."""
     before = diagnosis.snapshot
@@ -197,7 +186,7 @@ def _prepared(
     start = with_new_ids(start, mends)
     if any(each.code == "FC101" for each in mends):  # Alembic can load this fault
         start = replace(start, old=(before.graph, *start.old))
-    refuse_unrunnable(known, start, wishes)
+    refuse_early_tables(known, start, wishes)
     refuse_unproven(before, start, mends)
     refuse_doubted(start, wishes.attach)
     _refuse_unrepairable(start, diagnose(start, Family.CHAIN, Family.DATABASE))

@@ -124,6 +124,7 @@ def with_moves(proposal: Proposal, planner: str) -> Proposal:
     start, after = planned.start, planned.after
     if not start.databases.statuses:
         return proposal
+    from flask_chainfix.databases.applied.contradictions import leaving_out, left_out
     from flask_chainfix.databases.applied.row_moves import (
         planned_moves,
         rows_after,
@@ -134,10 +135,12 @@ def with_moves(proposal: Proposal, planner: str) -> Proposal:
     proposal = replace(proposal, moves=moves)
     refused = next((each for each in moves if each.state is MoveState.REFUSED), None)
     if refused is not None:
+        remedy, name = Remedy.of(refused.remedy), refused.move.name
+        if left_out(start, [name], planner) not in remedy:
+            remedy |= leaving_out(start, [name], planner)
         return proposal.stopped_by(
             UnsafeForDatabases(
-                f"the stamp of {refused.move.name} could not follow the files: {refused.detail}",
-                Remedy.of(refused.remedy) | _leaving_out(start, refused, planner),
+                f"the stamp of {name} could not follow the files: {refused.detail}", remedy
             )
         )
     from flask_chainfix.rehearsal.confirm import foresee
@@ -147,22 +150,6 @@ def with_moves(proposal: Proposal, planner: str) -> Proposal:
     except CannotPlan as error:
         return proposal.stopped_by(error)
     return proposal
-
-
-def _leaving_out(start: Facts, refused: MoveResult, planner: str) -> Remedy:
-    """The remedy of leaving out a database, unless it is among the remedies already."""
-    from flask_chainfix.databases.applied.contradictions import leaving_out
-
-    told = {command for way in Remedy.of(refused.remedy).ways for command in way.commands}
-    return Remedy(
-        tuple(
-            way
-            for status in start.databases.statuses
-            if status.identity == refused.move.identity
-            for way in leaving_out(start, status, planner).ways
-            if told.isdisjoint(way.commands)
-        )
-    )
 
 
 # --- What a database has run must be known --------------------------------------------------------
@@ -192,28 +179,11 @@ def refuse_unknown_rows(
         if finding.code in codes and finding.severity is Severity.ERROR:
             raise UnsafeForDatabases(
                 f"no plan is safe while it is not known what a database has run: {finding.message}",
-                Remedy.of(finding.hint) | _leaving_out_its_databases(snapshot, finding, planner),
+                Remedy.of(finding.hint) | leaving_out(snapshot, finding.databases, planner),
             )
     for status in doubtful:
         raise UnsafeForDatabases(
             f"no known chain can have written the rows of {status.name}"
             f" ({', '.join(status.rows)}), so what has run there is not known",
-            by_its_origin(snapshot, status) | leaving_out(snapshot, status, planner),
+            by_its_origin(snapshot, status) | leaving_out(snapshot, [status.name], planner),
         )
-
-
-def _leaving_out_its_databases(snapshot: Facts, finding: Finding, planner: str) -> Remedy:
-    """The remedy of leaving out a finding's databases; the app's own are all left out together."""
-    from flask_chainfix.databases.applied.contradictions import leaving_out
-
-    statuses = snapshot.databases.statuses
-    for status in statuses:
-        left = tuple(
-            each for each in statuses if each is not status and not (each.own and status.own)
-        )
-        without = replace(snapshot, databases=replace(snapshot.databases, statuses=left))
-        if finding not in diagnose(without, Family.DATABASE, ignored=True) + diagnose(
-            without, Family.DATABASE
-        ):
-            return leaving_out(snapshot, status, planner)
-    return Remedy()

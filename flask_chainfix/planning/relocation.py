@@ -77,7 +77,7 @@ def relocate(now: Facts, wishes: MoveWishes) -> Plan:
     return move.plan()
 
 
-def refuse_skipping(now: Facts, after: Graph, wishes: MoveWishes) -> None:
+def refuse_unsafe_move(now: Facts, after: Graph, wishes: MoveWishes) -> None:
     """Refuse if a database, the main branch or a release would skip a revision.
 
     Raises:
@@ -105,18 +105,14 @@ class _Move:
         self._moving = {self._revision}
         if wishes.with_descendants:
             self._moving = self._graph.descendants(self._moving)
-        self._lineages = find_lineages(now).by_revision
+        self._lineages = find_lineages(now)
         self._links = Links(self._graph.parents)
         if not wishes.with_descendants:
             self._take_out()
         self._target = self._found_target()
 
     def _found_target(self) -> str:
-        """The new parent of the revision.
-
-        Raises:
-            CannotPlan: it is unknown, or moves itself.
-        """
+        """The new parent of the revision."""
         if self._wishes.after is None:
             return self._top()
         target = _resolved(self._graph, self._wishes.after)
@@ -132,15 +128,11 @@ class _Move:
 
     def _top(self) -> str:
         """The head of the revision's lineage without the moving revisions."""
-        lineages = self._lineages
-        home = lineages[self._revision]
+        home = self._lineages.by_revision[self._revision]
         if home.name == self._revision and home.parent is not None:  # it begins a branch
             home = home.parent
         left = {name: p for name, p in self._links.parents.items() if name not in self._moving}
-        followed = {
-            parent for name, p in left.items() for parent in p if lineages[name] is lineages[parent]
-        }
-        tops = [name for name in left if name not in followed and lineages[name] is home]
+        tops = self._lineages.heads(left).get(home, [])
         if len(tops) == 1:
             return tops[0]
         if not tops:
@@ -158,11 +150,7 @@ class _Move:
         )
 
     def _take_out(self) -> None:
-        """Link the children of the revision to its parents.
-
-        Raises:
-            CannotPlan: a branch would lose its label.
-        """
+        """Link the children of the revision to its parents."""
         graph, revision = self._graph, self._revision
         children, below = graph.children.get(revision, ()), graph.parents[revision]
         labels = graph.labels.get(revision, ())
@@ -186,7 +174,7 @@ class _Move:
         """
         links, revision, target = self._links, self._revision, self._target
         links.relink(revision, (target,), Reason("move", f"it goes after {target}, as you say"))
-        if self._lineages[revision].name == revision:
+        if self._lineages.by_revision[revision].name == revision:
             return  # it begins a branch, so nothing goes on top of it
         linked = self._now.relinked(self._links.parents)
         tops = linked.heads_among(self._moving)
@@ -256,11 +244,7 @@ class _Move:
 
 
 def _resolved(graph: Graph, name: str) -> str:
-    """The revision with an id, or with the only id that starts like it.
-
-    Raises:
-        CannotPlan: there is no such revision, or several.
-    """
+    """The revision with an id, or with the only id that starts like it."""
     if name in graph:
         return name
     found = [each for each in graph if name and each.startswith(name)]

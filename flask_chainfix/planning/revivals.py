@@ -54,14 +54,15 @@ def revive(runtime: Runtime, snapshot: Facts, wishes: Wishes) -> tuple[Mend, ...
     )
 
 
-def refuse_unrunnable(known: Facts, start: Facts, wishes: Wishes) -> None:
+def refuse_early_tables(known: Facts, start: Facts, wishes: Wishes) -> None:
     """Refuse if the next upgrade of a database would fail on restored revisions.
 
     Raises:
         UnsafeForDatabases: tables exist that these revisions would create.
     """
+    revived = {*wishes.bring_back, *wishes.tombstones}
     for status in start.databases.statuses:
-        for revision in {*wishes.bring_back, *wishes.tombstones}.intersection(status.rows):
+        for revision in (row for row in status.rows if row in revived):
             early: Mapping[str, Sequence[str]] = {}
             found = mismatch(start, status)
             if found is not None:
@@ -72,7 +73,7 @@ def refuse_unrunnable(known: Facts, start: Facts, wishes: Wishes) -> None:
                 raise UnsafeForDatabases(
                     f"with {revision} in place, the next upgrade of {status.name} would stop, as"
                     f" tables are there already: {in_words(early)}",
-                    choices(known, revision) | leaving_out(start, status),
+                    choices(known, revision) | leaving_out(start, [status.name]),
                 )
 
 

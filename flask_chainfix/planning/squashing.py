@@ -219,7 +219,7 @@ def refuse_below(now: Facts, cut: Cut, wishes: SquashWishes) -> None:
                 )
                 | leaving_out(
                     now,
-                    status,
+                    [status.name],
                     wishes.part(wishes.upto),
                     "leave it out, if it may be thrown away",
                 ),

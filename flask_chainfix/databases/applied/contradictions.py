@@ -38,21 +38,24 @@ from flask_chainfix.schema.footprint import Action
 _SCHEMA = ", schema "  # after a name: no option names a single schema
 
 
-def left_out(snapshot: Facts, status: DatabaseStatus, command: str = "repair") -> str:
-    """A command that leaves one database out; ``""`` if no option can do that.
+def left_out(snapshot: Facts, names: Collection[str], command: str = "repair") -> str:
+    """A command that leaves databases out; ``""`` if no option can do that.
 
     Args:
         snapshot: with all databases.
-        status: the database to leave out; one of the app's takes the app's others with it.
-        command: the command that runs without it.
+        names: the databases to leave out; one of the app's takes the app's others with it.
+        command: the command that runs without them.
     """
-    if status.own:
-        return f"{{fixchain}} {command} --no-database{{named}}"
-    others = [each for each in snapshot.databases.statuses if not each.own]
-    options = naming(each.name for each in others if each is not status)
-    if options is None or naming([status.name]) is None:
-        return ""
-    return f"{{fixchain}} {command}{{own}}{options}"
+    out = [each for each in snapshot.databases.statuses if each.name in names]
+    others, named = [each.name for each in out if not each.own], "{named}"
+    if others:
+        left = (each for each in snapshot.databases.statuses if not each.own and each not in out)
+        kept = naming(each.name for each in left)
+        if kept is None or naming(others) is None:
+            return ""
+        named = kept
+    own = "{own}" if len(others) == len(out) else " --no-database"
+    return f"{{fixchain}} {command}{own}{named}" if out else ""
 
 
 def naming(names: Iterable[str]) -> str | None:
@@ -87,19 +90,20 @@ def only(snapshot: Facts, status: DatabaseStatus) -> str:
 
 
 def leaving_out(
-    snapshot: Facts,
-    status: DatabaseStatus,
-    command: str = "repair",
-    text: str = "leave that database out",
+    snapshot: Facts, names: Collection[str], command: str = "repair", text: str = ""
 ) -> Remedy:
-    """How to leave a database out; empty if no option can do that."""
-    without = left_out(snapshot, status, command)
-    return way(text, without) if without else Remedy()
+    """How to leave databases out; empty if no option can do that.
+
+    Arguments are those of ``left_out``; ``text`` says what that means for them.
+    """
+    without = left_out(snapshot, names, command)
+    them = "that database" if len(names) == 1 else "those databases"
+    return way(text or f"leave {them} out", without) if without else Remedy()
 
 
 def saying_where(snapshot: Facts, status: DatabaseStatus, command: str = "repair") -> Remedy:
     """How to give the stamp of an unreachable database, with a head as the example."""
-    without, heads = left_out(snapshot, status, command), snapshot.graph.heads
+    without, heads = left_out(snapshot, [status.name], command), snapshot.graph.heads
     if not (without and heads):
         return Remedy()
     text = f"if it stands at {heads[0]}, say so; use another id if it stands elsewhere"
@@ -361,7 +365,7 @@ def is_broken(graph: Graph) -> bool:
 
 def _files_first(snapshot: Facts, status: DatabaseStatus) -> Remedy:
     text = "repair the files first, without that database"
-    return leaving_out(snapshot, status, text=text)
+    return leaving_out(snapshot, [status.name], text=text)
 
 
 def completing(snapshot: Facts, status: DatabaseStatus, revision: str) -> Remedy:

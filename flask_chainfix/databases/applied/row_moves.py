@@ -224,7 +224,7 @@ def _ways_on(now: Facts, possible: Sequence[Applied], shared: str) -> Remedy:
         return way(
             "repair the files without that database; restamp then names what to do by which of"
             " them ran there",
-            left_out(now, possible[0].status) or "{fixchain} repair --no-database",
+            left_out(now, [possible[0].status.name]) or "{fixchain} repair --no-database",
             "{fixchain} restamp{databases}",
         )
     names = now.databases.shared[shared]

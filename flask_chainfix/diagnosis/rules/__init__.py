@@ -73,6 +73,7 @@ class Fault(NamedTuple):
         severity: overrides the rule's severity.
         breaks: overrides the rule's ``What breaks``.
         repairable: overrides whether ``repair`` mends what the rule finds.
+        databases: the names of the databases that it is about.
     """
 
     message: str
@@ -83,6 +84,7 @@ class Fault(NamedTuple):
     severity: Severity | None = None
     breaks: str | None = None
     repairable: bool | None = None
+    databases: Collection[str] = ()
 
 
 _Find = Callable[[Facts], Iterator[Fault]]
@@ -319,4 +321,5 @@ def _findings(rule: Rule, snapshot: Facts) -> Iterator[Finding]:
             tuple(sorted(set(fault.revisions))),
             tuple(places),
             rule.repairable if fault.repairable is None else fault.repairable,
+            tuple(fault.databases),
         )

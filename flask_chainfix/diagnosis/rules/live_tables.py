@@ -73,6 +73,7 @@ def half_applied(snapshot: Facts) -> Iterator[Fault]:
                     completing(snapshot, found.status, revision),
                     [revision],
                     snapshot.locations(revision, "revision"),
+                    databases=[found.status.name],
                 )
 
 
@@ -115,6 +116,7 @@ def stamp_contradicts_schema(snapshot: Facts) -> Iterator[Fault]:
                 ways_out(snapshot, found),
                 whole,
                 [place for each in whole for place in snapshot.locations(each, "revision")],
+                databases=[found.status.name],
             )
 
 
@@ -173,7 +175,7 @@ def schema_drift(snapshot: Facts) -> Iterator[Fault]:
             | (making_missing(snapshot, status, lacks) if lacks else Remedy())
             | "write a migration for what the models need, and drop what nobody needs",
             dict.fromkeys(each.revision for each in differences if each.revision),
-            [],
+            databases=[status.name],
         )
 
 

@@ -88,11 +88,11 @@ def unknown_stamp(snapshot: Facts) -> Iterator[Fault]:
         if unread is not None:
             file, problem = unread
             message = f"{stamped} {file.name} may have, but that file {problem.reason}"
-            yield Fault(message, problem.remedy, [row])
+            yield Fault(message, problem.remedy, [row], databases=statuses)
         else:
             message = f"{stamped} no migration file has: {whereabouts(snapshot, row)}"
             hint = _files_first(broken[0]) if broken else choices(snapshot, row)
-            yield Fault(message, hint, [row])
+            yield Fault(message, hint, [row], databases=statuses)
 
 
 def _files_first(file: MigrationFile) -> Remedy:
@@ -154,6 +154,7 @@ def stranded_revisions(snapshot: Facts) -> Iterator[Fault]:
                 found,
                 snapshot.locations(found[0], "down_revision"),
                 severity=None if sure else Severity.WARNING,
+                databases=[status.name],
             )
 
 
@@ -173,6 +174,7 @@ def _of_a_shared_id(
             way("see what to do in either case", "{fixchain} restamp{databases} --dry-run"),
             [doubtful],
             severity=Severity.WARNING,
+            databases=[status.name],
         )
     if len(possible) != 1:
         return None
@@ -187,7 +189,7 @@ def _of_a_shared_id(
     elif gaps(snapshot.graph, run):
         hint = catching_up(snapshot.graph, run, status.rows)
     message = f"{_stamped(status)}; {which_ran(snapshot, shared, run)}"
-    return Fault(message, hint, [shared], "revision")
+    return Fault(message, hint, [shared], "revision", databases=[status.name])
 
 
 def _after_skipping(snapshot: Facts, possible: Sequence[Applied], *, sure: bool) -> Remedy:
@@ -215,7 +217,8 @@ def _without_tables(snapshot: Facts, status: DatabaseStatus) -> Iterator[Fault]:
     if absent:
         missing = f"what should be there by then is missing: {in_words(absent)}"
         hint = ways_out(snapshot, found)
-        yield Fault(f"{found.stamped}, but {missing}", hint, absent, "revision")
+        message = f"{found.stamped}, but {missing}"
+        yield Fault(message, hint, absent, "revision", databases=[status.name])
 
 
 @rule("FC303", "overlapping-stamps", Severity.ERROR, "overlapping stamp", Family.DATABASE)
@@ -269,6 +272,7 @@ def overlapping_stamps(snapshot: Facts) -> Iterator[Fault]:
             _RESTAMP if known else by_its_origin(snapshot, status),
             lower,
             breaks=_REPEATED if repeated else None,
+            databases=[status.name],
         )
 
 
@@ -302,7 +306,7 @@ def database_unreachable(snapshot: Facts) -> Iterator[Fault]:
             remedy = way("create the database, or correct its name in the URL")
         else:
             continue
-        yield Fault(message, remedy | saying_where(snapshot, status))
+        yield Fault(message, remedy | saying_where(snapshot, status), databases=[status.name])
 
 
 def reached(snapshot: Facts) -> Iterator[DatabaseStatus]:

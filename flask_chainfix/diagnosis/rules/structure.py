@@ -106,10 +106,7 @@ def multiple_heads(snapshot: Facts) -> Iterator[Fault]:
     heads = snapshot.graph.heads
     if len(heads) < 2 or snapshot.compiled:  # which may join them
         return
-    by_revision = find_lineages(snapshot).by_revision
-    groups: dict[Lineage, list[str]] = {}
-    for head in heads:
-        groups.setdefault(by_revision[head], []).append(head)
+    groups = find_lineages(snapshot).grouped(heads)
     for lineage, group in groups.items():
         unexplained = _heads_of_their_own(snapshot, group)
         if len(unexplained) < 2:
@@ -136,7 +133,7 @@ def _unlabelled(
     trunk = [head for head in heads if head not in labelled]
     if not trunk or len(heads) < 2:
         return
-    start = _start_of_branch(snapshot.graph, trunk[0])
+    start = _first_above_branch_point(snapshot.graph, trunk[0])
     pair = word(f"{start}={labelled[0]}")
     onto = way(f"put it on {labelled[0]}", f"{REPAIR} --attach {pair}") if start else Remedy()
     yield Fault(
@@ -159,7 +156,7 @@ def _is_above(lineage: Lineage, below: Lineage) -> bool:
     return False
 
 
-def _start_of_branch(graph: Graph, head: str) -> str:
+def _first_above_branch_point(graph: Graph, head: str) -> str:
     """The first revision above the branch point below a head; ``""`` if there is none."""
     revision = head
     while len(graph.parents[revision]) == 1:

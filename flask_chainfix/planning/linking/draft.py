@@ -40,6 +40,9 @@ class DecidedPair(NamedTuple):
     after: str
     alone: bool = False
 
+    def __str__(self) -> str:
+        return f"{self.database.name} {self.database.has} {self.before} and not {self.after}"
+
     def reason(self) -> Reason:
         """Why the one goes before the other."""
         database = self.database
@@ -137,8 +140,8 @@ class Task:
                     pairs[pair] = DecidedPair(database, *pair, alone=database.status.own)
         return tuple(pairs.values())
 
-    def disagreement(self) -> str:
-        """Two databases that require opposite orders, in a sentence; ``""`` if there are none."""
+    def disagreement(self) -> tuple[DecidedPair, ...]:
+        """A pair of revisions in the opposite orders that two databases require; else empty."""
         for one in self.decided_pairs():
             for other in self.databases:
                 if one.before in other.revisions:
@@ -150,11 +153,10 @@ class Task:
                         and self.are_apart(one.before, revision)
                     ):
                         return (
-                            f"{one.database.name} {one.database.has} {one.before} and not"
-                            f" {revision}, and {other.name} {other.has} {revision} and not"
-                            f" {one.before}"
+                            DecidedPair(one.database, one.before, revision),
+                            DecidedPair(other, revision, one.before),
                         )
-        return ""
+        return ()
 
     @property
     def links_something(self) -> bool:

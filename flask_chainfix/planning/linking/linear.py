@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from flask_chainfix.chain.lineages import Lineage
 from flask_chainfix.common.errors import CannotPlan
@@ -26,6 +27,24 @@ from flask_chainfix.planning.linking.draft import Draft, Task, reasons_for_base,
 def linear(task: Task) -> Plan:
     """Link every lineage into one line; healthy merge points stay as they are."""
     return _Linear(task).plan()
+
+
+class _Block(NamedTuple):
+    """What one step places: a revision with its ancestors that its lineage does not have yet.
+
+    Attributes:
+        tip: the revision, the tip of its lineage from now on.
+        lineage: its lineage.
+        revisions: all of them, parents first.
+        exits: those with a parent outside that can be redirected, parents first.
+        bases: the bases to link; joined ones only if nothing else can be redirected.
+    """
+
+    tip: str
+    lineage: Lineage
+    revisions: list[str]
+    exits: list[str]
+    bases: list[str]
 
 
 class _Linear:
@@ -49,10 +68,10 @@ class _Linear:
     def plan(self) -> Plan:
         waiting = [head for head in self._heads_in_order() if head in self._heads]
         while waiting:
-            tip = self._next_tip(waiting)
-            self._place(tip)
-            if tip in waiting:
-                waiting.remove(tip)
+            block = self._next_block(waiting)
+            self._place(block)
+            if block.tip in waiting:
+                waiting.remove(block.tip)
         self._link_bases_below_labelled_branches()
         return self._draft.plan("linear")
 
@@ -86,22 +105,21 @@ class _Linear:
                 sorted(children, key=lambda each: (each not in attached, ranks[each]), reverse=True)
             )
 
-    def _next_tip(self, waiting: list[str]) -> str:
-        """The first head whose whole branch can go on top; otherwise the top of such a part."""
+    def _next_block(self, waiting: list[str]) -> _Block:
+        """The first whole branch that can go on top; otherwise the first such part of one."""
         whole = [head for head in waiting if self._needs(head) <= self._placed]
-        for head in whole:
-            if self._fits(head, whole=True):
-                return head
+        for block in map(self._block, whole):
+            if self._fits(block) or (block.lineage not in self._tips and not block.bases):
+                return block
         tips = [top for head in waiting for top in self._tops(head)]
-        fitting = (tip for tip in tips if self._fits(tip, whole=False))
+        fitting = (block for block in map(self._block, tips) if self._fits(block))
         # If nothing fits, linking the first raises the error.
-        return next(fitting, (whole or tips)[0])
+        return next(fitting, None) or self._block((whole or tips)[0])
 
     def _tops(self, head: str) -> list[str]:
         """The tops of the parts of a head's branch that can go on top."""
-        block = self._block(head, self._placed)
-        able = [revision for revision in block if self._needs(revision) <= self._placed]
-        return self._graph.heads_among(able)
+        left = self._graph.ancestors([head], outside=self._placed)
+        return self._graph.heads_among([name for name in left if self._needs(name) <= self._placed])
 
     def _needs(self, revision: str) -> set[str]:
         """The movable revisions that must run before a revision and are not below it."""
@@ -112,58 +130,57 @@ class _Linear:
             self._needed[revision] = required - self._graph.ancestors([revision])
         return self._needed[revision]
 
-    def _fits(self, tip: str, *, whole: bool) -> bool:
-        """Whether a revision of the tip's block can be linked to the placed ones."""
-        lineage = self._task.lineages.by_revision[tip]
+    def _block(self, tip: str) -> _Block:
+        lineages, task = self._task.lineages, self._task
+        lineage = lineages.by_revision[tip]
         under = self._under.get(lineage, set())
-        block = self._block(tip, under)
-        if lineage in self._tips:
-            return bool(self._bases(block, under) or self._exits(block, under))
-        if lineage is not self._task.lineages.main or self._root in block:
-            return True
-        return whole and self._task.bases_to_link.isdisjoint(block)
+        revisions = sorted(
+            self._graph.ancestors([tip], outside=under), key=self._graph.position.__getitem__
+        )
+        # What the user attached stays, and so does the start of a labelled branch, whose place
+        # gives the label its meaning.
+        exits = [
+            revision
+            for revision in revisions
+            if not under.isdisjoint(self._draft.parents[revision])
+            and revision not in self._attached
+            and lineages.by_revision[revision].name != revision
+        ]
+        bases = [revision for revision in revisions if revision in task.bases_to_link]
+        if lineage in self._tips and not (bases or exits):
+            joined = set(lineages.bases) - {self._root}
+            bases = [revision for revision in revisions if revision in joined]
+        return _Block(tip, lineage, revisions, exits, bases)
 
-    def _block(self, tip: str, outside: set[str]) -> list[str]:
-        """The tip and its ancestors that are not outside, parents first."""
-        block = self._graph.ancestors([tip], outside=outside)
-        return sorted(block, key=self._graph.position.__getitem__)
+    def _fits(self, block: _Block) -> bool:
+        """Whether a revision of the block can be linked to the placed ones."""
+        if block.lineage in self._tips:
+            return bool(block.bases or block.exits)
+        return block.lineage is not self._task.lineages.main or self._root in block.revisions
 
-    def _place(self, tip: str) -> None:
-        lineage = self._task.lineages.by_revision[tip]
-        under = self._under.setdefault(lineage, set())
-        block = self._block(tip, under)
-        if lineage in self._tips:
-            bases = self._bases(block, under)
-            if bases:
-                self._link_bases(bases, self._tips[lineage])
+    def _place(self, block: _Block) -> None:
+        if block.lineage in self._tips:
+            if block.bases:
+                self._link_bases(block.bases, self._tips[block.lineage])
             else:
-                self._link(block, self._tips[lineage], under)
-        elif not self._task.bases_to_link.isdisjoint(block):
-            bases = [revision for revision in block if revision in self._task.bases_to_link]
+                self._link(block)
+        elif block.bases:
             root = self._root
-            if root not in block:
-                raise several_branches(self._task, bases)
-            self._link_bases(bases, root)
-        under.update(block)
-        self._placed.update(block)
-        self._tips[lineage] = tip
+            if root not in block.revisions:
+                raise several_branches(self._task, block.bases)
+            self._link_bases(block.bases, root)
+        self._under.setdefault(block.lineage, set()).update(block.revisions)
+        self._placed.update(block.revisions)
+        self._tips[block.lineage] = block.tip
 
-    def _bases(self, block: list[str], under: set[str]) -> list[str]:
-        """The bases of a block to link; joined bases only if nothing else can be redirected."""
-        bases = [revision for revision in block if revision in self._task.bases_to_link]
-        if bases or self._exits(block, under):
-            return bases
-        root, joined = self._root, self._task.lineages.bases
-        return [revision for revision in block if revision in joined and revision != root]
-
-    def _link(self, block: list[str], tip: str, under: set[str]) -> None:
-        parents = self._draft.parents
-        exits = self._exits(block, under)
-        if not exits:
-            pinned = next((name for name in block if name in self._attached), None)
+    def _link(self, block: _Block) -> None:
+        parents, tip = self._draft.parents, self._tips[block.lineage]
+        under = self._under[block.lineage]
+        if not block.exits:
+            pinned = next((name for name in block.revisions if name in self._attached), None)
             if pinned is None:
                 raise CannotPlan(
-                    f"nothing links {block[-1]} to {tip}, the head that it should follow",
+                    f"nothing links {block.tip} to {tip}, the head that it should follow",
                     way("link joined bases as well", "{fixchain} repair --strict{databases}")
                     | way(
                         "say where the revisions belong; the help lists the options",
@@ -177,25 +194,10 @@ class _Linear:
             )
         # Nothing above the last exit leads out of the block, so no merge point above it comes
         # to have a parent below another of its parents.
-        link = exits[-1]
+        link = block.exits[-1]
         branch_point = next(parent for parent in parents[link] if parent in under)
         kept = tuple(parent for parent in parents[link] if parent not in under)
         self._draft.relink(link, (tip, *kept), *self._why_after(link, branch_point))
-
-    def _exits(self, block: list[str], under: set[str]) -> list[str]:
-        """The revisions of a block with a parent outside that can be redirected.
-
-        Excludes revisions that the user attached, and the starts of labelled branches, whose place
-        gives the label its meaning.
-        """
-        lineages = self._task.lineages.by_revision
-        return [
-            revision
-            for revision in block
-            if not under.isdisjoint(self._draft.parents[revision])
-            and revision not in self._attached
-            and lineages[revision].name != revision
-        ]
 
     def _link_bases(self, bases: list[str], parent: str) -> None:
         previous = self._last_base

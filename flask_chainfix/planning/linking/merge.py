@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from flask_chainfix.chain.ancestry import required_among
-from flask_chainfix.chain.lineages import Lineage
 from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.common.errors import UnsafeForDatabases
 from flask_chainfix.common.remedies import Remedy
@@ -21,13 +20,10 @@ def merge(task: Task) -> Plan:
     _attach_bases(task, draft)
     draft.put_branches_in_order()
     graph = draft.linked()
-    groups: dict[Lineage, list[str]] = {}
-    for head in graph.heads:
-        groups.setdefault(task.lineages.by_revision[head], []).append(head)
     new_ids = NewIds(task.original)
     new_revisions = tuple(
         new
-        for heads in groups.values()
+        for heads in task.lineages.grouped(graph.heads).values()
         if len(heads) > 1 and not task.heads_stay
         for new in _merge_revisions(task, graph, heads, new_ids)
     )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 
 from flask_chainfix.chain.lineages import Lineages, find_lineages
 from flask_chainfix.common.errors import CannotPlan, UnsafeForDatabases
 from flask_chainfix.common.quoting import option
-from flask_chainfix.common.remedies import LINE, MERGE, REPAIR, Remedy, joined, linked, way
+from flask_chainfix.common.remedies import LINE, MERGE, REPAIR, Remedy, Way, joined, linked, way
 from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.applied.contradictions import leaving_out
 from flask_chainfix.databases.applied.has_run import applied_anywhere
@@ -26,9 +26,6 @@ from flask_chainfix.planning.linking.ranking import (
     without_placeholders,
 )
 
-_HABIT = 0.08  # share of merge points from which merging counts as the habit
-_SHOWN_DATABASES = 3
-_FEW = 2  # so few merge points may be accidental
 _STRATEGIES: dict[str, Callable[[Task], Plan]] = {"linear": linear, "merge": merge}
 
 
@@ -188,9 +185,6 @@ def choose(strategy: str, task: Task) -> Plan:
         return _merged(task)
     if strategy == AUTO and "FC102" in task.snapshot.environment.settings.ignore:
         return _merged(replace(task, heads_stay=True))
-    usual = _merged_by_habit(task) if strategy == AUTO else None
-    if usual is not None:
-        return usual
     decided = task.decided_pairs()
     try:
         return _in_one_line(task, decided)
@@ -206,28 +200,8 @@ def ways_to_one_head(plan: Plan, asked: str) -> Remedy:
     plain = asked == AUTO
     if plan.strategy == "linear":
         return linked(REPAIR if plain else LINE) | joined()
-    by_habit = any(reason.kind == "habit" for reason in plan.why)
-    line = linked(LINE) if by_habit or not plain else Remedy()  # otherwise a line was refused
+    line = Remedy() if plain else linked(LINE)  # a plain repair merges only where a line is refused
     return joined(REPAIR if plain else MERGE) | line
-
-
-def _merged_by_habit(task: Task) -> Plan | None:
-    """A merge, if this project usually merges and merging is not harder; otherwise ``None``."""
-    graph = task.original.graph
-    merges = sum(len(parents) > 1 for parents in graph.parents.values())
-    if merges <= _FEW or merges < _HABIT * len(graph):
-        return None
-    try:
-        plan = _safe("merge", task)
-    except CannotPlan:
-        return None
-    if not plan.new_revisions or {each.revision for each in plan.relinks} - task.bases_to_link:
-        return None
-    why = (
-        f"merge, because {merges:,} of {len(graph):,} revisions are merge points: branches are"
-        " joined here rather than relinked, which --strategy linear does"
-    )
-    return replace(plan, why=(Reason("habit", why), *plan.why))
 
 
 def _in_one_line(task: Task, decided: tuple[DecidedPair, ...]) -> Plan:
@@ -238,24 +212,24 @@ def _in_one_line(task: Task, decided: tuple[DecidedPair, ...]) -> Plan:
     try:  # branches merged beside others do not have to be ordered
         return _safe("linear", task)
     except UnsafeForDatabases as error:
-        told = task.disagreement()
-        if not told:
+        pairs = task.disagreement()
+        if not pairs:
             raise
         text = "keep them beside each other, and join them with a merge revision"
         remedy = way(text, MERGE)
         remedy |= "bring a database to where the other one is, with the chain as it is, then repair"
-        remedy |= _leaving_one_out(task.snapshot)
+        remedy |= _leaving_one_out(task.snapshot, pairs)
+        told = ", and ".join(map(str, pairs))
         raise UnsafeForDatabases(f"no single line fits every database: {told}", remedy) from error
 
 
-def _leaving_one_out(snapshot: Facts) -> Remedy:
-    """The remedy of leaving out a database; the app's own are all left out together."""
-    ways = {}
-    for status in snapshot.databases.statuses:
-        name = "the app's own databases" if status.own else status.name
+def _leaving_one_out(snapshot: Facts, pairs: Iterable[DecidedPair]) -> Remedy:
+    ways: list[Way] = []
+    for database in (pair.database for pair in pairs):
+        name = "the app's own databases" if database.status.own else database.name
         text = f"leave {name} out, if that need not be kept"
-        ways.update({way.commands: way for way in leaving_out(snapshot, status, text=text).ways})
-    return Remedy(tuple(ways.values())[:_SHOWN_DATABASES])
+        ways += leaving_out(snapshot, [database.name], text=text).ways
+    return Remedy(tuple(dict.fromkeys(ways)))
 
 
 def _merged_instead(task: Task, refusal: CannotPlan) -> Plan:
@@ -266,20 +240,22 @@ def _merged_instead(task: Task, refusal: CannotPlan) -> Plan:
         raise
     except CannotPlan:
         raise refusal from None
-    told = task.disagreement()
-    if told:
+    pairs = task.disagreement()
+    if pairs:
+        told = ", and ".join(map(str, pairs))
         why = f"merge, because {told}: in one line, one of them would skip what it has not run"
     else:
         why = f"merge, because a line is refused: {refusal.message}"
-    return replace(_with_other_way(plan, task, told), why=(Reason("database", why),))
+    return replace(_with_other_way(plan, task, pairs), why=(Reason("database", why),))
 
 
-def _with_other_way(plan: Plan, task: Task, told: str) -> Plan:
+def _with_other_way(plan: Plan, task: Task, pairs: Iterable[DecidedPair]) -> Plan:
     """Add how to get one line if a database has run my revisions without those of main."""
     if task.snapshot.databases.planned_ids:  # Alembic no longer finds the files to downgrade
         return plan
     main = task.snapshot.main_branch
-    if main is None or main.name not in told or not main.revisions.issubset(task.original.graph):
+    names = {pair.database.name for pair in pairs}
+    if main is None or main.name not in names or not main.revisions.issubset(task.original.graph):
         return plan
     text = (
         f"to have one line instead, with yours on top of what {main.short} has, see what has to be"
@@ -289,11 +265,7 @@ def _with_other_way(plan: Plan, task: Task, told: str) -> Plan:
 
 
 def _merged(task: Task) -> Plan:
-    """A merge; its refusal does not suggest merging.
-
-    Raises:
-        CannotPlan, UnsafeForDatabases: as ``choose``.
-    """
+    """A merge; its refusal does not suggest merging."""
     try:
         return _safe("merge", task)
     except UnsafeForDatabases as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from flask_chainfix.chain import source
@@ -120,14 +120,12 @@ class Case:
 _Evidence = Callable[[Case, MigrationFile, MigrationFile], str]
 
 
-def reasons_before(
-    case: Case, first: MigrationFile, second: MigrationFile, *kinds: str
-) -> Iterator[Reason]:
-    """Why one migration must have come before another, the strongest reason first."""
-    for kind in kinds or _EVIDENCE:
-        why = _EVIDENCE[kind](case, first, second)
-        if why:
-            yield Reason(kind, why)
+def reason_before(
+    case: Case, first: MigrationFile, second: MigrationFile, kind: str
+) -> Reason | None:
+    """Why one migration must have come before another, by one kind of evidence."""
+    why = _EVIDENCE[kind](case, first, second)
+    return Reason(kind, why) if why else None
 
 
 def _makes_what_it_needs(case: Case, first: MigrationFile, second: MigrationFile) -> str:

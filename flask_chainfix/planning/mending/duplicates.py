@@ -16,7 +16,7 @@ from flask_chainfix.databases.applied.has_run import Applied, applied_in
 from flask_chainfix.model.files import Edit, MigrationFile
 from flask_chainfix.model.plans import GUESS, Mend, Part, Reason
 from flask_chainfix.planning.linking.ranking import Rank
-from flask_chainfix.planning.mending.case import Case, header_of, reasons_before
+from flask_chainfix.planning.mending.case import Case, header_of, reason_before
 from flask_chainfix.planning.mending.names import Child, children_of, followed, new_id_for, renamed
 
 _SHOWN = 4  # operations of a migration
@@ -66,9 +66,9 @@ def _parent_of(
     if len(published) == 1:
         return (published[0], Reason("published", f"{publisher} has {child.revision} on it"))
     needed = {
-        file.path: (file, why)
+        file.path: (file, reason)
         for file in files
-        for why in reasons_before(case, file, child.file, "schema")
+        if (reason := reason_before(case, file, child.file, "schema"))
     }
     if len(needed) == 1:
         return next(iter(needed.values()))
@@ -93,8 +93,8 @@ def _excluded(case: Case, child: Child, file: MigrationFile, kind: str) -> Itera
         publisher = case.publisher(file)
         if publisher and not case.publisher(child.file):
             yield Reason(kind, f"{publisher} has {file.name}, and not {child.revision}")
-    else:
-        yield from reasons_before(case, child.file, file, kind)
+    elif why := reason_before(case, child.file, file, kind):
+        yield why
 
 
 # --- FC104: equivalent files, of which one is kept -----------------------------------------------

@@ -16,7 +16,7 @@ from flask_chainfix.databases.applied.lost import survivors
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.files import MigrationFile
 from flask_chainfix.model.plans import GUESS, Mend, Part, Reason
-from flask_chainfix.planning.mending.case import Case, header_of, reasons_before
+from flask_chainfix.planning.mending.case import Case, header_of, reason_before
 
 _MERGES = re.compile(r"(?<![^\W_])merg(?:e|es|ed|ing)(?![^\W_])", re.IGNORECASE)
 _WORD = re.compile(r"\w+")
@@ -144,15 +144,15 @@ def _came_later(case: Case, file: MigrationFile, revision: str) -> str:
     """The evidence that a revision came after a file: ``git``, ``date``, or ``""``."""
     other = case.snapshot.file(revision)
     if case.chain_when_added(file) is not None:
-        return "git" if any(reasons_before(case, file, other, "branch")) else ""
-    if any(reasons_before(case, file, other, "git")):
+        return "git" if reason_before(case, file, other, "branch") else ""
+    if reason_before(case, file, other, "git"):
         return "git"
     landings = (
         case.landing(file),
         case.landing(other),
     )
     told = None not in landings and landings[0] != landings[1]
-    return "date" if not told and any(reasons_before(case, file, other, "date")) else ""
+    return "date" if not told and reason_before(case, file, other, "date") else ""
 
 
 # --- FC112: redundant parents and dependencies are removed ---------------------------------------

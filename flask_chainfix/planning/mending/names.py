@@ -10,7 +10,7 @@ from typing import NamedTuple
 from flask_chainfix.chain import source
 from flask_chainfix.common.errors import CannotPlan, CannotRewrite
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.diagnosis.numbering import LONGEST_ID, is_date
+from flask_chainfix.diagnosis.numbering import LONGEST_ID
 from flask_chainfix.diagnosis.rules.headers import ILLEGAL, NO_LABELS, stale_docstrings
 from flask_chainfix.model.files import Edit, MigrationFile
 from flask_chainfix.model.plans import Mend, Part, Reason
@@ -153,7 +153,7 @@ def numbers_of_their_own(case: Case) -> Iterator[Mend]:
     for chain in case.snapshot.published_chains:
         for name in chain.revisions:
             number = counting.number(name)
-            if number is not None and name in graph and not is_date(number):
+            if number is not None and name in graph:
                 taken[number] = name
     for revision in graph.order if taken else ():
         other = taken.get(counting.number(revision) or "")

@@ -17,7 +17,7 @@ from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.files import Header, ProblemKind
 from flask_chainfix.model.plans import GUESS, Mend, Part, Reason
-from flask_chainfix.planning.mending.case import Case, header_of, reasons_before
+from flask_chainfix.planning.mending.case import Case, header_of, reason_before
 
 
 def attached_parents(case: Case) -> Iterator[Mend]:
@@ -218,9 +218,8 @@ def _reasons_against(case: Case, link: _Link, kind: str) -> Iterator[Reason]:
         known = revises is not None and all(name in snapshot.graph for name in stated)
         if known and link.part is Part.PARENTS and link.parent not in stated:
             yield Reason(kind, f"the docstring of {link.child} says “Revises: {revises}”")
-    else:
-        files = snapshot.file(link.child), snapshot.file(link.parent)
-        yield from reasons_before(case, *files, kind)
+    elif why := reason_before(case, snapshot.file(link.child), snapshot.file(link.parent), kind):
+        yield why
 
 
 def _as_base(case: Case, root: str, members: tuple[str, ...]) -> Mend:
