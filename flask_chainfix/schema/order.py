@@ -5,7 +5,6 @@ No order helps if objects are never created, or created or dropped twice.
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from typing import NamedTuple
@@ -21,6 +20,7 @@ from flask_chainfix.schema.footprint import (
     table_key,
     table_of,
 )
+from flask_chainfix.schema.moments import Between, Moment, just_before, moment_of, precedes
 
 # If an object is created this often, not every pair is compared.
 _MOST_COMPARED = 20
@@ -105,9 +105,9 @@ def overtaken(evidence: Evidence) -> Iterator[Precedence]:
         certain = all(each.certain and not each.tolerant for each in (*makers, drop))
         for one, other in (makers, reversed(makers)) if certain and drop.renamed is None else ():
             if (
-                _precedes(evidence, _at(drop), _at(other))
-                and not _precedes(evidence, _at(drop), _at(one))
-                and not _precedes(evidence, _at(one), _at(drop))
+                precedes(evidence, moment_of(drop), moment_of(other))
+                and not precedes(evidence, moment_of(drop), moment_of(one))
+                and not precedes(evidence, moment_of(one), moment_of(drop))
                 and not evidence.may_happen_elsewhere(Action.DROP, one.object)
                 and not any(evidence.may_touch(r, Action.DROP, one.object) for r in evidence.opaque)
             ):
@@ -200,17 +200,17 @@ def _is_missing_at_first(evidence: Evidence, key: Key, object_: SchemaObject) ->
     return key.kind is Kind.TABLE or evidence.knows_columns_of(key_of(table_of(object_)))
 
 
-def _frontier(evidence: Evidence, kind: Kind) -> list[_Event]:
-    """The first events that may create any object of a kind, by the order of the chain."""
-    frontier: list[_Event] = []
-    events = (_before(*each) for each in evidence.unlimited.get((Action.CREATE, kind), ()))
-    for event in sorted(events, key=lambda event: (evidence.rank[event.revision], *event[1:])):
-        if not any(_precedes(evidence, first, event) for first in frontier):
-            frontier.append(event)
+def _frontier(evidence: Evidence, kind: Kind) -> list[Moment]:
+    """The first moments that may create any object of a kind, by the order of the chain."""
+    frontier: list[Moment] = []
+    moments = (just_before(*each) for each in evidence.unlimited.get((Action.CREATE, kind), ()))
+    for moment in sorted(moments, key=lambda moment: (evidence.rank[moment.revision], *moment[1:])):
+        if not any(precedes(evidence, first, moment) for first in frontier):
+            frontier.append(moment)
     return frontier
 
 
-def _may_be_made_before(evidence: Evidence, touch: Touch, frontier: list[_Event]) -> bool:
+def _may_be_made_before(evidence: Evidence, touch: Touch, frontier: list[Moment]) -> bool:
     """Whether an object may have been created before a revision needs it."""
     object_ = touch.object
     objects = [object_]
@@ -221,17 +221,18 @@ def _may_be_made_before(evidence: Evidence, touch: Touch, frontier: list[_Event]
         ]
     key = key_of(object_)
     makers = [
-        _at(maker)
+        moment_of(maker)
         for maker in (
             *evidence.creators.get(key, ()),
             *evidence.table_changes.get((Action.CREATE, key), ()),
         )
     ]
     limited = (
-        _before(*doubt) for each in objects for doubt in evidence.limited(Action.CREATE, each)
+        just_before(*doubt) for each in objects for doubt in evidence.limited(Action.CREATE, each)
     )
     return any(
-        not _precedes(evidence, _at(touch), event) for event in chain(frontier, makers, limited)
+        not precedes(evidence, moment_of(touch), moment)
+        for moment in chain(frontier, makers, limited)
     ) or any(evidence.may_happen_elsewhere(Action.CREATE, each) for each in objects)
 
 
@@ -253,12 +254,12 @@ def _twice(
 ) -> Iterator[tuple[Touch, Touch]]:
     """Each touch with the next one that conflicts with it."""
     for touches in _groups(evidence, touched, again):
-        between = _Between(evidence, touches, action)
+        between = Between(evidence, touches, action)
         for index, first in enumerate(touches):
             for second in touches[index + 1 : index + _MOST_COMPARED]:
                 if (
                     _is_one(evidence, first.object, second.object)
-                    and not between(first, second)
+                    and not between.explains(first, second)
                     and (action is Action.DROP or _fails(evidence, first, second))
                 ):
                     yield first, second
@@ -269,7 +270,9 @@ def _fails(evidence: Evidence, first: Touch, second: Touch) -> bool:
     """Whether the second of two creations certainly fails, if there is nothing between them."""
     if first.object.kind is Kind.TYPE:
         return not (first.tolerant and second.tolerant)
-    if second.tolerant or (first.tolerant and not _precedes(evidence, _at(first), _at(second))):
+    if second.tolerant or (
+        first.tolerant and not precedes(evidence, moment_of(first), moment_of(second))
+    ):
         return False
     if first.object.kind is Kind.TABLE:
         return True
@@ -279,20 +282,6 @@ def _fails(evidence: Evidence, first: Touch, second: Touch) -> bool:
         for touch in (first, second)
     ]
     return not all(made) or (first.revision == second.revision and made[0] == 1)
-
-
-def _unnamed_changes(evidence: Evidence, object_: SchemaObject, action: Action) -> list[_Event]:
-    """Events that may create or drop a part of a table without naming it."""
-    if object_.kind in (Kind.TABLE, Kind.TYPE):
-        return []
-    table = key_of(table_of(object_))
-    found = [_at(change) for change in evidence.table_changes.get((action, table), ())]
-    if object_.kind is Kind.COLUMN:
-        return found
-    if action is Action.DROP:
-        return found + [_at(drop) for drop in evidence.column_drops.get(table, ())]
-    unnamed = evidence.unnamed.get(table, ())
-    return found + [_before(revision, place) for _, revision, place in unnamed]
 
 
 def _groups(
@@ -319,91 +308,3 @@ def _is_one(evidence: Evidence, one: SchemaObject, other: SchemaObject) -> bool:
         anywhere = evidence.dialect in _INDEXES_OF_SCHEMA or not (one.table and other.table)
         return anywhere and one._replace(table="") == other._replace(table="")
     return one == other
-
-
-class _Event(NamedTuple):
-    """A point within the run of a revision.
-
-    Attributes:
-        revision: its id.
-        effect: the number of an effect of the revision.
-        at: whether the point is the effect itself; otherwise it is just before it.
-    """
-
-    revision: str
-    effect: int
-    at: bool
-
-
-def _at(touch: Touch) -> _Event:
-    return _Event(touch.revision, touch.place, at=True)
-
-
-def _before(revision: str, place: int) -> _Event:
-    """The point just before the effect of this number."""
-    return _Event(revision, place, at=False)
-
-
-def _precedes(evidence: Evidence, one: _Event, other: _Event) -> bool:
-    """Whether one event certainly comes before another."""
-    if one.revision == other.revision:
-        return one[1:] < other[1:]
-    return evidence.runs_before(one.revision, other.revision)
-
-
-class _Between:
-    """Whether something between two touches of an object may explain that both run.
-
-    If the two are on parallel branches, either may come first. Here b and d create t::
-
-        a --- b (creates t) --- c (drops t) --- f
-          +-- d (creates t) --- e ------------+
-
-    What certainly comes before both (a) or after both (f) explains nothing. The drop in c may: it
-    comes after b, but may come before d. So might one in e, between d and b.
-
-    Args:
-        evidence: what is known.
-        touches: the touches of the object.
-        action: what the touches do; an operation that may do the opposite explains it.
-    """
-
-    def __init__(self, evidence: Evidence, touches: list[Touch], action: Action) -> None:
-        self._evidence = evidence
-        made = action is Action.CREATE
-        undoing, undone = (
-            (Action.DROP, evidence.droppers) if made else (Action.CREATE, evidence.creators)
-        )
-        objects = {touch.object for touch in touches}
-        doubts = [doubt for each in objects for doubt in evidence.limited(undoing, each)]
-        doubts += evidence.unlimited.get((undoing, touches[0].object.kind), ())
-        every = {_at(touch) for touch in undone.get(key_of(touches[0].object), ())}
-        every.update(_before(*doubt) for doubt in doubts)
-        for each in objects:
-            every.update(_unnamed_changes(evidence, each, undoing))
-        self._events = sorted(every, key=self._position)
-        self._positions = [self._position(event) for event in self._events]
-        self._elsewhere = any(evidence.may_happen_elsewhere(undoing, each) for each in objects)
-
-    def _position(self, event: _Event) -> tuple[int, int, bool]:
-        return self._evidence.rank[event.revision], event.effect, event.at
-
-    def __call__(self, first: Touch, second: Touch) -> bool:
-        if self._elsewhere:
-            return True
-        start, end = _at(first), _at(second)
-        low, high = sorted((self._position(start), self._position(end)))
-        after = bisect_right(self._positions, low)
-        if after < len(self._positions) and self._positions[after] < high:
-            return True
-        return any(
-            event not in (start, end) and not self._is_outside(event, start, end)
-            for event in self._events
-        )
-
-    def _is_outside(self, event: _Event, start: _Event, end: _Event) -> bool:
-        """Whether an event certainly comes before both of two others, or after both."""
-        evidence = self._evidence
-        return (_precedes(evidence, event, start) and _precedes(evidence, event, end)) or (
-            _precedes(evidence, start, event) and _precedes(evidence, end, event)
-        )
