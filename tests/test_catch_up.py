@@ -229,15 +229,18 @@ def test_what_each_kind_alone_has(project: Path, database_url: str) -> None:
 
 
 def test_what_sqlalchemy_does_not_read_is_left(project: Path, postgresql: str) -> None:
-    """A constraint that has a name, and a domain."""
+    """A constraint that has a name, a domain, and a composite type."""
     excluded = "ALTER TABLE users ADD CONSTRAINT ex EXCLUDE USING gist (int4range(id, id) WITH &&)"
-    statements = (excluded, "CREATE DOMAIN positive AS integer CHECK (VALUE > 0)")
+    domain = "CREATE DOMAIN positive AS integer CHECK (VALUE > 0)"
+    statements = (excluded, domain, "CREATE TYPE pair AS (a int, b int)")
     made = "\n".join(f"op.execute({each!r})" for each in statements)
     add(project, "d <- c", made, "pass")
     upgrade(project, postgresql)
-    sql(postgresql, "ALTER TABLE users DROP CONSTRAINT ex", "DROP DOMAIN positive")
-    for thing in ("constraint users.ex", "type positive"):
-        _refused(project, postgresql, f"{thing}: SQLAlchemy does not read it")
+    sql(
+        postgresql, "ALTER TABLE users DROP CONSTRAINT ex", "DROP DOMAIN positive", "DROP TYPE pair"
+    )
+    things = ("constraint users.ex", "type positive", "type pair")
+    _refused(project, postgresql, *(f"{thing}: SQLAlchemy does not read it" for thing in things))
 
 
 # --- Refusals: nothing is guessed, and nothing is written ----------------------------------------

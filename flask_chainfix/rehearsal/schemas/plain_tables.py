@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from alembic.autogenerate.api import AutogenContext
@@ -15,12 +18,8 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.schema import UniqueConstraint
 from sqlalchemy.types import JSON
 
-from flask_chainfix.databases.catalog import (
-    mysql_checks,
-    sqlite_clauses,
-    sqlite_references,
-    sqlite_uniques,
-)
+from flask_chainfix.databases.catalog import mysql_checks
+from flask_chainfix.databases.reflecting import read_whole
 
 POSTGRESQL = "from sqlalchemy.dialects import postgresql"
 _LITERAL = re.compile(r"'((?:[^'\\]|'')*)'(?:::[\w ]+)?")  # PostgreSQL adds its type
@@ -214,6 +213,13 @@ def sequence_of(default: Any) -> str | None:
 # --- Options and keys that reflection misses, or adds --------------------------------------------
 
 
+_SQLITE_KEYS = """
+SELECT id, "from" AS name, on_update, on_delete FROM pragma_foreign_key_list(:t) ORDER BY id, seq
+"""
+_SQLITE_UNIQUES = """
+SELECT l.seq, i.name FROM pragma_index_list(:t) l JOIN pragma_index_info(l.name) i
+WHERE l.origin = 'u' ORDER BY l.seq, i.seqno
+"""
 _MYSQL_DEFAULTS = (
     "SELECT @@default_storage_engine AS engine, @@character_set_database AS"
     " `default charset`, @@collation_database AS `collate`"
@@ -228,33 +234,47 @@ _SQLITE_OPTIONS = {
 def set_options(connection: Connection, table: Table) -> None:
     """Add options of a table that reflection misses, and remove implicit ones."""
     if connection.dialect.name == "sqlite":
-        quoted = {"name": table.name}
-        statement = "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = :name"
-        sql = connection.execute(text(statement), quoted).scalar_one_or_none()
-        for clause in sqlite_clauses(sql or ""):
-            if clause in _SQLITE_OPTIONS:
-                _set(table, *_SQLITE_OPTIONS[clause])
+        _set_sqlite_options(connection, table)
         _set_keys(connection, table)
     if connection.dialect.name in ("mysql", "mariadb"):
         _set_mysql_options(connection, table)
 
 
+def _set_sqlite_options(connection: Connection, table: Table) -> None:
+    for properties in read_whole(connection, only={table.name}).schema.values():
+        words = properties.get("options", properties.get("definition", ""))
+        if "options" in properties or words.startswith("PRIMARY KEY"):
+            for clause, (option, value) in _SQLITE_OPTIONS.items():
+                if clause in words:
+                    with suppress(ArgumentError):  # unknown to an older SQLAlchemy
+                        table.kwargs[option] = value
+
+
 def _set_keys(connection: Connection, table: Table) -> None:
     """Set keys from SQLite's pragmas, since SQLAlchemy only parses common spellings."""
-    known = {tuple(c.name for c in each.columns): each for each in table.foreign_key_constraints}
-    for reference in sqlite_references(connection, table.name):
-        key = known.get(reference.columns)
-        if key is not None:
-            update, delete = (None if a == "NO ACTION" else a for a in reference.actions)
-            key.onupdate, key.ondelete = key.onupdate or update, key.ondelete or delete
-    uniques = [
+    keys, uniques = (
+        [[*rows] for _, rows in groupby(found, itemgetter(0))]
+        for found in (
+            connection.execute(text(query), {"t": table.name}).all()
+            for query in (_SQLITE_KEYS, _SQLITE_UNIQUES)
+        )
+    )
+    actions = {tuple(row.name for row in rows): rows[0] for rows in keys}
+    for each in table.foreign_key_constraints:
+        found = actions.get(tuple(column.name for column in each.columns))
+        if found is not None:
+            update, delete = (
+                None if action == "NO ACTION" else action
+                for action in (found.on_update, found.on_delete)
+            )
+            each.onupdate, each.ondelete = each.onupdate or update, each.ondelete or delete
+    known = {
         tuple(column.name for column in each.columns)
         for each in table.constraints
         if isinstance(each, UniqueConstraint)
-    ]
-    for columns in sqlite_uniques(connection, table.name):
-        if columns not in uniques:
-            table.append_constraint(UniqueConstraint(*columns))
+    }
+    for columns in sorted({tuple(row.name for row in rows) for rows in uniques} - known):
+        table.append_constraint(UniqueConstraint(*columns))
 
 
 def _set_mysql_options(connection: Connection, table: Table) -> None:
@@ -285,10 +305,3 @@ def leave_out_defaults(table: Table) -> None:
         for name, value in list(part.dialect_kwargs.items()):
             if value in ([], {}, None, False):
                 del part.dialect_kwargs[name]
-
-
-def _set(table: Table, option: str, value: object) -> None:
-    try:
-        table.kwargs[option] = value
-    except ArgumentError:  # unknown to an older SQLAlchemy; the comparison reports it
-        return
