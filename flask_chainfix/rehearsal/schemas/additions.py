@@ -25,7 +25,6 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.sql.elements import conv
 
 from flask_chainfix.rehearsal.schemas.plain_tables import (
-    POSTGRESQL,
     OwnSequence,
     leave_out_defaults,
     reflecting,
@@ -125,15 +124,18 @@ class _Writer:
         stored = {each.object for each in (*code.early, *code.late)}
         by_table: dict[SchemaObject, list[SchemaObject]] = {}
         for thing in wanted:
-            if thing.kind is not Kind.TYPE and thing not in stored:
+            if thing in stored:
+                continue
+            if thing.kind is Kind.TYPE:
+                self._left[thing] = _NOT_READ
+            else:
                 by_table.setdefault(table_of(thing), []).append(thing)
         tables = self._reflect(by_table)
         self._sequences = sequences_in(self._connection, self._metadata)
         for table in tables.values():
             set_options(self._connection, table)
             leave_out_defaults(table)
-        made = [*self._types()]
-        made += [self._stored(each) for each in code.early if each.object in wanted]
+        made = [self._stored(each) for each in code.early if each.object in wanted]
         at_the_end: list[Addition] = []
         order = {table: number for number, table in enumerate(self._metadata.sorted_tables)}
         for owner in sorted(tables, key=lambda each: order[tables[each]]):
@@ -160,24 +162,6 @@ class _Writer:
         return found
 
     # --- Operations ------------------------------------------------------------------------------
-    def _types(self) -> Iterator[Addition]:
-        look: Any = inspect(self._connection)
-        for thing in self._wanted:
-            if thing.kind is not Kind.TYPE:
-                continue
-            enums = look.get_enums(schema=thing.schema or self._place)
-            labels = [each["labels"] for each in enums if each["name"] == thing.name]
-            if not labels:
-                self._left[thing] = _NOT_READ
-                continue
-            words = ", ".join(map(repr, labels[0]))
-            schema = f", schema={thing.schema!r}" if thing.schema else ""
-            code = (
-                f"postgresql.ENUM({words}, name={thing.name!r}{schema}).create(\n"
-                "    op.get_bind(), checkfirst=True\n)"
-            )
-            yield Addition(thing, None, code, frozenset({POSTGRESQL}))
-
     def _stored(self, code: StoredCode) -> Addition:
         """The database's own SQL, which looks itself whether it is needed."""
         thing = code.object

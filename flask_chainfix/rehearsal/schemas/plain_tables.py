@@ -21,7 +21,6 @@ from sqlalchemy.types import JSON
 from flask_chainfix.databases.catalog import mysql_checks
 from flask_chainfix.databases.reflecting import read_whole
 
-POSTGRESQL = "from sqlalchemy.dialects import postgresql"
 _LITERAL = re.compile(r"'((?:[^'\\]|'')*)'(?:::[\w ]+)?")  # PostgreSQL adds its type
 # MySQL's default display widths of integers, by whether they are unsigned.
 _WIDTHS = {
@@ -80,7 +79,7 @@ def rendering_context(
         """Render a PostgreSQL enumerated type by name; it is created separately."""
         if kind != "type" or not isinstance(thing, postgresql.ENUM):
             return False
-        autogenerate.imports.add(POSTGRESQL)
+        autogenerate.imports.add("from sqlalchemy.dialects import postgresql")
         schema = f", schema={thing.schema!r}" if thing.schema not in (None, place) else ""
         return f"postgresql.ENUM(name={thing.name!r}{schema}, create_type=False)"
 

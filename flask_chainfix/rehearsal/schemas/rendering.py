@@ -40,7 +40,6 @@ from flask_chainfix.rehearsal.schemas.stored_code import (
     UNCHECKED,
     StoredCode,
     in_order,
-    literal,
     stored_code,
 )
 from flask_chainfix.schema.footprint import Kind, SchemaObject, belongs_to_database
@@ -143,8 +142,6 @@ class _Schema:
             if not self._holds_versions(schema):
                 name = self._quote(schema)
                 yield _sql(f"CREATE SCHEMA {name}", f"DROP SCHEMA {name}")
-        if self._is_postgresql:
-            yield from self._types(schemas)
         sequences = sequences_in(self._connection, metadata).values()
         yield from (_sql(each.made, each.dropped) for each in sequences if each.made)
         code = in_order(self._connection, stored_code(self._connection, others=schemas))
@@ -172,13 +169,6 @@ class _Schema:
         """Whether migrations make a table; SQLAlchemy 1.4 also lists SQLite's own tables."""
         thing = SchemaObject(Kind.TABLE, name)
         return not (name.casefold() in self._left_out or belongs_to_database(thing))
-
-    def _types(self, schemas: Sequence[str]) -> Iterator[_Step]:
-        for schema in (None, *schemas):
-            for found in self._look.get_enums(schema=schema):
-                name = self._full(schema, found["name"])
-                labels = ", ".join(literal(each) for each in found["labels"])
-                yield _sql(f"CREATE TYPE {name} AS ENUM ({labels})", f"DROP TYPE {name}")
 
     def _full(self, schema: str | None, name: str) -> str:
         return ".".join(self._quote(each) for each in (schema, name) if each)
