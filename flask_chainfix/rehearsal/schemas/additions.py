@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from textwrap import indent
 from typing import Any, NamedTuple
@@ -100,7 +101,9 @@ def additions_for(connection: Connection, wanted: Reflected, place: str | None =
     Raises:
         SQLAlchemyError: the database cannot be read.
     """
-    return _Writer(connection, wanted, place).additions()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what is not supported is left out, and told
+        return _Writer(connection, wanted, place).additions()
 
 
 class _Writer:
