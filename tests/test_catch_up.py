@@ -211,6 +211,38 @@ def test_views_functions_and_triggers_that_are_lacking(
         assert "no difference" in fixchain(*exactly).stdout
 
 
+_ALONE = {
+    "sqlite": "CREATE TABLE odd (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE)",
+    "postgresql": "CREATE TABLE odd (id serial PRIMARY KEY, number serial, name text);"
+    " CREATE SEQUENCE numbered START 5; ALTER TABLE odd ADD other int"
+    " DEFAULT nextval('numbered'); CREATE INDEX ix_odd ON odd (name) WHERE name > 'x'",
+    "mysql": "CREATE TABLE odd (id INTEGER PRIMARY KEY AUTO_INCREMENT, data JSON, flag BOOLEAN)"
+    " DEFAULT CHARSET=latin1 COMMENT='it''s odd'",
+}
+
+
+def test_what_each_kind_alone_has(project: Path, database_url: str) -> None:
+    kind = make_url(database_url).get_backend_name()
+    made = "\n".join(f"op.execute({each!r})" for each in _ALONE[kind].split("; "))
+    add(project, "d <- c", made, "pass")
+    _proves_itself(project, database_url, ["table odd"])
+
+
+def test_what_sqlalchemy_does_not_read_is_left(project: Path, postgresql: str) -> None:
+    """A constraint that has a name, a domain, and a composite type."""
+    excluded = "ALTER TABLE users ADD CONSTRAINT ex EXCLUDE USING gist (int4range(id, id) WITH &&)"
+    domain = "CREATE DOMAIN positive AS integer CHECK (VALUE > 0)"
+    statements = (excluded, domain, "CREATE TYPE pair AS (a int, b int)")
+    made = "\n".join(f"op.execute({each!r})" for each in statements)
+    add(project, "d <- c", made, "pass")
+    upgrade(project, postgresql)
+    sql(
+        postgresql, "ALTER TABLE users DROP CONSTRAINT ex", "DROP DOMAIN positive", "DROP TYPE pair"
+    )
+    things = ("constraint users.ex", "type positive", "type pair")
+    _refused(project, postgresql, *(f"{thing}: SQLAlchemy does not read it" for thing in things))
+
+
 # --- Refusals: nothing is guessed, and nothing is written ----------------------------------------
 def _refused(project: Path, url: str, *said: str) -> Done:
     before = tree(project / "migrations")

@@ -1,11 +1,10 @@
-"""What a database holds beyond ``reflecting.read_whole``, as the database describes it."""
+"""What a server's database holds beyond its tables, types and stored code, in its own words."""
 
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
@@ -74,26 +73,15 @@ _POSTGRESQL = (
       AND e.classid = d.classoid AND e.deptype = 'e')
     """,
     """
-    SELECT 'trigger', g.tgrelid::regclass || '.' || g.tgname,
-      pg_get_triggerdef(g.oid) || ' ' || g.tgenabled::text
+    SELECT 'settings of trigger', g.tgrelid::regclass || '.' || g.tgname,
+      'ENABLED ' || nullif(g.tgenabled::text, 'O')
     FROM pg_trigger g WHERE NOT g.tgisinternal
     """,
     """
-    SELECT 'function', NAME(p.proname) || '(' || pg_get_function_identity_arguments(p.oid) || ')',
-      CASE p.prokind WHEN 'a' THEN 'aggregate' ELSE pg_get_functiondef(p.oid) END
-      || coalesce(' GRANTS ' || p.proacl::text, '')
+    SELECT CASE p.prokind WHEN 'a' THEN 'aggregate' ELSE 'settings of function' END,
+      NAME(p.proname) || '(' || pg_get_function_identity_arguments(p.oid) || ')',
+      concat_ws(' ', CASE p.prokind WHEN 'a' THEN 'there' END, 'GRANTS ' || p.proacl::text)
     FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE OURS(p, pg_proc)
-    """,
-    # The types that are neither enumerations nor domains.
-    """
-    SELECT 'type', NAME(t.typname),
-      concat_ws(' ', t.typtype::text,
-        (SELECT string_agg(a.attname || ' ' || format_type(a.atttypid, a.atttypmod), ', '
-          ORDER BY a.attnum) FROM pg_attribute a
-          WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped))
-    FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
-    LEFT JOIN pg_class c ON c.oid = t.typrelid
-    WHERE (t.typtype = 'r' OR c.relkind = 'c') AND OURS(t, pg_type)
     """,
     "SELECT 'extension', x.extname, 'there' FROM pg_extension x WHERE x.extname <> 'plpgsql'",
     """
@@ -136,15 +124,6 @@ _POSTGRESQL = (
 
 _MYSQL = (
     """
-    SELECT 'trigger', concat(event_object_table, '.', trigger_name),
-      concat_ws(' ', action_timing, event_manipulation, action_statement)
-    FROM information_schema.triggers WHERE trigger_schema = database()
-    """,
-    """
-    SELECT lower(routine_type), routine_name, routine_definition
-    FROM information_schema.routines WHERE routine_schema = database()
-    """,
-    """
     SELECT 'event', event_name, event_definition FROM information_schema.events
     WHERE event_schema = database()
     """,
@@ -164,19 +143,9 @@ WHERE constraint_schema = database() AND table_name = :table AND level = 'Column
 _KEY = re.compile(r"(?:[A-Z]+ )?KEY `((?:[^`]|``)+)` \(")
 _COUNTER = re.compile(r" AUTO_INCREMENT=\d+")
 
-_SQLITE = "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE type IN ('table', 'trigger')"
-_QUOTED = re.compile(
-    r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|`[^`]*`|\[[^]]*\]|--[^\n]*|/\*.*?\*/", re.S
-)
-_CLAUSE = re.compile(
-    r"\bAUTOINCREMENT\b|\bCOLLATE\s+\w+|\bON\s+CONFLICT\s+\w+|\b(?:NOT\s+)?DEFERRABLE\b"
-    r"|\bINITIALLY\s+\w+|\bWITHOUT\s+ROWID\b|\)\s*STRICT\b|,\s*STRICT\b",
-    re.IGNORECASE,
-)
-
 
 def read_catalog(connection: Connection) -> Catalog:
-    """Read what a database holds that ``reflecting.read_whole`` leaves out.
+    """Read what a database holds that ``drift.expected`` leaves out; nothing in SQLite.
 
     Args:
         connection: to the database.
@@ -187,7 +156,8 @@ def read_catalog(connection: Connection) -> Catalog:
     Raises:
         SQLAlchemyError: the catalog cannot be read.
     """
-    return dict(_READERS[connection.dialect.name](connection))
+    reader = _READERS.get(connection.dialect.name)
+    return {} if reader is None else dict(reader(connection))
 
 
 def _postgresql(connection: Connection) -> Iterator[tuple[Item, str]]:
@@ -246,14 +216,6 @@ def mysql_checks(connection: Connection, table: str) -> list[tuple[str, str, str
     ]
 
 
-def sqlite_clauses(sql: str) -> Mapping[str, int]:
-    """The clauses of a table's SQL that SQLite's pragmas leave out, with their counts."""
-    plain = _QUOTED.sub("''", sql)
-    return Counter(
-        " ".join(found[0].strip("), ").upper().split()) for found in _CLAUSE.finditer(plain)
-    )
-
-
 def index_parts(sql: str) -> str:
     """An index's definition from its SQL, without its name and its table's."""
     unique = "UNIQUE " if " UNIQUE " in sql.upper().partition(" ON ")[0] else ""
@@ -261,87 +223,10 @@ def index_parts(sql: str) -> str:
     return f"{unique}({definition}"
 
 
-def _sqlite(connection: Connection) -> Iterator[tuple[Item, str]]:
-    for kind, name, table, sql in connection.execute(text(_SQLITE)).all():
-        if kind == "trigger":
-            yield Item(kind, f"{table}.{name}"), " ".join(sql.split())
-        elif not name.startswith("sqlite_") and not sql.upper().startswith("CREATE VIRTUAL"):
-            for clause, number in sqlite_clauses(sql).items():
-                yield Item("clause", f"{name}: {clause}"), str(number)
-            yield from _keys_of_sqlite_table(connection, name)
-
-
-def _keys_of_sqlite_table(connection: Connection, table: str) -> Iterator[tuple[Item, str]]:
-    """The keys without names, and the columns that are rowids, however the SQL is written."""
-    place = connection.dialect.identifier_preparer.quote_identifier(table)
-    for _, column, type_, *_, in_key in connection.exec_driver_sql(f"PRAGMA table_info({place})"):
-        if in_key and type_.upper() == "INTEGER":
-            yield Item("rowid", f"{table}.{column}"), "there"
-    for columns in sqlite_uniques(connection, table):
-        yield Item("unique constraint", f"{table} ({', '.join(columns)})"), "there"
-    for key in sqlite_references(connection, table):
-        yield Item("foreign key", f"{table} ({', '.join(key.columns)})"), f"to {key.definition}"
-
-
-def sqlite_uniques(connection: Connection, table: str) -> list[tuple[str, ...]]:
-    """The columns of each unique constraint of a SQLite table, however the SQL is written."""
-    quote = connection.dialect.identifier_preparer.quote_identifier
-    found = []
-    for _, name, _, origin, *_ in connection.exec_driver_sql(
-        f"PRAGMA index_list({quote(table)})"
-    ).all():
-        if origin == "u":
-            parts = connection.exec_driver_sql(f"PRAGMA index_info({quote(name)})").all()
-            found.append(tuple(str(part[2]) for part in parts))
-    return sorted(found)
-
-
-class Reference(NamedTuple):
-    """A foreign key of a table in SQLite.
-
-    Attributes:
-        columns: the columns of the table.
-        table: the referenced table.
-        referred: the referenced columns; empty if none are named.
-        actions: the actions ``ON UPDATE`` and ``ON DELETE``.
-    """
-
-    columns: tuple[str, ...]
-    table: str
-    referred: tuple[str, ...]
-    actions: tuple[str, str]
-
-    @property
-    def definition(self) -> str:
-        """The referenced columns and the actions, as text."""
-        update, delete = self.actions
-        referred = ", ".join(self.referred)
-        return f"{self.table} ({referred}) ON UPDATE {update} ON DELETE {delete}"
-
-
-def sqlite_references(connection: Connection, table: str) -> list[Reference]:
-    """The foreign keys of a SQLite table, however the SQL is written."""
-    quote = connection.dialect.identifier_preparer.quote_identifier
-    rows = connection.exec_driver_sql(f"PRAGMA foreign_key_list({quote(table)})").all()
-    keys: dict[int, list[Any]] = {}
-    for row in rows:
-        keys.setdefault(row[0], []).append(row)
-    return [
-        Reference(
-            tuple(row[3] for row in key),
-            key[0][2],
-            tuple(row[4] for row in key if row[4] is not None),
-            (key[0][5], key[0][6]),
-        )
-        for key in keys.values()
-    ]
-
-
 _READERS = {
     "postgresql": _postgresql,
     "mysql": _mysql,
     "mariadb": _mysql,
-    "sqlite": _sqlite,
 }
 
 

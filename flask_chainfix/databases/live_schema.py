@@ -43,20 +43,6 @@ _USABLE = """
 SELECT nspname::text FROM pg_catalog.pg_namespace
 WHERE nspname IN :schemas AND has_schema_privilege(oid, 'USAGE')
 """
-# What downgrades leave behind.
-_TYPES = """
-SELECT n.nspname::text, 'type', '', t.typname::text
-FROM pg_catalog.pg_type t
-JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
-LEFT JOIN pg_catalog.pg_class c ON c.oid = t.typrelid
-WHERE n.nspname IN :schemas AND t.typelem = 0 AND (t.typtype <> 'c' OR c.relkind = 'c')
-UNION ALL
-SELECT n.nspname::text, 'value', t.typname::text, e.enumlabel::text
-FROM pg_catalog.pg_enum e
-JOIN pg_catalog.pg_type t ON t.oid = e.enumtypid
-JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
-WHERE n.nspname IN :schemas
-"""
 # What comes from other tables.
 _INHERITED = """
 SELECT n.nspname::text, 'column', c.relname::text, a.attname::text
@@ -77,7 +63,7 @@ JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname IN :schemas AND c.relkind IN ('i', 'I')
 """
-_DOUBTFUL = (_TYPES, _INHERITED)
+_LABEL = re.compile(r"'((?:[^']|'')*)'")
 _SQLITE = "SELECT name, sql FROM main.sqlite_master WHERE type = 'table'"
 _CONSTRAINT = re.compile(r"""\bCONSTRAINT\s+(?:(["'`])(.+?)\1|\[([^]]+)\]|(\w+))""", re.IGNORECASE)
 
@@ -287,7 +273,7 @@ def _parts(
 ) -> Mapping[str, _Part]:
     """The contents of some schemas; equal ones are one object."""
     read = read_several(connection, schemas, heard) if schemas else {}
-    doubts = _doubtful(connection, read) if backend == "postgresql" else {}
+    doubts = _inherited(connection, [*read]) if read and backend == "postgresql" else {}
     distinct: dict[object, _Part] = {}
     parts = {}
     for schema, things in read.items():
@@ -308,7 +294,7 @@ def _part(
     schema = dict(each for each in things if not isinstance(each, Unread))
     unread = [each for each in things if isinstance(each, Unread) and each.kinds]
     held, twice = _states(schema, backend)
-    doubtful = {*unclear, *_unclear(connection, backend, schema)}
+    doubtful = {*unclear, *_types(schema), *_unclear(connection, backend, schema)}
     return _Part(
         held,
         frozenset(twice | set(map(key_of, doubtful))),
@@ -371,22 +357,24 @@ def _unclear(connection: Connection, backend: str, schema: Reflected) -> Iterato
                     yield thing
 
 
-def _doubtful(
-    connection: Connection, read: Mapping[str, Sequence[Described | Unread]]
+def _types(schema: Reflected) -> Iterator[SchemaObject]:
+    """The types with their values, which downgrades leave behind."""
+    for thing, properties in schema.items():
+        if thing.kind is Kind.TYPE:
+            yield thing
+            for label in _LABEL.findall(properties["type"]):
+                name = label.replace("''", "'").replace("\\\\", "\\")
+                yield SchemaObject(Kind.VALUE, name, thing.name)
+
+
+def _inherited(
+    connection: Connection, schemas: Sequence[str]
 ) -> Mapping[str, Sequence[SchemaObject]]:
-    """The objects in schemas of PostgreSQL whose presence proves nothing."""
+    """The objects in schemas of PostgreSQL that come from other tables: they prove nothing."""
     found: dict[str, list[SchemaObject]] = {}
-    refused = {
-        kind
-        for things in read.values()
-        for each in things
-        if isinstance(each, Unread)
-        for kind in each.kinds
-    }
-    for query in () if not read else (_INHERITED,) if Kind.VALUE in refused else _DOUBTFUL:
-        asked = text(query).bindparams(bindparam("schemas", expanding=True))
-        for schema, kind, table, name in connection.execute(asked, {"schemas": list(read)}):
-            thing = SchemaObject(Kind(kind), name, table)
-            kinds = (Kind.COLUMN, *PROPERTIES) if thing.kind is Kind.COLUMN else (thing.kind,)
-            found.setdefault(schema, []).extend(thing._replace(kind=kind) for kind in kinds)
+    asked = text(_INHERITED).bindparams(bindparam("schemas", expanding=True))
+    for schema, kind, table, name in connection.execute(asked, {"schemas": schemas}):
+        thing = SchemaObject(Kind(kind), name, table)
+        kinds = (Kind.COLUMN, *PROPERTIES) if thing.kind is Kind.COLUMN else (thing.kind,)
+        found.setdefault(schema, []).extend(thing._replace(kind=kind) for kind in kinds)
     return found

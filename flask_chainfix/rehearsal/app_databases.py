@@ -66,22 +66,41 @@ def inside_app(runtime: Runtime, command: str = "rehearse") -> Iterator[Runtime]
         yield open_app(str(runtime.environment.directory), {"app": app, "x_arg": []})
 
 
-def scratch_url(runtime: Runtime, database: str | None) -> str | None:
-    """The server or file for the scratch databases; ``None`` for a temporary SQLite file."""
-    if database != OWN_SERVER:
-        return database
+def scratch_server(runtime: Runtime, database: str | None, source: Target | None) -> str | None:
+    """The server or new file for scratch databases; ``None`` for a temporary SQLite file.
+
+    Args:
+        runtime: the environment.
+        database: the URL that the user names, or ``OWN_SERVER``; ``None`` if none is named.
+        source: the database to copy, next to which the copy is made if no server is named.
+
+    Raises:
+        CannotRehearse: the server is unknown, or of a different kind than the source.
+    """
+    if database is None:
+        return None if source is None else _beside(source.url)
+    url = _own_url(runtime) if database == OWN_SERVER else None
+    server = database if url is None else _beside(url)
+    kind = _kind_of(server or "sqlite://")
+    if source is not None and kind != source.backend:
+        names = {"sqlite": "SQLite", **SERVERS}
+        raise CannotRehearse(
+            f"a {names[source.backend]} database cannot be copied to {names[kind]}",
+            way("leave --database out, to copy it on its own server", "{fixchain} rehearse --copy"),
+        )
+    return server
+
+
+def _own_url(runtime: Runtime) -> URL:
     if runtime.has_app:
-        url = app_engines("correct the app's configuration")[None].url
-        written = url.render_as_string(hide_password=False)
-    else:
-        written = next(iter(configured_urls(runtime).values()), "")
-        if not written:
-            raise CannotRehearse(
-                "the configuration names no database, so its server is not known",
-                "give --database the URL of the server",
-            )
-    # Never rehearse in the app's own file.
-    return None if written.startswith("sqlite") else written
+        return app_engines("correct the app's configuration")[None].url
+    written = next(iter(configured_urls(runtime).values()), "")
+    if not written:
+        raise CannotRehearse(
+            "the configuration names no database, so its server is not known",
+            "give --database the URL of the server",
+        )
+    return parse_url(written, CannotRehearse)
 
 
 def binds_of(runtime: Runtime) -> tuple[str, ...]:
@@ -155,25 +174,6 @@ def sources_of(runtime: Runtime, copy: str, binds: Sequence[str]) -> dict[str, T
     return {bind: Target(shown_url(url), url) for bind, url in urls.items()}
 
 
-def server_of_same_kind(source: Target, database: str | None, url: str | None) -> str | None:
-    """The server for the copy: the one that is named, else the server of its source.
-
-    Raises:
-        CannotRehearse: the server is of a different kind.
-    """
-    if database is None:
-        server = source.url.render_as_string(hide_password=False)
-        return None if source.backend == "sqlite" else server
-    kind = Target("", parse_url(url or "sqlite://", CannotRehearse)).backend
-    if kind != source.backend:
-        names = {"sqlite": "SQLite", **SERVERS}
-        raise CannotRehearse(
-            f"a {names[source.backend]} database cannot be copied to {names[kind]}",
-            way("leave --database out, to copy it on its own server", "{fixchain} rehearse --copy"),
-        )
-    return url
-
-
 # --- Servers of the right kinds for scratch databases --------------------------------------------
 
 
@@ -203,12 +203,10 @@ class ScratchServer(NamedTuple):
         Raises:
             NoScratchDatabase: no server of its kind is named.
         """
-        if target.backend == "sqlite":
-            return None
+        if target.backend == "sqlite" or self.url == OWN_SERVER:
+            return _beside(target.url)
         kind = SERVERS[target.backend]
         kind = f"{kind} or MariaDB" if target.backend == "mysql" else kind
-        if self.url == OWN_SERVER:
-            return _without_database(target.url)
         elsewhere = f"{{fixchain}} {self.command} --server URL{{how}}{{databases}}"
         if self.url is None:
             raise NoScratchDatabase(
@@ -220,13 +218,12 @@ class ScratchServer(NamedTuple):
                 )
                 | way("make it on another server", elsewhere),
             )
-        url = parse_url(self.url, NoScratchDatabase)
-        if _kind(url.get_backend_name()) != target.backend:
+        if _kind_of(self.url) != target.backend:
             raise NoScratchDatabase(
                 f"it is a {kind} database, and --server names a server of another kind",
                 way("name one of its kind", elsewhere),
             )
-        return _without_database(url)
+        return _beside(parse_url(self.url, NoScratchDatabase))
 
 
 def servers_for(
@@ -253,8 +250,7 @@ def servers_for(
     only_own = set(named) <= {OWN_SERVER}
     if not own and only_own and len({each.backend for each in known}) == 1:
         first = next(iter(known))
-        own, place = first.backend, "sqlite://" if first.backend == "sqlite" else ""
-        place = place or _without_database(first.url)
+        own, place = first.backend, _beside(first.url) or "sqlite://"
         named = [place if server == OWN_SERVER else server for server in named]
     kinds = {server: own if server == OWN_SERVER else _kind_of(server) for server in named}
     servers: list[str | None] = list(dict.fromkeys(named))
@@ -286,11 +282,13 @@ def _kind(backend: str) -> str:
     return {"mariadb": "mysql"}.get(backend, backend)
 
 
-def _without_database(url: URL) -> str:
-    """The URL of a server, without a database.
+def _beside(url: URL) -> str | None:
+    """The server of a database; ``None`` for a temporary SQLite file, never the database's own.
 
-    It has no search path either: the schema of a tenant does not exist in a new database.
+    It has no search path: the schema of a tenant does not exist in a new database.
     """
+    if url.get_backend_name() == "sqlite":
+        return None
     options = url.query.get("options", "")
     if "search_path" in str(options):
         url = url.difference_update_query(["options"])

@@ -38,8 +38,7 @@ from flask_chainfix.rehearsal import fresh_process as fresh
 from flask_chainfix.rehearsal.app_databases import (
     binds_of,
     inside_app,
-    scratch_url,
-    server_of_same_kind,
+    scratch_server,
     sources_of,
 )
 from flask_chainfix.rehearsal.child.failures import remedy_for, remedy_for_stamp
@@ -299,9 +298,7 @@ def scratch_for(
     with inside_app(runtime) as opened:
         binds = binds_of(opened)
         sources = {} if copy is None else sources_of(opened, copy, binds)
-        url = scratch_url(opened, database)
-        if sources:
-            url = server_of_same_kind(sources[binds[0]], database, url)
+        url = scratch_server(opened, database, sources.get(binds[0]))
         with signals.listening(), scratch_databases(url, binds, keep=keep) as scratch:
             yield Place(opened, scratch, sources)
 

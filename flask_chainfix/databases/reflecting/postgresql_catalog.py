@@ -104,12 +104,20 @@ _TYPES = """
 SELECT n.nspname::text AS schema, t.typname, CASE t.typtype
     WHEN 'e' THEN (SELECT string_agg(quote_literal(e.enumlabel), ', ' ORDER BY e.enumsortorder)
         FROM pg_catalog.pg_enum e WHERE e.enumtypid = t.oid)
+    WHEN 'c' THEN (SELECT concat('(', string_agg(
+            concat_ws(' ', a.attname, format_type(a.atttypid, a.atttypmod)), ', '
+            ORDER BY a.attnum), ')')
+        FROM pg_catalog.pg_attribute a
+        WHERE a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped)
+    WHEN 'r' THEN (SELECT concat_ws(' ', 'RANGE', format_type(r.rngsubtype, NULL))
+        FROM pg_catalog.pg_range r WHERE r.rngtypid = t.oid)
     ELSE concat_ws(' ', 'DOMAIN', format_type(t.typbasetype, t.typtypmod),
         CASE WHEN t.typnotnull THEN 'NOT NULL' END, 'DEFAULT ' || t.typdefault,
         (SELECT string_agg(pg_get_constraintdef(k.oid), ' ' ORDER BY k.conname)
             FROM pg_catalog.pg_constraint k WHERE k.contypid = t.oid AND k.contype = 'c')) END
 FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
-WHERE t.typtype IN ('e', 'd') AND {own}
+LEFT JOIN pg_catalog.pg_class c ON c.oid = t.typrelid
+WHERE (t.typtype IN ('e', 'd', 'r') OR c.relkind = 'c') AND {own}
 """
 
 # Each with the kinds of objects that are unknown if it is refused.

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from textwrap import indent
 from typing import Any, NamedTuple
 
 from alembic.autogenerate import render_op_text
-from alembic.autogenerate.api import AutogenContext
 from alembic.migration import MigrationContext
 from alembic.operations import ops
 from sqlalchemy import (
@@ -17,21 +17,22 @@ from sqlalchemy import (
     DefaultClause,
     ForeignKeyConstraint,
     Index,
-    MetaData,
     PrimaryKeyConstraint,
     Table,
     UniqueConstraint,
-    event,
     inspect,
 )
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Connection
 from sqlalchemy.sql.elements import conv
 
 from flask_chainfix.rehearsal.schemas.plain_tables import (
+    OwnSequence,
+    leave_out_defaults,
+    reflecting,
+    rendering_context,
     sequence_of,
-    sequences_for,
-    use_portable_types,
+    sequences_in,
+    set_options,
 )
 from flask_chainfix.rehearsal.schemas.rendering import without_parameters
 from flask_chainfix.rehearsal.schemas.stored_code import (
@@ -41,11 +42,12 @@ from flask_chainfix.rehearsal.schemas.stored_code import (
     stored_code,
 )
 from flask_chainfix.schema.footprint import Kind, SchemaObject, table_of
+from flask_chainfix.schema.reflected import Reflected
 
 _AUTOMATIC_KEY = re.compile(r".*_ibfk_\d+")  # MySQL's names for unnamed foreign keys
 _CONSTANT = re.compile(r"(?i)-?[\d.]+|null|true|false")
+_NOT_READ = "SQLAlchemy does not read it"
 _OF_A_VIEW = "only CREATE OR REPLACE VIEW changes a view that is there"
-_OWN_OPTIONS = ("mysql_", "mariadb_")  # the server's defaults, as it reflects them
 # For each kind of part: the inspector's method, the variable for its result, and the operation.
 _LISTED = {
     Column: ("columns", "columns"),
@@ -88,42 +90,36 @@ class Additions(NamedTuple):
     left: Mapping[SchemaObject, str]
 
 
-def additions_for(
-    connection: Connection, wanted: Collection[SchemaObject], place: str | None = None
-) -> Additions:
+def additions_for(connection: Connection, wanted: Reflected, place: str | None = None) -> Additions:
     """Render operations for objects, with their definitions from a database.
 
     Args:
         connection: a connection to a database that the chain has made.
-        wanted: the objects.
+        wanted: the objects, as that database describes them.
         place: the schema of objects that name none.
 
     Raises:
         SQLAlchemyError: the database cannot be read.
     """
-    return _Writer(connection, place).additions(wanted)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what is not supported is left out, and told
+        return _Writer(connection, wanted, place).additions()
 
 
 class _Writer:
-    def __init__(self, connection: Connection, place: str | None) -> None:
+    def __init__(self, connection: Connection, wanted: Reflected, place: str | None) -> None:
         self._connection = connection
+        self._wanted = wanted
         self._place = place
         self._context = MigrationContext.configure(connection)
         name = connection.dialect.name
         self._backend = "mysql" if name == "mariadb" else name
-        self._metadata = MetaData()
+        self._metadata = reflecting(self._context)
+        self._sequences: Mapping[str, OwnSequence] = {}
         self._left: dict[SchemaObject, str] = {}
 
-        def reflected(inspector: Any, table: Any, column: Any) -> None:
-            """Drop the default of a PostgreSQL serial, unless its sequence has an unusual name."""
-            usual = f"{table.name}_{column['name']}_seq"
-            if sequence_of(column["default"]) in (None, usual, f'"{usual}"'):
-                impl: Any = self._context.impl
-                impl.autogen_column_reflect(inspector, table, column)
-
-        event.listen(self._metadata, "column_reflect", reflected)
-
-    def additions(self, wanted: Collection[SchemaObject]) -> Additions:
+    def additions(self) -> Additions:
+        wanted = self._wanted
         schemas = {thing.schema for thing in wanted if thing.schema}
         code = in_order(
             self._connection, stored_code(self._connection, self._place, sorted(schemas))
@@ -131,12 +127,18 @@ class _Writer:
         stored = {each.object for each in (*code.early, *code.late)}
         by_table: dict[SchemaObject, list[SchemaObject]] = {}
         for thing in wanted:
-            if thing.kind is not Kind.TYPE and thing not in stored:
+            if thing in stored:
+                continue
+            if thing.kind is Kind.TYPE:
+                self._left[thing] = _NOT_READ
+            else:
                 by_table.setdefault(table_of(thing), []).append(thing)
         tables = self._reflect(by_table)
-        use_portable_types(self._connection, tables.values())
-        made = [self._type(thing) for thing in wanted if thing.kind is Kind.TYPE]
-        made += [self._stored(each) for each in code.early if each.object in wanted]
+        self._sequences = sequences_in(self._connection, self._metadata)
+        for table in tables.values():
+            set_options(self._connection, table)
+            leave_out_defaults(table)
+        made = [self._stored(each) for each in code.early if each.object in wanted]
         at_the_end: list[Addition] = []
         order = {table: number for number, table in enumerate(self._metadata.sorted_tables)}
         for owner in sorted(tables, key=lambda each: order[tables[each]]):
@@ -163,18 +165,6 @@ class _Writer:
         return found
 
     # --- Operations ------------------------------------------------------------------------------
-    def _type(self, thing: SchemaObject) -> Addition:
-        look: Any = inspect(self._connection)
-        enums = look.get_enums(schema=thing.schema or self._place)
-        labels = next(each["labels"] for each in enums if each["name"] == thing.name)
-        words = ", ".join(map(repr, [*labels]))
-        schema = f", schema={thing.schema!r}" if thing.schema else ""
-        code = (
-            f"postgresql.ENUM({words}, name={thing.name!r}{schema}).create(\n"
-            "    op.get_bind(), checkfirst=True\n)"
-        )
-        return Addition(thing, None, code, frozenset({_POSTGRESQL}))
-
     def _stored(self, code: StoredCode) -> Addition:
         """The database's own SQL, which looks itself whether it is needed."""
         thing = code.object
@@ -196,7 +186,7 @@ class _Writer:
                 apart = [each for each in parts.values() if isinstance(each, Index)]
                 yield self._table(thing, table, apart)
             elif element is None and not (thing.kind is Kind.INDEX and thing.name in keys):
-                self._left.setdefault(thing, "SQLAlchemy does not read it")
+                self._left.setdefault(thing, _NOT_READ)
         for kind in _LISTED:
             for thing, element in parts.items():
                 if type(element) is kind:
@@ -211,7 +201,8 @@ class _Writer:
             return next((each for each in table.indexes if each.name == thing.name), None)
         found = next((each for each in table.constraints if each.name == thing.name), None)
         if found is None:
-            self._left[thing] = "it has no name, and no operation adds what has none"
+            if thing.name == self._wanted[thing]["definition"]:
+                self._left[thing] = "it has no name, and no operation adds what has none"
         elif isinstance(found, PrimaryKeyConstraint):
             self._left[thing] = "a primary key is not added to rows that are there"
             return None
@@ -220,7 +211,6 @@ class _Writer:
     def _table(self, thing: SchemaObject, table: Table, apart: Collection[Index]) -> Addition:
         op = ops.CreateTableOp.from_table(table)
         op.schema = thing.schema or None
-        op.kw = {name: value for name, value in op.kw.items() if not name.startswith(_OWN_OPTIONS)}
         op.columns = [
             each if isinstance(each, Column) else _with_fixed_name(each, self._backend)
             for each in op.columns
@@ -233,7 +223,7 @@ class _Writer:
         return self._rendered(thing, table, op, *indexes)
 
     def _index(self, index: Index, schema: str | None) -> Any:
-        op = ops.CreateIndexOp.from_index(_without_empty_options(index))
+        op = ops.CreateIndexOp.from_index(index)
         op.schema, op.unique = schema, bool(op.unique)
         return op
 
@@ -290,34 +280,31 @@ class _Writer:
         return self._rendered(thing, column, _batch(thing.table, schema, add))
 
     def _rendered(self, thing: SchemaObject, element: Any, *operations: Any) -> Addition:
-        context = AutogenContext(
-            self._context,
-            metadata=self._metadata,
-            opts={
-                "sqlalchemy_module_prefix": "sa.",
-                "alembic_module_prefix": "op.",
-                "user_module_prefix": None,
-                "render_as_batch": True,
-                "render_item": _render_item,
-            },
+        context = rendering_context(
+            self._context, self._metadata, self._place or None, as_batch=True
         )
-        columns = element.columns if isinstance(element, Table) else [element]
-        made, owned = sequences_for(thing, [each for each in columns if isinstance(each, Column)])
+        parts = element.columns if isinstance(element, Table) else [element]
+        columns = [each for each in parts if isinstance(each, Column)]
         texts = [_laid_out(render_op_text(context, each)) for each in operations]
-        code = "\n".join((*made, *texts, *owned))
+        before, after = (
+            [f"op.execute({without_parameters(each)!r})" for each in statements if each]
+            for statements in self._sequences_of(columns)
+        )
+        code = "\n".join((*before, *texts, *after))
         return Addition(thing, element, code, frozenset(context.imports))
 
-
-_POSTGRESQL = "from sqlalchemy.dialects import postgresql"
-
-
-def _render_item(kind: str, item: Any, context: Any) -> Any:
-    """Render a PostgreSQL type that is not created together with a table."""
-    if kind != "type" or not isinstance(item, postgresql.ENUM):
-        return False
-    context.imports.add(_POSTGRESQL)
-    labels = ", ".join(map(repr, item.enums))
-    return f"postgresql.ENUM({labels}, name={str(item.name)!r}, create_type=False)"
+    def _sequences_of(self, columns: Sequence[Column[Any]]) -> tuple[list[str], list[str]]:
+        """The SQL for the sequences of columns: before the columns are there, and after that."""
+        named = {
+            sequence_of(each.server_default.arg)
+            for each in columns
+            if isinstance(each.server_default, DefaultClause)
+        }
+        owners = {(each.table.key, each.name) for each in columns}
+        needed = [
+            each for name, each in self._sequences.items() if name in named or each.owner in owners
+        ]
+        return [each.made for each in needed], [each.after for each in needed]
 
 
 def _batch(table: str, schema: str | None, *operations: Any) -> Any:
@@ -337,20 +324,12 @@ def _laid_out(code: str) -> str:
     return code
 
 
-def _without_empty_options(element: Any) -> Any:
-    for name, value in dict(element.dialect_kwargs).items():
-        if not value:
-            del element.dialect_kwargs[name]
-    return element
-
-
 def _is_automatic(name: Any) -> bool:
     return name is not None and _AUTOMATIC_KEY.fullmatch(str(name)) is not None
 
 
 def _with_fixed_name(constraint: Any, backend: str) -> Any:
     """A constraint whose name no naming convention changes; MySQL's own names are dropped."""
-    _without_empty_options(constraint)
     if backend == "mysql" and _is_automatic(constraint.name):
         constraint.name = None
     elif constraint.name is not None:

@@ -177,7 +177,8 @@ def _additions(
     with connection_to(scratch.urls[target.bind], failed, "run the command again") as connection:
         names = inspect(connection).get_schema_names()
         place = target.schema if target.schema in names else None
-        return additions_for(connection, [each for each in missing if each in schema], place)
+        wanted = {each: schema[each] for each in missing if each in schema}
+        return additions_for(connection, wanted, place)
 
 
 def upgraded(

@@ -1,22 +1,26 @@
-"""Normalize reflected tables to what people write: types, sequences, options and keys."""
+"""Reflect tables as people write them, with their sequences, and render them as Alembic does."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from typing import Any
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, NamedTuple
 
-from sqlalchemy import Boolean, Column, DefaultClause, Enum, MetaData, Table, inspect, text
+from alembic.autogenerate.api import AutogenContext
+from alembic.migration import MigrationContext
+from sqlalchemy import Boolean, DefaultClause, Enum, MetaData, Table, event, inspect, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Connection, Dialect
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.schema import UniqueConstraint
+from sqlalchemy.types import JSON
 
-from flask_chainfix.databases.catalog import sqlite_clauses, sqlite_references, sqlite_uniques
-from flask_chainfix.schema.footprint import SchemaObject
+from flask_chainfix.databases.catalog import mysql_checks
+from flask_chainfix.databases.reflecting import read_whole
 
-_PROBE = "fixchain_types"
 _LITERAL = re.compile(r"'((?:[^'\\]|'')*)'(?:::[\w ]+)?")  # PostgreSQL adds its type
 # MySQL's default display widths of integers, by whether they are unsigned.
 _WIDTHS = {
@@ -33,7 +37,66 @@ _WIDTHS = {
 }
 
 
-def plain_type(type_: Any, dialect: Dialect) -> Any:
+def reflecting(context: MigrationContext) -> MetaData:
+    """An empty collection, in which reflected columns become what people write.
+
+    Args:
+        context: with a connection to the database.
+    """
+    metadata, dialect = MetaData(), context.dialect
+    quote = dialect.identifier_preparer.quote
+
+    def reflected(look: Any, table: Any, column: Any) -> None:
+        """A key that counts by its own sequence creates that again."""
+        own = [quote(each) for each in (table.schema, f"{table.name}_{column['name']}_seq") if each]
+        name = sequence_of(column["default"])
+        if name is None or (
+            name == ".".join(own)
+            and look.get_pk_constraint(table.name, schema=table.schema)["constrained_columns"]
+            == [column["name"]]
+        ):
+            impl: Any = context.impl
+            impl.autogen_column_reflect(look, table, column)
+        column["type"] = _plain_type(column["type"], dialect)
+
+    event.listen(metadata, "column_reflect", reflected)
+    return metadata
+
+
+def rendering_context(
+    context: MigrationContext, metadata: MetaData, place: str | None = None, *, as_batch: bool
+) -> AutogenContext:
+    """The context in which Alembic renders operations.
+
+    Args:
+        context: with a connection to the database.
+        metadata: the reflected tables.
+        place: the schema of types that name none; ``None`` for the default one.
+        as_batch: whether tables are changed in batches.
+    """
+
+    def render_item(kind: str, thing: Any, autogenerate: AutogenContext) -> str | Any:
+        """Render a PostgreSQL enumerated type by name; it is created separately."""
+        if kind != "type" or not isinstance(thing, postgresql.ENUM):
+            return False
+        autogenerate.imports.add("from sqlalchemy.dialects import postgresql")
+        schema = f", schema={thing.schema!r}" if thing.schema not in (None, place) else ""
+        return f"postgresql.ENUM(name={thing.name!r}{schema}, create_type=False)"
+
+    return AutogenContext(
+        context,
+        metadata=metadata,
+        opts={
+            "sqlalchemy_module_prefix": "sa.",
+            "alembic_module_prefix": "op.",
+            "user_module_prefix": None,
+            "render_as_batch": as_batch,
+            "render_item": render_item,
+        },
+    )
+
+
+def _plain_type(type_: Any, dialect: Dialect) -> Any:
     """A generic type, if the database would store the same type for it."""
     if isinstance(type_, Enum):
         return type_
@@ -42,68 +105,14 @@ def plain_type(type_: Any, dialect: Dialect) -> Any:
         type_ = type_.copy()
         type_.display_width = None
     try:
+        words = type_.compile(dialect=dialect)
+        if dialect.name in ("mysql", "mariadb") and words == "TINYINT(1)":
+            return Boolean()
         plain = type_.as_generic()
-        same = plain.compile(dialect=dialect) == type_.compile(dialect=dialect)
+        same = plain.compile(dialect=dialect) == words
     except Exception:  # there is none, or the type is not known
         return type_
     return plain if same else type_
-
-
-def use_portable_types(connection: Connection, tables: Iterable[Table]) -> None:
-    """Use ``String`` for columns if the database stores the same type for it."""
-    dialect = connection.dialect
-    columns = [column for table in tables for column in table.columns]
-    candidates: dict[str, Any] = {}
-    for column in columns:
-        words = _compiled(column.type, dialect)
-        is_flag = dialect.name in ("mysql", "mariadb") and words == "TINYINT(1)"
-        with suppress(NotImplementedError, SQLAlchemyError, AttributeError):
-            portable = Boolean() if is_flag else column.type.as_generic()
-            if _compiled(portable, dialect) and not isinstance(column.type, Enum):
-                candidates[words] = portable
-    proven = _proven(connection, candidates)
-    for column in columns:
-        _forget_defaults(column)
-        column.type = proven.get(_compiled(column.type, dialect), column.type)
-
-
-def _proven(connection: Connection, candidates: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The types for which the database stores what is expected."""
-    named = {f"c{number}": words for number, words in enumerate(candidates)}
-    probe = Table(
-        _PROBE,
-        MetaData(),
-        *(Column(name, candidates[words]) for name, words in named.items()),
-    )
-    try:
-        probe.create(connection)
-        found = inspect(connection).get_columns(_PROBE)
-        probe.drop(connection)
-    except SQLAlchemyError:
-        return {}
-    same = (
-        named[each["name"]]
-        for each in found
-        if _compiled(each["type"], connection.dialect) == named[each["name"]]
-    )
-    return {words: candidates[words] for words in same}
-
-
-def _compiled(type_: Any, dialect: Dialect) -> str:
-    try:
-        return str(type_.compile(dialect=dialect))
-    except SQLAlchemyError:  # a type that SQLAlchemy does not know
-        return ""
-
-
-def _forget_defaults(column: Column[Any]) -> None:
-    """Remove implicit attributes: ``text()`` around literals, and autoincrement."""
-    default = column.server_default
-    if isinstance(default, DefaultClause) and (found := _LITERAL.fullmatch(str(default.arg))):
-        column.server_default = DefaultClause(found[1].replace("''", "'"))
-    is_key = column.primary_key and len(column.table.primary_key.columns) == 1
-    if column.autoincrement is is_key and (is_key or not column.primary_key):
-        column.autoincrement = "auto"
 
 
 # --- The sequences of PostgreSQL -----------------------------------------------------------------
@@ -125,17 +134,61 @@ _WIDEST = {"smallint": 2**15 - 1, "integer": 2**31 - 1, "bigint": 2**63 - 1}
 _NEXT = re.compile(r"nextval\('(.+)'::regclass\)")
 
 
-def sequences_in(connection: Connection) -> list[dict[str, Any]]:
-    """All sequences with their columns; ``schema`` is ``None`` for the default one."""
+class OwnSequence(NamedTuple):
+    """A sequence that is not created with its column.
+
+    Attributes:
+        owner: the key of its table in the metadata, and its column; ``None`` if it has none.
+        made: the statement that creates it; ``""`` if its column does.
+        dropped: the statement that drops it; ``None`` if its column takes it along.
+        after: the statement to run once its column is there; ``""`` for none.
+    """
+
+    owner: tuple[str, str] | None
+    made: str
+    dropped: str | None
+    after: str
+
+
+def sequences_in(connection: Connection, metadata: MetaData) -> Mapping[str, OwnSequence]:
+    """The sequences that the reflected columns do not create, as PostgreSQL writes their names.
+
+    Raises:
+        SQLAlchemyError: the database cannot be read.
+    """
+    if connection.dialect.name != "postgresql":
+        return {}
+    return dict(_sequences(connection, metadata))
+
+
+def _sequences(connection: Connection, metadata: MetaData) -> Iterator[tuple[str, OwnSequence]]:
     default = inspect(connection).default_schema_name
-    found = connection.execute(text(_SEQUENCES.replace("::", "\\:\\:")))
-    rows = [row._asdict() for row in found]
-    return [
-        {**row, "schema": None if row["nspname"] == default else row["nspname"]} for row in rows
-    ]
+    quote = connection.dialect.identifier_preparer.quote
+    for found in connection.execute(text(_SEQUENCES.replace("::", "\\:\\:"))).all():
+        row = found._asdict()
+        schemas = [] if row["nspname"] == default else [row["nspname"]]
+        place = "".join(f"{quote(each)}." for each in schemas)
+        name = f"{place}{quote(row['relname'])}"
+        made = f"CREATE SEQUENCE IF NOT EXISTS {name} AS {row['type']}{_options(row)}"
+        if row["of_table"] is None:
+            yield name, OwnSequence(None, made, f"DROP SEQUENCE {name}", "")
+            continue
+        owner = ".".join((*schemas, row["of_table"])), row["of_column"]
+        if row["of_identity"]:
+            usual = f"{place}{quote('{of_table}_{of_column}_seq'.format_map(row))}"
+            if usual != name:
+                renamed = f"ALTER SEQUENCE {usual} RENAME TO {quote(row['relname'])}"
+                yield name, OwnSequence(owner, "", None, renamed)
+            continue
+        table = metadata.tables.get(owner[0])
+        column = None if table is None else table.columns.get(owner[1])
+        if column is None or column.server_default is not None or column.autoincrement is not True:
+            column_name = f"{place}{quote(row['of_table'])}.{quote(row['of_column'])}"
+            owned = f"ALTER SEQUENCE {name} OWNED BY {column_name}"
+            yield name, OwnSequence(owner, made, None, owned)
 
 
-def sequence_options(row: Mapping[str, Any]) -> str:
+def _options(row: Mapping[str, Any]) -> str:
     """The options of a sequence that differ from the defaults."""
     widest = _WIDEST.get(row["type"], 0)
     down = row["seqincrement"] < 0
@@ -156,26 +209,20 @@ def sequence_of(default: Any) -> str | None:
     return found and found[1]
 
 
-def sequences_for(
-    thing: SchemaObject, columns: Iterable[Column[Any]]
-) -> tuple[list[str], list[str]]:
-    """The statements that create sequences before their columns, and link them afterwards."""
-    made, owned = [], []
-    quote = postgresql.dialect().identifier_preparer.quote  # type: ignore[no-untyped-call]
-    for column in columns:
-        default = column.server_default
-        name = sequence_of(default.arg) if isinstance(default, DefaultClause) else None
-        if name is not None:
-            place = ".".join(map(quote, filter(None, (thing.schema, column.table.name))))
-            owner = f"{place}.{quote(column.name)}"
-            made.append(f"op.execute({f'CREATE SEQUENCE IF NOT EXISTS {name}'!r})")
-            owned.append(f"op.execute({f'ALTER SEQUENCE {name} OWNED BY {owner}'!r})")
-    return made, owned
-
-
 # --- Options and keys that reflection misses, or adds --------------------------------------------
 
 
+_SQLITE_KEYS = """
+SELECT id, "from" AS name, on_update, on_delete FROM pragma_foreign_key_list(:t) ORDER BY id, seq
+"""
+_SQLITE_UNIQUES = """
+SELECT l.seq, i.name FROM pragma_index_list(:t) l JOIN pragma_index_info(l.name) i
+WHERE l.origin = 'u' ORDER BY l.seq, i.seqno
+"""
+_MYSQL_DEFAULTS = (
+    "SELECT @@default_storage_engine AS engine, @@character_set_database AS"
+    " `default charset`, @@collation_database AS `collate`"
+)
 _SQLITE_OPTIONS = {
     "AUTOINCREMENT": ("sqlite_autoincrement", True),
     "WITHOUT ROWID": ("sqlite_with_rowid", False),
@@ -186,62 +233,74 @@ _SQLITE_OPTIONS = {
 def set_options(connection: Connection, table: Table) -> None:
     """Add options of a table that reflection misses, and remove implicit ones."""
     if connection.dialect.name == "sqlite":
-        quoted = {"name": table.name}
-        statement = "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = :name"
-        sql = connection.execute(text(statement), quoted).scalar_one_or_none()
-        for clause in sqlite_clauses(sql or ""):
-            if clause in _SQLITE_OPTIONS:
-                _set(table, *_SQLITE_OPTIONS[clause])
+        _set_sqlite_options(connection, table)
         _set_keys(connection, table)
-    defaults = _defaults(connection)
-    for name, value in list(table.kwargs.items()):
-        if defaults.get(name.partition("_")[2]) == value:
-            del table.kwargs[name]
+    if connection.dialect.name in ("mysql", "mariadb"):
+        _set_mysql_options(connection, table)
+
+
+def _set_sqlite_options(connection: Connection, table: Table) -> None:
+    for properties in read_whole(connection, only={table.name}).schema.values():
+        words = properties.get("options", properties.get("definition", ""))
+        if "options" in properties or words.startswith("PRIMARY KEY"):
+            for clause, (option, value) in _SQLITE_OPTIONS.items():
+                if clause in words:
+                    with suppress(ArgumentError):  # unknown to an older SQLAlchemy
+                        table.kwargs[option] = value
 
 
 def _set_keys(connection: Connection, table: Table) -> None:
     """Set keys from SQLite's pragmas, since SQLAlchemy only parses common spellings."""
-    known = {tuple(c.name for c in each.columns): each for each in table.foreign_key_constraints}
-    for reference in sqlite_references(connection, table.name):
-        key = known.get(reference.columns)
-        if key is not None:
-            update, delete = (None if a == "NO ACTION" else a for a in reference.actions)
-            key.onupdate, key.ondelete = key.onupdate or update, key.ondelete or delete
-    uniques = [
+    keys, uniques = (
+        [[*rows] for _, rows in groupby(found, itemgetter(0))]
+        for found in (
+            connection.execute(text(query), {"t": table.name}).all()
+            for query in (_SQLITE_KEYS, _SQLITE_UNIQUES)
+        )
+    )
+    actions = {tuple(row.name for row in rows): rows[0] for rows in keys}
+    for each in table.foreign_key_constraints:
+        found = actions.get(tuple(column.name for column in each.columns))
+        if found is not None:
+            update, delete = (
+                None if action == "NO ACTION" else action
+                for action in (found.on_update, found.on_delete)
+            )
+            each.onupdate, each.ondelete = each.onupdate or update, each.ondelete or delete
+    known = {
         tuple(column.name for column in each.columns)
         for each in table.constraints
         if isinstance(each, UniqueConstraint)
-    ]
-    for columns in sqlite_uniques(connection, table.name):
-        if columns not in uniques:
-            table.append_constraint(UniqueConstraint(*columns))
+    }
+    for columns in sorted({tuple(row.name for row in rows) for rows in uniques} - known):
+        table.append_constraint(UniqueConstraint(*columns))
 
 
-def _defaults(connection: Connection) -> Mapping[str, str]:
-    """The default options of tables in a MySQL database."""
-    if connection.dialect.name not in ("mysql", "mariadb"):
-        return {}
-    statement = (
-        "SELECT @@default_storage_engine AS engine, @@character_set_database AS"
-        " `default charset`, @@collation_database AS `collate`"
-    )
-    return dict(connection.execute(text(statement)).mappings().one())
+def _set_mysql_options(connection: Connection, table: Table) -> None:
+    """Remove the default options; MariaDB's JSON is a text with a check."""
+    defaults = dict(connection.execute(text(_MYSQL_DEFAULTS)).mappings().one())
+    if table.comment is not None:  # as it is written in SQL
+        table.comment = table.comment.replace("''", "'")
+    for name, value in list(table.kwargs.items()):
+        option = name.partition("_")[2]
+        if option == "comment" or defaults.get(option) == value:
+            del table.kwargs[name]
+    for column, clause, _ in mysql_checks(connection, table.name):
+        if clause == f"json_valid(`{column}`)":
+            table.columns[column].type = JSON()
 
 
 def leave_out_defaults(table: Table) -> None:
     """Remove reflected options that equal the defaults or have no effect."""
     for column in table.columns:
-        if not column.primary_key or column.server_default is not None:
+        default = column.server_default
+        if isinstance(default, DefaultClause) and (found := _LITERAL.fullmatch(str(default.arg))):
+            column.server_default = DefaultClause(found[1].replace("''", "'"))
+        is_key = column.primary_key and len(table.primary_key.columns) == 1
+        if default is not None or column.autoincrement is is_key or not column.primary_key:
             column.autoincrement = "auto"
     parts: tuple[Any, ...] = (*table.constraints, *table.indexes)
     for part in parts:
         for name, value in list(part.dialect_kwargs.items()):
-            if value in ([], {}, None):
+            if value in ([], {}, None, False):
                 del part.dialect_kwargs[name]
-
-
-def _set(table: Table, option: str, value: object) -> None:
-    try:
-        table.kwargs[option] = value
-    except ArgumentError:  # unknown to an older SQLAlchemy; the comparison reports it
-        return

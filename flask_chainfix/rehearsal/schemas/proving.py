@@ -3,32 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from typing import NamedTuple
 
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from flask_chainfix.common.errors import CannotPlan, CannotRehearse
+from flask_chainfix.common.errors import CannotPlan
 from flask_chainfix.common.wording import Progress
 from flask_chainfix.databases.catalog import Catalog, read_catalog, rows_in
-from flask_chainfix.databases.connecting import Obstacle, connected, obstacles_of, transaction
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.databases.reflecting import Reading, read_whole
+from flask_chainfix.databases.reflecting import Reading
 from flask_chainfix.databases.targets import Target, version_table
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.plans import Proof
 from flask_chainfix.rehearsal.round_trip import built
-from flask_chainfix.rehearsal.schemas.drift import made_schemas
+from flask_chainfix.rehearsal.schemas.drift import expected
 from flask_chainfix.rehearsal.schemas.rendering import Rendered, render_schema
-from flask_chainfix.rehearsal.scratch import Scratch
-from flask_chainfix.schema.footprint import Kind
-from flask_chainfix.schema.reflected import differences
+from flask_chainfix.rehearsal.scratch import connection_to
+from flask_chainfix.schema.footprint import Kind, SchemaObject, table_of
+from flask_chainfix.schema.reflected import Reflected, differences
 
-# Unnamed constraints, only in SQLite: its pragmas (in the catalog) report all of them, SQLAlchemy
-# only those in common spellings.
-_ALIKE = ("INTEGER", "INT")  # except in a SQLite key, which the catalog shows
-_BY_PRAGMAS = ("FOREIGN KEY (", "UNIQUE (")
+_ALIKE = ("INTEGER", "INT")  # in SQLite, and not in a key
 
 
 class ObjectDifference(NamedTuple):
@@ -100,30 +95,16 @@ def make(  # noqa: PLR0913  (where, what, and whether to write it down)
         held: dict[str, _Held] = {}
         rendered: dict[str, Rendered] = {}
         for bind in scratch.urls:
-            with _reading(scratch, bind) as connection:
+            url, failed = scratch.urls[bind], f"{scratch.shown} cannot be read"
+            with connection_to(url, failed, "run the command again") as connection:
                 rows = rows_in(connection)
                 rows = {each: rows[each] for each in rows if each.casefold() not in left_out}
-                also = chain.named_schemas | made_schemas(connection)
                 if render:
                     rendered[bind] = _rendered(connection, sorted(left_out))
                 catalog = read_catalog(connection)
-                # Last, because it makes names mean other objects in this connection.
-                held[bind] = _Held(read_whole(connection, None, also), catalog, rows)
+            reading = expected(chain, scratch, Target(scratch.shown, url, bind=bind))
+            held[bind] = _Held(reading, catalog, rows)
     return Made(scratch.shown, scratch.dialect, held, rendered)
-
-
-@contextmanager
-def _reading(scratch: Scratch, bind: str) -> Iterator[Connection]:
-    target = Target("the scratch database", scratch.urls[bind])
-    try:
-        with (
-            connected(target) as connection,
-            transaction(connection, target),
-            obstacles_of(target),
-        ):
-            yield connection
-    except Obstacle as obstacle:
-        raise CannotRehearse(f"{scratch.shown}: {obstacle.problem}", obstacle.remedy) from obstacle
 
 
 def _rendered(connection: Connection, left_out: Sequence[str]) -> Rendered:
@@ -167,11 +148,26 @@ def _compared(old: _Held, new: _Held) -> Iterator[ObjectDifference]:
         thing = each.object
         if thing.spelled in told or thing.table in told or thing.name in told:
             continue
-        if thing.kind is Kind.CONSTRAINT and thing.name.startswith(_BY_PRAGMAS):
-            continue
-        if (each.found, each.expected) == _ALIKE:
+        if (each.found, each.expected) == _ALIKE and not _is_in_key(thing, old.reading.schema):
             continue
         properties = old.reading.schema.get(thing) or new.reading.schema[thing]
         kind = properties["type"] if thing.kind is Kind.TABLE else thing.kind.value
-        what = f"{kind} {thing.spelled}" + (f", {each.aspect}" if each.aspect else "")
-        yield ObjectDifference(what, thing.name, each.expected, each.found)
+        what, now = f"{kind} {thing.spelled}", each.found
+        if each.aspect:
+            what, now = f"{what}, {each.aspect}", now or "nothing"
+        yield ObjectDifference(what, thing.name, each.expected, now)
+
+
+def _is_in_key(column: SchemaObject, schema: Reflected) -> bool:
+    """Whether a column of SQLite is in a primary key, where an INTEGER is the rowid."""
+    keys = (
+        properties["definition"].removeprefix("PRIMARY KEY (").partition(")")[0]
+        for thing, properties in schema.items()
+        if table_of(thing) == table_of(column)
+        and properties.get("definition", "").startswith("PRIMARY KEY (")
+    )
+    return any(
+        part.strip().removesuffix(" ASC").strip('"') == column.name
+        for key in keys
+        for part in key.split(",")
+    )

@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from alembic.autogenerate import produce_migrations, render_op_text
 from alembic.autogenerate.api import AutogenContext
 from alembic.migration import MigrationContext
 from alembic.operations import ops
-from sqlalchemy import MetaData, Table, event, inspect, text
-from sqlalchemy.dialects import postgresql
+from sqlalchemy import MetaData, Table, inspect, text
 from sqlalchemy.engine import Connection
 from sqlalchemy.schema import CreateIndex, ForeignKeyConstraint
 from sqlalchemy.types import JSON, NullType
@@ -32,8 +31,8 @@ from flask_chainfix.databases.catalog import (
 )
 from flask_chainfix.rehearsal.schemas.plain_tables import (
     leave_out_defaults,
-    plain_type,
-    sequence_options,
+    reflecting,
+    rendering_context,
     sequences_in,
     set_options,
 )
@@ -41,7 +40,6 @@ from flask_chainfix.rehearsal.schemas.stored_code import (
     UNCHECKED,
     StoredCode,
     in_order,
-    literal,
     stored_code,
 )
 from flask_chainfix.schema.footprint import Kind, SchemaObject, belongs_to_database
@@ -100,17 +98,9 @@ def render_schema(connection: Connection, left_out: Sequence[str]) -> Rendered:
         context = MigrationContext.configure(
             connection, opts={"include_name": lambda *_: False, "include_schemas": True}
         )
-        steps = list(_Schema(context, left_out).steps())
-        autogenerate = AutogenContext(
-            context,
-            opts={
-                "sqlalchemy_module_prefix": "sa.",
-                "alembic_module_prefix": "op.",
-                "render_item": _render_item,
-                "render_as_batch": False,
-                "user_module_prefix": None,
-            },
-        )
+        metadata = reflecting(context)
+        steps = list(_Schema(context, left_out).steps(metadata))
+        autogenerate = rendering_context(context, metadata, as_batch=False)
         up = [each.up for each in steps]
         down = [each.down for each in reversed(steps) if each.down is not None]
         bodies = _body(autogenerate, up), _body(autogenerate, down)
@@ -119,15 +109,6 @@ def render_schema(connection: Connection, left_out: Sequence[str]) -> Rendered:
 
 def _body(autogenerate: AutogenContext, operations: Sequence[ops.MigrateOperation]) -> str:
     return "\n".join(render_op_text(autogenerate, each) for each in operations) or "pass"
-
-
-def _render_item(kind: str, thing: Any, autogenerate: AutogenContext) -> str | Any:
-    """Render a PostgreSQL enumerated type by name; it is created separately."""
-    if kind == "type" and isinstance(thing, postgresql.ENUM):
-        autogenerate.imports.add("from sqlalchemy.dialects import postgresql")
-        schema = f", schema={thing.schema!r}" if thing.schema else ""
-        return f"postgresql.ENUM(name={thing.name!r}{schema}, create_type=False)"
-    return False
 
 
 class _Schema:
@@ -143,15 +124,12 @@ class _Schema:
         self._left_out = left_out
         self._is_postgresql = self._dialect.name == "postgresql"
         self._is_mysql = self._dialect.name in ("mysql", "mariadb")
-        self._owned: set[tuple[str | None, str, str]] = set()
         self._more: list[_Step] = []
         self._odd_constraints: Sequence[Any] = ()
-        self._serial: set[tuple[str | None, str, str]] = set()
 
-    def steps(self) -> Iterator[_Step]:
+    def steps(self, metadata: MetaData) -> Iterator[_Step]:
         """All operations, in a working order."""
-        schemas, metadata = self._schemas(), MetaData()
-        event.listen(metadata, "column_reflect", self._column)
+        schemas = self._schemas()
         for schema in (None, *schemas):
             metadata.reflect(
                 self._connection,
@@ -164,20 +142,14 @@ class _Schema:
             if not self._holds_versions(schema):
                 name = self._quote(schema)
                 yield _sql(f"CREATE SCHEMA {name}", f"DROP SCHEMA {name}")
-        if self._is_postgresql:
-            yield from self._types(schemas)
-        sequences = self._sequences(metadata) if self._is_postgresql else []
-        for made, dropped, _ in sequences:
-            if made:
-                yield _sql(made, dropped)
+        sequences = sequences_in(self._connection, metadata).values()
+        yield from (_sql(each.made, each.dropped) for each in sequences if each.made)
         code = in_order(self._connection, stored_code(self._connection, others=schemas))
         if self._is_postgresql and any(each.is_function for each in (*code.early, *code.late)):
             yield _sql(UNCHECKED)
         yield from map(_stored, code.early)
         yield from self._tables(metadata)
-        for _, _, owned in sequences:
-            if owned:
-                yield _sql(owned)
+        yield from (_sql(each.after) for each in sequences if each.after)
         yield from map(_stored, code.late)
 
     def _schemas(self) -> list[str]:
@@ -198,66 +170,20 @@ class _Schema:
         thing = SchemaObject(Kind.TABLE, name)
         return not (name.casefold() in self._left_out or belongs_to_database(thing))
 
-    def _column(self, _: Any, __: Table, column: dict[str, Any]) -> None:
-        """Give a reflected column the type that people would write."""
-        column["type"] = plain_type(column["type"], self._dialect)
-
-    def _set_serial(self, table: Table) -> None:
-        """Have a key that counts by its own sequence make that again; others are made before."""
-        for column in table.primary_key.columns:
-            default: Any = column.server_default
-            text_ = str(getattr(default, "arg", ""))
-            own = f"nextval('{_key(table.schema, table.name)}_{column.name}_seq'::regclass)"
-            place = table.schema, table.name, column.name
-            if text_ == own and place in self._owned and len(table.primary_key.columns) == 1:
-                column.server_default = None
-                self._serial.add(place)
-
-    def _types(self, schemas: Sequence[str]) -> Iterator[_Step]:
-        for schema in (None, *schemas):
-            for found in self._look.get_enums(schema=schema):
-                name = self._full(schema, found["name"])
-                labels = ", ".join(literal(each) for each in found["labels"])
-                yield _sql(f"CREATE TYPE {name} AS ENUM ({labels})", f"DROP TYPE {name}")
-
     def _full(self, schema: str | None, name: str) -> str:
         return ".".join(self._quote(each) for each in (schema, name) if each)
-
-    def _sequences(self, metadata: MetaData) -> list[tuple[str, str | None, str]]:
-        """``_sequence`` for each sequence that is not created with its column."""
-        rows = sequences_in(self._connection)
-        self._owned = {(row["schema"], row["of_table"], row["of_column"]) for row in rows}
-        for table in metadata.tables.values():
-            self._set_serial(table)
-        return [self._sequence(row) for row in rows if not self._is_serial(row)]
-
-    def _is_serial(self, row: Mapping[str, Any]) -> bool:
-        return (row["schema"], row["of_table"], row["of_column"]) in self._serial
-
-    def _sequence(self, row: Mapping[str, Any]) -> tuple[str, str | None, str]:
-        """The SQL that creates a sequence, that drops it, and that renames it or sets its owner."""
-        name = self._full(row["schema"], row["relname"])
-        made = f"CREATE SEQUENCE {name} AS {row['type']}{sequence_options(row)}"
-        if row["of_table"] is None:
-            return made, f"DROP SEQUENCE {name}", ""
-        if row["of_identity"]:
-            usual = self._full(row["schema"], f"{row['of_table']}_{row['of_column']}_seq")
-            renamed = f"ALTER SEQUENCE {usual} RENAME TO {self._quote(row['relname'])}"
-            return "", None, "" if usual == name else renamed
-        column = f"{self._full(row['schema'], row['of_table'])}.{self._quote(row['of_column'])}"
-        return made, None, f"ALTER SEQUENCE {name} OWNED BY {column}"
 
     def _tables(self, metadata: MetaData) -> Iterator[_Step]:
         """Tables, then their indexes, then the foreign keys that need both."""
         if self._is_postgresql:
             self._odd_constraints = self._connection.execute(text(_CONSTRAINTS)).all()
         for table in metadata.tables.values():
+            set_options(self._connection, table)
+            leave_out_defaults(table)
             if self._is_mysql:
                 self._set_checks(table)
             if self._is_postgresql:
                 self._set_apart(table)
-            set_options(self._connection, table)
-            leave_out_defaults(table)
         produced: Any = produce_migrations(self._context, metadata).upgrade_ops
         made: set[str] = set()
         indexes: list[ops.MigrateOperation] = []
@@ -344,15 +270,9 @@ class _Schema:
                 self._more.append(_sql(made, f"ALTER TABLE {where} DROP CONSTRAINT {quoted}"))
 
     def _set_checks(self, table: Table) -> None:
-        """Handle column checks; MariaDB's JSON is a text with a check."""
-        if table.comment is not None:  # as it is written in SQL
-            table.comment = table.comment.replace("''", "'")
-        for name in [name for name in table.kwargs if name.endswith("_comment")]:
-            del table.kwargs[name]
-        for column, clause, definition in mysql_checks(self._connection, table.name):
-            if clause == f"json_valid(`{column}`)":
-                table.columns[column].type = JSON()
-            else:
+        """Move the checks of columns, which belong to these in MariaDB, after the tables."""
+        for column, _, definition in mysql_checks(self._connection, table.name):
+            if not isinstance(table.columns[column].type, JSON):
                 made = f"ALTER TABLE {self._quote(table.name)} MODIFY {definition}"
                 self._more.append(_sql(made))
 

@@ -1,6 +1,6 @@
-"""Views, functions and triggers: the database's own SQL to create and drop them.
+"""Enumerated types, views, functions and triggers: the database's SQL to create and drop them.
 
-SQLAlchemy reflects none of it, and Alembic has no operations for it.
+Alembic has no operations for them.
 """
 
 from __future__ import annotations
@@ -29,6 +29,14 @@ _OWN = """n.nspname IN :schemas AND NOT EXISTS (SELECT FROM pg_depend e
       WHERE e.objid = {0}.oid AND e.classid = '{1}'::regclass AND e.deptype = 'e')"""
 # For each kind: id, kind in SQL, schema, table, name, what a DROP names, definition, and a query.
 _POSTGRESQL = {
+    Kind.TYPE: """
+SELECT t.oid, 'TYPE', n.nspname, '', t.typname, quote_ident(t.typname),
+  concat('ENUM (', (SELECT string_agg(quote_literal(v.enumlabel), ', ' ORDER BY v.enumsortorder)
+    FROM pg_enum v WHERE v.enumtypid = t.oid), ')'),
+  concat('SELECT to_regtype(', quote_literal(t.oid::regtype::text), ')')
+FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
+WHERE t.typtype = 'e' AND """  # noqa: S608  (constants)
+    + _OWN.format("t", "pg_type"),
     Kind.FUNCTION: """
 SELECT p.oid, CASE p.prokind WHEN 'p' THEN 'PROCEDURE' ELSE 'FUNCTION' END, n.nspname, '',
   concat(p.proname, '(', pg_get_function_identity_arguments(p.oid), ')'),
@@ -98,6 +106,7 @@ _KINDS = {
     "VIEW": Kind.TABLE,
     "MATERIALIZED VIEW": Kind.TABLE,
     "INDEX": Kind.INDEX,  # of a materialized view
+    "TYPE": Kind.TYPE,
 }
 
 _ROUTINES = frozenset({Kind.FUNCTION, Kind.PROCEDURE})
@@ -106,7 +115,7 @@ _K = TypeVar("_K", int, str)
 
 
 class StoredCode(NamedTuple):
-    """One view, function, procedure or trigger.
+    """One enumerated type, view, function, procedure or trigger.
 
     Attributes:
         object: the object; a view counts as a table.
@@ -139,7 +148,7 @@ class Ordered(NamedTuple):
     """Stored code in an order in which it can be created.
 
     Attributes:
-        early: the functions that tables need.
+        early: the types, and the functions that tables need.
         late: all else, after the tables.
     """
 
@@ -153,7 +162,7 @@ def stored_code(
     others: Collection[str] = (),
     only: Set[Kind] = frozenset(Kind),
 ) -> Sequence[StoredCode]:
-    """The views, functions and triggers of a database.
+    """The enumerated types, views, functions and triggers of a database.
 
     Args:
         connection: to the database, in a transaction.
@@ -190,7 +199,7 @@ def _of_postgresql(
         is_own, place, made = schema == own, quoted, definition
         if words != "TRIGGER" and not is_own:
             place = f"{quote(schema)}.{quoted}"
-        if words.endswith("VIEW"):
+        if words.endswith(("VIEW", "TYPE")):
             made = f"CREATE {words} {place} AS\n{made}"
         elif is_own:  # a definition of a function always names its schema
             begins = rf"\b{words} {re.escape(quote(own))}\."
@@ -236,18 +245,20 @@ def in_order(connection: Connection, code: Sequence[StoredCode]) -> Ordered:
         SQLAlchemyError: the database cannot be read.
     """
     triggers = [each for each in code if each.words == "TRIGGER"]
+    types = [each for each in code if each.words == "TYPE"]
     if connection.dialect.name == "postgresql" and code:
         needed: dict[int, list[int]] = {}
         for owner, other in connection.execute(text(_NEEDED)):
             needed.setdefault(owner, []).append(other)
-        by_id = {each.id: each for each in code if each.words != "TRIGGER"}
+        by_id = {each.id: each for each in code if each not in (*types, *triggers)}
         called = [each for each in needed.get(0, ()) if each in by_id and by_id[each].is_function]
         early, rest = (
             [by_id[each] for each in _closed(ids, needed) if each in by_id]
             for ids in (called, by_id)
         )
         early = [each for each in early if each.is_function]
-        return Ordered(early, [each for each in (*rest, *triggers) if each not in early])
+        late = [each for each in (*rest, *triggers) if each not in early]
+        return Ordered([*types, *early], late)
     routines = [each for each in code if each.is_function]
     views = {each.place: each for each in code if each.words == "VIEW"}
     named: dict[str, list[str]] = {}
