@@ -261,14 +261,15 @@ def _notices(
 
 
 def _located(files: Iterable[Path], directories: Sequence[Path]) -> dict[str, dict[Path, str]]:
-    """The real path of each file, by the version location around it, which ends in a slash."""
+    """The real path of each file, by the innermost version location around it."""
     real = cache(real_directory)
-    locations = sorted({real(str(directory)) for directory in directories}, key=len)
+    roots = {real(str(directory)) for directory in directories}
+    innermost_first = sorted(roots, key=len, reverse=True)
     located: dict[str, dict[Path, str]] = {}
     for file in files:
         directory, name = os.path.split(file)
         folder = real(directory)
-        root = next(filter(folder.startswith, locations), folder)
+        root = next(filter(folder.startswith, innermost_first), folder)
         located.setdefault(root, {})[file] = folder + name
     return located
 
