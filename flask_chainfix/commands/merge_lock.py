@@ -45,7 +45,6 @@ def merge_locks(runtime: Runtime | None, versions: Versions) -> Settled | bool:
 
     Args:
         runtime: the environment of the lock; ``None`` if there is none.
-        runtime: the environment of the lock; ``None`` if there is none.
         versions: the files.
 
     Returns:

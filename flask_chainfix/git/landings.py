@@ -357,14 +357,15 @@ def leading_ref(commit: Commit, entries: Iterable[Entry]) -> str:
     If only the reflog leads to it, it is the name of the last commit above it.
     """
     leading: dict[str, str] = {}
+    ref = commit.ref
     for newer, _ in entries:  # no commit comes before one that it is a parent of
         own = newer.ref or leading.get(newer.name, newer.name)
         ref = min(own, leading.get(newer.name, own), key=rank_of_ref)
         if newer.name == commit.name:
-            return short_ref(ref)
+            break
         for parent in newer.parents:
             leading[parent] = min(ref, leading.get(parent, ref), key=rank_of_ref)
-    return commit.ref
+    return short_ref(ref)
 
 
 def short_ref(ref: str) -> str:
