@@ -14,7 +14,7 @@ from flask_chainfix.commands import merge_lock as command
 from flask_chainfix.common.errors import ChainFixError
 from flask_chainfix.common.quoting import printable
 from flask_chainfix.environment.locate import open_directory
-from flask_chainfix.git.merge_driver import Versions
+from flask_chainfix.git.merge_driver import DriverFiles
 from flask_chainfix.git.program import Unknown
 
 _CANNOT = 129  # above 128, Git treats the driver as failed
@@ -37,7 +37,7 @@ def merge_lock(
     except (ChainFixError, OSError):
         runtime = None
     try:
-        done = command.merge_locks(runtime, Versions(*versions, marker_size))
+        done = command.merge_locks(runtime, DriverFiles(*versions, marker_size))
     except (Unknown, OSError) as error:
         echo(f"{printable(path)} cannot be merged: {printable(str(error))}\n", err=True)
         call.context.exit(_CANNOT)

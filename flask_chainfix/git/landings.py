@@ -62,7 +62,7 @@ class Commit(NamedTuple):
     is_head: bool
 
 
-class Version(NamedTuple):
+class NamedBlob(NamedTuple):
     """A version of a file: its name in Git, and the abbreviated hash of its content."""
 
     name: str
@@ -81,8 +81,8 @@ class FileChange(NamedTuple):
 
     statuses: str
     names: tuple[str, ...]
-    before: tuple[Version, ...]
-    after: Version | None
+    before: tuple[NamedBlob, ...]
+    after: NamedBlob | None
 
 
 Entry = tuple[Commit, list[FileChange]]
@@ -151,7 +151,7 @@ def _change(text: str, tokens: Iterator[bytes]) -> FileChange:
     count = parents + 1 if parents > 1 or statuses == "R" else 1
     names = [os.fsdecode(next(tokens)) for _ in range(count)]
     blobs = numbers[parents + 1 :]
-    *before, after = map(Version, names if count > 1 else names * 2, blobs)
+    *before, after = map(NamedBlob, names if count > 1 else names * 2, blobs)
     return FileChange(
         statuses,
         tuple(names),

@@ -27,9 +27,9 @@ from flask_chainfix.git.merge_bases import MergeBases, Pair, additions, parents_
 from flask_chainfix.git.past import no_revision, trees_of
 from flask_chainfix.git.program import Ended, Unknown, batch, quoted, run
 from flask_chainfix.git.repositories import ABBREVIATED, Repository, real_directory
-from flask_chainfix.git.tree import Objects, Tree
+from flask_chainfix.git.tree import ObjectCache, Tree
 from flask_chainfix.model.files import ChainLock
-from flask_chainfix.model.history import Conflict, LastChange
+from flask_chainfix.model.history import Conflict, LastCommit
 
 DISK = ""
 """The name of the files on the disk, in place of a commit."""
@@ -72,7 +72,7 @@ class ScratchRepository:
         lock = now.environment.lock_path
         self._lock_name = self.name_of(lock.parent, lock.name)
         self._trees: dict[str, Tree] = {}
-        self._objects = Objects(self.repository, sourceless=now.environment.sourceless)
+        self._objects = ObjectCache(self.repository, sourceless=now.environment.sourceless)
         self.locks: dict[str, ChainLock] = {}
         self.commits: dict[str, str] = {}
         self.base = ""
@@ -358,7 +358,7 @@ class ScratchRepository:
         }
 
     # --- The last change of a file ---------------------------------------------------------------
-    def last_change(self, commit: str, name: str) -> LastChange | None:
+    def last_commit(self, commit: str, name: str) -> LastCommit | None:
         """The last commit at or below this one that changed a file."""
         for _ in range(_MOST_COMMITS):
             there = self.repository.objects([commit, f"{commit}:{name}"])
@@ -374,7 +374,7 @@ class ScratchRepository:
                 if author is None:
                     return None
                 day = datetime.fromtimestamp(int(author[2]), timezone.utc).date().isoformat()
-                return LastChange(commit[:ABBREVIATED], author[1].decode(errors="replace"), day)
+                return LastCommit(commit[:ABBREVIATED], author[1].decode(errors="replace"), day)
             commit = following
         return None
 

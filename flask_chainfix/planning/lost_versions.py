@@ -268,7 +268,7 @@ def _refuse_found(now: Facts, row: str) -> None:
     Raises:
         CannotPlan: the revision is here.
     """
-    known, unread = now.databases, now.unread(row)
+    known, unread = now.databases, now.possible_file(row)
     if unread is not None:
         file, problem = unread
         raise CannotPlan(f"{file.name} may have {row}, and that {problem.reason}", problem.remedy)
