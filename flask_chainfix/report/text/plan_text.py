@@ -196,7 +196,7 @@ def _(result: Explained, page: Page) -> None:
         page.line("")
         page.line("To read what breaks, how it happens and how to repair it, type")
         page.command(f"{result.tools.fixchain} explain CODE")
-    elif result.explanations and result.explanations[0].summary:  # not under ``python -OO``
+    elif result.explanations:
         page.sections(_explanation_sections(result.explanations[0], result.tools))
 
 
