@@ -64,7 +64,7 @@ def test_texts_are_sentences_and_fit_where_they_are_shown(rule: Rule) -> None:
 
 
 def test_a_docstring_without_its_parts_is_no_error() -> None:
-    """``python -OO`` takes docstrings away."""
+    """``python -OO`` takes docstrings away, and sources may not be at hand."""
     bare = RULES[0]._replace(explanation="", find=lambda facts: iter(()))
     assert explain(bare).example == explain(bare).summary == ""
 

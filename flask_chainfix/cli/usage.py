@@ -12,6 +12,7 @@ import click
 from flask_chainfix.common.errors import CannotWrite, WrongUsage
 from flask_chainfix.common.quoting import printable
 from flask_chainfix.common.remedies import way
+from flask_chainfix.common.wording import docstring_of
 
 _TYPED = "flask_chainfix.typed"
 
@@ -35,6 +36,11 @@ class Command(click.Command):
         ctx.params["call"] = Call(ctx, **shared)
         return super().invoke(ctx)
 
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write what the command does."""
+        self.help = self.help or docstring_of(self.callback)
+        super().format_help_text(ctx, formatter)
+
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the example."""
         with formatter.section("Example"):
@@ -43,6 +49,11 @@ class Command(click.Command):
 
 class Group(click.Group):
     """A group that reports usage errors, its own and its commands', as JSON if asked for."""
+
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write what the commands are for."""
+        self.help = self.help or docstring_of(self.callback)
+        super().format_help_text(ctx, formatter)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the group's own options, and keep what was typed."""

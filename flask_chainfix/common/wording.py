@@ -1,8 +1,10 @@
-"""Words for users: sentences and progress."""
+"""Words for users: sentences, docstrings that they read, and progress."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 Progress = Callable[[int, int, str], None]
 """Called with the amount done, the total, and what is being done."""
@@ -50,6 +52,27 @@ def bytes_in_words(number: float) -> str:
 
 def unseen(done: int, total: int, what: str) -> None:
     """Progress that is not shown."""
+
+
+def docstring_of(function: Callable[..., Any] | None) -> str:
+    """The docstring of a function, dedented, even under ``python -OO``.
+
+    Returns:
+        ``""`` if there is none, or the source is missing.
+    """
+    text = getattr(function, "__doc__", None) or ""
+    if not text and function is not None and sys.flags.optimize > 1:
+        import ast  # most processes keep their docstrings
+        from inspect import getsource
+        from textwrap import dedent
+
+        try:
+            (definition,) = ast.parse(dedent(getsource(function))).body
+        except (OSError, SyntaxError, ValueError):
+            return ""
+        if isinstance(definition, ast.FunctionDef):
+            text = ast.get_docstring(definition, clean=False) or ""
+    return text
 
 
 # --- Known ids similar to an unknown one ---------------------------------------------------------

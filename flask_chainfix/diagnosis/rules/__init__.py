@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from flask_chainfix.common.remedies import Remedy
+from flask_chainfix.common.wording import docstring_of
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.files import Ignore
 from flask_chainfix.model.findings import CODES, Explanation, Finding, Location, Severity
@@ -236,7 +237,7 @@ def explain(rule: Rule) -> Explanation:
     from inspect import cleandoc  # importing it takes as long as importing all rules
     from textwrap import dedent
 
-    text = rule.explanation or rule.find.__doc__ or ""
+    text = rule.explanation or docstring_of(rule.find)
     introduction, *parts = _HEADING.split(cleandoc(text))
     summary, _, meaning = introduction.partition("\n\n")
     sections = dict(zip(parts[::2], map(dedent, parts[1::2]), strict=True))
