@@ -149,6 +149,16 @@ def test_a_renamed_and_relinked_file_keeps_its_landing(repository: Repository) -
     assert history.landings[path].commit == first
 
 
+def test_the_innermost_of_nested_locations_is_the_one_that_moved(repository: Repository) -> None:
+    repository.add("old/tenants/a.py", day=1)
+    repository.add("b", day=2)
+    repository.move("old/tenants/a.py", f"{VERSIONS}/tenants/a.py")
+    repository.commit(3)
+    outer = repository.top / VERSIONS
+    history = read_history(files_in([outer]), [outer, outer / "tenants"])
+    assert order(history) == ["a", "b"]
+
+
 def test_a_migration_generated_anew_in_place_of_another_lands_anew(repository: Repository) -> None:
     repository.add("b", day=1)
     repository.path("a").write_text(GENERATED.format("3f2b1c9d8e7a", "'b'", "2024-01-02 10:11:12"))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from flask_chainfix.common import signals
 from tests.commands import Done, run
 from tests.disk import environment, tree
 
@@ -76,7 +77,7 @@ def test_a_signal_while_the_command_of_an_app_imports(sample: Path) -> None:
 def test_a_signal_in_a_destructor_is_not_lost(tmp_path: Path) -> None:
     """Python prints what is raised there, and goes on."""
     code = """
-import os, signal
+import os, signal, time
 from flask_chainfix.common import signals
 class Ends:
     def __del__(self):
@@ -86,7 +87,7 @@ with signals.listening():
         ends = Ends()
         del ends
         while True:
-            signal.pause()
+            time.sleep(0.01)
     except KeyboardInterrupt:
         print("heard")
 """
@@ -124,9 +125,21 @@ with signals.listening() if {listens} else nullcontext():
     except KeyboardInterrupt:
         print("then heard")
 """
-    # Where nobody listens it is not heard at all, as ever.
-    expected = "both steps\nthen heard\n" if listens else "both steps\nwent on\n"
-    assert started(code, tmp_path).stdout == expected
+    assert started(code, tmp_path).stdout == "both steps\nthen heard\n"
+
+
+def test_a_handler_that_python_cannot_give_back_is_not_taken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The handler of a program that Python is embedded in."""
+    given = []
+    monkeypatch.setattr(signal, "getsignal", lambda _: None)
+    monkeypatch.setattr(signal, "signal", lambda *arguments: given.append(arguments))
+    with signals.held(), signals.listening():
+        pass
+    with signals.listening(), signals.held():
+        pass
+    assert given == []
 
 
 def test_what_is_ignored_stays_ignored_and_others_are_given_back(tmp_path: Path) -> None:

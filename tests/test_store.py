@@ -18,7 +18,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 from flask_chainfix.common.errors import CannotRead
-from flask_chainfix.disk.version_locations import read_snapshot
+from flask_chainfix.disk.version_locations import read_snapshot, unconfigured_migrations
 from flask_chainfix.model.environment import Environment
 from flask_chainfix.model.files import Header, Unreadable
 from tests.disk import environment
@@ -291,6 +291,21 @@ def test_a_directory_that_cannot_be_listed(place: Path, recursive: bool) -> None
     (place / "versions").chmod(0o300)
     with as_somebody_else(), pytest.raises(CannotRead, match="cannot be listed: Permission denied"):
         read_snapshot(described(place, VERSIONS, recursive=recursive))
+
+
+@posix
+def test_what_cannot_be_read_beside_the_locations_hides_none_of_the_others(place: Path) -> None:
+    kept = [put(place / name / "x.py", name) for name in ("mysql", "sqlite")]
+    kept.append(put(place / "mysql" / "z.py", "z"))
+    put(place / "mysql" / "y.py", "y").chmod(0)
+    (place / "mysql" / "directory.py").mkdir()
+    put(place / "closed" / "x.py", "closed")
+    (place / "closed").chmod(0)
+    (place / "versions").mkdir()
+    with as_somebody_else():
+        found = list(unconfigured_migrations(described(place, VERSIONS)))
+    (place / "closed").chmod(0o755)
+    assert found == sorted(kept)
 
 
 def test_vanished_between_listing_and_reading(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,49 +12,15 @@ from flask_chainfix.chain.revision_graph import Graph
 class Ancestry:
     """Which revisions run before which, by any kind of edge; called with two revisions.
 
-    Revisions that follow each other without a branch form a run. What is below a run is kept as a
-    bit mask with a bit for each run, so that long chains need little memory.
-    """
-
-    def __init__(self, graph: Graph) -> None:
-        self._place: dict[str, tuple[int, int]] = {}
-        self._below: list[int] = []
-        followers = Counter(
-            required for revision in graph for required in graph.requirements(revision)
-        )
-        for revision in graph.order:
-            # In a cycle, nothing is certain.
-            required = [name for name in graph.requirements(revision) if name in self._place]
-            if len(required) == 1 and followers[required[0]] == 1:
-                run, position = self._place[required[0]]
-                self._place[revision] = run, position + 1
-                continue
-            below = 0
-            for name in required:
-                run = self._place[name][0]
-                below |= self._below[run] | 1 << run
-            self._place[revision] = len(self._below), 0
-            self._below.append(below)
-
-    def __call__(self, first: str, second: str) -> bool:
-        """Whether ``first`` runs before ``second`` in every order that the chain allows."""
-        run, position = self._place[first]
-        above, higher = self._place[second]
-        return position < higher if run == above else bool(self._below[above] >> run & 1)
-
-
-class CommonAncestry:
-    """What runs before each revision of a chain in every known chain that has it.
-
     Args:
         graph: the chain.
-        chains: the other ones.
+        chains: other chains that must agree, as far as they have a revision.
 
     Attributes:
-        below: what runs before each revision, as a bit mask.
+        below: what runs before each revision in every order that the chains allow, as a bit mask.
     """
 
-    def __init__(self, graph: Graph, chains: Iterable[Graph]) -> None:
+    def __init__(self, graph: Graph, chains: Iterable[Graph] = ()) -> None:
         self._names = graph.order
         self._bit = {name: 1 << number for number, name in enumerate(graph.order)}
         self.below = self._of(graph)
@@ -63,12 +29,17 @@ class CommonAncestry:
                 if name in self.below:
                     self.below[name] &= bits
 
+    def __call__(self, first: str, second: str) -> bool:
+        """Whether ``first`` runs before ``second`` in every order that the chains allow."""
+        return bool(self.below[second] & self._bit[first])
+
     def _of(self, chain: Graph) -> dict[str, int]:
         found: dict[str, int] = {}
         for name in chain.order:
             bits = 0
             for required in chain.requirements(name):
-                bits |= found.get(required, 0) | self._bit.get(required, 0)
+                if required in found:  # in a cycle, nothing is certain
+                    bits |= found[required] | self._bit.get(required, 0)
             found[name] = bits
         return found
 

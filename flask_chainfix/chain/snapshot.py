@@ -22,7 +22,7 @@ _R = TypeVar("_R")
 
 
 class KnownResults:
-    """Results that were computed from some files, kept while more becomes known around them.
+    """What ``Snapshot.once`` computed: kept for every copy of a snapshot with the same ``files``.
 
     Attributes:
         files: the files; results for other files are not reused.
@@ -54,7 +54,7 @@ class Snapshot:
             object.__setattr__(self, "_known", KnownResults(self.files))
 
     def once(self, about: Hashable, work_out: Callable[[], _R]) -> _R:
-        """The result of a computation on these migrations, computed only the first time.
+        """The result of a computation on these migrations, kept until a copy has other files.
 
         Args:
             about: everything that it depends on besides the migrations.
@@ -98,7 +98,7 @@ class Snapshot:
             (file, file.reading) for file in self.files if isinstance(file.reading, Unreadable)
         )
 
-    def unread(self, revision: str) -> tuple[MigrationFile, Unreadable] | None:
+    def possible_file(self, revision: str) -> tuple[MigrationFile, Unreadable] | None:
         """The unread file that may have an id, because the id is in its name or its text."""
         text = revision.encode("utf-8", "surrogatepass")
         compiled = ((file, _COMPILED) for file in self.compiled)

@@ -15,7 +15,7 @@ from flask_chainfix.cli.usage import Command
 from flask_chainfix.commands import merge_lock as command
 from flask_chainfix.common.errors import ChainFixError
 from flask_chainfix.common.quoting import printable
-from flask_chainfix.git.merge_driver import Versions
+from flask_chainfix.git.merge_driver import DriverFiles
 from flask_chainfix.git.program import Unknown
 
 _CANNOT = 129  # above 128, Git treats the driver as failed
@@ -39,7 +39,7 @@ def merge_lock(
         runtime, tools = open_from_files(None if directory == "migrations" else directory, None)
         ours = f"{tools.alembic} fixchain" if runtime.environment.uses_flask else tools.fixchain
     try:
-        done = command.merge_locks(runtime, Versions(*versions, marker_size))
+        done = command.merge_locks(runtime, DriverFiles(*versions, marker_size))
     except (Unknown, OSError) as error:
         echo(f"{printable(path)} cannot be merged: {printable(str(error))}\n", err=True)
         call.context.exit(_CANNOT)

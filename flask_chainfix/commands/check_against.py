@@ -91,9 +91,9 @@ def _with_changes(git: Merging, snapshot: Facts, merge: Merge) -> Merge:
     changes = {
         revision: change
         for side, other in ((merge.mine, merge.theirs), (merge.theirs, merge.mine))
-        for file in side.files_beside(other)
+        for file in side.files_only_here(other)
         for revision in concerned.intersection([id_of(file)])
-        for change in [git.last_change(side.ref, file.path)]
+        for change in [git.last_commit(side.ref, file.path)]
         if change is not None
     }
     return replace(merge, changes=changes) if changes else merge

@@ -18,7 +18,7 @@ from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.diagnosis import errors_of
 from flask_chainfix.diagnosis.rules import Family, diagnose
 from flask_chainfix.environment.locate import Runtime
-from flask_chainfix.git.merge_driver import Versions, being_merged, merge_lines
+from flask_chainfix.git.merge_driver import DriverFiles, being_merged, merge_lines
 from flask_chainfix.git.past import read_branch
 from flask_chainfix.git.upstream import read_upstream
 from flask_chainfix.model.files import ChainLock
@@ -38,11 +38,10 @@ class Settled(NamedTuple):
     heads: tuple[str, ...]
 
 
-def merge_locks(runtime: Runtime | None, versions: Versions) -> Settled | bool:
+def merge_locks(runtime: Runtime | None, versions: DriverFiles) -> Settled | bool:
     """Replace our version of the lock with the merged one.
 
     Args:
-        runtime: the environment of the lock; ``None`` if there is none.
         runtime: the environment of the lock; ``None`` if there is none.
         versions: the files.
 
@@ -63,7 +62,7 @@ def merge_locks(runtime: Runtime | None, versions: Versions) -> Settled | bool:
     return found
 
 
-def _settled(runtime: Runtime, versions: Versions) -> Settled | None:
+def _settled(runtime: Runtime, versions: DriverFiles) -> Settled | None:
     """The lock after the merge; ``None`` if its contents are not certain.
 
     Raises:

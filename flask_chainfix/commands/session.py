@@ -227,7 +227,7 @@ def unchanged_moves(now: Facts) -> tuple[MoveResult, ...]:
 
 def _unread_notices(environment: Environment) -> tuple[str, ...]:
     """Notices about migrations that Alembic's configuration does not include."""
-    files = [os.path.relpath(path) for path in disk.unread(environment)]
+    files = [os.path.relpath(path) for path in disk.unconfigured_migrations(environment)]
     if not files:
         return ()
     return (

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 # The placeholders in commands that ``Tools`` fill in.
@@ -33,7 +33,6 @@ _LIKE_A_REFERENCE = re.compile(
 _LIKE_A_BLOCK = re.compile(r"^(?:(\d+)(?=[.)](?:\s|$))|(?=[-+=:/]))")
 _SPECIAL_IN_MARKDOWN = re.compile(r"[\\`*\[\]<>&~#@!]|(?<![^\W_])_|_(?![^\W_])")
 _BREAK = "\u200b"  # not printable, so no message contains it
-_ARGUMENTS = 100  # SQLite allows 127 arguments of a function
 
 
 class Unspeakable(ValueError):
@@ -243,75 +242,23 @@ def sql_comment(text: str) -> str:
     return f"-- {printable(plain_ascii(text))}".rstrip()
 
 
-def sql_literal(backend: str) -> Callable[[str], str]:
-    """A function that makes literals of strings, for ``postgresql``, ``mysql`` or ``sqlite``.
-
-    Literals are in ASCII without control characters, so no client and no encoding changes them, and
-    they mean the same under every setting of the server.
+def sql_literal(text: str) -> str:
+    """A string, in the form that means the same to every client and under every setting.
 
     Raises:
-        Unspeakable: (when called) the server has no such string.
+        Unspeakable: it is not printable ASCII without backslashes.
     """
-    special = {"postgresql": _of_postgresql, "mysql": _of_mysql, "sqlite": _of_sqlite}[backend]
-
-    def literal(value: str) -> str:
-        _refuse_unspeakable(value)
-        if value.isascii() and value.isprintable() and "\\" not in value:
-            return "'{}'".format(value.replace("'", "''"))
-        return special(value)
-
-    return literal
+    if not (text.isascii() and text.isprintable() and "\\" not in text):
+        raise Unspeakable(f"{printable(text)} has more than printable ASCII, or a backslash")
+    return "'{}'".format(text.replace("'", "''"))
 
 
-def sql_identifier(backend: str, name: str, quoted: str) -> str:
-    """A name for a script.
-
-    Args:
-        backend: ``postgresql``, ``mysql`` or ``sqlite``.
-        name: the name.
-        quoted: the name as the dialect quotes it for a connection.
+def sql_identifier(quoted: str) -> str:
+    """A name that the dialect has quoted, for a script.
 
     Raises:
         Unspeakable: it contains a control character.
     """
-    _refuse_unspeakable(name)
-    if name.isprintable():
-        return quoted
-    if backend != "postgresql":
-        raise Unspeakable(f"the name {printable(name)} holds a control character")
-    escaped = name.replace("\\", "\\\\").replace('"', '""')
-    return 'U&"{}"'.format(
-        "".join(_unicode_char(char, "\\{:04x}", "\\+{:06x}") for char in escaped)
-    )
-
-
-def _refuse_unspeakable(text: str) -> None:
-    if "\0" in text or any("\ud800" <= char <= "\udfff" for char in text):
-        raise Unspeakable(f"{printable(text)} holds what no string of a database does")
-
-
-def _of_postgresql(value: str) -> str:
-    # A setting decides what a backslash means, but not in this form.
-    escaped = value.replace("\\", "\\\\").replace("'", "''")
-    return "E'{}'".format(
-        "".join(_unicode_char(char, "\\u{:04x}", "\\U{:08x}") for char in escaped)
-    )
-
-
-def _unicode_char(char: str, short: str, long: str) -> str:
-    if char.isascii() and char.isprintable():
-        return char
-    return (short if ord(char) < 0x10000 else long).format(ord(char))
-
-
-def _of_mysql(value: str) -> str:
-    # Here sql_mode decides it for every form of quotes.
-    return f"_utf8mb4 X'{value.encode().hex()}'"
-
-
-def _of_sqlite(value: str) -> str:
-    # A blob would be decoded with the encoding of the database.
-    codes = [str(ord(char)) for char in value]
-    parts = [codes[at : at + _ARGUMENTS] for at in range(0, len(codes), _ARGUMENTS)]
-    calls = ["char({})".format(", ".join(part)) for part in parts]
-    return "({})".format(" || ".join(calls))
+    if not quoted.isprintable():
+        raise Unspeakable(f"the name {printable(quoted)} holds a control character")
+    return quoted

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 EXIT_CODE = 3
 _SAID = b"error: interrupted: nothing was changed\n"
 _NAMES = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+_KEPT = (signal.SIG_IGN, None)  # ``nohup``; a handler that was not set from Python
 _SOON = 0.01  # seconds
 _PATIENCE = 3  # seconds
 
@@ -60,7 +61,7 @@ class _State:
 
 
 def listen(phase: str = "BEGINNING") -> Callable[[], None]:
-    """Handle signals from now on; ignored ones (``nohup``) stay ignored.
+    """Handle signals from now on, except those in ``_KEPT``.
 
     Returns:
         A function that stops handling them.
@@ -68,13 +69,13 @@ def listen(phase: str = "BEGINNING") -> Callable[[], None]:
     if _State.listening or threading.current_thread() is not threading.main_thread():
         return lambda: None
     numbers = [getattr(signal, name) for name in _NAMES]
-    taken = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
-    before = {number: signal.getsignal(number) for number in taken}
+    handlers = {number: signal.getsignal(number) for number in numbers}
+    before = {n: handler for n, handler in handlers.items() if handler not in _KEPT}
     hook = sys.unraisablehook
     _State.listening, _State.phase = True, _Phase[phase]
     _State.heard = _State.waiting = False
     sys.unraisablehook = lambda raised: _unraisable(raised, hook)
-    for number in taken:
+    for number in before:
         signal.signal(number, _hear)
 
     def stop() -> None:
@@ -108,16 +109,22 @@ def at_work() -> Iterator[None]:
 
 @contextmanager
 def held() -> Iterator[None]:
-    """Delay signals until the steps of this block are done."""
+    """Delay signals until the steps of this block are done; where nobody listens, only Ctrl-C."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     if not _State.listening:
-        handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        handler, came = signal.getsignal(signal.SIGINT), []
+        if handler is None:  # it was not set from Python, which could not restore it
+            yield
+            return
+        signal.signal(signal.SIGINT, lambda *_: came.append(True))
         try:
             yield
         finally:
             signal.signal(signal.SIGINT, handler)
+            if came:
+                signal.raise_signal(signal.SIGINT)
         return
     _State.held += 1
     try:

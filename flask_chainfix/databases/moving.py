@@ -274,7 +274,7 @@ def guarded_sql(target: Target, move: Move) -> tuple[str, ...]:
     script = {"postgresql": _postgresql, "mysql": _mysql, "sqlite": _sqlite}[target.backend]
     quote = _preparer(target).quote
     names = (target.schema, target.version_table)
-    table = ".".join(sql_identifier(target.backend, name, quote(name)) for name in names if name)
+    table = ".".join(sql_identifier(quote(name)) for name in names if name)
     return tuple(f"{statement};" for statement in script(target, table, move))
 
 
@@ -291,8 +291,7 @@ def _preparer(target: Target) -> Any:
 
 
 def _postgresql(target: Target, table: str, move: Move) -> Iterator[str]:
-    literal = sql_literal(target.backend)
-    before = ", ".join(literal(revision) for revision in sorted(move.before))
+    before = ", ".join(sql_literal(revision) for revision in sorted(move.before))
     found = f'ARRAY(SELECT version_num::text FROM {table} ORDER BY version_num::text COLLATE "C")'
     body = (
         "BEGIN\n"
@@ -308,15 +307,14 @@ def _postgresql(target: Target, table: str, move: Move) -> Iterator[str]:
     yield f"SET LOCAL lock_timeout = '{WAITING}s'"
     yield f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"
     yield f"DO {tag}{body}{tag}"
-    yield from _changes(table, move, literal, "")
+    yield from _changes(table, move, "")
     yield "COMMIT"
 
 
 def _is_transactional(target: Target) -> str:
     """Whether the version table's storage engine has transactions, as an SQL expression."""
-    literal = sql_literal(target.backend)
-    schema = "DATABASE()" if target.schema is None else literal(target.schema)
-    name = literal(target.version_table)
+    schema = "DATABASE()" if target.schema is None else sql_literal(target.schema)
+    name = sql_literal(target.version_table)
     return (
         "(SELECT COUNT(*) FROM information_schema.tables t JOIN information_schema.engines e"
         f" ON e.engine = t.engine WHERE t.table_schema = {schema} AND t.table_name = {name}"
@@ -325,36 +323,31 @@ def _is_transactional(target: Target) -> str:
 
 
 def _mysql(target: Target, table: str, move: Move) -> Iterator[str]:
-    literal = sql_literal(target.backend)
-
     def binary(value: str) -> str:
         return f"CAST(CONVERT({value} USING utf8mb4) AS BINARY)"
 
     expected = _expected(
         table,
         move,
-        lambda revision: f"{binary('version_num')} = {binary(literal(revision))}",
+        lambda revision: f"{binary('version_num')} = {binary(sql_literal(revision))}",
     )
     yield f"SET SESSION innodb_lock_wait_timeout = {WAITING}"
     yield "START TRANSACTION"
     yield f"SELECT version_num FROM {table} FOR UPDATE"
     yield f"SET @fixchain_expected = ({expected} AND {_is_transactional(target)})"
-    yield from _changes(table, move, literal, "@fixchain_expected")
+    yield from _changes(table, move, "@fixchain_expected")
     yield "COMMIT"
     yield f"SELECT IF(@fixchain_expected, 'moved', '{_OTHERS}') AS fixchain"
 
 
 def _sqlite(target: Target, table: str, move: Move) -> Iterator[str]:
-    literal = sql_literal(target.backend)
     expected = _expected(
-        table, move, lambda revision: f"version_num COLLATE BINARY = {literal(revision)}"
+        table, move, lambda revision: f"version_num COLLATE BINARY = {sql_literal(revision)}"
     )
     yield "BEGIN IMMEDIATE"
     yield f"CREATE TEMP TABLE fixchain AS SELECT {expected} AS expected"
     # The shell continues after an error; after a rollback the table with the result is gone.
-    yield from _changes(
-        table, move, literal, "(SELECT expected FROM temp.fixchain)", " OR ROLLBACK"
-    )
+    yield from _changes(table, move, "(SELECT expected FROM temp.fixchain)", " OR ROLLBACK")
     yield f"SELECT CASE WHEN expected THEN 'moved' ELSE '{_OTHERS}' END FROM temp.fixchain"
     yield "DROP TABLE temp.fixchain"
     yield "COMMIT"
@@ -370,18 +363,16 @@ def _expected(table: str, move: Move, is_it: Callable[[str], str]) -> str:
     return " AND ".join(counted)
 
 
-def _changes(
-    table: str, move: Move, literal: Callable[[str], str], guard: str, conflict: str = ""
-) -> Iterator[str]:
+def _changes(table: str, move: Move, guard: str, conflict: str = "") -> Iterator[str]:
     changes = _changes_for(move)
     also, only = (f" AND {guard}", f" WHERE {guard}") if guard else ("", "")
     for old, new in changes.updated:
         yield (
-            f"UPDATE{conflict} {table} SET version_num = {literal(new)}"
-            f" WHERE version_num = {literal(old)}{also}"
+            f"UPDATE{conflict} {table} SET version_num = {sql_literal(new)}"
+            f" WHERE version_num = {sql_literal(old)}{also}"
         )
     for old in changes.deleted:
-        yield f"DELETE FROM {table} WHERE version_num = {literal(old)}{also}"
+        yield f"DELETE FROM {table} WHERE version_num = {sql_literal(old)}{also}"
     for new in changes.inserted:
         source = " FROM DUAL" if guard.startswith("@") else ""
-        yield f"INSERT{conflict} INTO {table} (version_num) SELECT {literal(new)}{source}{only}"
+        yield f"INSERT{conflict} INTO {table} (version_num) SELECT {sql_literal(new)}{source}{only}"

@@ -11,7 +11,7 @@ from flask_chainfix.disk.past_repairs import (
 )
 from flask_chainfix.disk.recorded_rows import RowLog, recorded_moves, still_means
 from flask_chainfix.disk.safe_files import append, is_locked, locked, write_at_once
-from flask_chainfix.disk.version_locations import read_snapshot, unread
+from flask_chainfix.disk.version_locations import read_snapshot, unconfigured_migrations
 from flask_chainfix.disk.writing import add_together, changed_files, has_begun, prepared, undo
 
 __all__ = [
@@ -33,7 +33,7 @@ __all__ = [
     "refuse_orphans",
     "still_means",
     "to_undo",
+    "unconfigured_migrations",
     "undo",
-    "unread",
     "write_at_once",
 ]

@@ -57,30 +57,35 @@ def read_snapshot(environment: Environment) -> tuple[Snapshot, tuple[str, ...]]:
     return Snapshot(environment, tuple(files.values()), lock=lock), tuple(notices)
 
 
-def unread(environment: Environment) -> Iterator[Path]:
+def unconfigured_migrations(environment: Environment) -> Iterator[Path]:
     """The migrations beside and below the version locations that Alembic does not read.
 
     Some projects have a directory for each kind of database, from which only ``env.py`` chooses.
-    There are none if the environment is read recursively.
+    There are none if the environment is read recursively. What cannot be read is left out.
     """
     locations = () if environment.recursive else environment.version_locations
     read = {os.path.realpath(place) for place in locations}
     above = (place.parent for place in locations if environment.directory in place.parents)
     around = (environment.directory, *above, *locations) if locations else ()
     for place in dict.fromkeys(around):
-        with suppress(OSError):  # an unreadable directory is reported when it is read
-            with os.scandir(place) as entries:
-                names = sorted(entry.name for entry in entries if entry.is_dir())
-            for directory in (place / name for name in names if name[0] not in "._"):
-                if os.path.realpath(directory) not in read:
-                    yield from _migrations_in(directory)
+        for entry in filter(_is_directory, _readable_entries(place)):
+            if entry.name[0] not in "._" and os.path.realpath(entry) not in read:
+                yield from _migrations_in(Path(entry))
 
 
 def _migrations_in(directory: Path) -> Iterator[Path]:
-    for path in sorted(directory.glob("*.py")):
-        reading = source.read(read_regular(path), path.name)
-        if isinstance(reading, Header) and reading.revision is not None:
-            yield path
+    for entry in _readable_entries(directory):
+        if entry.name.endswith(".py"):
+            with suppress(OSError):
+                reading = source.read(read_regular(Path(entry)), entry.name)
+                if isinstance(reading, Header) and reading.revision is not None:
+                    yield Path(entry)
+
+
+def _readable_entries(folder: Path) -> list[os.DirEntry[str]]:
+    with suppress(CannotRead):
+        return _list(folder)
+    return []
 
 
 def _read_lock(path: Path) -> ChainLock | None:

@@ -62,7 +62,7 @@ class Commit(NamedTuple):
     is_head: bool
 
 
-class Version(NamedTuple):
+class NamedBlob(NamedTuple):
     """A version of a file: its name in Git, and the abbreviated hash of its content."""
 
     name: str
@@ -81,8 +81,8 @@ class FileChange(NamedTuple):
 
     statuses: str
     names: tuple[str, ...]
-    before: tuple[Version, ...]
-    after: Version | None
+    before: tuple[NamedBlob, ...]
+    after: NamedBlob | None
 
 
 Entry = tuple[Commit, list[FileChange]]
@@ -151,7 +151,7 @@ def _change(text: str, tokens: Iterator[bytes]) -> FileChange:
     count = parents + 1 if parents > 1 or statuses == "R" else 1
     names = [os.fsdecode(next(tokens)) for _ in range(count)]
     blobs = numbers[parents + 1 :]
-    *before, after = map(Version, names if count > 1 else names * 2, blobs)
+    *before, after = map(NamedBlob, names if count > 1 else names * 2, blobs)
     return FileChange(
         statuses,
         tuple(names),
@@ -261,14 +261,15 @@ def _notices(
 
 
 def _located(files: Iterable[Path], directories: Sequence[Path]) -> dict[str, dict[Path, str]]:
-    """The real path of each file, by the version location around it, which ends in a slash."""
+    """The real path of each file, by the innermost version location around it."""
     real = cache(real_directory)
-    locations = sorted({real(str(directory)) for directory in directories}, key=len)
+    roots = {real(str(directory)) for directory in directories}
+    innermost_first = sorted(roots, key=len, reverse=True)
     located: dict[str, dict[Path, str]] = {}
     for file in files:
         directory, name = os.path.split(file)
         folder = real(directory)
-        root = next(filter(folder.startswith, locations), folder)
+        root = next(filter(folder.startswith, innermost_first), folder)
         located.setdefault(root, {})[file] = folder + name
     return located
 
@@ -356,14 +357,15 @@ def leading_ref(commit: Commit, entries: Iterable[Entry]) -> str:
     If only the reflog leads to it, it is the name of the last commit above it.
     """
     leading: dict[str, str] = {}
+    ref = commit.ref
     for newer, _ in entries:  # no commit comes before one that it is a parent of
         own = newer.ref or leading.get(newer.name, newer.name)
         ref = min(own, leading.get(newer.name, own), key=rank_of_ref)
         if newer.name == commit.name:
-            return short_ref(ref)
+            break
         for parent in newer.parents:
             leading[parent] = min(ref, leading.get(parent, ref), key=rank_of_ref)
-    return commit.ref
+    return short_ref(ref)
 
 
 def short_ref(ref: str) -> str:

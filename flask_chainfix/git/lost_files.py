@@ -17,7 +17,7 @@ from flask_chainfix.git.landings import (
     REFS,
     Commit,
     Entry,
-    Version,
+    NamedBlob,
     commits_below,
     commits_with_refs,
     leading_ref,
@@ -28,7 +28,7 @@ from flask_chainfix.git.landings import (
 )
 from flask_chainfix.git.program import Unknown
 from flask_chainfix.git.repositories import Repository, literal, real_directory, repositories_of
-from flask_chainfix.git.upstream import bringing, main_lines
+from flask_chainfix.git.upstream import main_lines, operation_in
 from flask_chainfix.model.databases import LostRevision
 from flask_chainfix.model.files import Header
 
@@ -116,8 +116,8 @@ class _Trace(NamedTuple):
     """
 
     commit: Commit
-    version: Version
-    after: Version | None
+    version: NamedBlob
+    after: NamedBlob | None
     kept: bool = False
     branch: str = ""
 
@@ -155,7 +155,7 @@ class _Archive:
         blobs = list(dict.fromkeys(version.blob for version in versions))
         self._contents = repository.contents(blobs[:_MOST])
         self._versions = [version for version in versions if version.blob in self._contents]
-        self._headers: dict[Version, Header | None] = {}
+        self._headers: dict[NamedBlob, Header | None] = {}
         self.limits: list[str] = []
         if len(self._contents) < len(blobs[:_MOST]):
             self.limits.append("Git does not have the content of all older files")
@@ -198,7 +198,7 @@ class _Archive:
 
     def versions_of(self, id_: str) -> Iterator[FileVersion]:
         """Every content of the file of a revision, with the references that have it now."""
-        places: dict[str, list[Version]] = {}
+        places: dict[str, list[NamedBlob]] = {}
         for version in filter(self._kept.__contains__, self._holding(id_)):
             places.setdefault(version.blob, []).append(version)
         names = {version.name for alike in places.values() for version in alike}
@@ -211,7 +211,7 @@ class _Archive:
                 shown = tuple(map(short_ref, sorted(refs, key=lambda ref: (rank_of_ref(ref), ref))))
                 yield FileVersion(self._describe(id_, trace), shown)
 
-    def _trace(self, id_: str, among: Iterable[Version] | None = None) -> _Trace | None:
+    def _trace(self, id_: str, among: Iterable[NamedBlob] | None = None) -> _Trace | None:
         """The trace; commits below ``HEAD`` and current version locations are preferred."""
         holding = frozenset(self._holding(id_) if among is None else among)
         roots = tuple(map(self._repository.name, self._locations))
@@ -225,7 +225,7 @@ class _Archive:
                     return trace
         return None
 
-    def _holding(self, id_: str) -> Iterator[Version]:
+    def _holding(self, id_: str) -> Iterator[NamedBlob]:
         """The versions that have an id; only a few of them need to be parsed."""
         plain = id_.isascii() and id_.isprintable() and not {"'", '"', "\\"} & set(id_)
         forms = (f"'{id_}'".encode(), f'"{id_}"'.encode()) if plain else ()
@@ -237,7 +237,7 @@ class _Archive:
                 if header is not None and header.revision == id_:
                     yield version
 
-    def _header(self, version: Version) -> Header | None:
+    def _header(self, version: NamedBlob) -> Header | None:
         if version not in self._headers:
             name = version.name.rpartition("/")[2]
             reading = source.read(self._contents.get(version.blob, b""), name)
@@ -279,7 +279,7 @@ class _Archive:
             tuple(self._removed_above(id_, trace)),
             self._main(trace),
             trace.branch in self._names,
-            bringing(self._repository, trace.commit.name) if trace.kept else "",
+            operation_in(self._repository) if trace.kept else "",
         )
 
     def _main(self, trace: _Trace) -> str:
@@ -377,7 +377,7 @@ class _Archive:
         return [(tip, leads_to, ref) for tip, leads_to, ref in map(str.split, lines, repeat(" "))]
 
 
-def _versions(entries: Iterable[Entry]) -> Iterator[Version]:
+def _versions(entries: Iterable[Entry]) -> Iterator[NamedBlob]:
     for _, changes in entries:
         for change in changes:
             for version in (change.after, *change.before):
@@ -385,7 +385,7 @@ def _versions(entries: Iterable[Entry]) -> Iterator[Version]:
                     yield version
 
 
-def _newest(entries: Iterable[Entry], holding: Collection[Version]) -> _Trace | None:
+def _newest(entries: Iterable[Entry], holding: Collection[NamedBlob]) -> _Trace | None:
     for commit, changes in entries:
         for change in changes:
             if change.after is not None and change.after in holding:

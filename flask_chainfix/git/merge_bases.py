@@ -13,7 +13,7 @@ from math import inf
 from typing import NamedTuple
 
 from flask_chainfix.git.repositories import Repository
-from flask_chainfix.git.tree import Folder, Objects, TreeEntry
+from flask_chainfix.git.tree import Folder, ObjectCache, TreeEntry
 
 _MOST_COMMITS = 100  # the number of commits to walk, for each tip
 _AT_ONCE = 16  # the length of a line of first parents
@@ -105,7 +105,7 @@ class Added(NamedTuple):
         return all(other.entries.get(name, entry) == entry for name, entry in self.entries.items())
 
 
-def additions(objects: Objects, folder: str, pairs: Iterable[Pair]) -> Mapping[Pair, Added]:
+def additions(objects: ObjectCache, folder: str, pairs: Iterable[Pair]) -> Mapping[Pair, Added]:
     """What commits have added since others, by pair of the older and the newer one.
 
     Pairs are left out if a file was deleted or renamed anywhere, or changed in the folder that

@@ -19,7 +19,7 @@ _MOST_CONFLICTS = 127  # the highest count in the exit code of `git merge-file`
 _PICK = re.compile(rb"^\w+ ([0-9a-f]{4,64})\b[^\n]*\n?\Z", re.MULTILINE)  # by `git rebase`
 
 
-class Versions(NamedTuple):
+class DriverFiles(NamedTuple):
     """The files that Git gives to a merge driver.
 
     Attributes:
@@ -46,7 +46,7 @@ def being_merged(directory: Path) -> Iterator[str]:
             yield found[1].decode()
 
 
-def merge_lines(versions: Versions) -> bool:
+def merge_lines(versions: DriverFiles) -> bool:
     """Merge the files as Git does without a driver, with conflict markers.
 
     Returns:

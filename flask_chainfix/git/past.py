@@ -16,7 +16,7 @@ from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.common.signals import without_garbage_collection
 from flask_chainfix.git.program import Unknown
 from flask_chainfix.git.repositories import Repository, literal, real_directory, repositories_of
-from flask_chainfix.git.tree import Objects, Tree, read_trees
+from flask_chainfix.git.tree import ObjectCache, Tree, read_trees
 from flask_chainfix.model.environment import Environment
 from flask_chainfix.model.files import MigrationFile, Unreadable
 
@@ -76,7 +76,7 @@ def read_chains(repository: Repository, refs: Sequence[str], now: Snapshot) -> d
     chains = {}
     with without_garbage_collection():
         reader = TreeReader(now)
-        objects = Objects(repository, sourceless=now.environment.sourceless)
+        objects = ObjectCache(repository, sourceless=now.environment.sourceless)
         for ref, tree in trees_of(objects, refs, roots, now).items():
             chains[ref], _ = reader.snapshot(dict.fromkeys(roots, tree))
     return chains
@@ -122,7 +122,7 @@ def _read(ref: str, now: Snapshot) -> tuple[Snapshot, tuple[Path, ...]]:
                 found = repository.objects([ref], "commit")
                 if ref not in found:
                     raise no_revision(ref, repository, several=len(repositories) > 1)
-                objects = Objects(repository, sourceless=now.environment.sourceless)
+                objects = ObjectCache(repository, sourceless=now.environment.sourceless)
                 for tree in trees_of(objects, [found[ref].hash], roots, now).values():
                     trees.update(dict.fromkeys(roots, tree))
             except Unknown as reason:
@@ -133,7 +133,7 @@ def _read(ref: str, now: Snapshot) -> tuple[Snapshot, tuple[Path, ...]]:
 
 
 def trees_of(
-    objects: Objects, commits: Sequence[str], roots: Iterable[str], now: Snapshot
+    objects: ObjectCache, commits: Sequence[str], roots: Iterable[str], now: Snapshot
 ) -> dict[str, Tree]:
     """The version locations in commits or trees, by the names given.
 

@@ -33,7 +33,7 @@ ABBREVIATED = 12  # the length of a hash for users
 LIST = ("-c", "core.fsmonitor=false", "ls-files")
 
 
-class Object(NamedTuple):
+class GitObject(NamedTuple):
     """An object of Git: its name, its kind and its content."""
 
     hash: str
@@ -89,7 +89,7 @@ class Repository(NamedTuple):
         # A branch may have the name of an abbreviated hash; it leads to a commit, not a blob.
         return {name: found.data for name, found in self.objects(blobs, "blob").items()}
 
-    def objects(self, names: Iterable[str], kind: str = "") -> dict[str, Object]:
+    def objects(self, names: Iterable[str], kind: str = "") -> dict[str, GitObject]:
         """The objects of one kind, or of any, by name; missing ones are left out.
 
         Raises:
@@ -114,7 +114,7 @@ def _can_be_sent(name: str) -> bool:
         return False
 
 
-def _objects(names: Iterable[str], kind: str, output: bytes) -> Iterator[tuple[str, Object]]:
+def _objects(names: Iterable[str], kind: str, output: bytes) -> Iterator[tuple[str, GitObject]]:
     at = 0
     for name in names:
         end = output.index(b"\n", at)
@@ -125,7 +125,7 @@ def _objects(names: Iterable[str], kind: str, output: bytes) -> Iterator[tuple[s
             at += int(found[3]) + 1
             its_kind = found[2].decode()
             if kind in ("", its_kind):
-                yield name, Object(found[1].decode(), its_kind, data)
+                yield name, GitObject(found[1].decode(), its_kind, data)
 
 
 def real_directory(directory: Path | str) -> str:

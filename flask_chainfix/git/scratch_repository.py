@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from datetime import datetime, timezone
 from functools import cache, cached_property
 from pathlib import Path
@@ -19,17 +19,23 @@ from typing import NamedTuple
 
 from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.errors import CannotReadGit
-from flask_chainfix.common.regular_files import LARGEST, LARGEST_CODE, read_regular
+from flask_chainfix.common.regular_files import LARGEST
 from flask_chainfix.common.remedies import way
 from flask_chainfix.common.wording import count
 from flask_chainfix.git.landings import REMOTES
 from flask_chainfix.git.merge_bases import MergeBases, Pair, additions, parents_of
 from flask_chainfix.git.past import no_revision, trees_of
 from flask_chainfix.git.program import Ended, Unknown, batch, quoted, run
-from flask_chainfix.git.repositories import ABBREVIATED, Repository, real_directory
-from flask_chainfix.git.tree import Objects, Tree
+from flask_chainfix.git.repositories import (
+    ABBREVIATED,
+    LIST,
+    Repository,
+    literal,
+    real_directory,
+)
+from flask_chainfix.git.tree import ObjectCache, Tree
 from flask_chainfix.model.files import ChainLock
-from flask_chainfix.model.history import Conflict, LastChange
+from flask_chainfix.model.history import Conflict, LastCommit
 
 DISK = ""
 """The name of the files on the disk, in place of a commit."""
@@ -72,7 +78,7 @@ class ScratchRepository:
         lock = now.environment.lock_path
         self._lock_name = self.name_of(lock.parent, lock.name)
         self._trees: dict[str, Tree] = {}
-        self._objects = Objects(self.repository, sourceless=now.environment.sourceless)
+        self._objects = ObjectCache(self.repository, sourceless=now.environment.sourceless)
         self.locks: dict[str, ChainLock] = {}
         self.commits: dict[str, str] = {}
         self.base = ""
@@ -226,7 +232,8 @@ class ScratchRepository:
         told = {name: data for name, data in here.items() if name is not None and data}
         put = {name: data for name, data in told.items() if committed.get(name) != data}
         missing = [name for name in committed if name not in here]
-        gone = [name for name in missing if not self._is_left_out(name)] if missing else []
+        left_out = self._left_out(missing)
+        gone = [name for name in missing if name not in left_out]
         self.commits[DISK] = head or ""
         if put or gone or merging or head is None:
             self.commits[DISK] = self._commit(put, gone, [head, merging])
@@ -245,24 +252,14 @@ class ScratchRepository:
             found[self._lock_name] = self.locks[head].data or b""
         return found
 
-    def _is_left_out(self, name: str) -> bool:
-        """Whether a file may be missing on the disk without having been deleted.
-
-        A sparse checkout selects whole folders, or patterns that only Git understands.
-        """
-        if "sparsecheckout=true" not in self._configured:
-            return False
-        folder = os.path.dirname(f"{self.repository.top}{name}")
-        return "sparsecheckoutcone=true" not in self._configured or not os.path.isdir(folder)
-
-    @cached_property
-    def _configured(self) -> str:
-        """The configuration of the repository, in lower case and without spaces."""
-        text, of_worktree = b"", Path(self.repository.directory, "config.worktree")
-        for path in (Path(self.repository.store).parent / "config", of_worktree):
-            with suppress(OSError):
-                text += read_regular(path, LARGEST_CODE)
-        return text.decode(errors="replace").lower().replace(" ", "")
+    def _left_out(self, names: Sequence[str]) -> set[str]:
+        """Those of some files that a sparse checkout leaves out, and nobody has deleted."""
+        if not names:
+            return set()
+        places = {os.path.dirname(name) for name in names}
+        listed = self.repository.git(*LIST, "-t", "-z", "--", *map(literal, places))
+        entries = os.fsdecode(listed).split("\0")
+        return {entry[2:] for entry in entries if entry.startswith("S ")}
 
     def _commit(
         self, put: Mapping[str, bytes], gone: Iterable[str], parents: Sequence[str | None]
@@ -358,7 +355,7 @@ class ScratchRepository:
         }
 
     # --- The last change of a file ---------------------------------------------------------------
-    def last_change(self, commit: str, name: str) -> LastChange | None:
+    def last_commit(self, commit: str, name: str) -> LastCommit | None:
         """The last commit at or below this one that changed a file."""
         for _ in range(_MOST_COMMITS):
             there = self.repository.objects([commit, f"{commit}:{name}"])
@@ -374,7 +371,7 @@ class ScratchRepository:
                 if author is None:
                     return None
                 day = datetime.fromtimestamp(int(author[2]), timezone.utc).date().isoformat()
-                return LastChange(commit[:ABBREVIATED], author[1].decode(errors="replace"), day)
+                return LastCommit(commit[:ABBREVIATED], author[1].decode(errors="replace"), day)
             commit = following
         return None
 

@@ -21,7 +21,7 @@ from flask_chainfix.git.repositories import ABBREVIATED, repositories_of
 from flask_chainfix.git.scratch_repository import DISK, ScratchRepository
 from flask_chainfix.git.tree import Tree
 from flask_chainfix.model.files import ChainLock, MigrationFile
-from flask_chainfix.model.history import LastChange, Merge, Side, shared_by
+from flask_chainfix.model.history import LastCommit, Merge, Side, shared_by
 
 _SINCE = (2, 39)  # the version of Git that can merge several pairs without a work tree
 
@@ -189,7 +189,7 @@ class Merging:
             f" {found[0]}: only what was changed of what others have is judged"
         )
 
-    def last_change(self, ref: str, path: Path) -> LastChange | None:
+    def last_commit(self, ref: str, path: Path) -> LastCommit | None:
         """The last commit below REF that changed a file; ``None`` if it is unknown.
 
         Args:
@@ -202,7 +202,7 @@ class Merging:
         for scratch in self._scratches:
             name = scratch.name_of(path.parent, path.name)
             if name is not None:
-                return scratch.last_change(scratch.commits.get(ref or "HEAD", ""), name)
+                return scratch.last_commit(scratch.commits.get(ref or "HEAD", ""), name)
         return None
 
 

@@ -23,7 +23,7 @@ from flask_chainfix.git.repositories import (
     real_directory,
     repositories_of,
 )
-from flask_chainfix.git.tree import LINK, SUBMODULE, Folder, Objects, Tree, TreeEntry, filled
+from flask_chainfix.git.tree import LINK, SUBMODULE, Folder, ObjectCache, Tree, TreeEntry, filled
 from flask_chainfix.model.files import ChainLock
 
 _ENTRY = re.compile(rb"(\d+) ([0-9a-f]+) ([0-3])\t([^\0]+)\0((?:  .*\n)*)")
@@ -100,7 +100,7 @@ def _read(
         folder, _, last = name.rpartition("/")
         folders.setdefault(folder, {})[last] = entry
     sourceless = now.environment.sourceless
-    objects = Objects(repository, sourceless=sourceless)
+    objects = ObjectCache(repository, sourceless=sourceless)
     tree = Tree(
         objects,
         {path: Folder(each, sourceless=sourceless) for path, each in folders.items()},

@@ -11,7 +11,7 @@ from itertools import starmap
 from typing import NamedTuple
 
 from flask_chainfix.chain import source
-from flask_chainfix.git.repositories import Object, Repository
+from flask_chainfix.git.repositories import GitObject, Repository
 
 LINK, FOLDER, SUBMODULE = "120000", "40000", "160000"
 _MOST_LINKS = 40  # the number of links to follow
@@ -85,7 +85,7 @@ class Tree:
     """
 
     def __init__(
-        self, objects: Objects, folders: Mapping[str, Folder], also: Iterable[str] = ()
+        self, objects: ObjectCache, folders: Mapping[str, Folder], also: Iterable[str] = ()
     ) -> None:
         self._folders = {path: folder for path, folder in folders.items() if folder.files}
         self._nothing = Folder({}, sourceless=objects.sourceless)
@@ -150,7 +150,7 @@ def _is_source(name: str) -> bool:
     return source.is_loaded(name, lambda _: False)
 
 
-class Objects:
+class ObjectCache:
     """The folders and files of a repository that were read already.
 
     Args:
@@ -183,7 +183,7 @@ class Objects:
 
 
 def read_trees(
-    objects: Objects, commits: Sequence[str], locations: Iterable[str], held: Iterable[bytes]
+    objects: ObjectCache, commits: Sequence[str], locations: Iterable[str], held: Iterable[bytes]
 ) -> dict[str, Tree]:
     """Read some version locations of commits, with two calls of Git.
 
@@ -232,7 +232,9 @@ def read_trees(
     return filled(objects, trees, held)
 
 
-def filled(objects: Objects, trees: Mapping[str, Tree], held: Iterable[bytes]) -> dict[str, Tree]:
+def filled(
+    objects: ObjectCache, trees: Mapping[str, Tree], held: Iterable[bytes]
+) -> dict[str, Tree]:
     """Read the contents of trees, with one call of Git.
 
     Args:
@@ -253,7 +255,7 @@ def filled(objects: Objects, trees: Mapping[str, Tree], held: Iterable[bytes]) -
     return {name: each for name, each in trees.items() if each.blobs.issubset(contents)}
 
 
-def _entries(tree: Object) -> dict[str, TreeEntry]:
+def _entries(tree: GitObject) -> dict[str, TreeEntry]:
     """The entries of a tree in Git's format: mode, name and binary hash of each."""
     return dict(starmap(_entry, _entries_with(len(tree.hash) // 2).findall(tree.data)))
 

@@ -184,7 +184,8 @@ class LostRevision:
         above: its descendants that were removed with it.
         main: the main branch, if it has a file with this id; otherwise ``""``.
         dropped: whether ``branch`` is a commit that only Git's reflog leads to.
-        arriving: Git's current operation, if that is still to apply the commit; otherwise ``""``.
+        unfinished: Git's current operation, which may bring the file, if it still exists; otherwise
+            ``""``.
     """
 
     revision: str
@@ -203,7 +204,7 @@ class LostRevision:
     above: tuple[str, ...] = ()
     main: str = ""
     dropped: bool = False
-    arriving: str = ""
+    unfinished: str = ""
 
     @property
     def requirements(self) -> tuple[str, ...]:

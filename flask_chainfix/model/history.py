@@ -140,7 +140,7 @@ class ReferenceChain:
 # --- The results of merges, before anybody merges ------------------------------------------------
 
 
-class LastChange(NamedTuple):
+class LastCommit(NamedTuple):
     """The commit that last changed a file.
 
     Attributes:
@@ -171,7 +171,7 @@ class Conflict(NamedTuple):
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two sides of a merge.
+    """One of the two sides of a merge; equal files are one object, so ``id`` compares them fast.
 
     Attributes:
         ref: the Git revision, as the user calls it; ``""`` for the files on the disk.
@@ -213,11 +213,11 @@ class Side:
         """The files that are not the same objects as the other side's."""
         return [file for file in self._own if id(file) not in other.held]
 
-    def ids_beside(self, other: Side) -> frozenset[str]:
+    def ids_only_here(self, other: Side) -> frozenset[str]:
         """The ids of the migrations that the other side does not have."""
-        return frozenset(filter(None, map(id_of, self.files_beside(other))))
+        return frozenset(filter(None, map(id_of, self.files_only_here(other))))
 
-    def files_beside(self, other: Side) -> list[MigrationFile]:
+    def files_only_here(self, other: Side) -> list[MigrationFile]:
         """The migrations that the other side does not have, by id or at all."""
         if id(other) not in self._beside:
             new = [
@@ -296,7 +296,7 @@ class Merge:
     tracking: str = ""
     after_merge: AfterMerge = AfterMerge.NOTHING
     rebased: tuple[Rebased, ...] = ()
-    changes: Mapping[str, LastChange] = field(default_factory=dict)
+    changes: Mapping[str, LastCommit] = field(default_factory=dict)
 
     @property
     def is_new(self) -> bool:

@@ -217,7 +217,7 @@ def _with_files_of(ref: str, now: Facts) -> tuple[Facts, set[str]]:
 
 def _refuse_found(now: Facts, row: str) -> None:
     """Refuse a row whose revision is here, under another id or in an unreadable file."""
-    known, unread = now.databases, now.unread(row)
+    known, unread = now.databases, now.possible_file(row)
     if unread is not None:
         file, problem = unread
         raise CannotPlan(f"{file.name} may have {row}, and that {problem.reason}", problem.remedy)
@@ -228,9 +228,9 @@ def _refuse_found(now: Facts, row: str) -> None:
             f"{row} is not gone: since a repair it is {other}",
             way("move the stamp to its new id", "{fixchain} restamp{databases}"),
         )
-    if lost is not None and lost.arriving:
+    if lost is not None and lost.unfinished:
         raise CannotPlan(
-            f"{row} is not gone: the {lost.arriving} that has stopped is still to bring it",
+            f"{row} may not be gone: the {lost.unfinished} that has stopped may still bring it",
             going_on(now.environment, lost),
         )
     if lost is not None and lost.renamed in now.graph and not lost.edited:

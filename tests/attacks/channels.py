@@ -17,7 +17,7 @@ from tests.attacks.projects import SECRET
 
 Judge = Callable[[str], None]
 
-_LITERAL = re.compile(r"_utf8mb4 X'[0-9a-f]*'|E?'(?:[^'\\]|''|\\.)*'|\((?:char\([\d, ]*\)[ |]*)+\)")
+_LITERAL = re.compile(r"'(?:[^'\\]|'')*'")
 _STATEMENT = re.compile(
     r"BEGIN|BEGIN IMMEDIATE|COMMIT|START TRANSACTION|SET (?:LOCAL|SESSION|@)[\s\S]*"
     r"|LOCK TABLE [\s\S]*|DO \$fixchain_*\$[\s\S]*|(?:UPDATE|UPDATE OR ROLLBACK|DELETE FROM"

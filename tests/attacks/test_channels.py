@@ -214,7 +214,9 @@ def test_sql_for_operators(
     stamps = ("--stamp", row, "--stamp", f"{attacked.one},two", "--stamp", attacked.lost)
     done = told(attacked, "restamp", "--no-database", *stamps, *lost, "--sql")
     judge_sql(done.stdout)
-    assert done.exit_code == 0, done
+    ids = (row, attacked.one, attacked.lost)
+    plain = [each.isascii() and each.isprintable() and "\\" not in each for each in ids]
+    assert done.exit_code == (0 if all(plain) else 3), done
     if backend == "sqlite":
         with sqlite3.connect(":memory:") as connection:
             connection.execute("CREATE TABLE alembic_version (version_num TEXT)")
@@ -223,7 +225,7 @@ def test_sql_for_operators(
             connection.executescript(done.stdout)
             rows = connection.execute("SELECT version_num FROM alembic_version").fetchall()
         connection.close()
-        assert rows == [("start",)]
+        assert rows == [("start",) if plain[0] else (row,)]
 
 
 def test_what_is_no_url_is_not_repeated(attacked: Attacked) -> None:

@@ -92,7 +92,7 @@ def distance(snapshot: Facts, status: DatabaseStatus) -> Distance | None:
     for row in set(status.rows).difference(graph):
         lost, way = snapshot.databases.lost.get(row), survivors(snapshot, row)
         renamed = lost is not None and lost.renamed in graph
-        if not way.rows or renamed or snapshot.unread(row) is not None:
+        if not way.rows or renamed or snapshot.possible_file(row) is not None:
             return None
         ahead.update(way.between)
         below += way.rows

@@ -15,7 +15,7 @@ from math import inf
 from operator import or_, xor
 from typing import NamedTuple
 
-from flask_chainfix.chain.ancestry import CommonAncestry
+from flask_chainfix.chain.ancestry import Ancestry
 from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.common.signals import without_garbage_collection
 from flask_chainfix.databases.applied.differences import Difference, differences
@@ -121,7 +121,7 @@ class _Tracing:
     ) -> None:
         self._graph = snapshot.graph
         self._footprints = snapshot.evidence.footprints
-        self._order = CommonAncestry(snapshot.graph, chains)
+        self._order = Ancestry(snapshot.graph, chains)
         self._claimed = claimed
         self._bind = live.bind
         self._sightings = sightings(histories, live)
@@ -292,7 +292,7 @@ class _Tracing:
         return found
 
 
-def _components(order: CommonAncestry, pairs: Mapping[str, int]) -> list[int]:
+def _components(order: Ancestry, pairs: Mapping[str, int]) -> list[int]:
     """Group revisions that contradict each other, directly or through others."""
     groups: list[int] = []
     for upper, lowers in pairs.items():

@@ -127,7 +127,7 @@ def _identity(finding: Finding) -> tuple[str, object]:
 
 def _broken(snapshot: Facts, merge: Merge, finding: Finding) -> Fault:
     ref = merge.theirs.ref
-    new = merge.theirs.ids_beside(merge.mine)
+    new = merge.theirs.ids_only_here(merge.mine)
     came = [
         f"{each} came with {merge.changes[each]}"
         for each in finding.revisions
@@ -136,7 +136,7 @@ def _broken(snapshot: Facts, merge: Merge, finding: Finding) -> Fault:
     numbers = []
     if finding.code == "FC102":
         pairs = same_numbers(
-            snapshot.of_others(merge.files), merge.mine.ids_beside(merge.theirs), new
+            snapshot.of_others(merge.files), merge.mine.ids_only_here(merge.theirs), new
         )
         numbers = [f"{one} and {other} take the same number" for one, other in pairs]
     more = "".join(f"; {each}" for each in (*numbers[:_NAMED], *came[:_NAMED]))
@@ -248,7 +248,7 @@ def _clashes(snapshot: Facts, merge: Merge, index: int) -> Iterator[Fault]:
     sides = (merge.theirs, merge.mine)
     below, above = sides if merge.rebased[index].above == merge.mine.ref else sides[::-1]
     # If both sides have taken an id, the side on top has a new one.
-    top, lower = frozenset(rebased.graph).difference(below.ids), below.ids_beside(above)
+    top, lower = frozenset(rebased.graph).difference(below.ids), below.ids_only_here(above)
     reported = set()
     for finding in errors_of(diagnose(rebased, Family.SCHEMA)):
         involved = frozenset(finding.revisions)
@@ -270,7 +270,7 @@ def _clashes(snapshot: Facts, merge: Merge, index: int) -> Iterator[Fault]:
 def may_clash(snapshot: Facts, merge: Merge) -> bool:
     """Whether both sides change the schema, so that the changes must be compared."""
     branches = [
-        [_doings(snapshot, file) for file in side.files_beside(other)]
+        [_doings(snapshot, file) for file in side.files_only_here(other)]
         for side, other in ((merge.mine, merge.theirs), (merge.theirs, merge.mine))
     ]
     return can_collide(*branches)
@@ -289,7 +289,7 @@ def _branch(chain: Facts, revisions: Collection[str]) -> Branch:
 
 
 def _clash(snapshot: Facts, merge: Merge, fault: Fault) -> Fault:
-    mine, theirs = merge.mine.ids_beside(merge.theirs), merge.theirs.ids_beside(merge.mine)
+    mine, theirs = merge.mine.ids_only_here(merge.theirs), merge.theirs.ids_only_here(merge.mine)
     names = {
         **dict.fromkeys(theirs, merge.theirs.name),
         **dict.fromkeys(mine, merge.mine.name),

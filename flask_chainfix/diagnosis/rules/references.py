@@ -351,7 +351,7 @@ def _ids_that_may_exist(snapshot: Facts) -> frozenset[str]:
     if not snapshot.unreadable and not snapshot.anonymous:
         return frozenset()
     missing = graph.missing
-    explained = {name for name in missing if snapshot.unread(name) is not None}
+    explained = {name for name in missing if snapshot.possible_file(name) is not None}
     alone = len(missing - explained) <= len(snapshot.anonymous)
     return frozenset(missing if alone else explained)
 

@@ -84,7 +84,7 @@ def unknown_stamp(snapshot: Facts) -> Iterator[Fault]:
     for row, statuses in names.items():
         verb = "is" if len(statuses) == 1 else "are"
         stamped = f"{listing(statuses)} {verb} stamped with {row!r}, which"
-        unread = snapshot.unread(row)
+        unread = snapshot.possible_file(row)
         if unread is not None:
             file, problem = unread
             message = f"{stamped} {file.name} may have, but that file {problem.reason}"
