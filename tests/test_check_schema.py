@@ -53,7 +53,7 @@ def test_a_revision_that_stopped_before_its_index(project: Path, database_url: s
     sql(database_url, "CREATE TABLE posts (id INTEGER PRIMARY KEY)")
     (finding,) = _findings(database_url)
     assert finding["code"] == "FC305"
-    assert "posts is there already, and users.ix_users_age is not" in finding["message"]
+    assert "posts is there already, but users.ix_users_age is not" in finding["message"]
 
 
 def test_an_index_that_stops_the_next_upgrade(project: Path, database_url: str) -> None:

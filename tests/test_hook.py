@@ -488,14 +488,6 @@ def test_without_a_wish_it_names_both(project: Project) -> None:
     assert "--print" in done.stderr
 
 
-def test_it_either_writes_or_prints(project: Project) -> None:
-    before = tree(project.top)
-    done = fixchain("hook", "--install", "--print", "--yes")
-    assert done.exit_code == 2
-    assert "--install and --print contradict each other" in done.stderr
-    assert tree(project.top) == before
-
-
 def test_outside_of_git_it_says_so(
     tmp_path: Path, own_git: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -988,8 +988,8 @@ def test_nothing_is_taken_back_while_a_merge_is_unfinished(project: Project) -> 
     project.repository.git("merge", "--no-ff", "--no-commit", "other")
     (remedy,) = project.finding()["remedies"]
     says(remedy["text"], "finish the merge first")
-    assert remedy["commands"] == ["git add -- migrations", "git merge --continue"]
-    says(project.refuses("unwind", "--yes"), "git merge --continue")
+    assert remedy["commands"] == ["git add -- migrations", "git commit --no-edit"]
+    says(project.refuses("unwind", "--yes"), "git commit --no-edit")
 
 
 def test_one_merge_is_one_step(project: Project) -> None:

@@ -40,8 +40,6 @@ def hook(
     """
     from flask_chainfix.commands import hook as hooks  # other commands do not need it
 
-    if install and only_shown:
-        raise click.UsageError("--install and --print contradict each other")
     if not (install or only_shown):
         raise click.UsageError("pass --install to write the files, or --print to see them")
 
