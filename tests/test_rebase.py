@@ -428,63 +428,6 @@ def test_the_default_branch(me: Clone, refs: list[str], default: str, found: str
         assert "the branch that others build on is not known" in done.stderr
 
 
-@pytest.fixture
-def single(me: Clone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Clone:
-    """A clone of my branch only, made while I was on it: Git calls it the default branch."""
-    me.git("branch", "-f", "main", "origin/main")
-    branch = ("--single-branch", "-b", "feature")
-    me.git("clone", "-q", *branch, me.top.as_uri(), tmp_path / "single")
-    monkeypatch.chdir(tmp_path / "single")
-    clone = Clone(tmp_path / "single")
-    assert "origin/HEAD -> origin/feature" in clone.git("branch", "-r")
-    return clone
-
-
-def test_a_clone_of_my_branch_does_not_know_what_others_build_on(single: Clone) -> None:
-    said = refused().stderr
-    assert "this clone fetches no branch but origin/feature, which it is on" in said
-    assert "     fixchain rebase --onto origin/feature\n" in said
-    single.git(*advised(said, "git fetch")[1:])
-    assert "origin/main has 2 revisions that are not here: c, d" in refused().stderr
-    stuck(single, "merge", "origin/main")
-    assert rebase("--yes").exit_code == 0
-    assert single.parents == MOVED
-
-
-def test_a_clone_of_one_branch_and_a_branch_on_it(single: Clone) -> None:
-    single.branch("more")
-    single.commit_new("m3 <- m1")
-    assert planned() == {"m3": ("m2",)}
-
-
-@pytest.mark.parametrize("command", [("rebase", "--yes", "--onto"), ("check", "--against")])
-def test_a_clone_of_one_branch_and_a_plain_name(single: Clone, command: tuple[str, ...]) -> None:
-    said = fixchain(*command, "main").stderr
-    assert "'main' is not a revision" in said
-    single.git(*advised(said, "git fetch")[1:])
-    assert "is not a revision" not in fixchain(*command, "main").stderr
-
-
-def test_the_branch_that_a_clone_is_of_is_not_called_the_main_branch(single: Clone) -> None:
-    single.write("m3 <- m1")
-    said = fixchain("check").stdout
-    assert "m3 relinked" not in said
-    assert "fixchain repair" in said
-    assert "fixchain rebase" not in said
-    done = fixchain("repair", "--dry-run", *JSON).document
-    assert [each["revision"] for each in done["plan"]["relinks"]] == ["m3"]
-
-
-def test_which_branches_may_be_meant(me: Clone) -> None:
-    theirs = me.git("rev-parse", "origin/main")
-    me.git("remote", "remove", "origin")
-    for ref in ("main", "master"):
-        me.git("update-ref", f"refs/heads/{ref}", theirs)
-    said = refused().stderr
-    assert "git fetch" not in said
-    assert all(f"     fixchain rebase --onto {ref}\n" in said for ref in ("main", "master"))
-
-
 def test_a_name_that_is_none(me: Clone) -> None:
     assert "'nowhere' is not a revision" in refused("--onto", "nowhere").stderr
     assert "is not a revision" in refused("--onto", "a\nb").stderr
@@ -560,12 +503,8 @@ def test_a_shallow_clone(
     shallow = Clone(tmp_path / "shallow")
     monkeypatch.chdir(shallow.top)
     said = refused().stderr
-    fetch = advised(said, "git fetch")[1:]
-    deeper = fetch.index("--unshallow")
-    shallow.git(*fetch[:deeper], "--depth=1", *fetch[deeper + 1 :])
+    shallow.git(*advised(said, "git fetch")[1:], "--depth", "1")
     assert "origin/main has 2 revisions that are not here" in refused().stderr
-    shallow.git(*fetch)
-    assert shallow.git("merge-base", "HEAD", "origin/main")
     shallow.git("checkout", "origin/main", "--", VERSIONS)
     assert planned() == M1_ON_D
 

@@ -215,14 +215,13 @@ def no_revision(ref: str, repository: Repository, *, several: bool) -> CannotRea
     text = "name a branch, a tag or a commit that is in it (a remote's branch: origin/main)"
     if several:
         text += ": the version locations lie in several repositories, and each must have it"
-    remedy, remotes = Remedy.of(text), remotes_of(repository)
+    remedy = Remedy.of(text)
     remote, _, branch = ref.partition("/")
-    into = f"refs/remotes/{ref}"
-    if remotes and remote not in remotes and fetches_one_branch(repository, remotes[0]):
-        remote, branch, into = remotes[0], ref, f"refs/heads/{ref}"
-    if _BRANCH.fullmatch(branch) and remote in remotes:
-        fetch = fetching(repository, remote, branch, into)
-        remedy = way("fetch it, as this clone may be of another branch only", fetch) | text
+    if _BRANCH.fullmatch(branch) and remote in _remotes(repository):
+        deeper = "--unshallow " if repository.shallow else ""
+        refspec = ref_word(f"{branch}:refs/remotes/{ref}")
+        fetching = f"git fetch {deeper}{ref_word(remote)} {refspec}"
+        remedy = way("fetch it, as this clone may be of another branch only", fetching) | text
     elif repository.shallow:
         text = "the clone is shallow: fetch the rest (in a CI job: fetch-depth: 0)"
         remedy |= way(text, "git fetch --unshallow")
@@ -230,25 +229,10 @@ def no_revision(ref: str, repository: Repository, *, several: bool) -> CannotRea
     return CannotReadGit(f"{ref!r} is not a revision in the Git repository {place}", remedy)
 
 
-def fetching(repository: Repository, remote: str, branch: str, into: str) -> str:
-    """The command that fetches a branch that the clone does not have, into a full reference."""
-    deeper = "--unshallow " if repository.shallow else ""
-    return f"git fetch {deeper}{ref_word(remote)} {branch}:{into}"
-
-
-def remotes_of(repository: Repository) -> list[str]:
-    """The names of the remotes, with ``origin`` first; empty if Git does not say."""
+def _remotes(repository: Repository) -> list[str]:
     with suppress(Unknown):
-        names = os.fsdecode(repository.git("remote")).split("\n")[:-1]
-        return sorted(names, key=lambda name: name != "origin")
+        return os.fsdecode(repository.git("remote")).split("\n")
     return []
-
-
-def fetches_one_branch(repository: Repository, remote: str) -> bool:
-    """Whether a clone fetches named branches only, as after ``git clone --single-branch``."""
-    with suppress(Unknown):
-        return b"*" not in repository.git("config", "--get-all", f"remote.{remote}.fetch")
-    return False
 
 
 def cannot_read(ref: str, roots: Iterable[str], reason: str) -> CannotReadGit:

@@ -5,23 +5,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from fnmatch import fnmatchcase
 
 from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.errors import CannotReadGit
-from flask_chainfix.common.quoting import ref_word
-from flask_chainfix.common.remedies import Remedy, way
+from flask_chainfix.common.remedies import way
 from flask_chainfix.git.landings import LOCAL, REFS, REMOTES, TAGS, short_ref
-from flask_chainfix.git.past import (
-    fetches_one_branch,
-    fetching,
-    read_branch,
-    read_chains,
-    remotes_of,
-    version_roots,
-)
+from flask_chainfix.git.past import read_branch, read_chains, version_roots
 from flask_chainfix.git.program import Unknown
 from flask_chainfix.git.repositories import Repository, repositories_of
 from flask_chainfix.model.environment import Settings
@@ -82,9 +73,9 @@ def read_upstream(ref: str | None, now: Snapshot) -> tuple[Snapshot, tuple[Publi
     asked: list[PublishedChain] = []
     try:
         refs = _all_refs(first)
-        name = ref if ref is not None else _default_branch(first, refs)
+        name = ref if ref is not None else _default_branch(refs)
         if len(repositories) == 1:
-            found = _published(first, now.environment.settings, refs)
+            found = _published(now.environment.settings, refs)
             asked = [each for each in found if each.ref != name]
             main = [name] if ref is None else []  # the user's name may not be a commit
             chains = read_chains(first, [*main, *(each.ref for each in asked)], now)
@@ -118,7 +109,7 @@ def read_published(now: Snapshot) -> tuple[tuple[PublishedChain, ...], tuple[str
         return (), ()
     (repository,) = repositories
     try:
-        asked = list(_published(repository, now.environment.settings, _all_refs(repository)))
+        asked = list(_published(now.environment.settings, _all_refs(repository)))
         chains = read_chains(repository, [each.ref for each in asked], now)
     except Unknown as reason:
         return (), (f"{reason}: what the main branch and releases have is not known",)
@@ -134,17 +125,13 @@ def _read(
     return tuple(each for each in read if not each.is_line or each.revisions >= main)
 
 
-def _published(
-    repository: Repository, settings: Settings, refs: Mapping[str, str]
-) -> Iterator[PublishedChain]:
+def _published(settings: Settings, refs: Mapping[str, str]) -> Iterator[PublishedChain]:
     """The main branch and the latest releases, without their files.
 
     After the main branch of a remote comes the local one, which may be ahead of it.
     """
-    only = _only_branch(repository, refs) if settings.main_branch is None else ""
-    evident = _without_default(refs, only)
-    main = _main_branch(settings, evident)
-    for ref in main_lines(settings, evident) or filter(None, [only]):
+    main = _main_branch(settings, refs)
+    for ref in main_lines(settings, refs):
         name, is_main = short_ref(ref), ref == main
         what = f"the main branch ({name})" if is_main else f"the branch {name}"
         yield PublishedChain(what, ref, name, (), is_main=is_main, is_line=True)
@@ -243,57 +230,25 @@ def operation_in(repository: Repository) -> str:
     return next((_OPERATIONS[mark] for path, mark in marks.items() if os.path.exists(path)), "")
 
 
-def _default_branch(repository: Repository, refs: Mapping[str, str]) -> str:
+def _default_branch(refs: Mapping[str, str]) -> str:
     """The full name of the branch that others most likely build on.
 
     Raises:
         CannotReadGit: there is none, or several are equally likely.
     """
-    only = _only_branch(repository, refs)
-    likely = _likely(_without_default(refs, only))
+    likely = _likely(refs)
     if len(likely) == 1:
         return likely[0]
-    remedy, why = Remedy(), "no remote names its default branch, and there is no main or master"
-    remotes = remotes_of(repository)
-    if likely:
-        why = f"it may be {' or '.join(map(short_ref, likely))}"
-    elif remotes:
-        remedy = way(
-            "if others build on main, and this clone has another branch only, fetch it",
-            fetching(repository, remotes[0], "main", f"{REMOTES}{remotes[0]}/main"),
-            "{fixchain} rebase{databases}",
-        )
-    if only:
-        why = f"this clone fetches no branch but {short_ref(only)}, which it is on"
-    for ref in likely or filter(None, [only]):
-        name = short_ref(ref)
-        onto = f"{{fixchain}} rebase --onto {ref_word(name)}{{databases}}"
-        remedy |= way(f"if others build on {name}, name it", onto)
     raise CannotReadGit(
-        f"the branch that others build on is not known: {why}",
-        remedy | "name it as main_branch in the settings of fixchain, or with --onto",
+        "the branch that others build on is not known: no remote names its default branch, and"
+        " there is no main or master, or both",
+        "name it as main_branch in the settings of fixchain, or with --onto"
+        | way(
+            "if others build on main, and this clone has another branch only, fetch it",
+            "git fetch origin main:refs/remotes/origin/main",
+            "{fixchain} rebase{databases}",
+        ),
     )
-
-
-def _only_branch(repository: Repository, refs: Mapping[str, str]) -> str:
-    """The remote's branch that this clone is of and on, if its default is no evidence; or ``""``.
-
-    A clone of a single branch also calls it the default if the remote's work tree was on it.
-    """
-    for ref, default in refs.items():
-        if not ref.startswith(REMOTES) or _plain(ref) != "HEAD" or _plain(default) in _NAMES:
-            continue
-        remote = default[len(REMOTES) :].partition("/")[0]
-        with suppress(Unknown):  # it is on no branch
-            here = os.fsdecode(repository.git("symbolic-ref", "HEAD")).rstrip("\n")
-            if here == LOCAL + _plain(default) and fetches_one_branch(repository, remote):
-                return default
-    return ""
-
-
-def _without_default(refs: Mapping[str, str], default: str) -> dict[str, str]:
-    """The references without the names of remotes' defaults that lead to one."""
-    return {ref: target for ref, target in refs.items() if not target or target != default}
 
 
 def _all_refs(repository: Repository) -> dict[str, str]:
