@@ -50,8 +50,8 @@ def whereabouts(snapshot: Facts, revision: str) -> str:
         return f"{unknown}; it is close to {listing(close)}" if close else unknown
     if other := environment_with(snapshot, lost):
         what = f"it belongs to another environment, {other}"
-    elif lost.unfinished:
-        what = f"the {lost.unfinished} that has stopped may still bring it"
+    elif lost.arriving:
+        what = f"the {lost.arriving} that has stopped is still to bring it"
     elif lost.stashed:
         what = "it is in Git's stash"
     elif lost.dropped:
@@ -86,7 +86,7 @@ def _choices(snapshot: Facts, revision: str) -> Remedy:
     statuses = [each for each in snapshot.databases.statuses if revision in each.rows]
     lost = snapshot.databases.lost.get(revision)
     remedy = Remedy()
-    if lost is not None and lost.unfinished:
+    if lost is not None and lost.arriving:
         return going_on(snapshot.environment, lost)
     if lost is not None and lost.renamed in snapshot.graph:
         remedy |= under_its_new_id(snapshot, lost)

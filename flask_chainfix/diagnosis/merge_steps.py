@@ -55,11 +55,11 @@ def is_on_main(snapshot: Facts, lost: LostRevision) -> bool:
 
 
 def going_on(environment: Environment, lost: LostRevision) -> Remedy:
-    """How to go on with Git's current operation, which may bring a lost revision."""
+    """How to go on with Git's current operation, which brings a lost revision."""
     return way(
-        f"finish the {lost.unfinished} first, once all is resolved",
+        f"once all is resolved, go on with the {lost.arriving}, which brings it",
         _staging(environment),
-        concluding(lost.unfinished),
+        concluding(lost.arriving),
     )
 
 

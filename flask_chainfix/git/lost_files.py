@@ -28,7 +28,7 @@ from flask_chainfix.git.landings import (
 )
 from flask_chainfix.git.program import Unknown
 from flask_chainfix.git.repositories import Repository, literal, real_directory, repositories_of
-from flask_chainfix.git.upstream import main_lines, operation_in
+from flask_chainfix.git.upstream import bringing, main_lines
 from flask_chainfix.model.databases import LostRevision
 from flask_chainfix.model.files import Header
 
@@ -279,7 +279,7 @@ class _Archive:
             tuple(self._removed_above(id_, trace)),
             self._main(trace),
             trace.branch in self._names,
-            operation_in(self._repository) if trace.kept else "",
+            bringing(self._repository, trace.commit.name) if trace.kept else "",
         )
 
     def _main(self, trace: _Trace) -> str:

@@ -184,8 +184,7 @@ class LostRevision:
         above: its descendants that were removed with it.
         main: the main branch, if it has a file with this id; otherwise ``""``.
         dropped: whether ``branch`` is a commit that only Git's reflog leads to.
-        unfinished: Git's current operation, which may bring the file, if it still exists; otherwise
-            ``""``.
+        arriving: Git's current operation, if that is still to apply the commit; otherwise ``""``.
     """
 
     revision: str
@@ -204,7 +203,7 @@ class LostRevision:
     above: tuple[str, ...] = ()
     main: str = ""
     dropped: bool = False
-    unfinished: str = ""
+    arriving: str = ""
 
     @property
     def requirements(self) -> tuple[str, ...]:

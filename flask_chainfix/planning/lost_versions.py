@@ -228,9 +228,9 @@ def _refuse_found(now: Facts, row: str) -> None:
             f"{row} is not gone: since a repair it is {other}",
             way("move the stamp to its new id", "{fixchain} restamp{databases}"),
         )
-    if lost is not None and lost.unfinished:
+    if lost is not None and lost.arriving:
         raise CannotPlan(
-            f"{row} may not be gone: the {lost.unfinished} that has stopped may still bring it",
+            f"{row} is not gone: the {lost.arriving} that has stopped is still to bring it",
             going_on(now.environment, lost),
         )
     if lost is not None and lost.renamed in now.graph and not lost.edited:
