@@ -166,8 +166,8 @@ def test_what_is_no_string_is_not_called_computed(
     (place / "versions/c.py").write_text('"""c, by hand"""\nrevision = 5\ndown_revision = "a"\n')
     (place / "versions/d.py").write_text("revision = 'd'\ndown_revision = make()\n")
     text = render("text", check("migrations"), TEXT)
-    assert "b (head, parent no string)" in text
-    assert "✗ c.py (id no string)  c, by hand" in text
+    assert "b (head, parent is not a string)" in text
+    assert "✗ c.py (id is not a string)  c, by hand" in text
     assert "d (head, parent computed)" in text
     (place / "alembic.ini").write_text("[alembic]\n[fixchain]\nignore = FC108\n")
     ignored = " ".join(render("text", check("migrations"), TEXT).split())

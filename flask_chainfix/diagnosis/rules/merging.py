@@ -20,7 +20,7 @@ from flask_chainfix.model.history import AfterMerge, Conflict, Merge, Side, shar
 from flask_chainfix.schema.side_by_side import Branch, Doings, can_collide, collisions, doings
 
 _NAMED = 3
-_KEEP_ONE = "remove it, or keep it if its result is the one that is meant, because it runs last"
+_KEEP_ONE = "remove it, or keep it if its result is the intended one, because it runs last"
 _FIT = (
     "remove what is done there already, with its counterpart in downgrade(), or do not use what is"
     " gone there"
@@ -174,7 +174,7 @@ def _stopped(snapshot: Facts, merge: Merge, conflict: Conflict) -> Fault:
     return Fault(
         f"a merge of {ref} stops at {name}: {why}",
         way(
-            f"take the file of {ref_word(ref)}, and put your change into a new migration",
+            f"take the file from {ref_word(ref)}, and put your change into a new migration",
             *steps,
         ),
         locations=[Location(conflict.path, None)],
@@ -191,7 +191,7 @@ def _way_out(snapshot: Facts, merge: Merge) -> Remedy:
         text = "merge, and repair the chain, before others see both"
     if merge.others:
         what = count(merge.others, "other file")
-        text += f"; Git also stops at {what}, to be resolved and added before the merge is ended"
+        text += f"; Git also stops at {what}: resolve and add them before you finish the merge"
     return way(text, *merge_steps(snapshot.environment, merge))
 
 

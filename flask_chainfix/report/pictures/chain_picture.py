@@ -23,7 +23,7 @@ _NAMED = 2  # databases at one revision; more are counted
 _LONGEST_NAME = 30  # characters
 _COMMON = 50  # a warning on more revisions distinguishes none, and would keep all unfolded
 _PLACES = ("base", "head")
-_NO_STRING = "no string"
+_NO_STRING = "is not a string"
 
 
 class Badge(NamedTuple):
