@@ -220,7 +220,9 @@ def _refuse_found(now: Facts, row: str) -> None:
     known, unread = now.databases, now.possible_file(row)
     if unread is not None:
         file, problem = unread
-        raise CannotPlan(f"{file.name} may have {row}, but that file {problem.reason}", problem.remedy)
+        raise CannotPlan(
+            f"{file.name} may have {row}, but that file {problem.reason}", problem.remedy
+        )
     other = known.renamed.get(row) or known.squashed.get(row)
     lost = known.lost.get(row)
     if other is not None:
