@@ -641,40 +641,72 @@ def x_doing(*statements: str) -> LostRevision:
     return lost(Rev("x", ("b",), upgrade=statements, downgrade=()))
 
 
-def test_what_a_lost_revision_did_stays() -> None:
-    known = x_doing("op.create_table('t', sa.Column('id', sa.Integer()))")
-    stays = "x counts as b: what x did stays, and no migration accounts for it"
-    assert note(known) == stays
-    assert note(x_doing("op.execute(TEXT)")) == stays
+STAYS = "; whatever of that is in the database stays there, and no migration accounts for it"
+
+
+@pytest.mark.parametrize(
+    ("statements", "told"),
+    [
+        (("op.create_table('t', sa.Column('id', sa.Integer()))",), "creates table t"),
+        (("op.add_column('t_a', sa.Column('n', sa.Integer()))",), "creates column t_a.n"),
+        (
+            ("op.drop_column('t_a', 'n')", "op.create_index('i', 't_a', ['id'])"),
+            "drops column t_a.n, creates index t_a.i",
+        ),
+        (("op.rename_table('t_a', 'u')",), "drops table t_a, creates table u"),
+        (("op.execute('UPDATE t_a SET id = 1')",), "uses table t_a"),
+        (("op.execute(TEXT)",), "does not tell what it does"),
+        (
+            ("op.drop_table('t_a')", "op.execute(TEXT)"),
+            "drops table t_a, does more than its source tells",
+        ),
+        (
+            ("op.execute('CREATE EXTENSION e')",),
+            "does nothing to tables, and perhaps something else",
+        ),
+        (
+            tuple(f"op.drop_table('t{number}')" for number in range(6)),
+            "drops table t0, drops table t1, drops table t2, drops table t3 and 2 more",
+        ),
+    ],
+)
+def test_what_lies_between_is_told(statements: tuple[str, ...], told: str) -> None:
+    assert note(x_doing(*statements)) == f"x counts as b: x {told}{STAYS}"
 
 
 def test_what_is_proven_to_do_nothing() -> None:
-    assert note(x_doing()) == "x counts as b"
+    told = "x counts as b: x is proven to do nothing, so nothing is lost"
+    assert note(x_doing()) == told
 
 
 def test_several_between() -> None:
-    does_nothing = lost(Rev("w", ("b",), upgrade=(), downgrade=()))
-    assert note(lost("x <- w"), does_nothing).startswith("x counts as b: what x did stays")
-    assert note(lost("x <- w"), lost("w <- b")).startswith("x counts as b: what x, w did stays")
+    known = lost("x <- w"), lost(Rev("w", ("b",), upgrade=(), downgrade=()))
+    assert note(*known).startswith("x counts as b: x creates table t_x, w does nothing;")
 
 
-def test_a_squashed_revision_needs_no_more_words() -> None:
-    assert note(lost("x"), other="a") == "x counts as a"
+def test_what_will_run_again_or_never() -> None:
+    known = x_doing()
+    assert note(known, other="a").endswith("; b ran there as far as Git knows, and will run again")
+    assert note(known, other="c").endswith("; nothing shows that c ran there, and it never will")
+    both = note(known, other="d")
+    assert "b ran there as far as Git knows, and will run again" in both
+    assert "nothing shows that d ran there" in both
 
 
 def test_a_new_id() -> None:
-    told = "x counts as b: the same migration under a new id"
+    told = "x counts as b: Git shows that it is the same migration under a new id"
     assert note(lost("x <- a", renamed="b")) == told
 
 
 def test_a_new_id_of_something_else_by_now() -> None:
     told = note(lost("x <- a", renamed="b", edited=True))
-    assert told.endswith("edited since: what was added there never runs on these databases")
+    assert "has been edited since commit 1a2b3c4" in told
+    assert "will never run on these databases" in told
 
 
 def test_what_git_does_not_know() -> None:
-    assert note() == "x counts as b: Git does not show what x did"
-    assert note(lost("x <- w")) == "x counts as b: Git does not show what w did"
+    assert "what x did, and whether b ran, cannot be checked" in note()
+    assert "what w did, and whether b ran, cannot be checked" in note(lost("x <- w"))
 
 
 def test_what_no_database_has() -> None:

@@ -658,7 +658,7 @@ def renamed(project: Project, *, file: str = "x_add.py", more: str = "") -> None
 def test_to_the_new_id(project: Project) -> None:
     renamed(project)
     told = project.does("restamp", "--lost", "x=y", *YES)
-    says(flat(told), "x counts as y: the same migration under a new id")
+    says(flat(told), "x counts as y: Git shows that it is the same migration under a new id")
     assert project.rows == ["y"]
     project.upgrade()
     assert project.tables == {"a", "b", "x"}
@@ -670,7 +670,7 @@ def test_to_the_new_id_of_what_has_been_edited(project: Project) -> None:
     renamed(project, more="op.execute('DELETE FROM x')")
     says(project.finding()["message"], "the same migration is y now, edited since")
     told = project.does("restamp", "--lost", "x=y", *YES)
-    says(flat(told), "edited since: what was added there never runs on these databases")
+    says(flat(told), "has been edited since commit", "will never run on these databases")
 
 
 def test_not_to_a_new_id_whose_tables_are_not_there(project: Project) -> None:
@@ -716,7 +716,7 @@ def test_to_the_nearest_ancestor(project: Project) -> None:
     project.lose("x")
     asked = project.run("restamp", "--lost", "x=b")
     assert (asked.exit_code, project.rows) == (3, ["x"])
-    noted = "x counts as b: what x did stays, and no migration accounts for it"
+    noted = "x counts as b: x creates table x; whatever of that is in the database stays"
     says(flat(asked.stdout), noted)
     document = project.run("restamp", "--lost", "x=b", "--dry-run", *JSON).document
     assert any(notice.startswith(noted) for notice in document["notices"])
@@ -734,7 +734,7 @@ def test_on_a_terminal_the_note_comes_before_the_question(project: Project) -> N
         answer="n\n",
     )
     assert (done.exit_code, project.rows) == (1, ["x"])
-    says(flat(done.stdout), "x counts as b: what x did stays")
+    says(flat(done.stdout), "x counts as b: x creates table x")
     says(done.stderr, "Move the stamps of 1 database?", "Nothing was changed.")
 
 
@@ -742,7 +742,7 @@ def test_past_several_that_are_lost(project: Project) -> None:
     project.lose("b", "x")
     says(
         flat(project.does("restamp", "--lost", "x=a", *YES)),
-        "x counts as a: what x, b did stays, and no migration accounts for it",
+        "x counts as a: x creates table x, b creates table b; whatever of that",
     )
     assert project.rows == ["a"]
 
@@ -754,7 +754,7 @@ def test_past_what_did_nothing(project: Project) -> None:
     project.lose("n", day=3)
     says(project.finding()["remedies"][0]["commands"][0], "restamp --lost n=x")
     told = project.does("restamp", "--lost", "n=x", *YES)
-    says(flat(told), "n counts as x")
+    says(flat(told), "n is proven to do nothing, so nothing is lost")
     assert project.rows == ["x"]
 
 

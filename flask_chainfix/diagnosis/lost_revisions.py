@@ -330,17 +330,58 @@ def notes_on_taken(snapshot: Facts, taken: Mapping[str, str]) -> tuple[str, ...]
 
 
 def _note(snapshot: Facts, revision: str, other: str) -> str:
-    lost, left = snapshot.databases.lost.get(revision), survivors(snapshot, revision)
+    lost = snapshot.databases.lost.get(revision)
     counts = f"{revision} counts as {other}"
     if lost is not None and lost.renamed == other:
-        edited = ", edited since: what was added there never runs on these databases"
-        return f"{counts}: the same migration under a new id{edited if lost.edited else ''}"
+        if not lost.edited:
+            return f"{counts}: Git shows that it is the same migration under a new id"
+        return (
+            f"{counts}: that is its new id, but {lost.path.name} has been edited since commit"
+            f" {lost.commit}; what was added there will never run on these databases"
+        )
+    left = survivors(snapshot, revision)
+    statuses = [each for each in snapshot.databases.statuses if revision in each.rows]
+    if not left.rows and {proven_top(snapshot, status) for status in statuses} == {other}:
+        return f"{counts}: all tables that {other} and those below it make are there"
     if left.unknown:
-        return f"{counts}: Git does not show what {listing(left.unknown)} did"
-    did = [each for each in left.between if not is_noop(snapshot, each)]
-    if not (did and left.rows):  # without an ancestor here, `other` is what replaced it all
-        return counts
-    return f"{counts}: what {listing(did)} did stays, and no migration accounts for it"
+        return (
+            f"{counts}: what {listing(left.unknown)} did, and whether {other} ran, cannot be"
+            f" checked, as Git has no file of {'it' if len(left.unknown) == 1 else 'them'}"
+        )
+    return "; ".join((f"{counts}: {_between(snapshot, left)}", *_gaps(snapshot, left, other)))
+
+
+def _between(snapshot: Facts, left: Survivors) -> str:
+    if all(is_noop(snapshot, each) for each in left.between):
+        verb = "is" if len(left.between) == 1 else "are"
+        return f"{listing(left.between)} {verb} proven to do nothing, so nothing is lost"
+    told = ", ".join(f"{each} {_what_it_did(snapshot, each)}" for each in left.between)
+    return (
+        f"{told}; whatever of that is in the database stays there, and no migration accounts for it"
+    )
+
+
+def _gaps(snapshot: Facts, left: Survivors, other: str) -> Iterator[str]:
+    """Where Git and the user disagree about what the databases have run."""
+    graph = snapshot.graph
+    by_git, by_user = graph.required(left.rows), graph.required([other])
+    again = [revision for revision in graph.order if revision in by_git - by_user]
+    never = [revision for revision in graph.order if revision in by_user - by_git]
+    if again:
+        yield f"{listing(again)} ran there as far as Git knows, and will run again"
+    if never:
+        yield f"nothing shows that {listing(never)} ran there, and it never will"
+
+
+def _what_it_did(snapshot: Facts, revision: str) -> str:
+    """What a lost revision did, in a few words."""
+    footprint = lost_footprint(snapshot, revision)
+    if is_noop(snapshot, revision) or footprint is None:
+        return "does nothing"
+    words = [*dict.fromkeys(_told(footprint.effects))]
+    if footprint.opaque:
+        words.append("does more than its source tells" if words else "does not tell what it does")
+    return listing(words, _SHOWN_DEEDS) or "does nothing to tables, and perhaps something else"
 
 
 def _told(effects: Sequence[Effect]) -> Iterator[str]:
