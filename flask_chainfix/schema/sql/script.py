@@ -62,7 +62,6 @@ _OTHER_KINDS = word_set(
     ROLE RULE SCHEMA SEQUENCE SERVER STATISTICS SUBSCRIPTION TRIGGER USER
     """
 )
-# The verbs of definitions, and the word with which they reach what is in a schema.
 _WITH_CONTENTS = {"ALTER": "RENAME", "CREATE": "CREATE", "DROP": "CASCADE"}
 # What an unreadable statement about another kind may concern.
 _KINDS_WITH = {
@@ -296,8 +295,7 @@ def _unread(statement: Statement, script: Script) -> Effects:
     if verb == "ALTER" and kind in ("TABLE", "VIEW"):
         with suppress(Exception):
             table = script.table(statement, at + 1, _BEFORE_NAME)
-        if table is not None:
-            yield use(table, certain=rest[at : at + 1] != ["IF"])
+            yield use(table, certain="EXISTS" not in rest[: at + 1])
         if statement.runs_on or not _REACHES_OUT.isdisjoint(rest):
             table = None
     detail = f"a statement that cannot be read: {script.shown(statement)}"
