@@ -89,11 +89,8 @@ _MAY_DO = {
     "CREATE": (Action.CREATE, Action.USE),
     "DROP": (Action.DROP,),
 }
-# What sqlglot, or its older versions, do not parse about types.
+# What sqlglot does not parse of ALTER TYPE.
 _NAME, _STRING = r"""(\w+|"[^"]+")""", r"'([^']+)'"
-_CREATE_TYPE = re.compile(
-    rf"CREATE\s+(?:DOMAIN|TYPE)\s+(?:{_NAME}\.)?{_NAME}\s+AS\b", re.IGNORECASE
-)
 _ALTER_TYPE = re.compile(
     rf"ALTER\s+TYPE\s+(?:{_NAME}\.)?{_NAME}\s+(?:RENAME\s+TO\s+{_NAME}"
     rf"|RENAME\s+VALUE\s+{_STRING}\s+TO\s+{_STRING}"
@@ -229,14 +226,10 @@ def _read_statement(statement: Statement, script: Script) -> Effects:
 
 def _define(statement: Statement, script: Script) -> Effects:
     """The effects of a CREATE, ALTER or DROP."""
-    source = script.source(statement)
     if _kind(statement)[0] in _OTHER_KINDS:
         if not _is_inert(statement, script):
             raise UnreadSql
-    elif (found := _CREATE_TYPE.match(source)) and not statement.runs_on:
-        schema, name = map(_unquoted, found.groups(""))
-        yield create(named(name, schema, Kind.TYPE))
-    elif found := _ALTER_TYPE.fullmatch(source):
+    elif found := _ALTER_TYPE.fullmatch(script.source(statement)):
         yield from _alter_type(*found.groups(""))
     else:
         from flask_chainfix.schema.sql.trees import defined

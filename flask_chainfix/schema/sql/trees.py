@@ -74,6 +74,8 @@ def _created(root: exp.Create, script: Script) -> Effects:
         yield from _index(root.this)
     elif root.args["kind"] in ("TABLE", "VIEW"):
         yield from _table(root, script)
+    elif root.args["kind"] == "TYPE":
+        yield create(plain_table(root.this)._replace(kind=Kind.TYPE))
     else:
         raise UnreadSql
 
