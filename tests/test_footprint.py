@@ -545,27 +545,6 @@ def test_what_may_reach_the_database_may_do_anything(name: str) -> None:
     assert [doubt for doubt in found.opaque if Action.CREATE in doubt.actions]
 
 
-TEMPORARY = {
-    "operation": "op.create_table('x', prefixes=['TEMPORARY'])",
-    "SQL": "op.execute('CREATE TEMP TABLE x AS SELECT a FROM y')",
-    "computed SQL": "op.execute(f'CREATE TEMPORARY TABLE x AS SELECT {n} FROM y')",
-    "SELECT INTO": "op.execute('SELECT a INTO TEMP x FROM y')",
-    "SQLite's schema": "op.execute('CREATE TABLE temp.x (a int)')",
-    "Transact-SQL": "op.execute('CREATE TABLE #x (a int)')",
-    "another schema": "op.execute('SET search_path = other')",
-}
-
-
-@pytest.mark.parametrize("name", TEMPORARY)
-def test_behind_a_temporary_table_names_may_mean_other_objects(name: str) -> None:
-    found = footprint(f"op.drop_table('a')\n{TEMPORARY[name]}\nop.drop_table('t')")
-    assert [line(effect) for effect in found.effects if effect.action is Action.DROP] == [
-        "- table a",
-        "- table t?",
-    ]
-    assert any(doubt.actions == frozenset(Action) and doubt.place == 1 for doubt in found.opaque)
-
-
 def test_an_unknown_name_hides_nothing_else() -> None:
     found = footprint("op.drop_table(str(n))\nop.drop_table('a')", "n = len")
     assert [line(effect) for effect in found.effects] == ["- table a"]

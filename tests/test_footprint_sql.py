@@ -106,6 +106,16 @@ def test_statements(dialect: str | None, script: str, expected: str) -> None:
     expect(dialect, script, expected)
 
 
+def test_behind_a_temporary_table_nobody_knows_what_names_stand_for() -> None:
+    script = """
+        DROP TABLE t;
+        CREATE TEMPORARY TABLE copy (a int);
+        INSERT INTO copy (a) SELECT b FROM u;
+        DROP TABLE copy;
+    """
+    expect(None, script, "-t, !a temporary table: CREATE TEMPORARY TABLE copy (a int)")
+
+
 def test_what_is_opaque_is_shown_in_sixty_printable_characters() -> None:
     _, (opaque,) = told("DO $$\n\tBEGIN \x1b[31m" + "é" * 99, dialect="postgresql")
     shown = opaque.detail.split(_UNREAD)[-1]

@@ -188,7 +188,7 @@ class Run:
         known = script.known if isinstance(script, Partial) else script
         if moves_names(known):
             self.names_move = True
-            self.doubt("names may mean other objects from then on", line)
+            self.doubt("the schema that names mean is another one from then on", line)
         if verb := verb_for_rows(known):
             self.changes_rows(verb, line)
         if isinstance(script, Partial):

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import field
 from functools import cache, lru_cache
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from flask_chainfix.common.dataclass import dataclass
@@ -39,6 +40,7 @@ _STARTS_LINE = word_set(
     UPDATE WHILE
     """
 )
+_BEFORE_TEMPORARY = frozenset({"CREATE", "DROP", "GLOBAL", "INTO", "LOCAL", "REPLACE"})
 _OPENING = frozenset({"(", "[", "{", "CASE", "IF"})
 _CLOSING = frozenset({")", "]", "}", "END"})
 _JOINS = frozenset({"APPLY", "JOIN", "STRAIGHT_JOIN"})
@@ -92,6 +94,16 @@ class Statement:
         text = " ".join(self.words)
         ends = text.count("; END")
         return ";" not in text or (ends == text.count("BEGIN") == 1 and text.endswith("; END"))
+
+    @property
+    def is_temporary(self) -> bool:
+        """Whether it creates or drops a table that is dropped with the session."""
+        return any(
+            word == "#"
+            or (word in _BEFORE_TEMPORARY and after in ("TEMP", "TEMPORARY"))
+            or (word in ("TEMP", "PG_TEMP") and after == ".")
+            for word, after in pairwise((*self.words, ""))
+        )
 
     @property
     def runs_on(self) -> bool:

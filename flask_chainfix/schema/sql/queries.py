@@ -60,12 +60,9 @@ def read_rows(root: exp.Expr, script: Script) -> Effects:
     yield from _columns(root, tables[0] if alone else None, aliases, script)
     yield from _functions_run(root)
     for into in root.find_all(exp.Into):
-        if not isinstance(into.this, exp.Table) or into.args.get("temporary"):
+        if not isinstance(into.this, exp.Table):
             raise UnreadSql
-        made = table_name(into.this)
-        if made.name.startswith("#"):
-            raise UnreadSql
-        yield create(made)
+        yield create(table_name(into.this))
 
 
 def _columns(

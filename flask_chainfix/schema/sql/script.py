@@ -45,12 +45,9 @@ _DIALECTS = {
 _GUESSES = ("postgres", "mysql", "sqlite", "")
 # Comments that MySQL runs, and nested comments: versions of sqlglot treat them differently.
 _AMBIGUOUS = re.compile(r"/\*!|/\*(?:(?!\*/)[\s\S])*?/\*")
-_NAMES_MOVE = re.compile(
+_PATH = re.compile(
     r"(?:^|;)\s*(?:SET\s+(?:(?:LOCAL|SESSION)\s+)?(?:search_path\b|SCHEMA\b)|USE\s)"
-    r"|set_config\s*\(\s*'search_path'"
-    # What creates, fills or drops a temporary table.
-    r"|\b(?:CREATE|DROP|GLOBAL|INTO|LOCAL|REPLACE)\s+TEMP(?:ORARY)?\b|\b(?:PG_)?TEMP\s*\."
-    r"|\b(?:FROM|INTO|JOIN|TABLE|UPDATE)\s+\[?#",
+    r"|set_config\s*\(\s*'search_path'",
     re.IGNORECASE,
 )
 _PARAMETER = re.compile(r"%\(\w+\)s|%s\b|(?<![:\w\\]):[A-Za-z_]\w*")
@@ -104,11 +101,8 @@ _REACHES_OUT = frozenset(
 
 
 def moves_names(known: str) -> bool:
-    """Whether names without a schema may mean other objects after a script.
-
-    It is known in part, and changes their schema, or has temporary tables.
-    """
-    return _NAMES_MOVE.search(known) is not None
+    """Whether a script, as far as it is known, changes the schema of unqualified names."""
+    return _PATH.search(known) is not None
 
 
 _COMMENT = re.compile(r"--[^\n]*(?:\n|\Z)|/\*.*?\*/", re.DOTALL)
@@ -206,6 +200,9 @@ def _statements(script: Script) -> Effects:
         yield Opaque(f"a SQL script of {len(statements):,} statements", 0)
         return
     for statement in statements:
+        if statement.is_temporary:  # and other tables have its name afterwards, or it has theirs
+            yield Opaque(f"a temporary table: {script.shown(statement)}", 0)
+            return
         yield from dict.fromkeys(_read_statement(statement, script))
 
 

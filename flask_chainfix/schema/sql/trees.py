@@ -45,7 +45,6 @@ _OF_USERS = exp.DataType.Type.USERDEFINED
 _ARGUMENTS_OF_CREATE = frozenset(
     {"concurrently", "exists", "expression", "kind", "properties", "replace", "this", "unique"}
 )
-_OF_SESSION = frozenset({"pg_temp", "temp"})  # the schemas of temporary tables
 _KINDS = {"INDEX": Kind.INDEX, "TABLE": Kind.TABLE, "TYPE": Kind.TYPE, "VIEW": Kind.TABLE}
 _ARGUMENTS_OF_DROP = word_set(
     "cascade cluster concurrently constraints exists kind materialized purge restrict tables this"
@@ -105,8 +104,8 @@ def _table(root: exp.Create, script: Script) -> Effects:
     properties = root.args.get("properties")
     query = root.args.get("expression")
     view = root.args.get("kind") == "VIEW"
-    if properties is not None and properties.find(exp.Table, exp.TemporaryProperty):
-        raise UnreadSql  # a part of another table, or gone with the session
+    if properties is not None and properties.find(exp.Table):
+        raise UnreadSql  # a part of another table
     if query is None and (view or listed is None):
         raise UnreadSql
     if query is not None and not isinstance(query, exp.Query):
@@ -322,9 +321,7 @@ def plain_table(node: object) -> SchemaObject:
     _only(node, {"catalog", "db", "only", "this"})
     table = table_name(node)
     if not (node.this.args.get("quoted") or table.name[:1].isalpha() or table.name[:1] == "_"):
-        raise UnreadSql  # a temporary table of Transact-SQL's, or no name
-    if table.schema.lower() in _OF_SESSION:
-        raise UnreadSql
+        raise UnreadSql  # a sign that is none of the dialect's
     return table
 
 
