@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import field
 from functools import cache, lru_cache
@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.schema.footprint import (
     Effect,
+    Kind,
     Opaque,
     SchemaObject,
 )
+from flask_chainfix.schema.sql.effects import named
 
 if TYPE_CHECKING:
     from sqlglot import exp
-    from sqlglot.parser import Parser
 
 
 def word_set(text: str) -> frozenset[str]:
@@ -64,7 +65,7 @@ class UnreadSql(Exception):
 
 
 class Statement:
-    """A statement of a script.
+    """A statement of a script, whose words are read from left to right.
 
     Args:
         tokens: sqlglot's tokens.
@@ -72,11 +73,76 @@ class Statement:
     Attributes:
         tokens: the same.
         words: its words in capitals, and signs; ``""`` for strings and quoted names.
+        at: how many have been read.
     """
 
     def __init__(self, tokens: Sequence[Any]) -> None:
         self.tokens = tokens
         self.words = [_word_of(token) for token in tokens]
+        self.at = 0
+
+    def peek(self, ahead: int = 0) -> str:
+        """A word that comes next; ``""`` at the end, too."""
+        at = self.at + ahead
+        return self.words[at] if at < len(self.words) else ""
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing is left."""
+        return self.at >= len(self.words)
+
+    @property
+    def rest(self) -> Sequence[str]:
+        """The words that are left."""
+        return self.words[self.at :]
+
+    def takes(self, *words: str) -> bool:
+        """Skip these words if they come next; otherwise stay."""
+        if any(self.peek(at) != word for at, word in enumerate(words)):
+            return False
+        self.at += len(words)
+        return True
+
+    def name(self) -> str:
+        """Read a name of one part; in lower case if it has no quotes.
+
+        Raises:
+            UnreadSql: no name comes next.
+        """
+        token = self._next()
+        if token.token_type.name == "IDENTIFIER":
+            return str(token.text)
+        if is_text(token) or not (token.text[:1].isalpha() or token.text[:1] == "_"):
+            raise UnreadSql
+        return str(token.text).lower()
+
+    def text(self) -> str:
+        """Read the contents of a string.
+
+        Raises:
+            UnreadSql: no string comes next.
+        """
+        token = self._next()
+        if not is_text(token):
+            raise UnreadSql
+        return str(token.text)
+
+    def _next(self) -> Any:
+        if self.ended:
+            raise UnreadSql
+        self.at += 1
+        return self.tokens[self.at - 1]
+
+    def qualified(self, kind: Kind = Kind.TABLE) -> SchemaObject:
+        """Read the name of a table, type or index; a catalog is ignored.
+
+        Raises:
+            UnreadSql: no name comes next.
+        """
+        parts = ["", self.name()]
+        while self.takes("."):
+            parts.append(self.name())
+        return named(parts[-1], parts[-2], kind)
 
     @property
     def is_block(self) -> bool:
@@ -223,37 +289,20 @@ class Script:
         Raises:
             UnreadSql: it cannot parse it, or would take too long.
         """
+        from sqlglot.dialects.dialect import Dialect
+        from sqlglot.errors import ErrorLevel
+
         needed = _effort(statement)
         if needed > min(self.left, self.allowance.effort):
             raise UnreadSql
         self.left -= needed
         self.allowance.effort -= needed
+        parser = Dialect.get_or_raise(self.dialect).parser(error_level=ErrorLevel.RAISE)
         with _quiet():
-            trees = self._parser.parse(list(statement.tokens), self.text)
+            trees = parser.parse(list(statement.tokens), self.text)
         if len(trees) != 1 or trees[0] is None:
             raise UnreadSql
         return trees[0]
-
-    def table(self, statement: Statement, at: int, but: Collection[str]) -> SchemaObject:
-        """The table that a name names which begins at a token, or behind some words there."""
-        from sqlglot import exp
-
-        from flask_chainfix.schema.sql.trees import plain_table
-
-        while statement.words[at] in but:
-            at += 1
-        end = at + 1
-        while statement.words[end : end + 1] == ["."]:
-            end += 2
-        (tree,) = self._parser.parse_into(exp.Table, list(statement.tokens[at:end]), self.text)
-        return plain_table(tree)
-
-    @property
-    def _parser(self) -> Parser:
-        from sqlglot.dialects.dialect import Dialect
-        from sqlglot.errors import ErrorLevel
-
-        return Dialect.get_or_raise(self.dialect).parser(error_level=ErrorLevel.RAISE)
 
     def rows(self, statement: Statement) -> Sequence[Effect | Opaque]:
         """The effects of a query or a change of rows.
@@ -279,13 +328,10 @@ class Script:
         dialect = Dialect.get_or_raise(self.dialect)
         return list(_tokenizer(self.dialect)(dialect=dialect).tokenize(self.text))
 
-    def source(self, statement: Statement) -> str:
-        """The text of a statement."""
-        return self.text[statement.tokens[0].start : statement.tokens[-1].end + 1]
-
     def shown(self, statement: Statement) -> str:
         """The beginning of a statement, for a message."""
-        return beginning(self.source(statement))
+        tokens = statement.tokens
+        return beginning(self.text[tokens[0].start : tokens[-1].end + 1])
 
 
 def beginning(text: str) -> str:

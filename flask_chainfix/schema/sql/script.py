@@ -7,15 +7,16 @@ trees differ between versions: a tree of an unknown shape is opaque.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
 
-from flask_chainfix.schema.footprint import Action, Effect, Kind, Opaque
+from flask_chainfix.schema.footprint import Action, Effect, Kind, Opaque, SchemaObject
 from flask_chainfix.schema.sql.effects import (
     Effects,
     create,
+    doubtful,
+    drop,
+    dropped_by_cascade,
     is_system,
-    named,
     rename,
     use,
 )
@@ -52,23 +53,16 @@ _PATH = re.compile(
 )
 _PARAMETER = re.compile(r"%\(\w+\)s|%s\b|(?<![:\w\\]):[A-Za-z_]\w*")
 
-# Nothing in a table, view, index or type changes with these, if not with their contents.
+_TABLES = frozenset({"TABLE", "VIEW"})
+_TYPES = frozenset({"DOMAIN", "TYPE"})
+# These create and drop no table, column, index or type.
 _OTHER_KINDS = word_set(
     """
-    AGGREGATE CAST COLLATION DATABASE EVENT EXTENSION FUNCTION OPERATOR POLICY PROCEDURE PUBLICATION
-    ROLE RULE SCHEMA SEQUENCE SERVER STATISTICS SUBSCRIPTION TRIGGER USER
+    AGGREGATE CAST COLLATION DATABASE EVENT EXTENSION FUNCTION OPERATOR OWNED POLICY PROCEDURE
+    PUBLICATION ROLE RULE SCHEMA SEQUENCE SERVER STATISTICS SUBSCRIPTION TRIGGER USER
     """
 )
-_WITH_CONTENTS = {"ALTER": "RENAME", "CREATE": "CREATE", "DROP": "CASCADE"}
-# What an unreadable statement about another kind may concern.
-_KINDS_WITH = {
-    "DOMAIN": frozenset({Kind.TYPE, Kind.VALUE}),
-    "INDEX": frozenset({Kind.CONSTRAINT, Kind.INDEX}),
-    "TYPE": frozenset({Kind.TYPE, Kind.VALUE}),
-}
-_KINDS = _OTHER_KINDS | {"TABLE", "VIEW", *_KINDS_WITH}
-# What may stand between the kind of an object and its name.
-_BEFORE_NAME = frozenset({"EXISTS", "IF", "ONLY"})
+_KINDS = _TABLES | _TYPES | _OTHER_KINDS | {"INDEX"}
 # Statements without an effect on the schema, whatever follows.
 _INERT = word_set(
     """
@@ -86,14 +80,19 @@ _MAY_DO = {
     "CREATE": (Action.CREATE, Action.USE),
     "DROP": (Action.DROP,),
 }
-# What sqlglot does not parse of ALTER TYPE.
-_NAME, _STRING = r"""(\w+|"[^"]+")""", r"'([^']+)'"
-_ALTER_TYPE = re.compile(
-    rf"ALTER\s+TYPE\s+(?:{_NAME}\.)?{_NAME}\s+(?:RENAME\s+TO\s+{_NAME}"
-    rf"|RENAME\s+VALUE\s+{_STRING}\s+TO\s+{_STRING}"
-    rf"|ADD\s+VALUE\s+(IF\s+NOT\s+EXISTS\s+)?{_STRING}(?:\s+(?:BEFORE|AFTER)\s+'[^']+')?)",
-    re.IGNORECASE,
+# The kinds of objects that are created and dropped with one of these.
+_KINDS_WITH = {
+    **dict.fromkeys(_TYPES, frozenset({Kind.TYPE})),
+    **dict.fromkeys(_OTHER_KINDS - {"DATABASE", "SCHEMA"}, frozenset[Kind]()),
+    "INDEX": frozenset({Kind.INDEX}),
+}
+_KIND_OF = {"DOMAIN": Kind.TYPE, "INDEX": Kind.INDEX, "TYPE": Kind.TYPE}
+_DROP_ENDS = ("CASCADE", "CONSTRAINTS", "PURGE", "RESTRICT")
+# Actions of ALTER TABLE on the table as a whole, and the words of other actions.
+_ABOUT_TABLE = word_set(
+    "AUTO_INCREMENT CHARACTER COLLATE COMMENT CONVERT DISABLE ENABLE ENGINE NOCHECK OWNER VALIDATE"
 )
+_ACTIONS = word_set("ADD ALTER ATTACH CHANGE DETACH DROP INHERIT MODIFY RENAME")
 # An unreadable action may concern other tables if it contains one of these words.
 _REACHES_OUT = frozenset(
     {"EXCHANGE", "OF", "PARTITION", "REFERENCES", "RENAME", "SCHEMA", "SWITCH"}
@@ -212,81 +211,172 @@ def _read_statement(statement: Statement, script: Script) -> Effects:
     try:
         if verb in _ROWS:
             yield from script.rows(statement)
-        elif verb in _WITH_CONTENTS:
-            yield from list(_define(statement, script))
+        elif verb in _READERS:
+            yield from list(_READERS[verb](statement, script))
         elif verb not in _INERT or statement.runs_on or statement.is_block:
             raise UnreadSql
-    # sqlglot also raises other errors than its own, and trees have unknown shapes.
-    except Exception:
-        yield from _unread(statement, script)
+    except (
+        Exception
+    ):  # sqlglot also raises other errors than its own, and trees have unknown shapes
+        yield _unread(statement, script)
 
 
-def _define(statement: Statement, script: Script) -> Effects:
-    """The effects of a CREATE, ALTER or DROP."""
-    if _kind(statement)[0] in _OTHER_KINDS:
-        if not _is_inert(statement, script):
+def _kind(statement: Statement) -> str:
+    """The kind of object that a statement is about; ``""`` if it is unknown.
+
+    The statement goes on behind it.
+    """
+    statement.at = 1
+    while not statement.ended and statement.peek() not in ("(", ","):
+        statement.at += 1
+        if statement.peek(-1) in _KINDS:
+            return statement.peek(-1)
+    return ""
+
+
+def _create(statement: Statement, script: Script) -> Effects:
+    kind = _kind(statement)
+    if kind in _TYPES:
+        statement.takes("IF", "NOT", "EXISTS")
+        type_ = statement.qualified(Kind.TYPE)
+        if statement.runs_on or type_.name == "body":
             raise UnreadSql
-    elif found := _ALTER_TYPE.fullmatch(script.source(statement)):
-        yield from _alter_type(*found.groups(""))
-    else:
-        from flask_chainfix.schema.sql.trees import defined
+        yield create(type_)
+    elif kind in _TABLES or kind == "INDEX":
+        if kind == "INDEX" and statement.peek(1) == ".":
+            raise UnreadSql  # it would be read as a name and its table
+        from flask_chainfix.schema.sql.trees import created
 
-        yield from defined(script.tree(statement), script)
-
-
-def _kind(statement: Statement) -> tuple[str, int]:
-    """The kind of object that a statement is about, and the number of its word; or ``"", 0``."""
-    for at, word in enumerate(statement.words[1:], 1):
-        if word in ("(", ","):
-            break
-        if word in _KINDS:
-            return word, at
-    return "", 0
+        for options in (["WITH", "NO", "DATA"], ["WITH", "DATA"]):
+            if statement.words[-len(options) :] == options:
+                statement = Statement(statement.tokens[: -len(options)])
+        yield from created(script.tree(statement), script)
+    elif not kind or not statement.is_one_routine or _is_of_schema(statement, kind, "CREATE"):
+        raise UnreadSql
 
 
-def _is_inert(statement: Statement, script: Script) -> bool:
-    """Whether a statement about one of the other kinds changes nothing else now."""
-    (verb, *rest), (kind, _) = statement.words, _kind(statement)
-    if kind in ("DATABASE", "EXTENSION", "SCHEMA") and (
-        _WITH_CONTENTS[verb] in rest
-        or (verb == "DROP" and (kind == "DATABASE" or script.dialect in ("mysql", "")))
-    ):
-        return False
-    return statement.is_one_routine if verb == "CREATE" else not statement.runs_on
+def _is_of_schema(statement: Statement, kind: str, word: str) -> bool:
+    """Whether a statement creates what is in a schema, or renames it with the schema."""
+    return kind == "SCHEMA" and word in statement.rest
 
 
-def _alter_type(schema: str, name: str, *action: str) -> Effects:
-    """The effects of an ALTER TYPE, given the groups of its pattern."""
-    type_ = named(_unquoted(name), _unquoted(schema), Kind.TYPE)
-    new_name, old, new, maybe, added = action
-    if new_name:
-        yield from rename(type_, type_._replace(name=_unquoted(new_name)))
+def _drop(statement: Statement, script: Script) -> Effects:
+    kind = _kind(statement)
+    statement.takes("CONCURRENTLY")
+    certain = not statement.takes("IF", "EXISTS")
+    if not kind or (kind in _OTHER_KINDS and statement.runs_on):
+        raise UnreadSql
+    if kind in _OTHER_KINDS:
+        takes_along = "CASCADE" in statement.rest or script.dialect in ("mysql", "")
+        if kind in ("DATABASE", "OWNED") or (takes_along and kind in ("EXTENSION", "SCHEMA")):
+            yield Opaque(f"dropping a whole {kind.lower()}", 0, frozenset({Action.DROP}))
         return
-    yield use(type_)
-    if added:
-        yield create(type_.part(Kind.VALUE, added), certain=not maybe)
+    if kind == "INDEX" and script.dialect == "tsql":
+        raise UnreadSql  # DROP INDEX table.name, or name ON table, name ON table
+    more = True
+    while more:
+        thing = statement.qualified(_KIND_OF.get(kind, Kind.TABLE))
+        if thing.kind is Kind.INDEX and statement.takes("ON"):
+            table = statement.qualified()
+            yield use(table, certain=certain)
+            thing = table.part(Kind.INDEX, thing.name)
+        yield drop(thing, certain=certain)
+        more = statement.takes(",")
+    if "CASCADE" in statement.rest:
+        of_type = (Kind.COLUMN, Kind.INDEX, Kind.CONSTRAINT)
+        yield dropped_by_cascade(kind.lower(), *(of_type if kind in _TYPES else of_type[2:]))
+    while statement.peek() in _DROP_ENDS:
+        statement.at += 1
+    if not statement.ended and statement.peek() not in ("ALGORITHM", "LOCK"):
+        raise UnreadSql
+
+
+def _alter(statement: Statement, script: Script) -> Effects:
+    kind = _kind(statement)
+    certain = not statement.takes("IF", "EXISTS")
+    statement.takes("ONLY")
+    if kind in _TABLES:
+        table = statement.qualified()
+        statement.takes("*")
+        effects = _alter_table(table, statement, script)
+        first = effects[0] if effects else None
+        if not (isinstance(first, Effect) and first.renamed and first.object == table):
+            effects = [use(table), *effects]
+        yield from effects if certain else doubtful(effects)
+    elif kind in _TYPES or kind == "INDEX":
+        thing = statement.qualified(_KIND_OF[kind])
+        if statement.takes("ON") or statement.runs_on:
+            raise UnreadSql
+        yield from _value(thing, statement) or _renamed(thing, statement) or [use(thing)]
+    elif not kind or statement.runs_on or _is_of_schema(statement, kind, "RENAME"):
+        raise UnreadSql
+
+
+def _alter_table(
+    table: SchemaObject, statement: Statement, script: Script
+) -> list[Effect | Opaque]:
+    """The effects of the actions after ALTER TABLE and the name."""
+    from flask_chainfix.schema.sql.trees import altered
+
+    try:
+        if effects := _renamed(table, statement):
+            return effects
+        first, *rest = statement.rest
+        if first in _ABOUT_TABLE and _ACTIONS.isdisjoint(rest):
+            return []
+        read: list[Effect | Opaque] = list(altered(script.tree(statement), table, script))
+        if "CASCADE" in rest and any(
+            getattr(effect, "action", None) is Action.DROP for effect in read
+        ):
+            read.append(dropped_by_cascade("part of a table", Kind.CONSTRAINT))
+        return read
+    except Exception:
+        reaches_out = not _REACHES_OUT.isdisjoint(statement.words) or statement.runs_on
+        return [_unread(statement, script, None if reaches_out else table)]
+
+
+def _value(type_: SchemaObject, statement: Statement) -> list[Effect | Opaque]:
+    """The effects of ALTER TYPE on a value of an enumerated type."""
+    if statement.takes("ADD", "VALUE"):
+        certain = not statement.takes("IF", "NOT", "EXISTS")
+        value = type_.part(Kind.VALUE, statement.text())
+        return [use(type_), create(value, certain=certain)]
+    if statement.takes("RENAME", "VALUE"):
+        old = type_.part(Kind.VALUE, statement.text())
+        if not statement.takes("TO"):
+            raise UnreadSql
+        return [use(type_), *rename(old, type_.part(Kind.VALUE, statement.text()))]
+    return []
+
+
+def _renamed(thing: SchemaObject, statement: Statement) -> list[Effect | Opaque]:
+    """The effects of a rename or a move to another schema, if nothing else follows."""
+    if statement.takes("RENAME", "TO"):
+        new = statement.qualified()
+        after = thing._replace(name=new.name, schema=new.schema or thing.schema)
+    elif statement.takes("SET", "SCHEMA"):
+        after = thing._replace(schema=statement.name())
     else:
-        yield from rename(type_.part(Kind.VALUE, old), type_.part(Kind.VALUE, new))
+        return []
+    if not statement.ended:
+        raise UnreadSql
+    return list(rename(thing, after))
 
 
-def _unquoted(name: str) -> str:
-    return name[1:-1] if name.startswith('"') else name.lower()
-
-
-def _unread(statement: Statement, script: Script) -> Effects:
+def _unread(statement: Statement, script: Script, table: SchemaObject | None = None) -> Opaque:
     """A statement that cannot be read, shown by its beginning."""
     script.failures += 1
-    (verb, *rest), (kind, at) = statement.words, _kind(statement)
-    actions, kinds, table = frozenset(Action), frozenset(Kind), None
+    verb, *rest = statement.words
+    actions, kinds = frozenset(Action), frozenset(Kind)
     if not statement.runs_on and _DEFINING.isdisjoint(rest):
         actions = frozenset(_MAY_DO.get(verb, Action))
-        if verb in _WITH_CONTENTS and "CASCADE" not in rest:
-            kinds = _KINDS_WITH.get(kind, kinds)
-    if verb == "ALTER" and kind in ("TABLE", "VIEW"):
-        with suppress(Exception):
-            table = script.table(statement, at + 1, _BEFORE_NAME)
-            yield use(table, certain="EXISTS" not in rest[: at + 1])
-        if statement.runs_on or not _REACHES_OUT.isdisjoint(rest):
-            table = None
+        kinds = _KINDS_WITH.get(_kind(statement), kinds) if verb in ("CREATE", "DROP") else kinds
     detail = f"a statement that cannot be read: {script.shown(statement)}"
-    yield Opaque(detail, 0, actions, table, kinds)
+    return Opaque(detail, 0, actions, table, kinds)
+
+
+_READERS: dict[str, Callable[[Statement, Script], Effects]] = {
+    "ALTER": _alter,
+    "CREATE": _create,
+    "DROP": _drop,
+}

@@ -1,4 +1,4 @@
-"""sqlglot's trees of CREATE, ALTER and DROP -> their effects on tables and their parts."""
+"""sqlglot's trees of CREATE and ALTER statements -> their effects on tables and their parts."""
 
 from __future__ import annotations
 
@@ -9,16 +9,7 @@ from typing import Any
 from sqlglot import exp
 
 from flask_chainfix.schema.footprint import Action, Effect, Kind, Opaque, SchemaObject
-from flask_chainfix.schema.sql.effects import (
-    Effects,
-    alter,
-    create,
-    doubtful,
-    drop,
-    dropped_by_cascade,
-    rename,
-    use,
-)
+from flask_chainfix.schema.sql.effects import Effects, alter, create, doubtful, drop, rename, use
 from flask_chainfix.schema.sql.parsing import Script, UnreadSql, word_set
 from flask_chainfix.schema.sql.queries import (
     columns_named,
@@ -45,62 +36,30 @@ _OF_USERS = exp.DataType.Type.USERDEFINED
 _ARGUMENTS_OF_CREATE = frozenset(
     {"concurrently", "exists", "expression", "kind", "properties", "replace", "this", "unique"}
 )
-_KINDS = {"INDEX": Kind.INDEX, "TABLE": Kind.TABLE, "TYPE": Kind.TYPE, "VIEW": Kind.TABLE}
-_ARGUMENTS_OF_DROP = word_set(
-    "cascade cluster concurrently constraints exists kind materialized purge restrict tables this"
-)
 
 
-def defined(root: exp.Expr, script: Script) -> Effects:
-    """The effects of a CREATE, ALTER or DROP of a table, view, index or type.
+def created(root: exp.Expr, script: Script) -> Effects:
+    """The effects of a CREATE TABLE, CREATE VIEW or CREATE INDEX.
 
     Raises:
         UnreadSql: the tree has an unknown shape.
     """
-    read = _STATEMENTS.get(type(root).__name__)
-    if read is None:
+    if not isinstance(root, exp.Create):
         raise UnreadSql
+    _only(root, _ARGUMENTS_OF_CREATE)
+    index = root.this if isinstance(root.this, exp.Index) else None
+    effects: Effects = _index(index) if index is not None else _table(root, script)
     anyway = not root.args.get("exists")
-    for effect in read(root, script):
-        # It is unknown whether a replaced object existed before.
+    for effect in effects:
+        # It is unknown whether the replaced object existed before.
         replaced = root.args.get("replace") and getattr(effect, "action", None) is Action.CREATE
         yield from (effect,) if anyway and not replaced else doubtful((effect,))
-
-
-def _created(root: exp.Create, script: Script) -> Effects:
-    _only(root, _ARGUMENTS_OF_CREATE)
-    if isinstance(root.this, exp.Index):
-        yield from _index(root.this)
-    elif root.args["kind"] in ("TABLE", "VIEW"):
-        yield from _table(root, script)
-    elif root.args["kind"] == "TYPE":
-        yield create(plain_table(root.this)._replace(kind=Kind.TYPE))
-    else:
-        raise UnreadSql
-
-
-def _dropped(root: exp.Drop, script: Script) -> Effects:
-    _only(root, _ARGUMENTS_OF_DROP)
-    word, where = root.args["kind"], root.args.get("cluster")
-    kind = _KINDS[word]
-    if kind is Kind.INDEX and script.dialect == "tsql":
-        raise UnreadSql  # DROP INDEX table.name, or name ON table, name ON table
-    for node in root.args.get("tables") or [root.this]:
-        thing = plain_table(node)._replace(kind=kind)
-        if where is not None:
-            table = plain_table(where.this)
-            yield use(table)
-            thing = table.part(kind, thing.name)
-        yield drop(thing)
-    if root.args.get("cascade"):
-        of_type = (Kind.COLUMN, Kind.INDEX) if kind is Kind.TYPE else ()
-        yield dropped_by_cascade(word.lower(), *of_type, Kind.CONSTRAINT)
 
 
 def _table(root: exp.Create, script: Script) -> Effects:
     """A table or view; the objects that it needs come first."""
     listed = root.this if isinstance(root.this, exp.Schema) else None
-    table = plain_table(listed.this if listed is not None else root.this)
+    table = _named(listed.this if listed is not None else root.this)
     properties = root.args.get("properties")
     query = root.args.get("expression")
     view = root.args.get("kind") == "VIEW"
@@ -143,12 +102,10 @@ def _is_own(use_: Effect, table: SchemaObject) -> bool:
 
 
 def _index(index: exp.Index) -> Iterator[Effect]:
-    table = plain_table(index.args.get("table"))
+    table = _named(index.args.get("table"))
     name = index.this
     yield use(table)
     params = index.args.get("params")
-    if params is not None and isinstance(params.args.get("on"), exp.Anonymous):
-        raise UnreadSql  # sqlglot takes SQLite's schema.name for a name and its table
     for column in columns_named([params] if params is not None else index.args.values()):
         yield use(table.part(Kind.COLUMN, column))
     if isinstance(name, exp.Table):
@@ -157,28 +114,22 @@ def _index(index: exp.Index) -> Iterator[Effect]:
         yield create(table.part(Kind.INDEX, _text(name)))
 
 
-def _altered(root: Any, script: Script) -> Effects:
-    _only(root, {"actions", "check", "exists", "kind", "not_valid", "only", "this"})
-    word, actions = root.args.get("kind") or "TABLE", root.args["actions"]
-    thing = plain_table(root.this)._replace(kind=_KINDS[word])
-    renames = _ACTIONS.get(type(actions[0]).__name__) is _renamed
-    if word != "TABLE" and not renames:
+def altered(root: exp.Expr, table: SchemaObject, script: Script) -> Iterator[Effect]:
+    """The effects of an ALTER TABLE's actions.
+
+    Raises:
+        UnreadSql: the tree or an action has an unknown shape.
+    """
+    if type(root).__name__ not in ("Alter", "AlterTable"):
         raise UnreadSql
-    if not renames:
-        yield use(thing)
-    for action in actions:
+    if root.args.get("kind") not in (None, "TABLE") or not root.args.get("actions"):
+        raise UnreadSql
+    _only(root, {"actions", "check", "exists", "kind", "not_valid", "only", "this"})
+    for action in root.args["actions"]:
         read = _ACTIONS.get(type(action).__name__)
         if read is None:
             raise UnreadSql
-        yield from read(action, thing, script)
-
-
-_STATEMENTS: dict[str, Callable[[Any, Script], Effects]] = {
-    "Alter": _altered,
-    "AlterTable": _altered,
-    "Create": _created,
-    "Drop": _dropped,
-}
+        yield from read(action, table, script)
 
 
 def _added_column(action: Any, table: SchemaObject, script: Script) -> Iterator[Effect]:
@@ -192,9 +143,9 @@ def _added_constraints(action: Any, table: SchemaObject, script: Script) -> Iter
         yield from _constraint(part, table, script, alone=True)
 
 
-def _renamed(action: Any, thing: SchemaObject, script: Script) -> Iterator[Effect]:
-    new = plain_table(action.this)
-    return rename(thing, thing._replace(name=new.name, schema=new.schema or thing.schema))
+def _renamed(action: Any, table: SchemaObject, script: Script) -> Iterator[Effect]:
+    new = _named(action.this)
+    return rename(table, new._replace(schema=new.schema or table.schema))
 
 
 def _renamed_column(action: Any, table: SchemaObject, script: Script) -> Iterator[Effect]:
@@ -210,7 +161,7 @@ def _altered_column(action: Any, table: SchemaObject, script: Script) -> Iterato
     yield from (use(table.part(Kind.COLUMN, name)) for name in columns_named([using]))
 
 
-def _dropped_part(action: Any, table: SchemaObject, script: Script) -> Effects:
+def _dropped(action: Any, table: SchemaObject, script: Script) -> Iterator[Effect]:
     _only(action, {"cascade", "constraints", "exists", "kind", "restrict", "tables", "this"})
     kind = _PARTS.get(str(action.args.get("kind")))
     targets = action.args.get("tables") or [action.this]
@@ -218,16 +169,14 @@ def _dropped_part(action: Any, table: SchemaObject, script: Script) -> Effects:
         raise UnreadSql
     certain = not action.args.get("exists")
     yield drop(table.part(kind, _text(targets[0])), certain=certain)
-    if action.args.get("cascade"):
-        yield dropped_by_cascade("part of a table", Kind.CONSTRAINT)
 
 
-_ACTIONS: dict[str, Callable[[Any, SchemaObject, Script], Effects]] = {
+_ACTIONS: dict[str, Callable[[Any, SchemaObject, Script], Iterator[Effect]]] = {
     "AddConstraint": _added_constraints,
     "AlterColumn": _altered_column,
     "AlterRename": _renamed,
     "ColumnDef": _added_column,
-    "Drop": _dropped_part,
+    "Drop": _dropped,
     "RenameColumn": _renamed_column,
     "RenameTable": _renamed,
 }
@@ -304,13 +253,13 @@ def _reference(node: exp.Reference, script: Script) -> Iterator[Effect]:
     certain = script.dialect != "sqlite"
     target = node.this
     columns = target.expressions if isinstance(target, exp.Schema) else ()
-    table = plain_table(target.this if isinstance(target, exp.Schema) else target)
+    table = _named(target.this if isinstance(target, exp.Schema) else target)
     yield use(table, certain=certain)
     for name in columns_named(columns):
         yield use(table.part(Kind.COLUMN, name), certain=certain)
 
 
-def plain_table(node: object) -> SchemaObject:
+def _named(node: object) -> SchemaObject:
     """The name of a table.
 
     Raises:
@@ -319,10 +268,7 @@ def plain_table(node: object) -> SchemaObject:
     if not isinstance(node, exp.Table) or not isinstance(node.this, exp.Identifier):
         raise UnreadSql
     _only(node, {"catalog", "db", "only", "this"})
-    table = table_name(node)
-    if not (node.this.args.get("quoted") or table.name[:1].isalpha() or table.name[:1] == "_"):
-        raise UnreadSql  # a sign that is none of the dialect's
-    return table
+    return table_name(node)
 
 
 def _text(node: object) -> str:
