@@ -365,32 +365,6 @@ def test_data_migrations(body: str, expected: list[str]) -> None:
     assert effects(body, _MODELS) == expected
 
 
-_TABLE = "t = sa.table('t', sa.column('a'))\nc = op.get_bind()\n"
-ROWS = {
-    "c.execute(sa.select(t.c.a)).scalar()": "",
-    "c.execute(t.select().where(t.c.a == 1).order_by(t.c.a))": "",
-    "c.execute(sa.union_all(sa.select(t.c.a), t.select()))": "",
-    "c.execute(sa.text('WITH x AS (SELECT a FROM t) SELECT a FROM x'))": "",
-    "c.execute(sa.text('SELECT a FROM t'))": "",
-    "c.execute(t.insert().from_select(['a'], sa.select(t.c.a)))": "a statement of SQLAlchemy's",
-    "c.execute(sa.update(t).values(a=sa.select(t.c.a).scalar_subquery()))": (
-        "a statement of SQLAlchemy's"
-    ),
-    "gone = sa.delete(t).returning(t.c.a).cte()\nc.execute(sa.select(gone.c.a))": (
-        "a statement of SQLAlchemy's"
-    ),
-    "c.execute(t.select().add_cte(t.insert().cte()))": "a statement of SQLAlchemy's",
-    "c.execute(sa.schema.CreateTableAs(sa.select(t.c.a), 'u'))": "a statement of SQLAlchemy's",
-    "c.execute(sa.text('WITH x AS (SELECT \\';\\') DELETE FROM t'))": "WITH",
-    "c.execute(sa.text('WITH x AS (DELETE FROM t RETURNING a) SELECT a FROM x'))": "WITH",
-}
-
-
-@pytest.mark.parametrize(("body", "told"), ROWS.items(), ids=ROWS.keys())
-def test_what_may_change_rows_is_noted(body: str, told: str) -> None:
-    assert [what for what, _ in footprint(_TABLE + body).rows] == ([told] if told else [])
-
-
 # --- What cannot be known ------------------------------------------------------------------------
 
 OPAQUE = {

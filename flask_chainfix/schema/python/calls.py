@@ -23,7 +23,6 @@ from flask_chainfix.schema.python.values import (
     Operations,
     Text,
     TypeValue,
-    clause_by,
     elements,
     held_by,
     uses,
@@ -96,8 +95,8 @@ def _other_method(run: Run, method: Method, arguments: Arguments) -> object:
             run.doubt(f"SQLAlchemy's {method.name}()", arguments.line, action)
     elif _hands_over(run, f"{method.name}()", arguments):
         return UNKNOWN
-    made = clause_by(method.name, arguments.values, method.owner)
-    return made if made.uses or isinstance(root, Clause) else UNKNOWN
+    used = uses([method.owner, *arguments.values])
+    return Clause(used) if used or isinstance(root, Clause) else UNKNOWN
 
 
 def _hands_over(run: Run, to: str, arguments: Arguments) -> bool:
@@ -183,7 +182,7 @@ def _type_or_clause(function: Imported, arguments: Arguments) -> object:
     if "create_constraint" in arguments.named or (is_boolean and arguments.values):
         return Foreign(function.name)  # it brings a check
     types = [value for value in arguments.values if isinstance(value, TypeValue)]
-    return types[0] if types else clause_by(function.name.rpartition(".")[2], arguments.values)
+    return types[0] if types else Clause(uses(arguments.values))
 
 
 def _standard(run: Run, name: str, arguments: Arguments) -> object:

@@ -31,7 +31,6 @@ from flask_chainfix.schema.python.values import (
     Handle,
     Operations,
     Partial,
-    Rows,
     Text,
     TypeValue,
     elements,
@@ -363,8 +362,7 @@ def run_statement(run: Run, statement: object, line: int) -> None:
     if isinstance(statement, Text):
         statement = statement.sql
     if isinstance(statement, Clause):
-        if statement.rows is not Rows.READS:
-            run.changes_rows("a statement of SQLAlchemy's", line)
+        run.changes_rows("a statement of SQLAlchemy's", line)
         for used in uses([statement]):
             run.note(USE, used, line)
     else:

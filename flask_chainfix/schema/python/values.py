@@ -6,8 +6,7 @@ Besides these, plain Python constants, tuples and dictionaries represent themsel
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
-from enum import Enum
+from collections.abc import Iterable, Mapping, Sequence, Sized
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -83,13 +82,6 @@ class Local:
     names: dict[str, object] | None = None
 
 
-class Rows(Enum):
-    """What a statement does to rows."""
-
-    READS = "reads"
-    CHANGES = "changes"
-
-
 @dataclass(frozen=True)
 class Clause:
     """A SQL expression made of Python objects, a table or a mapped class.
@@ -97,12 +89,10 @@ class Clause:
     Attributes:
         uses: the objects that it uses.
         is_table: whether it is a ``Table``, the only object that it uses.
-        rows: what it does to rows if it is executed; ``None`` if that is unknown.
     """
 
     uses: tuple[SchemaObject, ...]
     is_table: bool = False
-    rows: Rows | None = None
 
 
 @dataclass(frozen=True)
@@ -251,37 +241,15 @@ def held_by(value: object) -> Iterable[object]:
 
 def uses(values: Iterable[object]) -> tuple[SchemaObject, ...]:
     """The objects that SQL made of these values would use."""
-    return tuple(dict.fromkeys(thing for clause in _clauses(values) for thing in clause.uses))
-
-
-def _clauses(values: Iterable[object]) -> Iterator[Clause]:
+    found: dict[SchemaObject, None] = {}
     for value in values:
         if isinstance(value, Clause):
-            yield value
+            found.update(dict.fromkeys(value.uses))
         elif isinstance(value, Method):
-            yield from _clauses([value.owner])
+            found.update(dict.fromkeys(uses([value.owner])))
         elif type(value) is tuple or isinstance(value, dict):
-            yield from _clauses(held_by(value))
-
-
-_READING = frozenset({"except_", "exists", "intersect", "select", "union", "union_all"})
-_CHANGING = frozenset({"delete", "insert", "merge", "update"})
-
-
-def clause_by(name: str, arguments: Iterable[object], owner: object = None) -> Clause:
-    """What a function of SQLAlchemy's makes, or a method of an object made of it.
-
-    Args:
-        name: its name.
-        arguments: the values that it is called with.
-        owner: the object that has the method; ``None`` for a function.
-    """
-    values = [owner, *arguments]
-    used, known = uses(values), {clause.rows for clause in _clauses(values)}
-    if name in _CHANGING or Rows.CHANGES in known:
-        return Clause(used, rows=Rows.CHANGES)
-    reads = name in _READING or any(each.rows is Rows.READS for each in _clauses([owner]))
-    return Clause(used, rows=Rows.READS if reads else None)
+            found.update(dict.fromkeys(uses(held_by(value))))
+    return tuple(found)
 
 
 # --- What it costs to follow a migration ----------------------------------------------------------

@@ -110,16 +110,12 @@ _CHANGING_ROWS = re.compile(
     r"|CREATE(?:\s+\w+){0,2}\s+TABLE(?=\b[^;]*\bSELECT\b))\b",
     re.IGNORECASE,
 )
-_CHANGES = re.compile(r"\b(?:INSERT|UPDATE|DELETE|MERGE)\b", re.IGNORECASE)
 
 
 def verb_for_rows(script: str) -> str:
     """The first verb of a script that may change rows; ``""`` if there is none."""
-    text = _COMMENT.sub(" ", script[:MOST_CHARACTERS])
-    verbs = (" ".join(found[1].upper().split()) for found in _CHANGING_ROWS.finditer(text))
-    # A query may change rows in its WITH or behind it.
-    only_queries = _CHANGES.search(text) is None
-    return next((verb for verb in verbs if not (verb == "WITH" and only_queries)), "")
+    found = _CHANGING_ROWS.search(_COMMENT.sub(" ", script[:MOST_CHARACTERS]))
+    return " ".join(found[1].upper().split()) if found else ""
 
 
 def may_do(known: str) -> tuple[Action, ...]:
