@@ -106,16 +106,14 @@ def refuse_unproven(before: Facts, after: Facts, mends: Sequence[Mend]) -> None:
     links = [mend for mend in links if mend.code in ("FC103", "FC105", "FC107")]
     if not links:
         return
-    members = {each for cycle in before.graph.cycles for each in cycle}
-    known = _certain_links(before, members)
+    known = _certain_links(before)
     for applied in _run_by_rows(after):
         have = known.required(row for row in applied.status.rows if row in known)
         for mend in links:
             if mend.revision in applied.revisions | have:
                 _refuse_unproven_link(after, applied, mend, have)
-            is_guess = mend.code == "FC105" and GUESS in {reason.kind for reason in mend.why}
-            if is_guess and applied.status.rows and not applied.revisions.issuperset(members):
-                raise _guessed(after, applied, mend)
+            if mend.code == "FC105" and GUESS in {reason.kind for reason in mend.why}:
+                _refuse_repeated(before, after, applied, mend)
     for landed in published_in(after):
         for mend in links:
             if mend.revision in landed.revisions and not _is_decided(mend):
@@ -171,8 +169,9 @@ def _doubted(
     )
 
 
-def _certain_links(snapshot: Facts, members: Collection[str]) -> Graph:
-    """The chain without the links of the members of cycles, one of which is wrong."""
+def _certain_links(snapshot: Facts) -> Graph:
+    """The chain without the links of cycles, one of which is wrong."""
+    members = {each for cycle in snapshot.graph.cycles for each in cycle}
     return Graph(
         header._replace(down_revision=(), depends_on=()) if header.revision in members else header
         for header in snapshot.headers
@@ -224,13 +223,22 @@ def _is_decided(mend: Mend) -> bool:
     return "pin" in reasons or reasons == {"published"} or same_revision
 
 
-def _guessed(after: Facts, applied: Applied, mend: Mend) -> UnsafeForDatabases:
-    return UnsafeForDatabases(
-        f"only dates tell where to open the cycle of {mend.revision}, so it is not known what"
-        f" {applied.name} has run of it: Alembic might run that again, or never run the rest",
-        Remedy.of(f"correct down_revision or depends_on of {mend.revision} by hand")
-        | leaving_out(after, [applied.name]),
-    )
+def _refuse_repeated(before: Facts, after: Facts, applied: Applied, mend: Mend) -> None:
+    """Refuse if a cycle was opened by dates, and a revision now above may have run below."""
+    graph, status = before.graph, applied.status
+    members = next((set(each) for each in graph.cycles if mend.revision in each), set())
+    required = graph.required(row for row in status.rows if row in graph)
+    above = members.intersection(required).difference(applied.revisions)
+    missing = {name for name, *_ in absent(after, status, frozenset(above))}
+    run = sorted(above - missing)
+    if run:
+        raise UnsafeForDatabases(
+            f"only dates tell where to open the cycle of {mend.revision}, and it is not"
+            f" known whether {', '.join(run)} has run in {status.name}: if it has, Alembic would"
+            " run it again",
+            Remedy.of(f"correct down_revision or depends_on of {listing(sorted(members))} by hand")
+            | way("leave that database out", f"{REPAIR} --no-database"),
+        )
 
 
 def _way_to_confirm(mend: Mend, unproven: Sequence[str]) -> Remedy:
