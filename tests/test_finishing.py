@@ -138,7 +138,7 @@ def test_what_is_there_is_left_out_wherever_it_stands(
 def test_without_a_version_table_nothing_runs_before_there_is_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database_url: str
 ) -> None:
-    """What had run could not be stamped; the first command that is named makes the table."""
+    """What had run could not be stamped; nor may the databases of ``env.py`` be stamped instead."""
     plain(tmp_path)
     monkeypatch.chdir(tmp_path)
     add(tmp_path, "b", _TABLES, "pass")
@@ -149,9 +149,16 @@ def test_without_a_version_table_nothing_runs_before_there_is_one(
     done = finish(database_url, "--yes", "--no-backup")
     assert done.exit_code == 3, done
     assert "has no version table" in done.stderr
-    said = " ".join(done.stderr.split())
-    assert "alembic stamp base fixchain catch-up --finish b --server --database" in said
+    assert "create its version table there" in " ".join(done.stderr.split())
+    assert "stamp base" not in done.stderr
     assert schema_of(database_url) == before
+    (tmp_path / "alembic.ini").write_text(
+        f"[alembic]\nscript_location = migrations\nsqlalchemy.url = {database_url}\n"
+    )
+    own = fixchain(
+        "-c", "alembic.ini", "catch-up", "--finish", "b", "--server", "--database", "--yes"
+    )
+    assert "stamp base fixchain -c alembic.ini catch-up" in " ".join(own.stderr.split())
     stamp(tmp_path, database_url, "base")
     assert finish(database_url, "--yes", "--no-backup").exit_code == 0
     assert (schema_of(database_url), rows_of(database_url)) == (right, ["b"])

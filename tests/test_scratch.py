@@ -15,6 +15,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import create_engine, event, inspect, text
 from sqlalchemy.engine import Engine, make_url
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
 from flask_chainfix.common.errors import NoScratchDatabase, ScratchLeftBehind
@@ -400,9 +401,8 @@ def test_our_own_connections_are_synchronous(url: str, own: str) -> None:
         ("postgresql+psycopg2://app:pw@db1/app", "postgresql+psycopg2://app:pw@db2/app"),
         ("postgresql+psycopg2://app:pw@db1/app", "postgresql+psycopg2://app:pw@db1:5433/app"),
         ("postgresql+psycopg2:///app?host=/run/one", "postgresql+psycopg2:///app?host=/run/two"),
-        ("postgresql+psycopg2:///app", "postgresql+psycopg2://db1/app"),
         ("mysql+pymysql://app:pw@db1/app", "mysql+pymysql://app:pw@db1/other"),
-        ("mysql+pymysql://app@/app", "mysql+pymysql://app@/app?unix_socket=/run/other"),
+        ("mysql+pymysql://app@db1/app", "mysql+pymysql://app@/app?unix_socket=/run/other"),
         ("mysql+pymysql://app:pw@db1/app", "postgresql+psycopg2://app:pw@db1/app"),
         ("sqlite:////tmp/db1/app", "sqlite:////tmp/db2/app"),
         ("postgresql+psycopg2://db1//tmp/app", "sqlite:////tmp/app"),
@@ -413,6 +413,18 @@ def test_no_other_database_is_taken_for_an_allowed_one(allowed: str, other: str)
     try:
         with pytest.raises(ForeignConnection):
             create_engine(other, poolclass=NullPool).connect()
+    finally:
+        lift()
+
+
+@pytest.mark.parametrize("place", [{"unix_socket": "/nowhere"}, {"host": "127.0.0.9"}])
+def test_a_url_without_a_server_leaves_it_to_the_arguments(place: dict[str, str]) -> None:
+    """As apps give the socket of a managed database, which is then tried."""
+    url = "mysql+pymysql://app@/app"
+    lift = confine({"": make_url(url)})
+    try:
+        with pytest.raises(OperationalError):
+            create_engine(url, poolclass=NullPool, connect_args=place).connect()
     finally:
         lift()
 

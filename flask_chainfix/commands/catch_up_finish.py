@@ -23,10 +23,11 @@ from flask_chainfix.common.quoting import operand, option
 from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.common.wording import listing
 from flask_chainfix.databases import moving
+from flask_chainfix.databases.applied.contradictions import leaving_out
 from flask_chainfix.databases.applied.rows import stood_for, tops
 from flask_chainfix.databases.connecting import run_statements
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.model.databases import Move, MoveResult, MoveState
+from flask_chainfix.model.databases import DatabaseStatus, Move, MoveResult, MoveState
 from flask_chainfix.report.database_results import Finished, FinishPlan
 
 if TYPE_CHECKING:
@@ -93,11 +94,7 @@ def plan_finish(session: Session, wishes: FinishWishes) -> FinishPlan:
         if not status.versioned and each.done:
             raise CannotPlan(
                 f"{status.name} has no version table, so {revision} could not be stamped there",
-                way(
-                    "have Alembic make it, then run the rest",
-                    "{alembic} stamp base",
-                    f"{{fixchain}} catch-up {option('--finish', revision)} --server{{databases}}",
-                ),
+                _making_version_table(now, status, revision),
             )
         if each.done == 0 and each.statements and revision not in claimed:
             notices.append(
@@ -112,6 +109,20 @@ def plan_finish(session: Session, wishes: FinishWishes) -> FinishPlan:
         tools=session.tools, diagnosis=replace(diagnosis, snapshot=now), databases=tuple(found)
     ).noticing(*notices)
     return replace(plan, exit_code=1) if found else plan
+
+
+def _making_version_table(now: Facts, status: DatabaseStatus, revision: str) -> Remedy:
+    """How to have Alembic make the version table of a database that has none."""
+    finish = f"catch-up {option('--finish', revision)} --server"
+    if status.own and not any(each.rows for each in now.databases.statuses if each.own):
+        return way(
+            "have Alembic make it, then run the rest",
+            "{alembic} stamp base",
+            f"{{fixchain}} {finish}{{databases}}",
+        )
+    # Alembic would also empty the version tables of the app's other databases.
+    text = "create its version table there by hand, as Alembic has it in the other databases"
+    return Remedy.of(text) | leaving_out(now, [status.name], finish)
 
 
 def carry_out_finish(session: Session, plan: FinishPlan, wishes: FinishWishes) -> Finished:
@@ -207,12 +218,18 @@ def _stamp(session: Session, plan: FinishPlan, each: Unfinished, log: disk.RowLo
     if move.stays:
         return MoveResult(move, MoveState.UNCHANGED)
     targets = {move.identity: each.target}
-    (moved,) = moving.move_rows(targets, [move], log.record, session.progress)
-    if moved.state is not MoveState.MOVED:
+    by_hand = way("stamp it", f"{{alembic}} stamp {operand(each.revision)}")
+    try:
+        (moved,) = moving.move_rows(targets, [move], log.record, session.progress)
+    except ChainFixError as error:
+        raise RowsNotMoved(
+            f"all has run in {move.name}, and its stamp cannot be moved: {error.message}",
+            error.remedy | by_hand,
+        ) from error
+    if moved.state not in (MoveState.MOVED, MoveState.UNCHANGED):
         raise RowsNotMoved(
             f"all has run in {move.name}, and its stamp cannot be moved: {moved.detail}",
-            Remedy.of(moved.remedy)
-            | way("stamp it", f"{{alembic}} stamp {operand(each.revision)}"),
+            Remedy.of(moved.remedy) | by_hand,
         )
     return moved
 

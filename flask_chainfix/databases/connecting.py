@@ -31,7 +31,6 @@ WAITING = 5  # seconds for a lock; statements get twice as long if the server ha
 SILENCE = 15  # seconds without an answer before a connection is given up
 
 _ISOLATION = {"postgresql": "READ COMMITTED", "mysql": "REPEATABLE READ"}
-_SNAPSHOT = "REPEATABLE READ"  # all queries of a transaction see the same moment
 _JOURNAL_MODES = 18  # offset of the two bytes in a SQLite file
 _WAL = b"\2\2"
 
@@ -158,7 +157,7 @@ def connected(
         connection = _engine(target, writing, patience or 2 * WAITING).connect()
     try:
         with obstacles_of(target):
-            connection = _isolated(connection, target, writing)
+            connection = _isolated(connection, target)
             connection.detach()  # our settings on it must not leak into the app
             _prepare(connection, target, writing)
         yield connection
@@ -231,11 +230,10 @@ def _opener(file: Path, writing: bool) -> Callable[[], sqlite3.Connection]:
     return connect
 
 
-def _isolated(connection: Connection, target: Target, writing: bool) -> Connection:
+def _isolated(connection: Connection, target: Target) -> Connection:
     """The connection with our own transactions, whatever isolation the app has set."""
     if target.backend != "sqlite":
-        level = _ISOLATION[target.backend] if writing else _SNAPSHOT
-        return connection.execution_options(isolation_level=level)
+        return connection.execution_options(isolation_level=_ISOLATION[target.backend])
     driver = _driver(connection)  # it must not begin transactions by itself
     if hasattr(driver, "autocommit"):  # since Python 3.12
         driver.autocommit = -1  # the older default: sqlite3.LEGACY_TRANSACTION_CONTROL
@@ -258,6 +256,8 @@ _COMPILES_SINCE = (11,)
 def _begin(connection: Connection, target: Target, writing: bool, patience: int) -> None:
     if target.backend == "postgresql":
         # Only for the transaction: a connection pooler may give the session to another client.
+        if not writing:  # all queries see the same moment
+            connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
         settings = (
             "SELECT set_config('lock_timeout', :lock, true),"
             " set_config('statement_timeout', :statement, true)"

@@ -133,7 +133,7 @@ def _counting(order: Sequence[str], parents: Mapping[str, Collection[str]]) -> C
         return None
     alike = [name for name, match in found.items() if match["prefix"] == prefix]
     last = found[alike[-1]]["number"]
-    if len(last) > _MOST_DIGITS:
+    if len(last) > _MOST_DIGITS and not last.startswith("0"):
         return None
     ends = Counter(name[found[name].end() :][:1] for name in alike)
     scheme = Counting(prefix, len(last), ends.most_common(1)[0][0])

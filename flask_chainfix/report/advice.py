@@ -322,11 +322,9 @@ def steps_after_lock(done: Locked) -> list[NextStep]:
     if done.commit is None:
         return []
     environment = done.diagnosis.snapshot.environment
-    written = (edit.path.absolute() for edit in done.edits)
-    places = {*environment.version_locations, *written}
-    outside = [each for each in places if environment.directory not in each.parents]
-    places_in_order = (environment.directory, *sorted(outside))
-    return [_commit(places_in_order, done.operation, "Lock the migration chain")]
+    written = {edit.path.absolute() for edit in done.edits}
+    outside = sorted(each for each in written if environment.directory not in each.parents)
+    return [_commit((environment.directory, *outside), done.operation, "Lock the migration chain")]
 
 
 def _commit(places: Iterable[Path], operation: str, message: str) -> NextStep:

@@ -92,7 +92,7 @@ class Between:
         )
 
     def _is_outside(self, moment: Moment, start: Moment, end: Moment) -> bool:
-        """Whether an moment certainly comes before both of two others, or after both."""
+        """Whether a moment certainly comes before both of two others, or after both."""
         evidence = self._evidence
         return (precedes(evidence, moment, start) and precedes(evidence, moment, end)) or (
             precedes(evidence, start, moment) and precedes(evidence, end, moment)

@@ -82,6 +82,11 @@ def schema_order(snapshot: Facts) -> Iterator[Fault]:
 
 def _sentence(snapshot: Facts, disorder: Precedence, others: int) -> str:
     before, after, ending = disorder
+    if before.object.kind is not after.object.kind:  # see ``overtaken``
+        return (
+            f"{before.revision} adds column {before.object.spelled} to a table that"
+            f" {after.revision}, on a parallel branch, drops and creates again with that column"
+        )
     user, other = (after, before) if ending == "use" else (before, after)
     if snapshot.evidence.runs_before(after.revision, before.revision):
         deed = "creates only later" if ending == "use" else f"{ended(other)} before"

@@ -174,6 +174,12 @@ def schema_reason(snapshot: Facts, precedence: Precedence) -> Reason:
     before, after, ending = precedence
     first, second = (f"{snapshot.file(each.revision).name}:{each.line}" for each in (before, after))
     what = f"{before.object.kind.value} {before.object.spelled}"
+    if before.object.kind is not after.object.kind:  # see ``overtaken``
+        text = (
+            f"{after.revision} drops the table of {what} and creates it again with that"
+            f" ({second}), and {before.revision} adds it ({first})"
+        )
+        return Reason("schema", text)
     verb, other = _VERBS[ending]
     text = f"{after.revision} {verb} {what} ({second}), which {before.revision} {other} ({first})"
     return Reason("schema", text)

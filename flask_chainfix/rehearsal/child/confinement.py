@@ -125,7 +125,7 @@ def _refuse(*_: Any, **__: Any) -> NoReturn:
 
 # What driver arguments tell of a server besides the name of the database; unequal ones may reach
 # another server.
-_PLACE = ("host", "hostaddr", "port", "unix_socket", "service", "dsn")
+_PLACE = ("host", "hostaddr", "port", "unix_socket", "unix_sock", "service", "dsn")
 _DEFAULTS: Mapping[str, Mapping[str, str]] = {
     "postgresql": {"port": "5432"},
     "mysql": {"host": "localhost", "port": "3306"},
@@ -139,32 +139,35 @@ def _is_to(
     kind = _kind(dialect.name)
     if kind != _kind(url.get_backend_name()):
         return False
-    ours = dialect.create_connect_args(url)
-    return _place(kind, *ours) == _place(kind, arguments, options)
+    our_arguments, ours = dialect.create_connect_args(url)
+    if kind == "sqlite":
+        return bool(os.path.realpath(our_arguments[0]) == os.path.realpath(arguments[0]))
+    if _databases_in(ours) != _databases_in(options):
+        return False
+    # A URL without a server leaves it to the arguments that the app gives the driver.
+    return not any(map(ours.get, _PLACE)) or _server(kind, ours) == _server(kind, options)
 
 
 def _kind(backend: str) -> str:
     return "mysql" if backend == "mariadb" else backend
 
 
-def _place(kind: str, arguments: Sequence[Any], options: Mapping[str, Any]) -> object:
-    """The file or server, and the database there, that a driver connects to."""
-    if kind == "sqlite":
-        return os.path.realpath(arguments[0])
+def _server(kind: str, options: Mapping[str, Any]) -> list[str]:
+    """The server that a driver connects to."""
     known = {**_DEFAULTS[kind], **options}
-    return _database_in(options), *(str(known.get(key) or "") for key in _PLACE)
+    return [str(known.get(key) or "") for key in _PLACE]
 
 
-def _database_in(options: Mapping[str, Any]) -> str:
-    """The name of the database in the arguments of a driver."""
-    return next((str(options[key]) for key in ("database", "dbname", "db") if key in options), "")
+def _databases_in(options: Mapping[str, Any]) -> set[str]:
+    """The names of the database in the arguments of a driver; drivers prefer different ones."""
+    return {str(options[key]) for key in ("database", "dbname", "db") if key in options}
 
 
 def _target(dialect: Dialect, arguments: Sequence[Any], options: Mapping[str, Any]) -> str:
     """A description of a database without its password."""
     if dialect.name == "sqlite" and arguments:
         return f"the SQLite database {arguments[0]}"
-    named = " ".join(filter(None, ("database", _database_in(options))))
+    named = " ".join(("database", *sorted(_databases_in(options))))
     return f"the {dialect.name} {named} on {options.get('host') or 'localhost'}"
 
 

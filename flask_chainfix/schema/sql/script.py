@@ -279,8 +279,8 @@ def _drop(statement: Statement, script: Script) -> Effects:
         yield drop(thing, certain=certain)
         more = statement.takes(",")
     if "CASCADE" in statement.rest:
-        of_type = (Kind.COLUMN, Kind.INDEX, Kind.CONSTRAINT)
-        yield dropped_by_cascade(kind.lower(), *(of_type if kind in _TYPES else of_type[2:]))
+        parts = (Kind.COLUMN, Kind.INDEX) if kind in _TYPES else (Kind.TABLE,)  # or views
+        yield dropped_by_cascade(kind.lower(), Kind.CONSTRAINT, *parts)
     while statement.peek() in _DROP_ENDS:
         statement.at += 1
     if not statement.ended and statement.peek() not in ("ALGORITHM", "LOCK"):
