@@ -417,10 +417,10 @@ def test_no_other_database_is_taken_for_an_allowed_one(allowed: str, other: str)
         lift()
 
 
-@pytest.mark.parametrize("place", [{"unix_socket": "/nowhere"}, {"host": "127.0.0.9"}])
+@pytest.mark.parametrize("place", [{"host": "/nowhere"}, {"host": "127.0.0.9"}])
 def test_a_url_without_a_server_leaves_it_to_the_arguments(place: dict[str, str]) -> None:
     """As apps give the socket of a managed database, which is then tried."""
-    url = "mysql+pymysql://app@/app"
+    url = "postgresql+psycopg2:///app"
     lift = confine({"": make_url(url)})
     try:
         with pytest.raises(OperationalError):
