@@ -672,7 +672,10 @@ def test_what_a_branch_has_now_counts_more_than_what_it_had(project: Path, tmp_p
 
 
 def test_a_version_that_git_has_never_seen(project: Path, ahead: str) -> None:
+    """It may be taken back all the same, by those who know better."""
     sql(ahead, "ALTER TABLE b RENAME TO other")
+    notices = take_back(ahead, "--dry-run", "--format", "json").document["notices"]
+    assert f"{ahead} lacks b (b): another version may have run there" in notices
     done = refused(ahead, "no such table: b", "nothing was changed")
     assert "git checkout feature" in done.stderr
 

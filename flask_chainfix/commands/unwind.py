@@ -33,6 +33,7 @@ from flask_chainfix.model.databases import (
 )
 from flask_chainfix.model.rehearsal import FailureKind, RehearsalFailure
 from flask_chainfix.planning.lost_versions import (
+    doubts,
     found_and_decided,
     having_run,
     lost_in,
@@ -98,6 +99,7 @@ def plan_unwind(session: Session, wishes: UnwindWishes) -> UnwindPlan:
     refuse_unknown_binds(session.runtime, ahead, "unwind")
     for status in ahead:
         _refuse_another_chain(now, status)
+        diagnosis = diagnosis.noticing(*doubts(now, whole, status))
     targets = session.targets()
     databases = tuple(_unwinding(now, whole, status, targets[status.identity]) for status in ahead)
     return UnwindPlan(

@@ -15,7 +15,8 @@ from flask_chainfix.common.errors import CannotPlan
 from flask_chainfix.common.quoting import option, ref_word
 from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.common.wording import listing
-from flask_chainfix.databases.applied.contents import contradicts
+from flask_chainfix.databases.applied.contents import absent, contradicts
+from flask_chainfix.databases.applied.contradictions import by_revision, in_words
 from flask_chainfix.databases.applied.lost import survivors, under_its_new_id
 from flask_chainfix.databases.applied.rows import stood_for
 from flask_chainfix.databases.facts import Facts
@@ -149,6 +150,22 @@ def _is_contradicted(now: Facts, lost: LostRevision, statuses: Sequence[Database
             if contradicts(with_lost_files(now, names), status, run):
                 return True
     return False
+
+
+def doubts(now: Facts, whole: Facts, status: DatabaseStatus) -> tuple[str, ...]:
+    """Notices about objects of lost revisions that a database lacks.
+
+    Args:
+        now: the chain.
+        whole: the chain with the lost files.
+        status: the database.
+    """
+    run = having_run(now, status).union(lost_in(now, status))
+    missing = by_revision(absent(whole, status, run))
+    lost = {revision: names for revision, names in missing.items() if revision not in now.graph}
+    if not lost:
+        return ()
+    return (f"{status.name} lacks {in_words(lost)}: another version may have run there",)
 
 
 def _ambiguous(revision: str, kinds: Sequence[_Group]) -> CannotPlan:

@@ -156,8 +156,10 @@ class _Rehearsing:
 
         def run(**options: Any) -> None:
             self._is_recording = True
-            migrate(**options)
-            self._is_recording = False
+            try:
+                migrate(**options)
+            finally:
+                self._is_recording = False
 
         return run
 
