@@ -25,6 +25,16 @@ def test_the_line_decides_between_several_causes() -> None:
     assert cause_of(snapshot, replace(first, line=21))[0].startswith("no migration creates table u")
 
 
+def test_a_downgrade_that_drops_what_the_upgrade_does_not_make() -> None:
+    item = replace(
+        rev("b <- a", date="2024-01-02").doing("pass"), downgrade=("op.drop_table('t')",)
+    )
+    failure = replace(FAILURE, direction="down", line=24)
+    told = "downgrade() drops table t, which upgrade() does not create"
+    assert cause_of(chain("a", item), failure) == (told, "")
+    assert cause_of(chain("a", "b <- a"), failure) == ("", "")
+
+
 def test_nothing_is_made_up() -> None:
     assert cause_of(chain("a", "b <- a"), FAILURE) == ("", "")
     assert cause_of(chain("a", "b <- a"), replace(FAILURE, revision=None)) == ("", "")

@@ -285,16 +285,27 @@ def test_heads_that_cannot_be_judged_for_computed_headers(
     assert "the header of x.py is computed" in report.error.message
 
 
+def test_heads_that_only_computed_labels_keep_apart(tmp_path: Path) -> None:
+    place = environment(tmp_path / "migrations", "a", "c <- a @contract")
+    (place / "versions" / "x.py").write_text(COMPUTED["label"])
+    (remark,) = remarks(place)
+    assert "2 heads are kept apart if the branch labels of x.py, which are computed" in remark
+    assert planned(open_directory(str(place))).error is None
+
+
 @pytest.mark.parametrize(
     ("specs", "ignore"),
-    [(("a", "b <- a", "c <- a"), "FC102"), (("a", "b <- a", "c <- gone"), "FC103")],
+    [
+        (("a", "b <- a", "c <- a"), "FC102 multiple-heads"),
+        (("a", "b <- a", "c <- gone"), "FC103 missing-down-revision"),
+    ],
 )
-def test_heads_that_the_settings_ignore_are_not_said_to_be_there_on_purpose(
+def test_heads_that_the_settings_ignore(
     tmp_path: Path, specs: tuple[str, ...], ignore: str
 ) -> None:
     place = environment(tmp_path / "migrations", *specs)
-    (place / "alembic.ini").write_text(f"[alembic]\n[fixchain]\nignore = {ignore}\n")
-    assert remarks(place) == []
+    (place / "alembic.ini").write_text(f"[alembic]\n[fixchain]\nignore = {ignore[:5]}\n")
+    assert remarks(place) == [f"2 heads are not judged: the settings ignore {ignore}"]
 
 
 def test_a_head_that_may_be_the_trunk_is_not_said_to_be_there_on_purpose(tmp_path: Path) -> None:

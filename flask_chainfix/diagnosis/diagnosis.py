@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ from flask_chainfix.diagnosis.rules import (
 )
 from flask_chainfix.model.files import Edit, MigrationFile
 from flask_chainfix.model.findings import Finding, Location, Severity
+from flask_chainfix.schema.footprint import Action, key_of
 from flask_chainfix.schema.order import made_twice
 from flask_chainfix.schema.python.glance import seem_made_again
 
@@ -177,7 +178,7 @@ def cause_of(snapshot: Facts, failure: RehearsalFailure) -> tuple[str, str | Rem
     if failure.refuses:
         return "downgrade() itself raises this: going back is refused on purpose", ""
     if failure.direction == "down":
-        return "", ""
+        return next(_dropped_but_never_created(snapshot, failure.revision, failure.line), ""), ""
     found = diagnose(snapshot, Family.SCHEMA)
     findings = [finding for finding in found if failure.revision in finding.revisions]
     path = snapshot.file(failure.revision).path
@@ -185,6 +186,21 @@ def cause_of(snapshot: Facts, failure: RehearsalFailure) -> tuple[str, str | Rem
     for finding in exact or findings:
         return finding.message, finding.hint if exact and finding.repairable else ""
     return "", ""
+
+
+def _dropped_but_never_created(snapshot: Facts, revision: str, line: int | None) -> Iterator[str]:
+    """The objects that ``downgrade()`` drops at a line and ``upgrade()`` does not create."""
+    file = snapshot.file(revision)
+    made = {
+        key_of(effect.object)
+        for effect in snapshot.footprint(file).effects
+        if effect.action is Action.CREATE
+    }
+    for effect in snapshot.footprint_down(file).effects:
+        known = effect.line == line and effect.action is Action.DROP and effect.renamed is None
+        if known and key_of(effect.object) not in made:
+            what = f"{effect.object.kind.value} {effect.object.spelled}"
+            yield f"downgrade() drops {what}, which upgrade() does not create"
 
 
 def heads_in_doubt(snapshot: Facts) -> bool:
@@ -196,9 +212,13 @@ def remarks_on_heads(snapshot: Facts, findings: Iterable[Finding]) -> tuple[str,
     """Why several heads are not an error, or why that is unknown: at most one sentence."""
     heads = snapshot.graph.heads
     said = [finding for finding in findings if finding.code == "FC102"]
-    if len(heads) < 2 or said or errors_of((*findings, *diagnose(snapshot, ignored=True))):
+    if len(heads) < 2 or said or errors_of(findings):
         return ()
     number = f"{len(heads)} heads"
+    ignored = errors_of(diagnose(snapshot, ignored=True))
+    if ignored:
+        codes = sorted({f"{finding.code} {finding.name}" for finding in ignored})
+        return (f"{number} are not judged: the settings ignore {listing(codes)}",)
     if snapshot.unplaced:
         return (
             f"{number} cannot be judged, because the place of {_names(snapshot.unplaced)} in the"
@@ -207,7 +227,12 @@ def remarks_on_heads(snapshot: Facts, findings: Iterable[Finding]) -> tuple[str,
     by_revision = find_lineages(snapshot).by_revision
     if len({by_revision[head] for head in heads}) < len(heads):
         return ()
-    return (f"{number} are kept apart on purpose; `{{alembic}} upgrade heads` goes to all of them",)
+    computed = [file for file, header in snapshot.readable if header.branch_labels is None]
+    why = f"if the branch labels of {_names(computed)}, which are computed, say so"
+    return (
+        f"{number} are kept apart {why if computed else 'on purpose'}; `{{alembic}} upgrade heads`"
+        " goes to all of them",
+    )
 
 
 def remarks_on_links(snapshot: Facts, edits: Iterable[Edit]) -> tuple[str, ...]:
