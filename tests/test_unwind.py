@@ -639,21 +639,24 @@ def test_nothing_tells_which_version_has_run(project: Path, tmp_path: Path) -> N
     assert rows_of(url) == ["a"]
 
 
-def test_what_a_branch_has_now_is_not_taken_against_the_schema(
-    project: Path, tmp_path: Path
-) -> None:
+def test_what_the_database_holds_tells(project: Path, tmp_path: Path) -> None:
     other = "op.create_table('other', sa.Column('id', sa.Integer))"
-    repository = versions(project, drop("other"), ups={0: other})
+    versions(project, drop("other"), drop("b"), ups={0: other})
     url = built(project, tmp_path, "feature0")
-    old = repository.git("rev-parse", "feature0")
-    repository.switch("feature0")
-    add(project, "b <- a", None, drop("b"))
-    commit(project, 5)
-    repository.switch("main")
-    done = refused(url, "2 versions of b whose downgrade() differs", "feature0", "before commit")
-    assert f"unwind --from {old[:7]}" in " ".join(done.stderr.split())
-    assert take_back(url, "--from", old, "--yes", "--no-backup").exit_code == 0
+    assert "drops table other" in take_back(url, "--dry-run").stdout
+    assert take_back(url, "--yes", "--no-backup").exit_code == 0
     assert "other" not in str(schema_of(url))
+
+
+def test_the_branch_that_has_all_of_it_tells(project: Path, tmp_path: Path) -> None:
+    repository = versions(project, drop("b"), _QUIETLY)
+    repository.switch("feature1")
+    add(project, "c <- b")
+    commit(project, 9)
+    url = built(project, tmp_path, "feature1", "c")
+    shown = take_back(url, "--dry-run").stdout
+    assert "b_add.py of feature1" in shown
+    assert take_back(url, "--yes", "--no-backup").exit_code == 0
 
 
 def test_versions_that_do_the_same_are_one(project: Path, tmp_path: Path) -> None:

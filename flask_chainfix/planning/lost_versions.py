@@ -1,7 +1,8 @@
 """The files of all lost revisions that have run in databases, in the version that has run.
 
-If Git has several versions whose ``downgrade()`` differs, the one that branches have now is taken,
-unless the schema of a database contradicts it. Otherwise the user must choose.
+If Git has several versions whose ``downgrade()`` differs, the evidence decides: the schema of the
+databases, what branches have now, and which branch has all the lost revisions. Otherwise the user
+must choose.
 """
 
 from __future__ import annotations
@@ -99,13 +100,17 @@ def _decided(
         versions: all versions in Git, by revision.
         statuses: the databases that have run them.
     """
+    everywhere = _refs_with_all(versions)
     for revision, found in versions.items():
         kinds = _grouped_by_downgrade(found)
         if len(kinds) > 1:
-            living = [each for each in kinds if _refs(each)]
-            if len(living) != 1 or _is_contradicted(now, living[0][0].lost, statuses):
-                raise _ambiguous(revision, kinds)
-            kinds = living
+            kinds = _fitting(now, revision, kinds, statuses) or kinds
+        if len(kinds) > 1:
+            kinds = [each for each in kinds if _refs(each)] or kinds
+        if len(kinds) > 1:
+            kinds = [each for each in kinds if _refs(each) & everywhere] or kinds
+        if len(kinds) > 1:
+            raise _ambiguous(revision, kinds)
         if kinds and all(each.lost.data != now.databases.lost[revision].data for each in kinds[0]):
             chosen = max(kinds[0], key=lambda each: bool(each.refs))
             lost = chosen.lost
@@ -140,16 +145,34 @@ def _refs(kind: _Group) -> set[str]:
     return {ref for each in kind for ref in each.refs}
 
 
-def _is_contradicted(now: Facts, lost: LostRevision, statuses: Sequence[DatabaseStatus]) -> bool:
-    """Whether the schema of a database shows that another version has run there."""
-    now = _with_lost(now, lost)
-    for status in statuses:
-        names = lost_in(now, status)
-        if lost.revision in names and now.databases.lost.keys() >= set(names):
-            run = having_run(now, status).union(names)
-            if contradicts(with_lost_files(now, names), status, run):
-                return True
-    return False
+def _refs_with_all(versions: Mapping[str, Sequence[FileVersion]]) -> set[str]:
+    """The branches that have some version of every lost revision."""
+    having = [{ref for each in found for ref in each.refs} for found in versions.values()]
+    return set.intersection(*having) if having else set()
+
+
+def _fitting(
+    now: Facts, revision: str, kinds: Sequence[_Group], statuses: Sequence[DatabaseStatus]
+) -> list[_Group]:
+    """The groups that agree with every database that has run the revision."""
+    return [
+        kind
+        for kind in kinds
+        if not any(
+            _contradicts(_with_lost(now, each.lost), status)
+            for status in statuses
+            if revision in lost_in(now, status)
+            for each in kind[:1]
+        )
+    ]
+
+
+def _contradicts(now: Facts, status: DatabaseStatus) -> bool:
+    lost = lost_in(now, status)
+    if any(each not in now.databases.lost for each in lost):
+        return False
+    run = having_run(now, status).union(lost)
+    return contradicts(with_lost_files(now, lost), status, run)
 
 
 def doubts(now: Facts, whole: Facts, status: DatabaseStatus) -> tuple[str, ...]:
@@ -196,7 +219,7 @@ def _shown(kinds: Sequence[_Group]) -> Iterator[tuple[str, str]]:
 def _all_known(runtime: Runtime, now: Facts, ahead: Sequence[DatabaseStatus]) -> Facts:
     """The chain with all lost revisions that have run, including lost ancestors."""
     for status in ahead:
-        for row in (row for row in status.rows if row not in now.graph):
+        for row in set(status.rows).difference(now.graph):
             _refuse_found(now, row)
             while True:
                 unknown = survivors(now, row).unknown
@@ -325,7 +348,7 @@ def refuse_unusable_files(now: Facts, whole: Facts, revisions: Collection[str]) 
     if broken := in_doubt(diagnose(whole, Family.CHAIN)):
         raise CannotPlan(
             f"together with the lost files the chain would be broken: {broken[0].message}",
-            taking_down_there(now, min(revisions)),
+            taking_down_there(now, next(iter(revisions))),
         )
 
 
