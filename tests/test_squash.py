@@ -310,6 +310,8 @@ _ODD = {
         'ALTER TABLE "People" ADD COLUMN o int REFERENCES "Odd s"."a b"(id)',
         'CREATE INDEX ON "People" (lower(e) DESC) WHERE n > 3',
         f'CREATE INDEX gi ON "People" USING gin (j{_OF_PATHS})',
+        'CREATE UNIQUE INDEX wide ON "People" (t) INCLUDE (n) WHERE n > 3',
+        'ALTER TABLE "People" ADD CONSTRAINT later UNIQUE (i, n) DEFERRABLE INITIALLY DEFERRED',
         "COMMENT ON TABLE \"People\" IS 'it''s 100% :so'",
         "COMMENT ON COLUMN \"People\".e IS 'mail'",
         "CREATE SEQUENCE odd START 7 INCREMENT 3 CYCLE",

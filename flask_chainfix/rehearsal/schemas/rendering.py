@@ -44,18 +44,22 @@ from flask_chainfix.rehearsal.schemas.stored_code import (
 )
 from flask_chainfix.schema.footprint import Kind, SchemaObject, belongs_to_database
 
-_EXPRESSION_INDEXES = """
+# Indexes that SQLAlchemy does not fully reflect.
+_ODD_INDEXES = """
 SELECT nullif(n.nspname, current_schema()), t.relname, c.relname, pg_get_indexdef(c.oid)
 FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_class t ON t.oid = i.indrelid
 JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE i.indexprs IS NOT NULL AND n.nspname !~ '^pg_' ORDER BY n.nspname, c.relname
+WHERE (i.indexprs IS NOT NULL OR i.indnkeyatts < i.indnatts) AND n.nspname !~ '^pg_'
+  AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = c.oid)
+ORDER BY n.nspname, c.relname
 """
 # Constraints that autogenerate does not support, or would change.
 _CONSTRAINTS = """
 SELECT nullif(n.nspname, current_schema()), t.relname, k.conname, pg_get_constraintdef(k.oid)
 FROM pg_constraint k JOIN pg_class t ON t.oid = k.conrelid
 JOIN pg_namespace n ON n.oid = t.relnamespace
-WHERE (k.contype = 'x' OR NOT k.convalidated) AND n.nspname !~ '^pg_' ORDER BY 1, 2, 3
+WHERE (k.contype = 'x' OR k.contype = 'u' AND k.condeferrable OR NOT k.convalidated)
+  AND n.nspname !~ '^pg_' ORDER BY 1, 2, 3
 """
 _BIND = re.compile(r"(?<![:\w\\]):(?=\w)")  # what Alembic would treat as a parameter
 
@@ -216,14 +220,14 @@ class _Schema:
             if key in of_constraints:
                 continue
             made, _ = texts.get(key, ("", ""))
+            if made and self._is_postgresql:
+                continue
             created = str(CreateIndex(operation.to_index()).compile(dialect=self._dialect))
-            if made and (self._is_postgresql or index_parts(made) != index_parts(created)):
+            if made and index_parts(made) != index_parts(created):
                 continue
             texts.pop(key, None)
             yield _Step(operation, operation.reverse())
-        for key, (made, dropped) in texts.items():
-            if key not in of_constraints:
-                yield _sql(made, dropped)
+        yield from (_sql(made, dropped) for made, dropped in texts.values())
 
     def _index_texts(self) -> dict[tuple[str | None, str, str], tuple[str, str]]:
         """The SQL for indexes that may not be fully reflected: create and drop."""
@@ -239,7 +243,7 @@ class _Schema:
             }
         if self._is_postgresql:
             own = f" ON {self._quote(self._look.default_schema_name)}."
-            rows = self._connection.execute(text(_EXPRESSION_INDEXES)).all()
+            rows = self._connection.execute(text(_ODD_INDEXES)).all()
             found = [(*key, sql.replace(own, " ON ", 1)) for *key, sql in rows]
         else:
             statement = "SELECT NULL, tbl_name, name, sql FROM sqlite_master WHERE type = 'index'"
