@@ -137,7 +137,7 @@ def test_a_database_that_two_environments_share(sample: Path, own_git: None) -> 
     (top / "sample_app/two words/versions/x.py").write_bytes(migration(rev("x")))
     Repository(top).commit(1)
     done = flask(
-        "db", "-d", "sample_app/two words", "fixchain", "check", "--format", "json", cwd=top
+        "db", "fixchain", "-d", "sample_app/two words", "check", "--format", "json", cwd=top
     )
     (finding,) = [each for each in done.document["findings"] if each["code"] == "FC301"]
     (command,) = finding["remedies"][0]["commands"]

@@ -70,7 +70,7 @@ def _facts(engine: Engine, written: Sequence[Written]) -> Facts:
 
 def _shown(engine: Engine, written: Sequence[Written]) -> Trace:
     facts = _facts(engine, written)
-    with engine.connect() as connection:
+    with engine.connect() as connection, connection.begin():
         live = read_live(connection, Target("the database", engine.url), facts.named_schemas)
     return trace(facts, live)
 
@@ -232,7 +232,7 @@ def test_tenants_that_are_read_together_are_read_as_alone(engine: Engine) -> Non
                 connection.execute(text(table.format(name)))
     targets = [Target(name, engine.url, schema=name.strip('"')) for name in names]
     together = [*read_schemas(targets, frozenset(), lambda *_: None).values()]
-    with engine.connect() as connection:
+    with engine.connect() as connection, connection.begin():
         alone = [read_live(connection, target) for target in targets]
     assert together[0] is together[1]
     for one, other in zip(together, alone, strict=True):
