@@ -91,8 +91,9 @@ class Effect(NamedTuple):
         certain: whether it happens whenever the migration runs; ``False`` under a condition, with
             ``if_exists`` or ``if_not_exists``, and if it happens on some databases only.
         renamed: the other name of a renamed object.
-        tolerant: whether it succeeds, on some databases at least, if the object exists already: a
-            batch that copies its table, or a type that is created with a table.
+        tolerant: whether it succeeds, on some databases at least, if the object exists already: an
+            index or constraint in a batch that copies its table, or a type that is created with a
+            table.
         properties: the column's new properties. Those that are not listed are unknown for a new
             column, and unchanged for one that is used or renamed.
         default: the new default of an existing column, if the source shows it.

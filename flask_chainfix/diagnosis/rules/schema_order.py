@@ -137,7 +137,8 @@ def schema_conflict(snapshot: Facts) -> Iterator[Fault]:
     branches this is a warning.
 
     What breaks:
-        “{alembic} upgrade” of an empty database stops with “already exists” or “does not exist”
+        “{alembic} upgrade” of an empty database stops with “already exists” or “does not exist”.
+        On SQLite, a batch that copies its table empties a column that it adds again.
 
     How it happens:
         Two branches made the same change, each with a migration of its own, and were merged.

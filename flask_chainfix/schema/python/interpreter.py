@@ -145,14 +145,18 @@ class Run:
 
     @contextmanager
     def batch(self) -> Iterator[None]:
-        """Objects created inside may exist already without a failure, as the table is copied."""
+        """What is created inside may exist already without a loss, as the table is copied.
+
+        But for a column: the copy has a new one, which is empty.
+        """
         start, around = len(self._effects), self.copied
         self.copied = False
         try:
             yield
         finally:
             for at, effect in enumerate(self._effects[start:] if self.copied else (), start):
-                if effect.action is Action.CREATE and effect.renamed is None:
+                is_new = effect.action is Action.CREATE and effect.renamed is None
+                if is_new and effect.object.kind is not Kind.COLUMN:
                     self._effects[at] = effect._replace(tolerant=True)
             self.copied = around
 
