@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from flask_chainfix.chain import source
@@ -398,6 +398,10 @@ def test_any_parents(shape: Shape, parents: Parents) -> None:
 
 @MANY_EXAMPLES
 @given(files(endings=[""]), _HEX_PARENTS)
+@example(
+    b"revision = 'a'\ndown_revision = ['b']\nf = lambda: (down_revision := 'c')\n\ndef g(): f()\n",
+    ("d",),
+)
 def test_any_combination_of_certain_parts_can_be_rewritten(data: bytes, parents: Parents) -> None:
     if isinstance(alembic_reading(data), Loaded):
         # A module that uses down_revision itself would not be the same afterwards.

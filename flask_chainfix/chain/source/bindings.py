@@ -33,6 +33,10 @@ def names_in(node: ast.AST) -> Iterator[ast.Name]:
     return (inner for inner in ast.walk(node) if isinstance(inner, ast.Name))
 
 
+def _names_read(node: ast.AST) -> Iterator[str]:
+    return (name.id for name in names_in(node) if isinstance(name.ctx, ast.Load))
+
+
 def names_bound(statement: ast.stmt) -> Iterator[str]:
     """Every name that running the statement may bind or unbind in its own scope.
 
@@ -179,7 +183,7 @@ def follow(tree: ast.Module, source: bytes) -> dict[str, Binding]:
         bindings.update(changed)
         named = {name for name, binding in changed.items() if binding.mutable}
         if named and isinstance(statement, (ast.Assign, ast.AnnAssign)) and statement.value:
-            lists.append(named | {node.id for node in names_in(statement.value)})
+            lists.append(named.union(_names_read(statement.value)))
         if isinstance(statement, ast.Delete):
             for name in names_bound(statement):
                 bindings.pop(name)
@@ -239,8 +243,7 @@ def _doubt_changed_lists(
     for node in ast.walk(tree):
         if isinstance(node, ast.AugAssign):
             used.update(name.id for name in names_in(node.target))
-        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
-            used.add(node.id)
+    used.update(_names_read(tree))
     for names in lists:
         for name in names.intersection(bindings) if names & used else ():
             if bindings[name].mutable and not isinstance(bindings[name].value, Computed):
