@@ -204,6 +204,7 @@ def _is_ours(word: str) -> bool:
 def test_sql_for_operators(
     words: Words, top: Path, backend: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
     without_fresh_process(monkeypatch)
     attacked = Attacked(top, words, sound=True)
     attacked.write_settings(backend)
