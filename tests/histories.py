@@ -25,6 +25,7 @@ from tests.support import Rev, header
 from tests.upgrades import Upgraded, scratch_engine, upgrade
 
 _ENGINE = scratch_engine()
+LONG = "an_id_that_is_longer_than_thirty_two_"  # a migration that gets it makes the same table
 _NUMBER = re.compile(r"_(\d+)\.py$")
 
 
@@ -79,7 +80,7 @@ class History:
         rev = self.then[place] if place < len(self.then) else self.now[place]
         if rev.upgrade is not None:
             return re.findall(r"create_table\('(\w+)'", " ".join(rev.upgrade))
-        return [f"t_{rev.revision}"] if self.deeds[place] == "table" else []
+        return [f"t_{rev.revision.replace(LONG, '')}"] if self.deeds[place] == "table" else []
 
     def has_run(self, database: Database, place: int) -> bool:
         """Whether a database has run a migration, or one that is the same under the same id."""
@@ -224,14 +225,15 @@ def assert_runs_the_rest(
 ) -> None:
     """Alembic runs from these rows what has not run there, each once, and nothing else.
 
-    A twin of what has run, under a new id, may run as well where it does nothing.
+    Of twins that do nothing, nobody can tell which has run: either may run as well.
     """
     chain = _Chain(scripts)
     have = {name for name, place in chain.places.items() if history.has_run(database, place)}
+    ids = [rev.revision for rev in history.now]
     idle = {
         name
         for name in have
-        if chain.places[name] not in database.ran and not history.deeds[chain.places[name]]
+        if ids.count(ids[chain.places[name]]) > 1 and not history.deeds[chain.places[name]]
     }
     for revision in have - idle:
         assert reachable(chain.parents, revision) <= have
