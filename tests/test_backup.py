@@ -325,7 +325,7 @@ def test_a_path_that_is_written_as_a_uri(file: Path, to: Path, query: str) -> No
             "postgresql: instead",
         ),
         ("mysql://u:s3cret@host", "names no database", "end of the URL"),
-        ("nonsense", "what is given is not the URL", "postgresql://"),
+        ("nonsense", "the value is not the URL", "postgresql://"),
         ("postgresql://u:s3cret@host:port/x", "is not the URL", "postgresql://"),
     ],
 )

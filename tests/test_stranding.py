@@ -700,7 +700,7 @@ def test_a_password_in_what_is_no_url(project: Path) -> None:
     plain(project, *LINE)
     done = fixchain("check", "--database", "u:my s3cret@h/x")
     assert done.exit_code == 3
-    assert "what is given is not the URL of a database" in unwrapped(done)
+    assert "the value is not the URL of a database" in unwrapped(done)
     assert "s3cret" not in done.stdout + done.stderr
 
 
