@@ -205,7 +205,8 @@ def _stamp_option() -> Decorator:
         metavar="REVISION[,REVISION]",
         multiple=True,
         callback=_parse_stamps,
-        help="The stamp of a database that cannot be reached from here.",
+        help="The stamp of a database that cannot be reached from here. May be given several"
+        " times.",
     )
 
 

@@ -48,7 +48,7 @@ from flask_chainfix.report.results import Repaired, Result
     metavar="REVISION=OTHER",
     multiple=True,
     callback=pairs("REVISION=OTHER"),
-    help="Treat a lost revision (one without a file) as this one; may be given several times.",
+    help="Treat REVISION, which no file has any more, as OTHER; may be given several times.",
 )
 @click.option(
     "--from-schema",
