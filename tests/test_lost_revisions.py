@@ -675,10 +675,10 @@ def test_to_the_new_id_of_what_has_been_edited(project: Project) -> None:
 
 def test_not_to_a_new_id_whose_tables_are_not_there(project: Project) -> None:
     renamed(project, more="op.create_table('more', sa.Column('id', sa.Integer()))")
-    way = "make more by hand as y does by now, then move the stamp to that id"
+    way = "create more by hand as y does now, then move the stamp to that id"
     says(project.finding()["hint"], way, "upgrade --sql b:y")
     told = project.refuses("restamp", "--lost", "x=y", *YES)
-    says(flat(told), "y would claim what is not there: more (y)", way)
+    says(flat(told), "y would stand for what is not there: more (y)", way)
     sql(project.url, "CREATE TABLE more (id INTEGER)")
     project.does("restamp", "--lost", "x=y", *YES)
 
@@ -941,7 +941,7 @@ def test_unwind_tells_that_main_has_what_it_takes_back(project: Project) -> None
     done = project.run("unwind", "--dry-run")
     says(
         flat(done.stdout),
-        "main has y: `git merge --no-edit main` brings it, and nothing is taken back",
+        "main has y: `git merge --no-edit main` brings it, and nothing is downgraded",
     )
 
 

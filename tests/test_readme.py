@@ -10,7 +10,7 @@ import pytest
 
 from flask_chainfix.cli.groups import main
 from tests.commands import fixchain, run
-from tests.readme import LEFT_OUT, PAGES, README, ROOT, Sample, matches, steps
+from tests.readme import LEFT_OUT, PAGES, README, ROOT, Sample, matches, shortened, steps
 from tests.repositories import needs_git
 
 _WITH_EXAMPLES = [page for page in PAGES if steps(page.read_text("utf-8"))]
@@ -90,3 +90,9 @@ def test_left_out_lines_match_any_lines_and_nothing_else_does() -> None:
     assert matches(f"{LEFT_OUT}\nd\n", "d\n")
     assert not matches(f"a\n{LEFT_OUT}\nd\n", "a\nb\n")
     assert not matches("a\n", "b\n")
+
+
+def test_a_renewed_output_leaves_out_what_was_left_out() -> None:
+    before = f"a\n{LEFT_OUT}\nd\ne\n{LEFT_OUT}\n"
+    assert shortened("a\nb\nd\nnew\nf\n", before) == f"a\n{LEFT_OUT}\nd\nnew\n{LEFT_OUT}\n"
+    assert shortened("x\ny\n", "a\n") == "x\ny\n"

@@ -108,7 +108,7 @@ def test_a_downgrade_that_fails_half_way(project: Path, url: str) -> None:
         assert ": as it was" in done.stderr
     else:
         assert tables(url) == {*"abn"}
-        assert "not as it was: table m is another" in done.stderr
+        assert "not as it was: table m differs" in done.stderr
     assert "put the copy back that was made before" in done.stderr
 
 

@@ -536,7 +536,7 @@ def test_a_doubt_does_not_hold_up_a_plan_that_changes_nothing_for_it(
     assert done.document["verified"]["heads"] == ["d"]
     assert rows_of(url) == ["c"]
     assert done.exit_code == 3, done  # the doubt is left
-    assert "is in doubt: right if the present chain" in done.document["error"]["message"]
+    assert "is in doubt: right if the current chain" in done.document["error"]["message"]
     assert fixchain("restamp", "--yes", "--current", "--database", url).exit_code == 0
     assert fixchain("repair", "--yes", "--database", url).exit_code == 0
 

@@ -240,7 +240,7 @@ def _unwinding(
     told = losses_in_words(_downgrades(snapshot, left, statuses))
     which = listing(left.between, _SHOWN_DEEDS)
     return way(
-        f"take the database back to what this code has, with downgrade() of {which} from Git;"
+        f"downgrade the database to what this code has, with downgrade() of {which} from Git;"
         f" {told}",
         "{fixchain} unwind{databases}",
     )

@@ -45,7 +45,7 @@ def _ways_to_repair(database: Applied, now: Graph, above: str) -> Remedy:
         merged
         | _UPGRADE_FIRST
         | way(
-            f"or take it back to {below[0]} with the chain as it is, which can drop data, repair,"
+            f"or downgrade it to {below[0]} with the chain as it is, which can drop data, repair,"
             " and upgrade it again",
             f"{{alembic}} downgrade {operand(below[0])}",
             REPAIR,

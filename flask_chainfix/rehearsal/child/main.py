@@ -92,7 +92,7 @@ class _Rehearsing:
             migrations={path for path, *_ in (*request["chain"], *request["old"])},
             env_py=request["env_py"],
             passwords={each for url in self._urls.values() for each in secrets_of(url)},
-            place="one that is to be taken back" if request["named"] else "the scratch database",
+            place="one that is to be downgraded" if request["named"] else "the scratch database",
         )
 
     def send(self, name: str, /, **values: Any) -> None:

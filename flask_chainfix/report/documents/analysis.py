@@ -154,7 +154,7 @@ def _done(result: Analysed, change: LastChange | None) -> Iterator[Chapter]:
         for move in change.moves
     )
     undo = f"{result.tools.fixchain} undo{result.tools.databases}"
-    record = ("It is recorded in ", Typed(shown_path(change.journal)), ", and taken back with:")
+    record = ("It is recorded in ", Typed(shown_path(change.journal)), ", and undone with:")
     yield Chapter(
         f"What the last {change.command} changed",
         (
