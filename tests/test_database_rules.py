@@ -273,7 +273,7 @@ def test_a_row_that_nobody_knows() -> None:
 @pytest.mark.parametrize("row", ["ABCDEF", "abcdeg", " abcdef", "abc", "abcdef1234"])
 def test_a_row_that_is_close_to_an_id(row: str) -> None:
     finding = unknown(row=row, now=chain("z", "abcdef <- z"))
-    assert finding.message == "Git knows nothing of it; it is close to abcdef"
+    assert finding.message == "Git knows nothing of it; a similar id is abcdef"
     assert hints(finding)[0].startswith(
         "move the stamp, if it is abcdef: `{fixchain} restamp --lost "
     )

@@ -317,7 +317,7 @@ def test_a_row_that_is_close_to_an_id(project: Project, row: str) -> None:
     add(project.top, "9bc123def <- x", "pass", "pass")
     project.stamp(row)
     finding = project.finding()
-    assert finding["message"].endswith("it is close to 9bc123def")
+    assert finding["message"].endswith("a similar id is 9bc123def")
     says(finding["hint"], "move the stamp, if it is 9bc123def: `fixchain restamp --lost")
 
 

@@ -342,8 +342,7 @@ def _ways_back(
     lost = known.get(failure.revision or "") if failure is not None else None
     if lost is not None and lost.checkout and len(lost.requirements) == 1:
         remedy |= way(
-            f"do the rest of what downgrade() of {lost.revision} does by hand, stamp the database"
-            " with what is below it, and go on",
+            f"finish downgrade() of {lost.revision} by hand, stamp below it, and unwind again",
             f"git checkout {ref_word(lost.checkout)}",
             f"{{alembic}} stamp {operand(lost.requirements[0])}",
             "git checkout -",

@@ -47,7 +47,7 @@ def whereabouts(snapshot: Facts, revision: str) -> str:
     if lost is None:
         close = close_ids(revision, snapshot.graph)
         unknown = "Git knows nothing of it"
-        return f"{unknown}; it is close to {listing(close)}" if close else unknown
+        return f"{unknown}; a similar id is {listing(close)}" if close else unknown
     if other := environment_with(snapshot, lost):
         what = f"it belongs to another environment, {other}"
     elif lost.arriving:

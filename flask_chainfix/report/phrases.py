@@ -57,7 +57,7 @@ def about_sql(scripts: Sequence[RevisionSql]) -> str:
     if not scripts:
         return "No revision is new."
     ran = f"{count(len(scripts), 'new revision')} ran in Alembic's offline mode, without a database"
-    return f"{ran}; what would be sent to one:"
+    return f"{ran}; the SQL:"
 
 
 def mended(mend: Mend) -> str:

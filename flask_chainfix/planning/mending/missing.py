@@ -117,7 +117,7 @@ def _new_parents_of_merge_point(
         return None
     if empty:
         return joined
-    guess = Reason(GUESS, f"{revision} goes without {listing(lost)}, though it is not empty")
+    guess = Reason(GUESS, f"{revision} loses its parent {listing(lost)}, though it is not empty")
     return joined._replace(why=(*joined.why, guess))
 
 
