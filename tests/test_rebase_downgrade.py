@@ -109,7 +109,7 @@ def test_a_downgrade_that_fails_half_way(project: Path, url: str) -> None:
     else:
         assert tables(url) == {*"abn"}
         assert "not as it was: table m differs" in done.stderr
-    assert "put the copy back that was made before" in done.stderr
+    assert "restore the backup:" in done.stderr
 
 
 def test_a_downgrade_that_fails_before_anything_is_lost(project: Path, url: str) -> None:

@@ -97,6 +97,13 @@ no_git_option = click.option(
 )
 
 
+def require_git(call: Call, **asked: str | bool | None) -> None:
+    """Refuse ``--no-git`` beside an option that needs Git."""
+    for name, value in asked.items():
+        if call.no_git and value not in (None, False):
+            raise click.UsageError(f"--no-git and --{name} contradict each other")
+
+
 accept_option = click.option(
     "--accept",
     metavar="CODE",
