@@ -655,10 +655,10 @@ STAYS = "; whatever of that is in the database stays there, and no migration acc
         ),
         (("op.rename_table('t_a', 'u')",), "drops table t_a, creates table u"),
         (("op.execute('UPDATE t_a SET id = 1')",), "uses table t_a"),
-        (("op.execute(TEXT)",), "does not tell what it does"),
+        (("op.execute(TEXT)",), "does not show what it does"),
         (
             ("op.drop_table('t_a')", "op.execute(TEXT)"),
-            "drops table t_a, does more than its source tells",
+            "drops table t_a, does more than its source shows",
         ),
         (
             ("op.execute('CREATE EXTENSION e')",),

@@ -536,7 +536,7 @@ def test_a_file_whose_name_is_taken_does_not_come_back(project: Project) -> None
     project.lose("x")
     add(project.top, "c <- b").rename(project.path("x"))
     message = project.refuses("repair", "--bring-back", "x", *YES)
-    says(message, "another migration has the file name of x by now: x_add.py")
+    says(message, "another migration now has the file name of x: x_add.py")
 
 
 def test_what_has_come_back_under_another_id_is_not_brought_back_twice(project: Project) -> None:

@@ -771,7 +771,7 @@ def test_a_file_that_does_not_tell_what_it_is_built_on(project: Path, tmp_path: 
     feature.switch("main")
     url = f"sqlite:///{tmp_path / 'one.db'}"
     stamp(url, "b")
-    refused(url, "does not tell what it is built on")
+    refused(url, "does not show what it is built on")
 
 
 def test_a_lost_file_that_does_not_go_with_the_chain(project: Path, tmp_path: Path) -> None:

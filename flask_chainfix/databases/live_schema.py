@@ -105,7 +105,7 @@ def _hindrance(status: DatabaseStatus, *, has_binds: bool) -> str:
     if status.tables is None:
         return "this user may not see all tables: grant SELECT on the whole database"
     if has_binds and not status.own:
-        return "the migrations work on several binds, and a URL does not tell which one it is"
+        return "the migrations work on several binds, and a URL does not show which one it is"
     return ""
 
 

@@ -339,7 +339,7 @@ def _value_of(env_py: EnvPy, option: str) -> str | None:
         )
         look = way("look at each schema that has a version table", "{fixchain} check --schemas '*'")
         raise BadConfiguration(
-            f"only running {env_py.path} would tell what it gives Alembic as {option}",
+            f"only running {env_py.path} would show what it gives Alembic as {option}",
             look | written_down if option == _SCHEMA else written_down,
         )
     return value

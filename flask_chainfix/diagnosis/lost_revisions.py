@@ -306,7 +306,7 @@ def losses(footprints: Sequence[Footprint | None]) -> tuple[str, ...]:
     dropped = [effect for effect in effects if effect.action is Action.DROP]
     names = [*dict.fromkeys(text.removeprefix("drops ") for text in _told(dropped))]
     if any(each is None or each.opaque for each in footprints):
-        names.append("what its source does not tell")
+        names.append("what its source does not show")
     return tuple(names)
 
 
@@ -380,7 +380,7 @@ def _what_it_did(snapshot: Facts, revision: str) -> str:
         return "does nothing"
     words = [*dict.fromkeys(_told(footprint.effects))]
     if footprint.opaque:
-        words.append("does more than its source tells" if words else "does not tell what it does")
+        words.append("does more than its source shows" if words else "does not show what it does")
     return listing(words, _SHOWN_DEEDS) or "does nothing to tables, and perhaps something else"
 
 

@@ -358,4 +358,4 @@ def _why_unusable(whole: Facts, revision: str) -> Iterator[str]:
         yield "cannot be read"
     elif isinstance(file.reading, Header) and file.reading.problems:
         problem = file.reading.problems[0]
-        yield f"does not tell what it is built on: {problem.name} {problem.detail}"
+        yield f"does not show what it is built on: {problem.name} {problem.detail}"

@@ -173,7 +173,7 @@ def move_for(
     if shared is not None:
         return _refused(
             status,
-            f"{meanings_of(now, shared)}, and the tables do not tell which of them ran there",
+            f"{meanings_of(now, shared)}, and the tables do not show which of them ran there",
             _ways_on(now, possible, shared),
         )
     if alike:

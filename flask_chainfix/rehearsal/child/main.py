@@ -222,7 +222,7 @@ class _Rehearsing:
             rows, revisions = self._request["named"].get(bind, ((), ()))
             if sorted(heads) != sorted(rows):
                 raise StaleSnapshot(
-                    f"its stamp is {listing(sorted(heads)) or 'empty'} by now, and was"
+                    f"its stamp is {listing(sorted(heads)) or 'empty'} now, and was"
                     f" {listing(sorted(rows)) or 'empty'} when the plan was made",
                     "run the command again",
                 )
