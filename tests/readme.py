@@ -17,6 +17,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
+from difflib import SequenceMatcher
 from pathlib import Path
 from typing import NamedTuple
 
@@ -122,7 +123,21 @@ def _renewed(sample: Sample, step: Step) -> str:
     if step.expected is None:
         return f"$ {step.command}\n"
     kept = matches(step.expected, output)
-    return f"$ {step.command}\n{step.expected if kept else output}"
+    return f"$ {step.command}\n{step.expected if kept else shortened(output, step.expected)}"
+
+
+def shortened(output: str, before: str) -> str:
+    """Output without what the page left out before."""
+    gap, new, old = f"{LEFT_OUT}\n", output.splitlines(True), before.splitlines(True)
+    lines: list[str] = []
+    for _, start, end, first, last in SequenceMatcher(None, old, new, False).get_opcodes():
+        if gap in (changed := old[start:end]):
+            head, tail = first + changed.index(gap), last - changed[::-1].index(gap)
+            lines += [*new[first:head], gap, *new[max(head, tail) : last]]
+        else:
+            lines += new[first:last]
+    short = "".join(lines)
+    return short if matches(short, output) else output
 
 
 def main() -> None:

@@ -325,7 +325,7 @@ def test_a_path_that_is_written_as_a_uri(file: Path, to: Path, query: str) -> No
             "postgresql: instead",
         ),
         ("mysql://u:s3cret@host", "names no database", "end of the URL"),
-        ("nonsense", "what is given is not the URL", "postgresql://"),
+        ("nonsense", "the value is not the URL", "postgresql://"),
         ("postgresql://u:s3cret@host:port/x", "is not the URL", "postgresql://"),
     ],
 )
@@ -780,7 +780,9 @@ def test_every_database_of_the_app_is_backed_up_once(tmp_path: Path) -> None:
     assert done.exit_code == 3
     assert "there is no file" in done.stderr
     (path,) = (tmp_path / "there").glob("*.db")
-    assert f"the backups made before are whole: there/{path.name}" in done.stderr.replace("\n", " ")
+    assert f"the backups made before are complete: there/{path.name}" in done.stderr.replace(
+        "\n", " "
+    )
 
 
 def test_an_app_without_flask_migrate(tmp_path: Path) -> None:

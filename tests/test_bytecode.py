@@ -52,7 +52,7 @@ def test_it_is_not_read_and_judged_as_little(versions: Path, spec: str, cached: 
     assert done.exit_code == 0
     assert done.document["findings"] == []
     assert f"1 {NOT_READ}{name}" in done.document["notices"]
-    assert "judged in part only" in fixchain("check").stdout
+    assert "checked only in part" in fixchain("check").stdout
 
 
 @pytest.mark.parametrize("cached", [False, True], ids=["beside", "cached"])

@@ -57,7 +57,7 @@ def test_one_line_after_a_checkout_that_leaves_it_ahead(project: Path) -> None:
     assert back.stderr == f"fixchain: {url} is 1 revision ahead of this code: fixchain unwind\n"
     assert checkout(project, "feature") == Done(0, "", "")
     done = fixchain("unwind", "--yes", "--no-backup")
-    assert (done.exit_code, "nothing to take back" in done.stdout) == (0, True)
+    assert (done.exit_code, "nothing to downgrade" in done.stdout) == (0, True)
 
 
 def test_a_merge_is_offered_where_main_has_what_the_database_has_run(project: Path) -> None:

@@ -273,7 +273,7 @@ def test_a_row_that_nobody_knows() -> None:
 @pytest.mark.parametrize("row", ["ABCDEF", "abcdeg", " abcdef", "abc", "abcdef1234"])
 def test_a_row_that_is_close_to_an_id(row: str) -> None:
     finding = unknown(row=row, now=chain("z", "abcdef <- z"))
-    assert finding.message == "Git knows nothing of it; it is close to abcdef"
+    assert finding.message == "Git knows nothing of it; a similar id is abcdef"
     assert hints(finding)[0].startswith(
         "move the stamp, if it is abcdef: `{fixchain} restamp --lost "
     )
@@ -655,10 +655,10 @@ STAYS = "; whatever of that is in the database stays there, and no migration acc
         ),
         (("op.rename_table('t_a', 'u')",), "drops table t_a, creates table u"),
         (("op.execute('UPDATE t_a SET id = 1')",), "uses table t_a"),
-        (("op.execute(TEXT)",), "does not tell what it does"),
+        (("op.execute(TEXT)",), "does not show what it does"),
         (
             ("op.drop_table('t_a')", "op.execute(TEXT)"),
-            "drops table t_a, does more than its source tells",
+            "drops table t_a, does more than its source shows",
         ),
         (
             ("op.execute('CREATE EXTENSION e')",),

@@ -532,4 +532,4 @@ def test_several_databases_of_a_configuration(tmp_path: Path) -> None:
     # There is no telling which of the two another one is like.
     shutil.copy(tmp_path / "users.db", tmp_path / "other.db")
     done = fixchain(*given, f"sqlite:///{tmp_path / 'other.db'}", cwd=tmp_path)
-    assert "--database does not tell which of these it is" in _said(done)
+    assert "--database does not show which of these it is" in _said(done)

@@ -79,9 +79,9 @@ def test_json(nowhere: Path) -> None:
 @pytest.mark.parametrize(
     ("word", "close"),
     [
-        ("FC1O2", "'FC1O2'; it is close to FC112, FC102."),
-        ("multiple-head", "'multiple-head'; it is close to multiple-heads."),
-        ("stale", "'stale'; it is close to stale-docstring."),
+        ("FC1O2", "'FC1O2'; similar: FC112, FC102."),
+        ("multiple-head", "'multiple-head'; similar: multiple-heads."),
+        ("stale", "'stale'; similar: stale-docstring."),
         ("nonsense", "'nonsense'. 'fixchain explain' without one lists them all."),
         ("", "''. 'fixchain explain' without one lists them all."),
         ("\x1b[31m", r"'\x1b[31m'. "),

@@ -319,7 +319,9 @@ def test_help_needs_neither_a_database_nor_a_directory(
     done = invoke(app, "db", "fixchain", *command, "--help")
     assert done.exit_code == 0
     assert done.stdout.startswith("Usage: ")
-    assert " ".join(["db fixchain", *command]) in done.stdout.splitlines()[0]
+    typed, *_, title, example = done.stdout.splitlines()
+    assert " ".join(["db fixchain", *command]) in typed
+    assert (title, " ".join(["db fixchain", *command]) in example) == ("Example:", True)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -180,7 +180,7 @@ def test_what_depends_on_rows_is_not_run(project: Path, half: str) -> None:
 
 def test_a_database_that_was_never_on_its_way(project: Path, half: str) -> None:
     sql(half, "DROP TABLE secrets", "CREATE TABLE endpoints (id INTEGER)")
-    _refused(half, "looks as it never does on its way")
+    _refused(half, "fits no point between its statements")
 
 
 def test_nothing_has_run_or_something_else_has_to(project: Path, half: str) -> None:

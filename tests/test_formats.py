@@ -171,7 +171,7 @@ def test_what_is_no_string_is_not_called_computed(
     assert "d (head, parent computed)" in text
     (place / "alembic.ini").write_text("[alembic]\n[fixchain]\nignore = FC108\n")
     ignored = " ".join(render("text", check("migrations"), TEXT).split())
-    assert "judged in part only, as the place of 3 migrations is not known" in ignored
+    assert "checked only in part, as the place of 3 migrations is not known" in ignored
 
 
 # --- Width ---------------------------------------------------------------------------------------

@@ -317,7 +317,7 @@ def test_a_row_that_is_close_to_an_id(project: Project, row: str) -> None:
     add(project.top, "9bc123def <- x", "pass", "pass")
     project.stamp(row)
     finding = project.finding()
-    assert finding["message"].endswith("it is close to 9bc123def")
+    assert finding["message"].endswith("a similar id is 9bc123def")
     says(finding["hint"], "move the stamp, if it is 9bc123def: `fixchain restamp --lost")
 
 
@@ -536,7 +536,7 @@ def test_a_file_whose_name_is_taken_does_not_come_back(project: Project) -> None
     project.lose("x")
     add(project.top, "c <- b").rename(project.path("x"))
     message = project.refuses("repair", "--bring-back", "x", *YES)
-    says(message, "another migration has the file name of x by now: x_add.py")
+    says(message, "another migration now has the file name of x: x_add.py")
 
 
 def test_what_has_come_back_under_another_id_is_not_brought_back_twice(project: Project) -> None:
@@ -675,10 +675,10 @@ def test_to_the_new_id_of_what_has_been_edited(project: Project) -> None:
 
 def test_not_to_a_new_id_whose_tables_are_not_there(project: Project) -> None:
     renamed(project, more="op.create_table('more', sa.Column('id', sa.Integer()))")
-    way = "make more by hand as y does by now, then move the stamp to that id"
+    way = "create more by hand as y does now, then move the stamp to that id"
     says(project.finding()["hint"], way, "upgrade --sql b:y")
     told = project.refuses("restamp", "--lost", "x=y", *YES)
-    says(flat(told), "y would claim what is not there: more (y)", way)
+    says(flat(told), "y would stand for what is not there: more (y)", way)
     sql(project.url, "CREATE TABLE more (id INTEGER)")
     project.does("restamp", "--lost", "x=y", *YES)
 
@@ -941,7 +941,7 @@ def test_unwind_tells_that_main_has_what_it_takes_back(project: Project) -> None
     done = project.run("unwind", "--dry-run")
     says(
         flat(done.stdout),
-        "main has y: `git merge --no-edit main` brings it, and nothing is taken back",
+        "main has y: `git merge --no-edit main` brings it, and nothing is downgraded",
     )
 
 

@@ -65,7 +65,7 @@ def test_a_guess_wants_a_word(project: Path) -> None:
 
 def test_a_check_says_that_there_are_guesses_to_judge(project: Path) -> None:
     environment(project / "migrations", "a", "b <- a", "c <- gone")
-    assert "1 guess in it for you to judge" in " ".join(fixchain("check").stdout.split())
+    assert "it has 1 guess for you to review" in " ".join(fixchain("check").stdout.split())
 
 
 @pytest.mark.parametrize(("answer", "exit_code"), [("y\n", 0), ("n\n", 1)])

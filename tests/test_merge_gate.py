@@ -378,7 +378,8 @@ def test_which_branches_can_land_together_and_in_which_order(project: Repository
     assert queue["order"].index("two") < queue["order"].index("one")
     text = fixchain("check", "--against=main", *options).stdout
     assert (
-        "one + two    one order only: two lands before one: else two uses column users.old" in text
+        "one + two    one order only: two must land before one; otherwise two uses column users.old"
+        in text
     )
     assert "an order in which all can land, each rebased: " in text
     # What waits is not said to merge well: that is what the queue is for.

@@ -45,7 +45,7 @@ def test_a_line_stays_a_line_wherever_something_moves(along: bool) -> None:
     for revision, behind in permutations("abcde", 2):
         moving = [*"abcde"["abcde".index(revision) :]] if along else [revision]
         if behind in moving:
-            assert "move along" in refusal(chain(*LINE), revision, behind, along=along)
+            assert "move with it" in refusal(chain(*LINE), revision, behind, along=along)
             continue
         left = [name for name in "abcde" if name not in moving]
         place = left.index(behind) + 1
@@ -105,7 +105,7 @@ def test_what_is_on_a_merge_point_comes_to_be_on_its_parents() -> None:
     planned = moved(merged, "m", "d")
     assert (links(planned)["d"], links(planned)["m"]) == (("b", "c"), ("d",))
     said = refusal(chain("a", "b <- a", "c <- a", "m <- b, c"), "m", "b")
-    assert "the chain would come apart, with more heads than now: c; m joins b, c" in said
+    assert "the chain would split, with more heads than now: c; m joins b, c" in said
 
 
 def test_a_merge_point_above_moves_along_and_keeps_its_other_parent() -> None:

@@ -34,8 +34,8 @@ def test_the_version_is_the_same_everywhere() -> None:
     changes = (ROOT / "CHANGELOG.md").read_text("utf-8")
     released = re.findall(r"^## (\d+\.\d+\.\d+) \(\d{4}-\d\d-\d\d\)$", changes, re.MULTILINE)
     assert released[0] == VERSION
-    hook = (ROOT / "docs/pages/guides/ci.md").read_text("utf-8")
-    assert re.findall(r"rev: v(\S+)", hook) == [VERSION]
+    page = (ROOT / "docs/pages/guides/ci.md").read_text("utf-8")
+    assert {*re.findall(r"(?:rev: |fixchain@)v(\S+)", page)} == {VERSION}
 
 
 def test_the_readme_leads_to_the_files_of_its_release_from_everywhere() -> None:

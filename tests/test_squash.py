@@ -82,7 +82,7 @@ def test_one_migration_makes_what_four_made(project: Path, database_url: str) ->
     old = migrations(Path("migrations"))
     done = _squash(database_url, "--upto", "e", "--yes", "--no-database")
     assert done.exit_code == 0, done
-    assert "5 revisions can become one" in done.stdout
+    assert "5 revisions can be squashed into one" in done.stdout
     assert _names() == ["e_squash_of_5_revisions.py"]
     written = Path("migrations/versions/e_squash_of_5_revisions.py").read_text()
     assert "It replaces, base first: a, b, c, d, e." in written
@@ -171,7 +171,7 @@ def test_data_migrations_are_told(project: Path) -> None:
     assert document["proofs"][0]["rows"] == {"q": 2}
     shown = _squash("sqlite://", "--dry-run").stdout
     assert "carry over what new databases need" in shown
-    assert "rows that a new database had, and will not have: q (2)" in shown
+    assert "rows that only the old chain inserts into a new database: q (2)" in shown
 
 
 def test_rows_of_a_table_that_comes_from_a_query_are_told(project: Path) -> None:
@@ -249,7 +249,7 @@ def test_each_object_is_made_after_what_it_needs(
     add(project, "e <- d", statements, "pass")
     done = _squash(url, "--yes", "--no-database")
     assert done.exit_code == 0, done.stderr
-    assert "To look at" not in done.stdout
+    assert "To review" not in done.stdout
     rehearsed = fixchain("rehearse", "--database", url, "--format", "json")
     assert json.loads(rehearsed.stdout)["rehearsal_failure"] is None
 

@@ -278,7 +278,7 @@ def test_the_remedy_for_a_server_is_whole(
         assert {"--upto", "--server", "--dry-run", "--quiet"}.issubset(typed)
         done = fixchain(*typed)
     assert done.exit_code == 1, done
-    assert "3 revisions can become one" in done.stdout
+    assert "3 revisions can be squashed into one" in done.stdout
 
 
 def test_several_kinds(project: Path, postgresql: str) -> None:

@@ -536,7 +536,7 @@ def test_a_doubt_does_not_hold_up_a_plan_that_changes_nothing_for_it(
     assert done.document["verified"]["heads"] == ["d"]
     assert rows_of(url) == ["c"]
     assert done.exit_code == 3, done  # the doubt is left
-    assert "is in doubt: right if the present chain" in done.document["error"]["message"]
+    assert "is in doubt: right if the current chain" in done.document["error"]["message"]
     assert fixchain("restamp", "--yes", "--current", "--database", url).exit_code == 0
     assert fixchain("repair", "--yes", "--database", url).exit_code == 0
 
@@ -700,7 +700,7 @@ def test_a_password_in_what_is_no_url(project: Path) -> None:
     plain(project, *LINE)
     done = fixchain("check", "--database", "u:my s3cret@h/x")
     assert done.exit_code == 3
-    assert "what is given is not the URL of a database" in unwrapped(done)
+    assert "the value is not the URL of a database" in unwrapped(done)
     assert "s3cret" not in done.stdout + done.stderr
 
 

@@ -113,7 +113,7 @@ def test_a_database_is_taken_back(project: Path, database_url: str) -> None:
     assert (rows_of(database_url), schema_of(database_url)) == (["a"], before)
     assert feature.git("status", "--porcelain") == ""
     again = take_back(database_url, "--yes")
-    assert (again.exit_code, "nothing to take back" in again.stdout) == (0, True)
+    assert (again.exit_code, "nothing to downgrade" in again.stdout) == (0, True)
 
 
 @pytest.fixture
@@ -267,7 +267,7 @@ def test_several_databases_and_one_that_is_not_ahead(project: Path, ahead: str) 
     upgrade(project, behind, "a")
     named = [word for url in (other, behind) for word in ("--database", url)]
     done = take_back(ahead, *named, "--yes", "--no-backup")
-    assert "Taken back: 1 revision in 2 databases." in done.stdout, done
+    assert "Downgraded: 1 revision in 2 databases." in done.stdout, done
     assert rows_of(ahead) == rows_of(other) == rows_of(behind) == ["a"]
 
 
@@ -397,7 +397,7 @@ def test_what_was_taken_back_is_told_in_every_format(
     done = take_back(url, "--yes", "--no-backup", "--format", "markdown", "--output", str(output))
     assert done.exit_code == 0, done
     told = output.read_text()
-    assert "Taken back: 1 revision in 1 database" in told
+    assert "Downgraded: 1 revision in 1 database" in told
     assert "drops table b, with the data in it" in told
 
 
@@ -493,7 +493,7 @@ def test_what_is_never_to_go_back(project: Path, mariadb: str) -> None:
     commit(project)
     upgrade(project, mariadb, "c")
     feature.switch("main")
-    done = refused(mariadb, "b is not to be taken back: downgrade() in b_add.py only raises")
+    done = refused(mariadb, "b cannot be downgraded: downgrade() in b_add.py only raises")
     assert "unwind" not in done.stderr
 
 
@@ -571,7 +571,7 @@ def test_one_that_moves_once_another_was_taken_back(
     monkeypatch.setattr(unwinding.EnvPyRun, "take_back", moving)
     done = take_back(ahead, "--database", other, "--yes", "--no-backup")
     assert done.exit_code == 3, done
-    assert "Not all was taken back: 1 of 2 databases fit this code." in done.stdout
+    assert "Not everything was downgraded: 1 of 2 databases fit this code." in done.stdout
     assert "elsewhere" in done.stderr
     assert "Nothing was changed" not in done.stderr
     assert rows_of(ahead) == ["a"]
@@ -771,7 +771,7 @@ def test_a_file_that_does_not_tell_what_it_is_built_on(project: Path, tmp_path: 
     feature.switch("main")
     url = f"sqlite:///{tmp_path / 'one.db'}"
     stamp(url, "b")
-    refused(url, "does not tell what it is built on")
+    refused(url, "does not show what it is built on")
 
 
 def test_a_lost_file_that_does_not_go_with_the_chain(project: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from flask_chainfix.cli.options import (
     detail_options,
     format_option,
     no_git_option,
+    require_git,
     strict_option,
 )
 from flask_chainfix.cli.running import Call
@@ -97,9 +98,7 @@ def check(  # noqa: PLR0913  (an option each)
         raise click.UsageError("--with needs --against")
     if sql and ref is None:
         raise click.UsageError("--sql needs --against")
-    for option, asked in (("--against", ref), ("--since", since), ("--staged", staged)):
-        if call.no_git and asked:
-            raise click.UsageError(f"--no-git and {option} contradict each other")
+    require_git(call, against=ref, since=since, staged=staged)
     against = None if ref is None else Against(ref, frozenset(allowed), others)
 
     typed = f"{' --staged' if staged else ''}{_as_typed(against, since)}"

@@ -26,7 +26,7 @@ def _explanations_for(
             if wanted in (rule.code.casefold(), rule.name):
                 return (explanation_of(rule),)
     close = close_ids(value, [word for each in all_rules() for word in (each.code, each.name)])
-    looks_like = f"; it is close to {', '.join(close)}" if close else ""
+    looks_like = f"; similar: {', '.join(close)}" if close else ""
     raise click.BadParameter(
         f"no finding has the code or name {value!r}{looks_like}."
         f" '{context.command_path}' without one lists them all."

@@ -9,6 +9,7 @@ from flask_chainfix.cli.options import (
     database_options,
     format_option,
     no_git_option,
+    require_git,
 )
 from flask_chainfix.cli.output import OPENED, STDOUT, OutputFile, place_of, send_to
 from flask_chainfix.cli.running import Call
@@ -40,8 +41,7 @@ def graph(call: Call, *, opened: bool, against: str | None) -> None:
     place = place_of(call.context)
     if opened and place is STDOUT:
         raise click.UsageError("--open shows a file, and --output - writes none")
-    if call.no_git and against is not None:
-        raise click.UsageError("--no-git and --against contradict each other")
+    require_git(call, against=against)
 
     if opened:
         path = place.path if isinstance(place, OutputFile) else None

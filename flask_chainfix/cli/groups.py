@@ -82,7 +82,7 @@ def app_group(context: click.Context, directory: str | None) -> None:
     help="Directory with env.py and versions/.  [default: migrations, else what alembic.ini or"
     " pyproject.toml names]",
 )
-@click.option("-c", "--config", metavar="FILE", help="An alembic.ini or pyproject.toml instead.")
+@click.option("-c", "--config", metavar="FILE", help="Use this alembic.ini or pyproject.toml.")
 @click.option(
     "-n",
     "--name",

@@ -14,7 +14,9 @@ from flask_chainfix.report.results import HookPlan
 
 @click.command(cls=Command, example="--install")
 @click.option("--install", is_flag=True, help="Show the new files, ask, and write them.")
-@click.option("--print", "only_shown", is_flag=True, help="Only print the files and their places.")
+@click.option(
+    "--print", "only_shown", is_flag=True, help="Only print the files, and where they go."
+)
 @click.option(
     "--post-checkout",
     is_flag=True,

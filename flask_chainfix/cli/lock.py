@@ -17,7 +17,7 @@ from flask_chainfix.report.results import LockPlan
 @click.command(cls=Command)
 @click.argument("written", metavar="[FILE]", required=False)
 @click.option(
-    "--install", is_flag=True, help="Also have Alembic do this whenever it writes a migration."
+    "--install", is_flag=True, help="Also have Alembic update the file with each new migration."
 )
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @format_option()

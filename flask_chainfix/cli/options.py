@@ -97,6 +97,13 @@ no_git_option = click.option(
 )
 
 
+def require_git(call: Call, **asked: str | bool | None) -> None:
+    """Refuse ``--no-git`` beside an option that needs Git."""
+    for name, value in asked.items():
+        if call.no_git and value not in (None, False):
+            raise click.UsageError(f"--no-git and --{name} contradict each other")
+
+
 accept_option = click.option(
     "--accept",
     metavar="CODE",
@@ -205,7 +212,8 @@ def _stamp_option() -> Decorator:
         metavar="REVISION[,REVISION]",
         multiple=True,
         callback=_parse_stamps,
-        help="The stamp of a database that cannot be reached from here.",
+        help="The stamp of a database that cannot be reached from here. May be given several"
+        " times.",
     )
 
 

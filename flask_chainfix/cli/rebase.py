@@ -46,6 +46,8 @@ def rebase(call: Call, *, onto: str | None, downgrade: bool, no_backup: bool) ->
     each branch is rewritten. Works with uncommitted migrations, and in the middle of a conflicted
     merge or rebase. Shows the plan, asks, has Alembic confirm the result, and can be undone.
     """
+    if no_backup and not downgrade:
+        raise click.UsageError("--no-backup needs --downgrade")
 
     def work(session: Session) -> Result:
         with working(session) as busy:

@@ -47,7 +47,11 @@ def _parse_labels(
     help="linear: one line. merge: parallel branches, joined by a merge revision. auto: linear if"
     " that is safe for every known database, else merge.",
 )
-@click.option("--root", metavar="REVISION", help="The base to keep.")
+@click.option(
+    "--root",
+    metavar="REVISION",
+    help="The base to keep.  [default: the one with the most descendants]",
+)
 @click.option(
     "--attach",
     metavar="REVISION=PARENT",
@@ -76,7 +80,7 @@ def _parse_labels(
     callback=_parse_labels,
     help="Change the branch labels of a revision; may be given several times.",
 )
-@click.option("--docstrings", is_flag=True, help="Update every Revises: line.")
+@click.option("--docstrings", is_flag=True, help="Make every Revises: line match down_revision.")
 @click.option(
     "--shorten-ids",
     is_flag=True,

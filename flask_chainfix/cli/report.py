@@ -9,6 +9,7 @@ from flask_chainfix.cli.options import (
     database_options,
     format_option,
     no_git_option,
+    require_git,
 )
 from flask_chainfix.cli.running import Call
 from flask_chainfix.cli.usage import Command
@@ -29,6 +30,5 @@ def report(call: Call, *, against: str | None) -> None:
     how to prevent the next fault. The html format adds the text to the page of graph. Changes
     nothing, and imports no migration.
     """
-    if call.no_git and against is not None:
-        raise click.UsageError("--no-git and --against contradict each other")
+    require_git(call, against=against)
     call.run(lambda session: command.analyse(session, against=against))

@@ -48,7 +48,7 @@ from flask_chainfix.report.results import Repaired, Result
     metavar="REVISION=OTHER",
     multiple=True,
     callback=pairs("REVISION=OTHER"),
-    help="Treat a lost revision (one without a file) as this one; may be given several times.",
+    help="Treat REVISION, which no file has any more, as OTHER; may be given several times.",
 )
 @click.option(
     "--from-schema",
@@ -72,7 +72,9 @@ def restamp(call: Call, *, sql: bool, **wishes: Any) -> None:
     ):
         raise click.UsageError("--from-schema decides alone: leave out --old, --current and --lost")
     if call.databases.stamps and not (sql or wishes["current"]):
-        raise click.UsageError("--stamp tells of a database that cannot be reached: add --sql")
+        raise click.UsageError(
+            "--stamp names a database that cannot be reached from here: add --sql"
+        )
 
     asked = RestampWishes(**wishes)
     follows = asked.old is None and not asked.from_schema
@@ -96,7 +98,7 @@ def _question(moves: Sequence[MoveResult], number: int) -> str:
     databases = count(number, "database")
     if not all(each.move.stays for each in moves):
         return f"Move the stamps of {databases}?"
-    return f"Record that the present chain stamped {databases}?"
+    return f"Record that the current chain stamped {databases}?"
 
 
 def offer(call: Call, session: Session, repaired: Repaired) -> Result:

@@ -18,7 +18,7 @@ from flask_chainfix.report.results import UndoPlan
 def undo(call: Call) -> None:
     """Undo the last repair: its files and its stamps.
 
-    Restores files byte for byte, even after a repair that was killed halfway. A database that was
+    Restores files byte for byte, even after a repair that was killed half-way. A database that was
     upgraded since gets the stamp of what has run there. Refuses, and changes nothing, if a file was
     changed since, or a database cannot go back to the old files.
     """

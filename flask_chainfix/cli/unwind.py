@@ -48,6 +48,6 @@ def unwind(call: Call, *, source: str | None, no_backup: bool, offer: bool) -> N
     wishes = UnwindWishes(source, backup=not no_backup)
     call.change(
         lambda session: plan_unwind(session, wishes),
-        lambda plan: "Take these revisions back?" if plan.databases else "",
+        lambda plan: "Downgrade these revisions?" if plan.databases else "",
         lambda session, plan: carry_out_unwind(session, plan, wishes),
     )

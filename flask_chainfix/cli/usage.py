@@ -43,8 +43,7 @@ class Command(click.Command):
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the example."""
-        with formatter.section("Example"):
-            formatter.write_text(f"{ctx.command_path} {self._example}".rstrip())
+        _write_example(ctx, formatter, self._example)
 
 
 class Group(click.Group):
@@ -54,6 +53,10 @@ class Group(click.Group):
         """Write what the commands are for."""
         self.help = self.help or docstring_of(self.callback)
         super().format_help_text(ctx, formatter)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the example."""
+        _write_example(ctx, formatter, "check")
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the group's own options, and keep what was typed."""
@@ -67,6 +70,11 @@ class Group(click.Group):
         """Run the command."""
         with _answered_in_json(ctx, ctx.meta[_TYPED]):
             return super().invoke(ctx)
+
+
+def _write_example(ctx: click.Context, formatter: click.HelpFormatter, words: str) -> None:
+    with formatter.section("Example"):
+        formatter.write_text(f"{ctx.command_path} {words}".rstrip())
 
 
 @contextmanager

@@ -34,7 +34,7 @@ def back_up(databases: Sequence[Target], directory: Path, progress: Progress) ->
             if not made:
                 raise
             files = ", ".join(str(backup.path) for backup in made)
-            remedy = f"{error.remedy}; the backups made before are whole: {files}"
+            remedy = f"{error.remedy}; the backups made before are complete: {files}"
             raise CannotBackUp(error.message, remedy) from error
     return tuple(made)
 
@@ -65,7 +65,7 @@ def back_up_before(session: Session, databases: Iterable[Target], without: str) 
             tuple({each.url: each for each in databases}.values()), DIRECTORY, session.progress
         )
     except CannotBackUp as error:
-        remedy = error.remedy | way("go without a copy", without)
+        remedy = error.remedy | way("go on without a backup", without)
         raise CannotBackUp(error.message, remedy, unchanged=True) from error
     return BackedUp(backups=made, notices=left)
 
@@ -100,5 +100,5 @@ def putting_back(copies: BackedUp | None, names: Container[str] | None = None) -
     remedy = Remedy()
     for copy in copies.backups if copies else ():
         if names is None or copy.name in names:
-            remedy |= way("put the copy back that was made before", copy.restore)
+            remedy |= way("restore the backup", copy.restore)
     return remedy

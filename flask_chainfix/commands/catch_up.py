@@ -203,7 +203,7 @@ def _stamping_first(now: Facts, found: TracedDatabase, again: str) -> Remedy:
     if found.trace is None or found.trace.fits is not None or graph.required(run) - run:
         return look
     return way(
-        "what its stamp stands for is not all there: have it stand for all that has run, and then"
+        "something that its stamp stands for is missing: move the stamp to all that has run, then"
         " make what is missing",
         *restamping(graph, rows, tops(graph, run)),
         f"{{fixchain}} {again}{{databases}}",

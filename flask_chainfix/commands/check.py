@@ -35,8 +35,8 @@ _PLANNED_WITHOUT_STAGED = (
     "check without --staged shows what a repair would do with the files on the disk"
 )
 _ASKED_BY_REPAIR = (
-    "a repair also asks the database of the configuration, and may come to another plan, which"
-    " `{}` shows"
+    "a repair also reads the database of the configuration, and may plan differently: `{}` shows"
+    " that plan"
 )
 
 

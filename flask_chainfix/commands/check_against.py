@@ -129,7 +129,7 @@ def _pair(snapshot: Facts, merge: Merge) -> tuple[BranchPair, tuple[str, str] | 
         if faults:
             first = one if rebased.above == merge.mine.ref else other
             then = other if first == one else one
-            detail = f"{first} lands before {then}: else {faults[0].message}"
+            detail = f"{first} must land before {then}; otherwise {faults[0].message}"
             return BranchPair(one, other, Fit.ORDER, detail), (then, first)
     stops = [conflict.path.name for conflict in merge.conflicts if conflict.path.suffix == ".py"]
     if stops:

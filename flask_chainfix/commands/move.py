@@ -56,7 +56,9 @@ def _proposed(session: Session, diagnosis: Diagnosis, wishes: MoveWishes) -> Pro
     except CannotPlan as error:
         return Proposal(diagnosis, obstacle=error)
     if not plan.relinks:
-        return Proposal(diagnosis.noticing(f"nothing to do, as it stands so: {plan.why[0].detail}"))
+        return Proposal(
+            diagnosis.noticing(f"nothing to do, as it is there already: {plan.why[0].detail}")
+        )
     now, notices = diagnosis.snapshot, tuple[str, ...]()
     if now.environment.asks_git:
         chains, notices = read_published(now)

@@ -229,7 +229,7 @@ class _Trip:
             self._emptied.update([each] if steps or self._goes_up else ())
             self._walk(self._old, {each: (steps, ends)}, up=True)
             if extra := listing([name for name in old.order if name in stays - meant]):
-                return f"as it was, but {extra} has run there by now, and could not be taken down"
+                return f"as it was, but {extra} has run there since, and could not be downgraded"
             then, target = self._schemas[each.identity].schema, self._all[each.identity]
             found = differences(then, self._schema(each).schema, (), (target.version_table,))
         except (ChainFixError, Obstacle, OSError) as error:
@@ -238,7 +238,7 @@ class _Trip:
             return f"not as it was: it is at {at}, and on the way back {said}"
         if found:
             what = listing([f"{d.object.kind.value} {d.object.spelled}" for d in found], _NAMED)
-            return f"not as it was: {what} {'is' if len(found) == 1 else 'are'} another"
+            return f"not as it was: {what} {'differs' if len(found) == 1 else 'differ'}"
         return ""
 
     def _taken_back(self, each: Downgrade) -> frozenset[str]:

@@ -152,7 +152,7 @@ def _missed_server(rehearsal: Rehearsal) -> tuple[str, ...]:
     kind = rehearsal.missed_server
     if not kind:
         return ()
-    return (f"the app uses {kind}, and this was SQLite, which takes what {kind} refuses",)
+    return (f"the app uses {kind}, and this was SQLite, which accepts what {kind} refuses",)
 
 
 def _failed(failure: RehearsalFailure) -> RehearsalFailed:

@@ -179,7 +179,7 @@ def unconfirmed(moved: Sequence[DatabaseStatus], failure: BaseException) -> Chai
     why = failure.message if isinstance(failure, ChainFixError) else str(failure)
     kind = NotConfirmed if isinstance(failure, ChainFixError | OSError) else Interrupted
     return kind(
-        f"{why or 'interrupted'}; the new files stay all the same, as {names} has moved while they"
+        f"{why or 'interrupted'}; the new files stay anyway, as {names} has moved while they"
         " were in place: with the old ones, what has run there would run again",
         way("put back the files, and the stamps with them", "{fixchain} undo{databases}")
         | way("see what is wrong with the new ones", "{fixchain} check{databases}"),

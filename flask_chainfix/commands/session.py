@@ -168,7 +168,7 @@ class Session:
             remedy = way("put the files back first", undo)
             if journals.unfinished is None and journals.latest is not None:
                 record = path_word(os.path.relpath(journals.latest.file))
-                text = "keep the files as they are, and delete the old ones' record"
+                text = "keep the files as they are, and delete the record of the old ones"
                 remedy |= way(text, f"rm -- {record}")
             raise RepairInterrupted(interruption, remedy)
 

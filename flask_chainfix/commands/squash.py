@@ -45,7 +45,7 @@ from flask_chainfix.rehearsal.schemas.proving import (
 from flask_chainfix.rehearsal.schemas.rendering import Rendered
 from flask_chainfix.report.results import SquashPlan
 
-_NO_GIT = "Git does not tell what the main branch and releases have, so that was not checked"
+_NO_GIT = "Git does not show what the main branch and releases have, so that was not checked"
 _SHOWN = 40  # differences
 _WIDTH = 88
 

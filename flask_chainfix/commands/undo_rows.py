@@ -202,7 +202,7 @@ def _downgrade_remedy(now: Facts, status: DatabaseStatus, then: Facts) -> Remedy
     if len(status.rows) != 1 or len(below) != 1 or below[0] not in then.graph:
         return Remedy()
     return way(
-        f"take {new[0]} down first, and undo again",
+        f"downgrade {new[0]} first, then undo again",
         f"{{alembic}} downgrade {word(below[0])}",
         "{fixchain} undo{databases}",
     )

@@ -158,7 +158,7 @@ def _refuse_another_chain(now: Facts, status: DatabaseStatus) -> None:
     if now.graph and not having_run(now, status):
         raise CannotPlan(
             f"{status.name} is not ahead of this code: it has run nothing that this code has, and"
-            " would be taken back to nothing",
+            " would be downgraded to nothing",
             choices(now, status.rows[0]),
         )
 
@@ -290,7 +290,7 @@ def _ended(
     back = [each for each in database.revisions if each not in _run_by(now, database, status)]
     words = f"it is stamped at {rows}"
     if back:
-        words += f", with {listing(back, _NAMED)} taken back"
+        words += f", with {listing(back, _NAMED)} downgraded"
     gone = listing([_in_words(each) for each in changed], 2 * _NAMED)
     told = f"; of its schema, {gone} since it began" if gone else ""
     return _Ended(MoveResult(move, MoveState.FAILED, f"{words}{told}"))
@@ -342,8 +342,7 @@ def _ways_back(
     lost = known.get(failure.revision or "") if failure is not None else None
     if lost is not None and lost.checkout and len(lost.requirements) == 1:
         remedy |= way(
-            f"do the rest of what downgrade() of {lost.revision} does by hand, stamp the database"
-            " with what is below it, and go on",
+            f"finish downgrade() of {lost.revision} by hand, stamp below it, and unwind again",
             f"git checkout {ref_word(lost.checkout)}",
             f"{{alembic}} stamp {operand(lost.requirements[0])}",
             "git checkout -",

@@ -127,7 +127,7 @@ _TABLE = (
         "42601 1064 1170",
         r"syntax error|unrecognized token|unknown table option|Cannot add a |in SQLite dialect"
         r"|cannot drop (\w+ )*column",
-        migrating="write it as this kind of database knows it",
+        migrating="write it in the SQL of this kind of database",
     ),
     _Row(
         Trouble.LOCKED,
@@ -140,7 +140,7 @@ _TABLE = (
     _Row(
         Trouble.CHANGING,
         sure=r"cache lookup failed|could not open relation with OID",
-        connecting="something changes tables there at this moment: let the upgrade end",
+        connecting="something is changing tables there right now: wait until it has finished",
     ),
     _Row(
         Trouble.READ_ONLY,

@@ -105,7 +105,7 @@ def _hindrance(status: DatabaseStatus, *, has_binds: bool) -> str:
     if status.tables is None:
         return "this user may not see all tables: grant SELECT on the whole database"
     if has_binds and not status.own:
-        return "the migrations work on several binds, and a URL does not tell which one it is"
+        return "the migrations work on several binds, and a URL does not show which one it is"
     return ""
 
 
@@ -293,7 +293,7 @@ def _part(
 ) -> _Part:
     schema = dict(each for each in things if not isinstance(each, Unread))
     unread = [each for each in things if isinstance(each, Unread) and each.kinds]
-    held, twice = _states(schema, backend)
+    held, twice = _states(schema)
     doubtful = {*unclear, *_types(schema), *_unclear(connection, backend, schema)}
     return _Part(
         held,
@@ -327,7 +327,7 @@ def _built(schema: Reflected, backend: str) -> Iterator[SchemaObject]:
                 yield thing
 
 
-def _states(schema: Reflected, backend: str) -> tuple[dict[Key, State], set[Key]]:
+def _states(schema: Reflected) -> tuple[dict[Key, State], set[Key]]:
     """The state of each object, and the names that databases may give to several objects."""
     held: dict[Key, State] = {}
     unclear: set[Key] = set()

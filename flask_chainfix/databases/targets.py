@@ -19,7 +19,7 @@ from flask_chainfix.databases.drivers import BACKENDS, connectable
 from flask_chainfix.environment.env_py import CANNOT_READ, EnvPy
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.environment.messages import (
-    VARIABLE,
+    from_variable,
     masked,
     said,
     shown_url,
@@ -267,17 +267,8 @@ def _listed(file: str) -> Iterator[URL]:
 
 
 def _entry(entry: str, place: str) -> URL:
-    if not VARIABLE.fullmatch(entry):
-        return connectable(entry, place)
-    value = os.environ.get(entry)
-    if not value:
-        # In lower case it may also be a password.
-        name = f" {entry}" if entry.isupper() else " with the name given there"
-        raise BadDatabase(
-            f"{place}: there is no environment variable{name}",
-            "set it to the URL of the database, or write the URL itself",
-        )
-    return connectable(value, f"{place}: {entry}")
+    url = from_variable(entry)
+    return connectable(url, place if url == entry else f"{place}: {entry}")
 
 
 def unreached_target(runtime: Runtime, name: str) -> Target:
@@ -348,7 +339,7 @@ def _value_of(env_py: EnvPy, option: str) -> str | None:
         )
         look = way("look at each schema that has a version table", "{fixchain} check --schemas '*'")
         raise BadConfiguration(
-            f"only running {env_py.path} would tell what it gives Alembic as {option}",
+            f"only running {env_py.path} would show what it gives Alembic as {option}",
             look | written_down if option == _SCHEMA else written_down,
         )
     return value

@@ -47,7 +47,7 @@ def whereabouts(snapshot: Facts, revision: str) -> str:
     if lost is None:
         close = close_ids(revision, snapshot.graph)
         unknown = "Git knows nothing of it"
-        return f"{unknown}; it is close to {listing(close)}" if close else unknown
+        return f"{unknown}; a similar id is {listing(close)}" if close else unknown
     if other := environment_with(snapshot, lost):
         what = f"it belongs to another environment, {other}"
     elif lost.arriving:
@@ -240,7 +240,7 @@ def _unwinding(
     told = losses_in_words(_downgrades(snapshot, left, statuses))
     which = listing(left.between, _SHOWN_DEEDS)
     return way(
-        f"take the database back to what this code has, with downgrade() of {which} from Git;"
+        f"downgrade the database to what this code has, with downgrade() of {which} from Git;"
         f" {told}",
         "{fixchain} unwind{databases}",
     )
@@ -306,7 +306,7 @@ def losses(footprints: Sequence[Footprint | None]) -> tuple[str, ...]:
     dropped = [effect for effect in effects if effect.action is Action.DROP]
     names = [*dict.fromkeys(text.removeprefix("drops ") for text in _told(dropped))]
     if any(each is None or each.opaque for each in footprints):
-        names.append("what its source does not tell")
+        names.append("what its source does not show")
     return tuple(names)
 
 
@@ -380,7 +380,7 @@ def _what_it_did(snapshot: Facts, revision: str) -> str:
         return "does nothing"
     words = [*dict.fromkeys(_told(footprint.effects))]
     if footprint.opaque:
-        words.append("does more than its source tells" if words else "does not tell what it does")
+        words.append("does more than its source shows" if words else "does not show what it does")
     return listing(words, _SHOWN_DEEDS) or "does nothing to tables, and perhaps something else"
 
 

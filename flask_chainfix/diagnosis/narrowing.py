@@ -54,7 +54,7 @@ def idle_comments(diagnosis: Diagnosis) -> Iterator[str]:
                     " migration that Alembic can load"
                 )
             if idle:
-                yield f"{hides.format(_named(idle))}, and can go"
+                yield f"{hides.format(_named(idle))}, and can be removed"
 
 
 def _named(codes: Iterable[str]) -> str:

@@ -213,7 +213,7 @@ def journal_to_undo(now: Snapshot, journals: Journals) -> Journal:
         raise NothingToUndo("there is no repair to undo", "use version control for older changes")
     raise NothingToUndo(
         "these files hold none of the repairs in the journal: they were made on another branch, or"
-        " have been taken back since",
+        " have been undone since",
         "check out the branch that has the repair, and run undo there",
         unchanged=True,
     )

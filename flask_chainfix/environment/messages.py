@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
 
-NO_URL = "what is given is not the URL of a database (it is not repeated: it may hold a secret)"
+NO_URL = "the value is not the URL of a database (it is not shown, as it may hold a secret)"
 # Parameters of URLs whose values are not secret in any driver.
 _HARMLESS = re.compile(
     r"""(?ix) application_name | autocommit | cache | channel_binding | charset | check_same_thread

@@ -312,7 +312,7 @@ def on_main(now: Facts, revisions: Iterable[str]) -> Iterator[str]:
         if main:
             yield (
                 f"{main} has {listing(names, _NAMED)}: `git merge --no-edit {ref_word(main)}`"
-                f" brings {'it' if len(names) == 1 else 'them'}, and nothing is taken back"
+                f" brings {'it' if len(names) == 1 else 'them'}, and nothing is downgraded"
             )
 
 
@@ -337,7 +337,7 @@ def refuse_unusable_files(now: Facts, whole: Facts, revisions: Collection[str]) 
         lost = now.databases.lost[revision]
         if never_goes_back(lost.data):
             raise CannotPlan(
-                f"{revision} is not to be taken back: downgrade() in {lost.path.name} only raises",
+                f"{revision} cannot be downgraded: downgrade() in {lost.path.name} only raises",
                 choices(now, revision).instead_of(("{fixchain} unwind{databases}",), Remedy()),
             )
         for why in _why_unusable(whole, revision):
@@ -358,4 +358,4 @@ def _why_unusable(whole: Facts, revision: str) -> Iterator[str]:
         yield "cannot be read"
     elif isinstance(file.reading, Header) and file.reading.problems:
         problem = file.reading.problems[0]
-        yield f"does not tell what it is built on: {problem.name} {problem.detail}"
+        yield f"does not show what it is built on: {problem.name} {problem.detail}"

@@ -121,7 +121,7 @@ class _Move:
         if target in self._moving:
             alone = replace(self._wishes, with_descendants=False).command()
             raise CannotPlan(
-                f"{target} is above {self._revision}, and so would move along",
+                f"{target} is above {self._revision}, and would move with it",
                 way(f"move {self._revision} alone", alone),
             )
         return target
@@ -137,7 +137,7 @@ class _Move:
             return tops[0]
         if not tops:
             raise CannotPlan(
-                f"nothing is left to stand on without {self._revision} and what is above it",
+                f"without {self._revision} and what is above it, no revision is left to put it on",
                 "say which revision it comes after, with --after",
             )
         raise CannotPlan(
@@ -233,11 +233,11 @@ class _Move:
     def _refuse_apart(self, ends: str, new: list[str]) -> None:
         joined = self._graph.parents[self._revision]
         held = f"{self._revision} joins {listing(joined)}" if len(joined) > 1 else ""
-        remedy = Remedy.of("choose a place from which nothing comes apart")
+        remedy = Remedy.of("choose a place that keeps the chain together")
         if not self._wishes.with_descendants and ends == "bases":
-            remedy = Remedy.of(f"move what is on {self._revision} first, so that one is on it")
+            remedy = Remedy.of(f"first move its children, until {self._revision} has only one")
         raise CannotPlan(
-            f"the chain would come apart, with more {ends} than now: {listing(new, _NAMED)}"
+            f"the chain would split, with more {ends} than now: {listing(new, _NAMED)}"
             + (f"; {held}" if held else ""),
             remedy,
         )

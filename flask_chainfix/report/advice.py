@@ -234,7 +234,7 @@ def _backup(repair: Repair) -> NextStep:
 def _guesses(plan: Plan) -> str:
     """The sentence that the plan has guesses to review."""
     number = len(plan.guesses)
-    return f"; {count(number, 'guess')} in it for you to judge" if number else ""
+    return f"; it has {count(number, 'guess')} for you to review" if number else ""
 
 
 # Commit messages, by the strategy of the plan.

@@ -83,7 +83,7 @@ class Unwound(UnwindPlan):
         backup: the backups that were made first.
     """
 
-    done: ClassVar[str] = "the revisions were taken back as far as they could be"
+    done: ClassVar[str] = "the revisions were downgraded as far as possible"
 
     backup: BackedUp | None = None
 

@@ -34,7 +34,7 @@ def verdict(diagnosis: Diagnosis) -> str:
     )
     if unplaced:
         unknown = f"the place of {count(len(unplaced), 'migration')} is not known"
-        return f"The migration chain could be judged in part only, as {unknown}: {size}."
+        return f"The migration chain could be checked only in part, as {unknown}: {size}."
     if diagnosis.since and not diagnosis.findings:
         return f"Nothing is wrong with what is new since {printable(diagnosis.since)}: {size}."
     severities = [finding.severity for finding in diagnosis.findings]
@@ -57,7 +57,7 @@ def about_sql(scripts: Sequence[RevisionSql]) -> str:
     if not scripts:
         return "No revision is new."
     ran = f"{count(len(scripts), 'new revision')} ran in Alembic's offline mode, without a database"
-    return f"{ran}; what would be sent to one:"
+    return f"{ran}; the SQL:"
 
 
 def mended(mend: Mend) -> str:

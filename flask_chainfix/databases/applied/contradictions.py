@@ -271,14 +271,14 @@ def _counting(status: DatabaseStatus, lost: Sequence[str], top: str | None) -> R
     """What to do about rows that no file has."""
     if top is None or status.rows != (*lost,):
         return way("look where they went", "{fixchain} check{asked}")
-    return way(f"its tables match {top}: count them for that", counting_as(top, *lost))
+    return way(f"its tables match {top}: treat them as that", counting_as(top, *lost))
 
 
 def _to_the_fit(snapshot: Facts, found: Mismatch, fitting: Fit) -> Remedy:
     graph, rows = snapshot.graph, found.status.rows
     if not fitting.rows:
         return way(
-            "none of the chain's tables is there: take the stamp away, and have Alembic make them",
+            "none of the chain's tables exist: remove the stamp, and have Alembic create them",
             "{alembic} stamp base",
             f"{{alembic}} upgrade {_all(snapshot)}",
         )

@@ -209,7 +209,7 @@ def under_its_new_id(snapshot: Facts, lost: LostRevision) -> Remedy:
         return way(f"move the stamp to its new id, {compare}", move)
     tables = ", ".join(dict.fromkeys(table for _, table, _ in missing))
     return way(
-        f"make {tables} by hand as {new} does by now, then move the stamp to that id",
+        f"create {tables} by hand as {new} does now, then move the stamp to that id",
         f"{{alembic}} upgrade --sql {since(snapshot.graph, new)}",
         move,
     )

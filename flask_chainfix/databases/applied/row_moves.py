@@ -53,7 +53,7 @@ from flask_chainfix.model.databases import (
 )
 
 STAMPED_AS_IT_IS = way(
-    "if the present chain stamped it, say so", "{fixchain} restamp --current{databases}"
+    "if the current chain stamped it, say so", "{fixchain} restamp --current{databases}"
 )
 
 # If it is in doubt which chain has written rows, undo must not change them.
@@ -97,7 +97,7 @@ def assuming_current_chain(now: Facts, moves: Sequence[MoveResult]) -> tuple[Mov
     said = replace(now, databases=replace(now.databases, current_is_named=True))
     in_doubt = (MoveState.DOUBTFUL, MoveState.REFUSED)
     return tuple(
-        MoveResult(then.move, MoveState.PLANNED, "the present chain stamped it, as you say")
+        MoveResult(then.move, MoveState.PLANNED, "the current chain stamped it, as you say")
         if first.state in in_doubt and then.state is MoveState.UNCHANGED
         else first
         for first, then in zip(moves, planned_moves(said, said), strict=True)
@@ -173,7 +173,7 @@ def move_for(
     if shared is not None:
         return _refused(
             status,
-            f"{meanings_of(now, shared)}, and the tables do not tell which of them ran there",
+            f"{meanings_of(now, shared)}, and the tables do not show which of them ran there",
             _ways_on(now, possible, shared),
         )
     if alike:
@@ -203,7 +203,7 @@ def _left_as_it_is(results: Iterable[MoveResult]) -> MoveResult:
     return replace(
         refused,
         state=MoveState.DOUBTFUL,
-        detail="right if the present chain stamped it; if the chain before the repair did,"
+        detail="right if the current chain stamped it; if the chain before the repair did,"
         f" {refused.detail}",
         remedy=STAMPED_AS_IT_IS | Remedy(tuple(otherwise)),
     )
@@ -297,7 +297,7 @@ def _move(now: Facts, then: Facts, applied: Applied, taken: Mapping[str, str]) -
     if missing:
         return _refused(
             status,
-            f"{', '.join(tops(graph, kept))} would claim what is not there:"
+            f"{', '.join(tops(graph, kept))} would stand for what is not there:"
             f" {in_words(by_revision(missing))}",
             _counting_less(now, applied),
         )
@@ -327,7 +327,7 @@ def _ways_back(now: Facts, then: Facts, status: DatabaseStatus, gone: str) -> Re
             counting_as(squashed, status.rows[0]),
         )
     return way("bring it back", _bring_back(gone)) | (
-        f"say what it counts for (restamp --lost {gone}=REVISION), if what it did is not there"
+        f"treat it as another (restamp --lost {gone}=REVISION), if what it did is not there"
     )
 
 
@@ -340,7 +340,7 @@ def _catching_up(now: Facts, kept: Collection[str], status: DatabaseStatus) -> R
     if not now.old or now.databases.old_is_named:
         return catching
     return catching | way(
-        "take the repair back, and repair again with this database named",
+        "undo the repair, then repair again with this database named",
         UNDO,
         "{fixchain} repair{databases}",
     )
@@ -354,7 +354,7 @@ def _counting_less(now: Facts, applied: Applied) -> Remedy:
         return under_its_new_id(now, known)
     fitting = proven_top(now, applied.status)
     if fitting is not None:
-        return way(f"its tables match {fitting}: count {lost} for that", counting_as(fitting, lost))
+        return way(f"its tables match {fitting}: treat {lost} as that", counting_as(fitting, lost))
     others = finishing_there(now, lost) or replaced(now, lost)
     return others or way("bring it back", _bring_back(lost))
 
@@ -370,7 +370,7 @@ def _counted_for(now: Facts, lost: str, other: str) -> set[str]:
         if other not in left.rows:
             raise CannotPlan(
                 f"{lost} was on {', '.join(left.rows)} as far as Git knows, and not on {other}",
-                way("count it for that", counting_as(left.rows[0], lost)),
+                way("treat it as that", counting_as(left.rows[0], lost)),
             )
         return below
     return _certainly_below(now, (other,))

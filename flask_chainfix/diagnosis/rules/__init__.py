@@ -3,8 +3,8 @@
 A rule is a function ``Facts -> Iterator[Fault]``, registered with ``@rule``. Rules report root
 causes, not their effects: a missing parent is not also a second base.
 
-Users read a rule's docstring in the README's table and from the command ``explain``. The first line
-says what the fault is, and the paragraphs below explain it. Then come ``What breaks:``, which
+Users read a rule's docstring on its page of the site and from the command ``explain``. The first
+line says what the fault is, and the paragraphs below explain it. Then come ``What breaks:``, which
 findings repeat, ``How it happens:``, ``How to repair it:`` and ``Example:``, each with its text
 indented.
 

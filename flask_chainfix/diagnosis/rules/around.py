@@ -252,7 +252,7 @@ def downgrade_incomplete(snapshot: Facts) -> Iterator[Fault]:
     does not compare rows.
 
     What breaks:
-        after a “{alembic} downgrade”, the next “{alembic} upgrade” may stop, because an object
+        after “{alembic} downgrade”, the next “{alembic} upgrade” may stop, because an object
         that it creates exists already; or it continues with a schema that no migration expects
 
     How it happens:

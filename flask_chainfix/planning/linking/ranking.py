@@ -63,7 +63,7 @@ class Rank:
             dates = f"{shown(self.date)} is later than {shown(other.date)}"
             return Reason("rank", f"Create Date {dates} of {name}")
         names = f"{other.file_name} < {self.file_name}"
-        return Reason("rank", f"no later date decides; file names {names}")
+        return Reason("rank", f"no date decides; by file name, {names}")
 
 
 def _landed_later(after: Landing | None, before: Landing, name: str) -> str:

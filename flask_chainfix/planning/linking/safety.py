@@ -45,7 +45,7 @@ def _ways_to_repair(database: Applied, now: Graph, above: str) -> Remedy:
         merged
         | _UPGRADE_FIRST
         | way(
-            f"or take it back to {below[0]} with the chain as it is, which can drop data, repair,"
+            f"or downgrade it to {below[0]} with the chain as it is, which can drop data, repair,"
             " and upgrade it again",
             f"{{alembic}} downgrade {operand(below[0])}",
             REPAIR,
@@ -233,7 +233,7 @@ def _refuse_repeated(before: Facts, after: Facts, applied: Applied, mend: Mend) 
     run = sorted(above - missing)
     if run:
         raise UnsafeForDatabases(
-            f"only dates tell where to open the cycle of {mend.revision}, and it is not"
+            f"only dates show where to open the cycle of {mend.revision}, and it is not"
             f" known whether {', '.join(run)} has run in {status.name}: if it has, Alembic would"
             " run it again",
             Remedy.of(f"correct down_revision or depends_on of {listing(sorted(members))} by hand")

@@ -141,7 +141,7 @@ def _deleted(revision: str, file: MigrationFile, original: MigrationFile) -> Men
         names = [f"{each.directory.name}/{each.name}" for each in (file, original)]
     why = [Reason("copy", f"{names[0]} and {names[1]} have the same id and {what}")]
     if not same:
-        why.append(Reason(GUESS, f"{file.name} is a copy of {original.name} and can go"))
+        why.append(Reason(GUESS, f"{file.name} is a copy of {original.name} and can be deleted"))
     edit = Edit(file.path, file.data, None)
     return Mend("FC104", Part.FILE, revision, file.path, (revision,), (), tuple(why), (edit,))
 
@@ -169,9 +169,9 @@ def ids_of_their_own(case: Case) -> Iterator[Mend]:
         undecided = [child.revision for child, parent in parents if parent is None]
         if undecided:
             raise CannotPlan(
-                f"{revision} is the id of several migrations, and nothing shows which of them"
-                f" {', '.join(undecided)} is on:",
-                "give one of them another id by hand, and put its children on it",
+                f"{revision} is the id of several migrations, and nothing shows which of them is"
+                f" the parent of {', '.join(undecided)}:",
+                "give one of them another id by hand, also in its children",
                 side_by_side(case, files),
             )
         others = [file for file in files if file is not kept]
@@ -196,7 +196,7 @@ def _refuse_same_upgrade(case: Case, revision: str, files: Sequence[MigrationFil
             raise CannotPlan(
                 f"{revision} is the id of two migrations that do the same in upgrade(), and differ"
                 " elsewhere:",
-                "delete the one that is not meant",
+                "delete the wrong one",
                 side_by_side(case, (one, other)),
             )
 

@@ -79,7 +79,7 @@ def heads_joined(
     why = [Reason("merge", f"{listing(heads) or 'nothing more'}: the {what} that it joins")]
     by_date = [each for each in graph.heads_among(rest) if later[each] == "date"]
     if by_date:
-        detail = f"{revision} joins {listing(heads)}, as only dates tell that {by_date[0]} is later"
+        detail = f"{revision} joins {listing(heads)}, as only dates show that {by_date[0]} is later"
         why.append(Reason(GUESS, detail))
     return NewParents(parents, tuple(why))
 

@@ -117,7 +117,7 @@ def _new_parents_of_merge_point(
         return None
     if empty:
         return joined
-    guess = Reason(GUESS, f"{revision} goes without {listing(lost)}, though it is not empty")
+    guess = Reason(GUESS, f"{revision} loses its parent {listing(lost)}, though it is not empty")
     return joined._replace(why=(*joined.why, guess))
 
 
@@ -230,7 +230,7 @@ def _reasons_to_leave_out(case: Case, revision: str, name: str) -> Iterator[Reas
     snapshot = case.snapshot
     lost = snapshot.databases.lost.get(name)
     if lost is None:
-        yield Reason("missing", f"no file, no docstring and no commit tells what {name!r} was")
+        yield Reason("missing", f"no file, no docstring and no commit shows what {name!r} was")
     elif lost.renamed is not None:
         detail = f"{name!r} is {lost.renamed} since commit {lost.commit}, which is above {revision}"
         yield Reason("git", detail)
@@ -293,7 +293,7 @@ def _path_for(snapshot: Facts, lost: LostRevision) -> Path:
         path = locations[0] / path.name
     if any(file.path == path for file in snapshot.files):
         raise CannotPlan(
-            f"another migration has the file name of {lost.revision} by now: {path.name}",
+            f"another migration now has the file name of {lost.revision}: {path.name}",
             f"rename {path.name}",
         )
     return path

@@ -185,7 +185,7 @@ def numbers_that_rise(case: Case) -> Iterator[Mend]:
         (file, *others) = case.snapshot.files_by_revision[revision]
         if others or case.publisher(file):
             continue
-        why = Reason("number", f"{revision} is on {parent}, and goes on counting from there")
+        why = Reason("number", f"{revision} follows {parent}, and continues its numbers")
         yield from _renumbered(case, revision, why)
         return
 

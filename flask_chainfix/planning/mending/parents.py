@@ -201,7 +201,7 @@ def _contradicted(case: Case, links: list[_Link]) -> tuple[_Link | None, list[Re
             (link,) = against
             reasons = [whys[link] for whys in said]
             if kind == "date":
-                text = f"{link.child} is taken off {link.parent}, as dates tell"
+                text = f"only dates show that {link.child} does not follow {link.parent}"
                 reasons.append(Reason(GUESS, text))
             return link, reasons
     return None, []

@@ -266,7 +266,7 @@ def _for_sqlite(failure: RehearsalFailure) -> str:
         return what
     name = found[1]
     return (
-        f"where {name} is a name, quote it, as SQLite has a word of its own like that:"
+        f"if {name} is a name, quote it, because it is a keyword of SQLite:"
         f' sa.sql.quoted_name("{name}", quote=True); else {what}'
     )
 

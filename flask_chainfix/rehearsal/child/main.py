@@ -92,7 +92,7 @@ class _Rehearsing:
             migrations={path for path, *_ in (*request["chain"], *request["old"])},
             env_py=request["env_py"],
             passwords={each for url in self._urls.values() for each in secrets_of(url)},
-            place="one that is to be taken back" if request["named"] else "the scratch database",
+            place="one that is to be downgraded" if request["named"] else "the scratch database",
         )
 
     def send(self, name: str, /, **values: Any) -> None:
@@ -222,7 +222,7 @@ class _Rehearsing:
             rows, revisions = self._request["named"].get(bind, ((), ()))
             if sorted(heads) != sorted(rows):
                 raise StaleSnapshot(
-                    f"its stamp is {listing(sorted(heads)) or 'empty'} by now, and was"
+                    f"its stamp is {listing(sorted(heads)) or 'empty'} now, and was"
                     f" {listing(sorted(rows)) or 'empty'} when the plan was made",
                     "run the command again",
                 )

@@ -249,7 +249,7 @@ def _made(
         CannotRehearse: the chain has made nothing for this bind, or it cannot be read.
     """
     if bind not in scratch.urls:
-        which = f"not {bind}" if bind else "--database does not tell which of these it is"
+        which = f"not {bind}" if bind else "--database does not show which of these it is"
         raise CannotRehearse(
             f"env.py migrates {listing([*scratch.urls])}, and {which}",
             way("have the databases found in the configuration", "{fixchain} trace --exact"),

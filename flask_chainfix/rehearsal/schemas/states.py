@@ -100,15 +100,15 @@ def _create(scratch: Connection, target: Target, each: StoredCode) -> None:
     """Create a view, function or trigger.
 
     Raises:
-        CannotRehearse: it stands on what is not there.
+        CannotRehearse: it uses what is not there.
     """
     try:
         scratch.execute(verbatim(each.made))
     except SQLAlchemyError as error:
         drop = "drop it there; if the chain makes it, this command makes it again"
         raise CannotRehearse(
-            f"{each.words.lower()} {each.object.spelled} of {target.name} stands on what is not"
-            f" there: {masked(said(error))}",
+            f"{each.words.lower()} {each.object.spelled} of {target.name} uses what is not there:"
+            f" {masked(said(error))}",
             Remedy((Way(drop, lines=(f"{each.dropped};",)),)) | "leave that database out",
         ) from error
 

@@ -185,7 +185,9 @@ class Finishing(NamedTuple):
         places = [number for number, schema in enumerate(walk.schemas) if schema == there]
         left = walk.statements[places[0] :] if places else walk.left_by_object(there)
         if left is None:
-            raise self._undecided(f"{status.name} looks as it never does on its way")
+            raise self._undecided(
+                f"the schema of {status.name} fits no point between its statements"
+            )
         if len(places) > 1:
             silent = walk.statements[places[0] : places[-1]]
             shown = listing([_short(each) for each in silent], 3)

@@ -154,7 +154,7 @@ def _done(result: Analysed, change: LastChange | None) -> Iterator[Chapter]:
         for move in change.moves
     )
     undo = f"{result.tools.fixchain} undo{result.tools.databases}"
-    record = ("It is recorded in ", Typed(shown_path(change.journal)), ", and taken back with:")
+    record = ("It is recorded in ", Typed(shown_path(change.journal)), ", and undone with:")
     yield Chapter(
         f"What the last {change.command} changed",
         (
@@ -187,7 +187,7 @@ def _prevention(result: Analysed) -> Table:
     snapshot = result.drawn.snapshot
     lock = "in place" if snapshot.lock is not None else "missing"
     path = Typed(shown_path(snapshot.environment.lock_path))
-    rows.append(("chain lock, on which two branches collide in Git", (path,), lock))
+    rows.append(("chain lock, on which two branches conflict in Git", (path,), lock))
     return Table(("What", "File", "Here"), tuple(rows))
 
 
@@ -196,14 +196,14 @@ def _to_prevent(result: Analysed) -> Iterator[Block]:
     fixchain, items = result.tools.fixchain, []
     if any(file.state is not HookState.THERE for file in result.hooks):
         command = f"{fixchain} hook --install"
-        items.append(ListItem("Check every commit and every request to merge:", (command,)))
+        items.append(ListItem("Check every commit and every pull request:", (command,)))
     if result.drawn.snapshot.lock is None:
         command = f"{fixchain} lock"
-        items.append(ListItem("Have two branches collide in Git, not in a database:", (command,)))
+        items.append(ListItem("Make two branches conflict in Git, not in a database:", (command,)))
     main = _main_branch(result)
     if main is not None:
         command = f"{fixchain} check --against {ref_word(main)}"
-        items.append(ListItem("Before a merge, judge what it would make of the chain:", (command,)))
+        items.append(ListItem("Before a merge, check the chain that it would make:", (command,)))
     if items:
         yield ItemList(tuple(items), "- [ ]")
 

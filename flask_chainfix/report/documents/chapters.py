@@ -142,9 +142,7 @@ def _(result: Repaired) -> Document:
             *sections_of(databases.downgrade_sections(planned.downgrades, done=True)),
             plan_chapter(planned, tools),
             Chapter("What to do now", (steps_block(advice.what_is_left(result)),)),
-            Chapter(
-                "To take it back", (steps_block([NextStep("Put the old files back:", (undo,))]),)
-            ),
+            Chapter("To undo it", (steps_block([NextStep("Put the old files back:", (undo,))]),)),
             *_stopped(result),
         ),
     )

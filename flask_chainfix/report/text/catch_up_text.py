@@ -44,7 +44,7 @@ def _verdict(result: CatchUpPlan) -> str:
         return "No database lacks anything that the chain makes: there is nothing to do."
     if not any(each.wanted for each in result.databases):
         which = "The database lacks" if total == 1 else "Databases lack"
-        return f"{which} something, and the chain makes it with the next upgrade: write nothing."
+        return f"{which} only what the next upgrade makes: there is nothing to write."
     if total == 1:
         return "The database lacks something that the chain makes."
     verb = "lacks" if number == 1 else "lack"
@@ -55,8 +55,8 @@ def _proof(result: CatchUpPlan) -> str:
     """The sentence about where the new migration was run."""
     states = f"{result.states} different states" if result.states > 1 else "the state"
     return (
-        f"It was run on scratch databases, from nothing and from {states} of the databases: each"
-        " then has what the chain makes."
+        f"It was run on scratch databases, from the base and from {states} of the databases: each"
+        " then had what the chain makes."
     )
 
 

@@ -126,13 +126,13 @@ def _hook_verdict(plan: HookPlan) -> str:
     if plan.is_done:
         return f"Written: {count(states.count(HookState.WRITTEN), 'file')}."
     if HookState.SHOWN in states:
-        return "What belongs where; nothing is written."
+        return "The files, and where they go; nothing is written."
     if HookState.PLANNED in states:
         return f"To be written: {count(states.count(HookState.PLANNED), 'file')}."
     if HookState.REFUSED in states:
-        return "Nothing is written: the lines below are for you to add."
+        return "Nothing was written: add the lines below by hand."
     if any(file.detail for file in plan.files):
-        return "Nothing is written: check whether the files that are there do the same."
+        return "Nothing was written: check whether the existing files do the same."
     return "Nothing to do: everything is in place."
 
 
@@ -244,8 +244,8 @@ def squash_verdict(plan: SquashPlan, *, done: bool = False) -> str:
     """The verdict on one line."""
     number = count(len(plan.replaced), "revision")
     if done:
-        return f"Squashed: {number} into one, which makes the same schema."
-    return f"{number} can become one, which makes the same schema."
+        return f"Squashed: {number} into one that makes the same schema."
+    return f"{number} can be squashed into one that makes the same schema."
 
 
 def _squash_sections(plan: SquashPlan) -> Iterator[Section]:
@@ -258,20 +258,20 @@ def _squash_sections(plan: SquashPlan) -> Iterator[Section]:
         (
             Row(f"replaced, base first: {gone}", hanging=2),
             Row(
-                f"{top} stays the id of the one: databases that are stamped with it, and revisions"
-                " on it, need no change"
+                f"the new migration has the id {top}: databases that are stamped with it, and"
+                " revisions on it, need no change"
             ),
         ),
     )
     yield Section("Proof", "old chain and new, compared exactly", tuple(map(_proof, plan.proofs)))
     rows = (*_carried(plan), *_lost_rows(plan.proofs))
     if rows:
-        yield Section("To look at", "no schema shows it: carry over what new databases need", rows)
+        yield Section("To review", "not part of a schema: carry over what new databases need", rows)
 
 
 def _proof(proof: Proof) -> Row:
     kind = SERVERS.get(proof.dialect, "SQLite")
-    return Row(f"{kind}: equal in {count(proof.compared, 'object')}")
+    return Row(f"{kind}: {count(proof.compared, 'object')} compared, no difference")
 
 
 def _carried(plan: SquashPlan) -> Iterator[Row]:
@@ -285,7 +285,7 @@ def _lost_rows(proofs: Iterable[Proof]) -> Iterator[Row]:
     rows = {table: number for proof in proofs for table, number in proof.rows.items()}
     if rows:
         told = ", ".join(f"{table} ({number:,})" for table, number in sorted(rows.items()))
-        yield Row(f"rows that a new database had, and will not have: {told}")
+        yield Row(f"rows that only the old chain inserts into a new database: {told}")
 
 
 def _changes(plan: Plan) -> Iterator[tuple[str, str, tuple[Reason, ...]]]:

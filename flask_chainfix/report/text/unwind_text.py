@@ -41,15 +41,15 @@ def _verdict(result: UnwindPlan) -> str:
     if not result.databases:
         statuses = result.diagnosis.snapshot.databases.statuses
         reached = " that is reached from here" if any(each.by_user for each in statuses) else ""
-        return f"No database{reached} is ahead of this code: there is nothing to take back."
+        return f"No database{reached} is ahead of this code: there is nothing to downgrade."
     total = len(result.databases)
     if not isinstance(result, Unwound):
         return f"{count(total, 'database')} {'is' if total == 1 else 'are'} ahead of this code."
     done = sum(each.state is MoveState.MOVED for each in result.moves)
     if done < total:
-        return f"Not all was taken back: {done} of {count(total, 'database')} fit this code."
+        return f"Not everything was downgraded: {done} of {count(total, 'database')} fit this code."
     number = count(len({name for each in result.databases for name in each.revisions}), "revision")
-    return f"Taken back: {number} in {count(total, 'database')}."
+    return f"Downgraded: {number} in {count(total, 'database')}."
 
 
 def sections(result: UnwindPlan) -> Iterator[Section]:
@@ -66,7 +66,7 @@ def sections(result: UnwindPlan) -> Iterator[Section]:
             shown.update(dict.fromkeys(_reading(lost)))
         yield Section(each.status.name, f"{before} → {after}", tuple(rows))
     if shown:
-        yield Section("To read first", "", tuple(Row(line, wrapped=False) for line in shown))
+        yield Section("Review first", "", tuple(Row(line, wrapped=False) for line in shown))
 
 
 @write.register
