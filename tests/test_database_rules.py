@@ -362,6 +362,17 @@ def test_without_an_old_chain_a_table_that_is_not_there_proves_it() -> None:
     assert found(looked_at(LINE, db("c", tables="t_a t_b t_c"))) == []
 
 
+def test_a_column_that_a_later_revision_has_added_shows_that_the_earlier_one_was_skipped() -> None:
+    adds = Rev("c", ("b",)).doing("op.add_column('t_a', sa.Column('n', sa.Integer()))")
+    line = chain("a", "b <- a", adds)
+    columns = [("t_a", "id"), ("t_a", "n")]
+    finding = only("FC302", looked_at(line, db("c", tables="t_a"), columns=columns))
+    assert commands(finding) == [
+        ("{alembic} stamp a", "{alembic} upgrade b", "{alembic} stamp c"),
+        ("{fixchain} catch-up --server{databases}",),
+    ]
+
+
 def test_none_of_the_tables_is_there() -> None:
     finding = only("FC302", looked_at(LINE, db("c", tables="other")))
     assert finding.revisions == ("a", "b", "c")

@@ -147,9 +147,12 @@ def fit(snapshot: Facts, status: DatabaseStatus) -> Fit | None:
     run = frozenset(found.having(Verdict.RUN))
     if contradicts(snapshot, status, run):
         return None
-    if any(half_made(snapshot, status, each) for each in found.silent):
-        return None  # the schema shows something of it, so it would be neither run nor not run
     graph = snapshot.graph
+    signs = {each: deciding(found.revisions[each].signs) for each in found.silent}
+    begun = [each for each in signs if any(sign.made for sign in signs[each])]
+    lacking = {each for each in signs if any(sign.made is False for sign in signs[each])}
+    if not lacking.isdisjoint(graph.required(begun)):
+        return None  # neither that they have run nor that they have not fits the schema
     return Fit(found.fits, tops(graph, run.union(found.silent)), found.silent)
 
 
