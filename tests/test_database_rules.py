@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -185,8 +186,16 @@ def test_a_file_that_was_removed_on_another_branch() -> None:
 
 
 def test_a_file_that_is_only_not_where_migrations_are_looked_for() -> None:
-    message = unknown(lost("x <- b", kept=True)).message
+    path = Path("/p/archive/x_add_x.py")
+    message = unknown(lost("x <- b", kept=True, path=path)).message
     assert message == f"its file is in Git, but not in a version location ({PLACE})"
+
+
+def test_a_file_whose_deletion_is_not_committed() -> None:
+    finding = unknown(lost("x <- b", kept=True))
+    assert finding.message == f"its file is in Git, but not on disk ({PLACE})"
+    assert hints(finding)[0] == BRING_BACK
+    assert commands(finding)[1] == ("{fixchain} unwind{databases}",)
 
 
 def test_a_database_is_taken_back_first() -> None:
