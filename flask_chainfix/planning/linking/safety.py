@@ -150,7 +150,7 @@ def refuse_doubted(snapshot: Facts, placed: Collection[str]) -> None:
     for applied in applied_in(snapshot):
         for revision in sorted(applied.revisions.intersection(named)):
             for parent in named[revision]:
-                if parent not in graph or parent in applied.revisions:
+                if parent not in graph or parent in {*applied.revisions, *graph.parents[revision]}:
                     continue
                 if not absent(snapshot, applied.status, frozenset({parent})):
                     raise _doubted(snapshot, applied, revision, graph.parents[revision], parent)
@@ -160,12 +160,16 @@ def _doubted(
     snapshot: Facts, applied: Applied, revision: str, parents: Sequence[str], named: str
 ) -> UnsafeForDatabases:
     linked = f"{revision}, which is on {', '.join(parents) or 'nothing'}"
+    name, status, remedy = applied.name, applied.status, Remedy()
+    if not status.by_user and snapshot.schemas.get(status.seen) is None:
+        remedy = way(f"see what the schema of {name} shows", "{fixchain} check{asked}")
     return UnsafeForDatabases(
-        f"{applied.name} has run {linked}, and by its docstring on {named}: whether {named} has run"
-        " there, too, is not known, and if so it would run again",
-        Remedy.of(f"if it has, make {named} the down_revision of {revision} again, by hand")
-        | f"if it has not, correct the line “Revises:” in the docstring of {revision}"
-        | leaving_out(snapshot, [applied.name]),
+        f"{name} has run {linked}, and by its docstring on {named}: whether {named} has run there,"
+        " too, is not known, and if so it would run again",
+        remedy
+        | f"if {named} has run in {name}, make it the down_revision of {revision} again, by hand"
+        | f"if not, correct the line “Revises:” in the docstring of {revision}"
+        | leaving_out(snapshot, [name]),
     )
 
 
