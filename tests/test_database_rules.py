@@ -350,8 +350,8 @@ def test_one_that_may_have_skipped_it_is_a_warning() -> None:
     assert finding.severity is Severity.WARNING
     assert "may never have run there" in finding.message
     assert [way.commands for way in finding.hint.ways] == [
-        ("{fixchain} undo --no-database", "{fixchain} repair{databases}"),
         ("{fixchain} restamp --current{databases}",),
+        ("{fixchain} undo --no-database", "{fixchain} repair{databases}"),
     ]
 
 

@@ -299,6 +299,20 @@ def test_rows_that_mean_two_things_are_read_as_the_user_says() -> None:
     assert refusal(planned_moves(by_old, by_old)[0]) == "b never ran there, and would be skipped"
 
 
+def test_what_the_user_says_is_recorded_where_only_the_schema_shows_it() -> None:
+    """A plain check does not read the schema, and would warn again and again."""
+
+    def said(now: Facts) -> MoveResult:
+        (result,) = assuming_current_chain(now, planned_moves(now, now))
+        return result
+
+    shown = said(looked_at(LINE, db("c", tables="t_a t_b t_c"), old=FORK))
+    assert (shown.state, shown.move.stays) == (PLANNED, True)
+    assert said(looked_at(LINE, db("c", tables="t_a t_c"), old=FORK)).state is REFUSED
+    known = looked_at(LINE, db("c"), old=FORK, moved=[moved("c", "c")])
+    assert said(known).state is UNCHANGED
+
+
 def test_each_database_is_told_what_it_lacks_itself() -> None:
     """Two with the same stamp, of which each lacks another table."""
     line = chain("a", "b <- a", "c <- b", "d <- c")

@@ -22,6 +22,7 @@ from flask_chainfix.databases.applied.contradictions import (
 )
 from flask_chainfix.databases.applied.has_run import (
     Applied,
+    claims,
     meanings_of,
     misread_id,
     possibilities,
@@ -92,15 +93,21 @@ def planned_moves(
 def assuming_current_chain(now: Facts, moves: Sequence[MoveResult]) -> tuple[MoveResult, ...]:
     """The moves; databases in doubt are assumed to be stamped by the current chain.
 
-    Rows that are right under this assumption stay, and the journal records that.
+    Rows that are right under this assumption stay, and the journal records that, also where only
+    the schema decides: a plain check does not read it.
     """
     said = replace(now, databases=replace(now.databases, current_is_named=True))
-    in_doubt = (MoveState.DOUBTFUL, MoveState.REFUSED)
+    refused = (MoveState.DOUBTFUL, MoveState.REFUSED)
+    in_doubt = [
+        first.state in refused
+        or (first.state is MoveState.UNCHANGED and len(claims(now, each)) > 1)
+        for first, each in zip(moves, now.databases.statuses, strict=True)
+    ]
     return tuple(
         MoveResult(then.move, MoveState.PLANNED, "the present chain stamped it, as you say")
-        if first.state in in_doubt and then.state is MoveState.UNCHANGED
+        if doubtful and then.state is MoveState.UNCHANGED
         else first
-        for first, then in zip(moves, planned_moves(said, said), strict=True)
+        for first, then, doubtful in zip(moves, planned_moves(said, said), in_doubt, strict=True)
     )
 
 

@@ -193,14 +193,13 @@ def _of_a_shared_id(
 
 
 def _after_skipping(snapshot: Facts, possible: Sequence[Applied], *, sure: bool) -> Remedy:
-    undone = way(
-        "undo the repair, and repair again with that database named",
-        UNDO if sure else UNDO_OF_FILES,
-        "{fixchain} repair{databases}",
-    )
-    run = max((each.revisions for each in possible), key=lambda run: len(gaps(snapshot.graph, run)))
+    again = "undo the repair, and repair again with that database named"
+    repairing = "{fixchain} repair{databases}"
     if not sure:
-        return undone | STAMPED_AS_IT_IS
+        otherwise = way(f"if the chain before the repair did, {again}", UNDO_OF_FILES, repairing)
+        return STAMPED_AS_IT_IS | otherwise
+    undone = way(again, UNDO, repairing)
+    run = max((each.revisions for each in possible), key=lambda run: len(gaps(snapshot.graph, run)))
     if run.issubset(snapshot.graph):
         return running_skipped(snapshot, possible[0].status, run) | undone
     return undone
