@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.databases.applied.differences import Difference, unexpected
 from flask_chainfix.databases.applied.rows import tops
 from flask_chainfix.databases.applied.verdicts import Trace, Verdict, trace
@@ -123,6 +124,13 @@ def _holds_a_table(snapshot: Facts, live: Live) -> bool:
     """Whether a database has any of the chain's tables in the schemas that were read."""
     tables = (key for key in snapshot.histories if key.kind is Kind.TABLE)
     return snapshot.once(("tables", live), lambda: any(map(live.state, tables)))
+
+
+def by_its_schema(snapshot: Facts, status: DatabaseStatus) -> Remedy:
+    """How to let the schema of a database decide; empty if it was read already, or cannot be."""
+    if status.by_user or status.seen in snapshot.schemas:
+        return Remedy()
+    return way(f"see what the schema of {status.name} shows", "{fixchain} check{asked}")
 
 
 class Fit(NamedTuple):

@@ -169,7 +169,7 @@ def _of_a_shared_id(
     doubtful = undecided_id(snapshot, [each.revisions for each in possible])
     if doubtful is not None:
         return Fault(
-            f"{_stamped(status)}; {meanings_of(snapshot, doubtful)}, and the tables do not tell"
+            f"{_stamped(status)}; {meanings_of(snapshot, doubtful)}, and it is not known"
             " which of them ran there",
             way("see what to do in either case", "{fixchain} restamp{databases} --dry-run"),
             [doubtful],
