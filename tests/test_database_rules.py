@@ -382,6 +382,15 @@ def test_a_column_that_a_later_revision_has_added_shows_that_the_earlier_one_was
     ]
 
 
+def test_the_chain_that_wrote_the_rows_comes_before_work_by_hand() -> None:
+    """The id is that of another migration now, as after two branches that both counted to b."""
+    stranger = db("b", tables="t_a t_c")
+    snapshot = looked_at(LINE, stranger)
+    known = replace(snapshot.databases, origins={stranger.identity: "1a2b3c4"})
+    first = {commands(each)[0] for each in found(replace(snapshot, databases=known))}
+    assert first == {("{fixchain} restamp --old 1a2b3c4{databases}",)}
+
+
 def test_none_of_the_tables_is_there() -> None:
     finding = only("FC302", looked_at(LINE, db("c", tables="other")))
     assert finding.revisions == ("a", "b", "c")
