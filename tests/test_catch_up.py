@@ -28,6 +28,7 @@ from tests.databases import KINDS, new_database
 from tests.disk import tree
 from tests.nightly import examples, first_of
 from tests.rehearsals import add, plain, with_app
+from tests.repositories import Repository
 from tests.stamped import rows_of, sql
 from tests.traces import random_chain, run
 
@@ -448,6 +449,13 @@ def test_it_can_be_undone_and_is_asked(project: Path, url: str) -> None:
     assert fixchain("check").exit_code == 0  # the lock is in step
     assert fixchain("undo", "--yes", "--database", url).exit_code == 0
     assert tree(project / "migrations/versions") == before
+
+
+def test_the_migration_is_to_be_committed(project: Path, url: str) -> None:
+    _drop(url, "table posts")
+    Repository(project).commit(1)
+    done = catch_up(url, "--yes")
+    assert "git commit -m 'Make what some databases lack'" in done.stdout
 
 
 def test_what_has_run_is_taken_down_before_it_is_undone(project: Path, url: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -185,8 +186,16 @@ def test_a_file_that_was_removed_on_another_branch() -> None:
 
 
 def test_a_file_that_is_only_not_where_migrations_are_looked_for() -> None:
-    message = unknown(lost("x <- b", kept=True)).message
+    path = Path("/p/archive/x_add_x.py")
+    message = unknown(lost("x <- b", kept=True, path=path)).message
     assert message == f"its file is in Git, but not in a version location ({PLACE})"
+
+
+def test_a_file_whose_deletion_is_not_committed() -> None:
+    finding = unknown(lost("x <- b", kept=True))
+    assert finding.message == f"its file is in Git, but not on disk ({PLACE})"
+    assert hints(finding)[0] == BRING_BACK
+    assert commands(finding)[1] == ("{fixchain} unwind{databases}",)
 
 
 def test_a_database_is_taken_back_first() -> None:
@@ -341,8 +350,8 @@ def test_one_that_may_have_skipped_it_is_a_warning() -> None:
     assert finding.severity is Severity.WARNING
     assert "may never have run there" in finding.message
     assert [way.commands for way in finding.hint.ways] == [
-        ("{fixchain} undo --no-database", "{fixchain} repair{databases}"),
         ("{fixchain} restamp --current{databases}",),
+        ("{fixchain} undo --no-database", "{fixchain} repair{databases}"),
     ]
 
 
@@ -360,6 +369,26 @@ def test_without_an_old_chain_a_table_that_is_not_there_proves_it() -> None:
         ("{fixchain} catch-up --server{databases}",),
     ]
     assert found(looked_at(LINE, db("c", tables="t_a t_b t_c"))) == []
+
+
+def test_a_column_that_a_later_revision_has_added_shows_that_the_earlier_one_was_skipped() -> None:
+    adds = Rev("c", ("b",)).doing("op.add_column('t_a', sa.Column('n', sa.Integer()))")
+    line = chain("a", "b <- a", adds)
+    columns = [("t_a", "id"), ("t_a", "n")]
+    finding = only("FC302", looked_at(line, db("c", tables="t_a"), columns=columns))
+    assert commands(finding) == [
+        ("{alembic} stamp a", "{alembic} upgrade b", "{alembic} stamp c"),
+        ("{fixchain} catch-up --server{databases}",),
+    ]
+
+
+def test_the_chain_that_wrote_the_rows_comes_before_work_by_hand() -> None:
+    """The id is that of another migration now, as after two branches that both counted to b."""
+    stranger = db("b", tables="t_a t_c")
+    snapshot = looked_at(LINE, stranger)
+    known = replace(snapshot.databases, origins={stranger.identity: "1a2b3c4"})
+    first = {commands(each)[0] for each in found(replace(snapshot, databases=known))}
+    assert first == {("{fixchain} restamp --old 1a2b3c4{databases}",)}
 
 
 def test_none_of_the_tables_is_there() -> None:

@@ -25,6 +25,7 @@ from tests.support import (
     FixedIds,
     Rev,
     chain,
+    graph,
     mended,
     migration,
     new_ids,
@@ -712,6 +713,21 @@ def test_where_a_docstring_says_that_more_has_run_it_is_not_known() -> None:
     refuse_doubted(relinked(), {"c"})  # who knows it may say it
     refuse_doubted(relinked(tables="t_a t_c"), {})
     assert ran_in(relinked(tables="t_a t_b t_c")) == set()  # that is refused for its tables
+
+
+def test_a_docstring_that_agrees_with_the_link_is_no_doubt() -> None:
+    """The journal holds a chain in which c was on nothing, as in a repair that Git took back."""
+    snapshot = chain("a", "b <- a", "c <- b")
+    refuse_doubted(looked_at(snapshot, db("c"), old=graph("a", "b <- a", "c")), {})
+
+
+def test_the_ways_out_of_a_doubt_name_the_database() -> None:
+    with pytest.raises(UnsafeForDatabases) as refused:
+        refuse_doubted(relinked(), {})
+    shown, has, has_not, *_ = refused.value.remedy.ways
+    assert shown.commands == ("{fixchain} check{asked}",)
+    assert has.text.startswith("if b has run in prod, ")
+    assert has_not.text.startswith("if not, ")
 
 
 def test_a_docstring_that_names_what_has_run_in_any_case_is_no_doubt() -> None:

@@ -358,8 +358,8 @@ def test_where_a_docstring_says_that_more_has_run_the_user_tells(project: Path) 
     command = ("repair", *YES, "--stamp", "c", *JSON)
     error = fixchain(*command).document["error"]
     assert "whether b has run there, too, is not known" in error["message"]
-    assert "if it has, make b the down_revision of c again" in error["remedy"]
-    assert "if it has not, correct the line “Revises:”" in error["remedy"]
+    assert "if b has run in --stamp c, make it the down_revision of c again" in error["remedy"]
+    assert "if not, correct the line “Revises:”" in error["remedy"]
     file.write_text(written)
     assert fixchain(*command).document["plan"] is None
     file.write_text(by_hand.replace("Revises: b", "Revises: a"))

@@ -299,6 +299,34 @@ def test_rows_that_mean_two_things_are_read_as_the_user_says() -> None:
     assert refusal(planned_moves(by_old, by_old)[0]) == "b never ran there, and would be skipped"
 
 
+def test_a_schema_that_was_not_read_is_named_first_where_rows_mean_two_things() -> None:
+    twice = chain("a", "b <- a", "c <- b")
+    old = graph("a", "b <- a", "c <- a")
+    after = chain("a", "c <- a", "b <- c")
+
+    def first(status: DatabaseStatus) -> tuple[str, ...]:
+        now = looked_at(twice, status, old=old)
+        (result,) = planned_moves(now, after)
+        return Remedy.of(result.remedy).ways[0].commands
+
+    assert first(db("c")) == ("{fixchain} check{asked}",)
+    assert first(db("c", tables="t_a")) != ("{fixchain} check{asked}",)
+
+
+def test_what_the_user_says_is_recorded_where_only_the_schema_shows_it() -> None:
+    """A plain check does not read the schema, and would warn again and again."""
+
+    def said(now: Facts) -> MoveResult:
+        (result,) = assuming_current_chain(now, planned_moves(now, now))
+        return result
+
+    shown = said(looked_at(LINE, db("c", tables="t_a t_b t_c"), old=FORK))
+    assert (shown.state, shown.move.stays) == (PLANNED, True)
+    assert said(looked_at(LINE, db("c", tables="t_a t_c"), old=FORK)).state is REFUSED
+    known = looked_at(LINE, db("c"), old=FORK, moved=[moved("c", "c")])
+    assert said(known).state is UNCHANGED
+
+
 def test_each_database_is_told_what_it_lacks_itself() -> None:
     """Two with the same stamp, of which each lacks another table."""
     line = chain("a", "b <- a", "c <- b", "d <- c")

@@ -7,7 +7,7 @@ from dataclasses import replace
 from textwrap import indent
 from typing import TYPE_CHECKING
 
-from flask_chainfix.commands.session import Session, refuse_broken, unchanged_moves
+from flask_chainfix.commands.session import Session, commit_before, refuse_broken, unchanged_moves
 from flask_chainfix.common.errors import CannotPlan, DatabaseUnreachable, UnsafeForDatabases
 from flask_chainfix.common.quoting import word
 from flask_chainfix.common.remedies import Remedy, Way, way
@@ -113,7 +113,8 @@ def plan_catch_up(session: Session, server: str | None) -> CatchUpPlan:
         proof = MigrationProof(session.runtime, now, planned.after, completed)
         states = proof.run(lacking, session.progress)
     proposal = Proposal(diagnosis, planned, moves=unchanged_moves(now))
-    return replace(planning, proposal=proposal, states=states, exit_code=1)
+    commit = commit_before(proposal)
+    return replace(planning, proposal=proposal, states=states, exit_code=1, commit=commit)
 
 
 def sound_chain(session: Session) -> Diagnosis:

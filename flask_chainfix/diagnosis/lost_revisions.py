@@ -61,7 +61,8 @@ def whereabouts(snapshot: Facts, revision: str) -> str:
         on = merge.theirs.ref if merge else lost.main or f"the branch {lost.branch}"
         what = f"it is on {on}, which is not merged here"
     elif lost.kept:
-        what = "its file is in Git, but not in a version location"
+        covered = snapshot.environment.covers(lost.path.parent)
+        what = f"its file is in Git, but not {'on disk' if covered else 'in a version location'}"
     elif lost.renamed in snapshot.graph:
         what = f"the same migration is {lost.renamed} now{', edited since' if lost.edited else ''}"
     else:
@@ -209,7 +210,9 @@ def _ways_back(
     for row in left.rows if len(left.rows) == 1 else ():
         what = f"move the stamp to {row}, the nearest ancestor that is left, {deeds}"
         to_ancestor = way(what, counting_as(row, lost.revision))
-    remedy = to_ancestor if nothing_lost else _unwinding(snapshot, lost, left, statuses)
+    downwards = to_ancestor if nothing_lost else _unwinding(snapshot, lost, left, statuses)
+    at_head = lost.kept and not lost.branch  # it may be gone from the disk by mistake
+    remedy = Remedy() if at_head else downwards
     if not is_on_main(snapshot, lost):
         remedy |= merging(snapshot, lost)
     fits = not left.unknown and not any(
@@ -222,6 +225,7 @@ def _ways_back(
         others = f" and those of {listing(left.between[1:])}, which it is built on,"
         what = f"bring its file{others if len(left.between) > 1 else ''} back from Git"
         remedy |= way(what, f"{{fixchain}} repair {back}{{databases}}")
+    remedy |= downwards if at_head else Remedy()
     remedy |= Remedy() if nothing_lost else to_ancestor
     if left.unknown:
         return remedy | placeholder(snapshot, lost.revision, statuses)
@@ -235,7 +239,8 @@ def _unwinding(
 ) -> Remedy:
     """How to downgrade databases that are ahead, if other code has what they have run."""
     out_of_reach = all(status.by_user for status in statuses)
-    if not (left.rows and lost.checkout and all(map(can_have_file, left.between))) or out_of_reach:
+    has_code = lost.checkout or (lost.kept and not lost.branch)
+    if not (left.rows and has_code and all(map(can_have_file, left.between))) or out_of_reach:
         return Remedy()
     told = losses_in_words(_downgrades(snapshot, left, statuses))
     which = listing(left.between, _SHOWN_DEEDS)

@@ -102,9 +102,7 @@ def render(
             f"script.py.mako cannot be rendered: {error}",
             instead | "if the template uses the app, use flask db fixchain",
         ) from error
-    locations, folder = runtime.environment.version_locations, Path(os.path.abspath(path.parent))
-    below = any(folder.is_relative_to(location) for location in locations)
-    if folder not in locations and not (runtime.environment.recursive and below):
+    if not runtime.environment.covers(Path(os.path.abspath(path.parent))):
         raise CannotPlan(
             f"the new revision would be {path}, where Alembic does not look for migrations",
             instead | "correct file_template, or set recursive_version_locations = true",

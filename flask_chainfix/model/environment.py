@@ -68,6 +68,11 @@ class Environment:
         """The path of the chain lock, which may not exist."""
         return self.directory / LOCK_NAME
 
+    def covers(self, directory: Path) -> bool:
+        """Whether Alembic looks for migrations in a directory."""
+        below = any(directory.is_relative_to(location) for location in self.version_locations)
+        return directory in self.version_locations or (self.recursive and below)
+
 
 # --- The surroundings of an environment in its project -------------------------------------------
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.databases.applied.differences import Difference, unexpected
 from flask_chainfix.databases.applied.rows import tops
 from flask_chainfix.databases.applied.verdicts import Trace, Verdict, trace
@@ -125,6 +126,13 @@ def _holds_a_table(snapshot: Facts, live: Live) -> bool:
     return snapshot.once(("tables", live), lambda: any(map(live.state, tables)))
 
 
+def by_its_schema(snapshot: Facts, status: DatabaseStatus) -> Remedy:
+    """How to let the schema of a database decide; empty if it was read already, or cannot be."""
+    if status.by_user or status.seen in snapshot.schemas:
+        return Remedy()
+    return way(f"see what the schema of {status.name} shows", "{fixchain} check{asked}")
+
+
 class Fit(NamedTuple):
     """The revisions that match the schema of a database, as rows.
 
@@ -147,9 +155,12 @@ def fit(snapshot: Facts, status: DatabaseStatus) -> Fit | None:
     run = frozenset(found.having(Verdict.RUN))
     if contradicts(snapshot, status, run):
         return None
-    if any(half_made(snapshot, status, each) for each in found.silent):
-        return None  # the schema shows something of it, so it would be neither run nor not run
     graph = snapshot.graph
+    signs = {each: deciding(found.revisions[each].signs) for each in found.silent}
+    begun = [each for each in signs if any(sign.made for sign in signs[each])]
+    lacking = {each for each in signs if any(sign.made is False for sign in signs[each])}
+    if not lacking.isdisjoint(graph.required(begun)):
+        return None  # neither that they have run nor that they have not fits the schema
     return Fit(found.fits, tops(graph, run.union(found.silent)), found.silent)
 
 

@@ -210,7 +210,9 @@ def ways_out(snapshot: Facts, found: Mismatch) -> Remedy:
         by_hand = making_missing(snapshot, found.status, names) | by_hand
     if snapshot.old:
         return by_hand
-    return by_hand | by_its_origin(snapshot, found.status)
+    by_origin = by_its_origin(snapshot, found.status)
+    known = snapshot.databases.origins.get(found.status.identity)
+    return by_origin | by_hand if known else by_hand | by_origin
 
 
 def _of_one_bind(snapshot: Facts, found: Mismatch, fitting: Fit | None) -> Remedy:

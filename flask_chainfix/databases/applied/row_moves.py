@@ -9,7 +9,7 @@ from types import MappingProxyType
 from flask_chainfix.common.errors import CannotPlan
 from flask_chainfix.common.quoting import option
 from flask_chainfix.common.remedies import Remedy, Way, way
-from flask_chainfix.databases.applied.contents import absent, proven_top
+from flask_chainfix.databases.applied.contents import absent, by_its_schema, proven_top
 from flask_chainfix.databases.applied.contradictions import (
     by_its_origin,
     by_revision,
@@ -22,6 +22,7 @@ from flask_chainfix.databases.applied.contradictions import (
 )
 from flask_chainfix.databases.applied.has_run import (
     Applied,
+    claims,
     meanings_of,
     misread_id,
     possibilities,
@@ -92,15 +93,21 @@ def planned_moves(
 def assuming_current_chain(now: Facts, moves: Sequence[MoveResult]) -> tuple[MoveResult, ...]:
     """The moves; databases in doubt are assumed to be stamped by the current chain.
 
-    Rows that are right under this assumption stay, and the journal records that.
+    Rows that are right under this assumption stay, and the journal records that, also where only
+    the schema decides: a plain check does not read it.
     """
     said = replace(now, databases=replace(now.databases, current_is_named=True))
-    in_doubt = (MoveState.DOUBTFUL, MoveState.REFUSED)
+    refused = (MoveState.DOUBTFUL, MoveState.REFUSED)
+    in_doubt = [
+        first.state in refused
+        or (first.state is MoveState.UNCHANGED and len(claims(now, each)) > 1)
+        for first, each in zip(moves, now.databases.statuses, strict=True)
+    ]
     return tuple(
         MoveResult(then.move, MoveState.PLANNED, "the current chain stamped it, as you say")
-        if first.state in in_doubt and then.state is MoveState.UNCHANGED
+        if doubtful and then.state is MoveState.UNCHANGED
         else first
-        for first, then in zip(moves, planned_moves(said, said), strict=True)
+        for first, then, doubtful in zip(moves, planned_moves(said, said), in_doubt, strict=True)
     )
 
 
@@ -173,8 +180,8 @@ def move_for(
     if shared is not None:
         return _refused(
             status,
-            f"{meanings_of(now, shared)}, and the tables do not show which of them ran there",
-            _ways_on(now, possible, shared),
+            f"{meanings_of(now, shared)}, and it is not known which of them ran there",
+            by_its_schema(now, status) | _ways_on(now, possible, shared),
         )
     if alike:
         return any_of_them
@@ -187,7 +194,8 @@ def move_for(
             return move
     if MoveState.PLANNED not in (result.state for result in results):
         return _left_as_it_is(results)
-    return _refused(status, OF_EITHER_CHAIN, by_its_origin(now, status) | STAMPED_AS_IT_IS)
+    remedy = by_its_schema(now, status) | by_its_origin(now, status) | STAMPED_AS_IT_IS
+    return _refused(status, OF_EITHER_CHAIN, remedy)
 
 
 def _left_as_it_is(results: Iterable[MoveResult]) -> MoveResult:

@@ -169,7 +169,7 @@ def _of_a_shared_id(
     doubtful = undecided_id(snapshot, [each.revisions for each in possible])
     if doubtful is not None:
         return Fault(
-            f"{_stamped(status)}; {meanings_of(snapshot, doubtful)}, and the tables do not show"
+            f"{_stamped(status)}; {meanings_of(snapshot, doubtful)}, and it is not known"
             " which of them ran there",
             way("see what to do in either case", "{fixchain} restamp{databases} --dry-run"),
             [doubtful],
@@ -193,14 +193,13 @@ def _of_a_shared_id(
 
 
 def _after_skipping(snapshot: Facts, possible: Sequence[Applied], *, sure: bool) -> Remedy:
-    undone = way(
-        "undo the repair, and repair again with that database named",
-        UNDO if sure else UNDO_OF_FILES,
-        "{fixchain} repair{databases}",
-    )
-    run = max((each.revisions for each in possible), key=lambda run: len(gaps(snapshot.graph, run)))
+    again = "undo the repair, and repair again with that database named"
+    repairing = "{fixchain} repair{databases}"
     if not sure:
-        return undone | STAMPED_AS_IT_IS
+        otherwise = way(f"if the chain before the repair did, {again}", UNDO_OF_FILES, repairing)
+        return STAMPED_AS_IT_IS | otherwise
+    undone = way(again, UNDO, repairing)
+    run = max((each.revisions for each in possible), key=lambda run: len(gaps(snapshot.graph, run)))
     if run.issubset(snapshot.graph):
         return running_skipped(snapshot, possible[0].status, run) | undone
     return undone

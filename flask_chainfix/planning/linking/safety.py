@@ -13,7 +13,7 @@ from flask_chainfix.common.errors import UnsafeForDatabases
 from flask_chainfix.common.quoting import operand, word
 from flask_chainfix.common.remedies import MERGE, REPAIR, Remedy, way
 from flask_chainfix.common.wording import listing
-from flask_chainfix.databases.applied.contents import absent, contradicts, proves
+from flask_chainfix.databases.applied.contents import absent, by_its_schema, contradicts, proves
 from flask_chainfix.databases.applied.contradictions import leaving_out
 from flask_chainfix.databases.applied.has_run import (
     Applied,
@@ -150,7 +150,7 @@ def refuse_doubted(snapshot: Facts, placed: Collection[str]) -> None:
     for applied in applied_in(snapshot):
         for revision in sorted(applied.revisions.intersection(named)):
             for parent in named[revision]:
-                if parent not in graph or parent in applied.revisions:
+                if parent not in graph or parent in {*applied.revisions, *graph.parents[revision]}:
                     continue
                 if not absent(snapshot, applied.status, frozenset({parent})):
                     raise _doubted(snapshot, applied, revision, graph.parents[revision], parent)
@@ -160,12 +160,14 @@ def _doubted(
     snapshot: Facts, applied: Applied, revision: str, parents: Sequence[str], named: str
 ) -> UnsafeForDatabases:
     linked = f"{revision}, which is on {', '.join(parents) or 'nothing'}"
+    name = applied.name
     return UnsafeForDatabases(
-        f"{applied.name} has run {linked}, and by its docstring on {named}: whether {named} has run"
-        " there, too, is not known, and if so it would run again",
-        Remedy.of(f"if it has, make {named} the down_revision of {revision} again, by hand")
-        | f"if it has not, correct the line “Revises:” in the docstring of {revision}"
-        | leaving_out(snapshot, [applied.name]),
+        f"{name} has run {linked}, and by its docstring on {named}: whether {named} has run there,"
+        " too, is not known, and if so it would run again",
+        by_its_schema(snapshot, applied.status)
+        | f"if {named} has run in {name}, make it the down_revision of {revision} again, by hand"
+        | f"if not, correct the line “Revises:” in the docstring of {revision}"
+        | leaving_out(snapshot, [name]),
     )
 
 
@@ -201,7 +203,9 @@ def _refuse_unproven_link(after: Facts, applied: Applied, mend: Mend, have: set[
     raise UnsafeForDatabases(
         f"{status.name} has run {mend.revision}, and it is not known whether {what} has run"
         " there, too: if it has not, Alembic would never run it",
-        _way_to_confirm(mend, unproven) | leaving_out(after, [status.name]),
+        by_its_schema(after, status)
+        | _way_to_confirm(mend, unproven)
+        | leaving_out(after, [status.name]),
     )
 
 
@@ -236,7 +240,8 @@ def _refuse_repeated(before: Facts, after: Facts, applied: Applied, mend: Mend) 
             f"only dates show where to open the cycle of {mend.revision}, and it is not"
             f" known whether {', '.join(run)} has run in {status.name}: if it has, Alembic would"
             " run it again",
-            Remedy.of(f"correct down_revision or depends_on of {listing(sorted(members))} by hand")
+            by_its_schema(after, status)
+            | f"correct down_revision or depends_on of {listing(sorted(members))} by hand"
             | way("leave that database out", f"{REPAIR} --no-database"),
         )
 

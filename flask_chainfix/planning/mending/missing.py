@@ -286,11 +286,9 @@ def brought_back(snapshot: Facts, revision: str) -> tuple[NewRevision, Edit]:
 
 def _path_for(snapshot: Facts, lost: LostRevision) -> Path:
     """The old path of its file; in the first version location if its own is gone."""
-    locations = snapshot.environment.version_locations
     path = lost.path
-    below = any(path.is_relative_to(location) for location in locations)
-    if path.parent not in locations and not (snapshot.environment.recursive and below):
-        path = locations[0] / path.name
+    if not snapshot.environment.covers(path.parent):
+        path = snapshot.environment.version_locations[0] / path.name
     if any(file.path == path for file in snapshot.files):
         raise CannotPlan(
             f"another migration now has the file name of {lost.revision}: {path.name}",
