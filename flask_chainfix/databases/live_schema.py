@@ -173,7 +173,7 @@ def _read_some(
     """Read some schemas of one database, and those that migrations name once for all of them."""
     backend = targets[0].backend
     default = default_schema(connection)
-    own = [target.schema or default for target in targets]
+    own = [target.place or default for target in targets]
     there = schemas_there(connection, {name for name in own if name is not None}, schemas)
     usable = there
     if backend == "postgresql":

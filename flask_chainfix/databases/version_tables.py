@@ -196,7 +196,9 @@ def _beside(catalog: _Catalog, target: Target) -> tuple[DatabaseStatus, bool]:
     having = (each for each in places if target.version_table in catalog.tables.get(each, ()))
     place = next(having, next(iter(places), ""))
     names = frozenset(catalog.tables.get(place, ()))
-    tables, used = names - {target.version_table}, catalog.used
+    own = next(iter(catalog.default), "") if target.apart else place
+    tables = frozenset(catalog.tables.get(own, ())) - {target.version_table}
+    used = catalog.used
     status = DatabaseStatus(
         target.name,
         target.identity,
@@ -204,7 +206,7 @@ def _beside(catalog: _Catalog, target: Target) -> tuple[DatabaseStatus, bool]:
         (),
         None if used is None else tables,
         target.own,
-        complete=used is not None and used <= {place},
+        complete=used is not None and used <= {place, own},
         width=catalog.widths.get((place, target.version_table)),
     )
     return status, target.version_table in names
@@ -324,7 +326,7 @@ def in_schemas(targets: Sequence[Target], pattern: str) -> tuple[Target, ...]:
             continue
         name = target.name.removesuffix(named("", target.schema))
         expanded += [
-            replace(target, name=named(name, schema), schema=schema)
+            replace(target, name=named(name, schema), schema=schema, apart=False)
             for schema in schemas
             if fnmatchcase(schema, pattern)
         ]
