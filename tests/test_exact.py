@@ -481,6 +481,19 @@ def test_schemas_of_tenants(project: Path, postgresql: str, scratch: list[str]) 
         "tenant_3": [("a", None)],
     }
     assert len(scratch) == 1
+    ini = f"[alembic]\nscript_location = migrations\nsqlalchemy.url = {postgresql}\n"
+    (project / "alembic.ini").write_text(ini)
+    sql(postgresql, "UPDATE tenant_1.alembic_version SET version_num = 'a'")
+    tenants = ("--database", "--schemas", "tenant_*")
+    remedies = [
+        command
+        for name in ("trace", "check")
+        for each in fixchain("-c", "alembic.ini", name, *tenants).stdout.splitlines()
+        if (command := each.strip()).startswith("fixchain ")
+    ]
+    assert len(remedies) > 1
+    assert all(" --schemas 'tenant_*'" in each for each in remedies)
+    (project / "alembic.ini").unlink()
     # And where the URL leads to a tenant.
     path = {"options": "-csearch_path=tenant_2"}
     url = make_url(postgresql).update_query_dict(path).render_as_string(False)
