@@ -130,6 +130,20 @@ def test_a_view_is_called_a_view(project: Path, database_url: str) -> None:
     assert "table by_hand" not in said
 
 
+def test_no_remedy_makes_only_a_part_of_what_is_missing(project: Path, database_url: str) -> None:
+    """Alembic can run what a revision skipped, but not the rest of one that has run in part."""
+    add(project, "d <- c", create("notes"), 'op.drop_table("notes")')
+    column = 'op.add_column("users", sa.Column("phone", sa.String(9)))'
+    add(project, "e <- d", f"{column}; {create('tags')}", 'op.drop_table("tags")')
+    upgrade(project, database_url, "e")
+    sql(database_url, "DROP TABLE notes", "ALTER TABLE users DROP COLUMN phone")
+    (finding,) = (each for each in _findings(database_url) if each["code"] == "FC302")
+    assert "missing: notes (d), users.phone (e)" in finding["message"]
+    (command,) = finding["remedies"][0]["commands"]
+    assert command.startswith("fixchain catch-up --server")
+    assert "put the stamp back" not in finding["hint"]
+
+
 def test_catch_up_is_no_way_out_with_several_heads(project: Path, database_url: str) -> None:
     add(project, "d <- b", "pass", "pass")
     upgrade(project, database_url, "c")

@@ -142,6 +142,16 @@ def test_no_rights(server_url: str) -> None:
         unreachable(look(target(url))[0], "denied", "give the user rights on alembic_version")
 
 
+def test_no_rights_on_the_schema(postgresql: str) -> None:
+    """PostgreSQL skips it in the search path, which is no proof that nothing has run."""
+    stamp(postgresql, "a")
+    sql(postgresql, "REVOKE ALL ON SCHEMA public FROM PUBLIC")
+    with user(postgresql, "SELECT ON alembic_version") as url:
+        unreachable(look(target(url))[0], "may not use the schema", "GRANT USAGE ON SCHEMA")
+        sql(postgresql, "DROP SCHEMA public CASCADE")
+        assert look(target(url))[0].state is DatabaseState.EMPTY
+
+
 def test_a_wrong_password(again: Again, tmp_path: Path) -> None:
     with user(again.url("mariadb", tmp_path), "SELECT ON *.*") as url:
         wrong = make_url(url).set(password="s3cret@wrong")

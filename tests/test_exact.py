@@ -352,6 +352,34 @@ def test_schemas_that_only_the_search_path_names(project: Path, postgresql: str)
     assert _objects(postgresql) == ["column app.items.x"]
 
 
+def test_a_schema_with_nothing_but_the_version_table(project: Path, postgresql: str) -> None:
+    """Migrations that name no schema make their tables where the search path leads."""
+    env = project / "migrations/env.py"
+    asked = "target_metadata=target_metadata"
+    env.write_text(env.read_text().replace(asked, f"{asked}, version_table_schema='Ops'"))
+    sql(postgresql, 'CREATE SCHEMA "Ops"')
+    upgrade(project, postgresql, "a")
+    stamp = """UPDATE "Ops".alembic_version SET version_num = '{}'"""
+    sql(postgresql, stamp.format("b"))
+    done = fixchain("check", "--database", postgresql)
+    assert "what should be there by then is missing: users (b)" in _said(done)
+    assert _objects(postgresql) == ["table users"]
+    done = fixchain("restamp", "--from-schema", "--database", postgresql, "--yes")
+    assert "b → a moved" in _said(done)
+    upgrade(project, postgresql, "b")
+    sql(postgresql, stamp.format("a"))
+    assert "FC306" in _said(fixchain("check", "--database", postgresql))
+    sql(postgresql, stamp.format("b"), "DROP INDEX ix_mail")
+    done = fixchain("catch-up", "--server", "--database", postgresql, "--yes")
+    assert done.exit_code == 0, done
+    upgrade(project, postgresql, "head")
+    assert _objects(postgresql) == []
+    path = """connection.exec_driver_sql('SET search_path TO "Ops"'); """
+    env.write_text(env.read_text().replace("context.conf", f"{path}context.conf", 1))
+    done = fixchain("trace", "--database", postgresql)  # then they make them beside it
+    assert "users is not there" in _said(done)
+
+
 def test_a_user_who_may_not_see_triggers_and_functions(project: Path, mariadb: str) -> None:
     made = "CREATE TRIGGER t BEFORE INSERT ON users FOR EACH ROW SET @seen = 1"
     add(project, "c <- b", f'op.execute("{made}")', "pass")
@@ -453,6 +481,19 @@ def test_schemas_of_tenants(project: Path, postgresql: str, scratch: list[str]) 
         "tenant_3": [("a", None)],
     }
     assert len(scratch) == 1
+    ini = f"[alembic]\nscript_location = migrations\nsqlalchemy.url = {postgresql}\n"
+    (project / "alembic.ini").write_text(ini)
+    sql(postgresql, "UPDATE tenant_1.alembic_version SET version_num = 'a'")
+    tenants = ("--database", "--schemas", "tenant_*")
+    remedies = [
+        command
+        for name in ("trace", "check")
+        for each in fixchain("-c", "alembic.ini", name, *tenants).stdout.splitlines()
+        if (command := each.strip()).startswith("fixchain ")
+    ]
+    assert len(remedies) > 1
+    assert all(" --schemas 'tenant_*'" in each for each in remedies)
+    (project / "alembic.ini").unlink()
     # And where the URL leads to a tenant.
     path = {"options": "-csearch_path=tenant_2"}
     url = make_url(postgresql).update_query_dict(path).render_as_string(False)

@@ -208,6 +208,18 @@ def test_a_stamp_that_no_file_has_is_not_moved(project: Path, database_url: str)
     refused = fixchain("restamp", "--from-schema", "--database", database_url, "--yes")
     assert (refused.exit_code, rows_of(database_url)) == (3, ["gone"])
     assert "it is stamped with gone, which no file has" in refused.stderr
+    done = _trace(database_url)
+    assert f"see where it went:\n    fixchain check --database {database_url}" in done.stdout
+    assert "restamp" not in done.stdout
+
+
+def test_alembic_commands_name_no_database(project: Path, database_url: str) -> None:
+    """Where a user names one, ``env.py`` may use another, which they would change."""
+    _upgrade(project, database_url, "b")
+    sql(database_url, "UPDATE alembic_version SET version_num = 'a'")
+    said = " ".join(fixchain("check", "--database", database_url).stdout.split())
+    assert "stamp it there, once env.py uses that database: alembic stamp b" in said
+    assert said.count("once env.py uses that database") == 2
 
 
 def test_what_is_there_of_a_revision_may_be_its_end(project: Path, database_url: str) -> None:

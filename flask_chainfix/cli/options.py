@@ -242,6 +242,7 @@ def _as_typed(wishes: DatabaseWishes, values: Mapping[str, Any]) -> dict[str, st
         from flask_chainfix.environment.messages import as_typed
 
         urls = [as_typed(url) for url in wishes.urls]
+    schemas = [f"--schemas {word(wishes.schemas)}"] if wishes.schemas else []
     own = [
         *(["--no-database"] if values.get("no_database") else []),
         *(["--database"] if OWN in values["urls"] else []),
@@ -249,10 +250,15 @@ def _as_typed(wishes: DatabaseWishes, values: Mapping[str, Any]) -> dict[str, st
     named = [
         *(f"--database {word(url)}" for url in urls),
         *([f"--databases {word(wishes.file)}"] if wishes.file else []),
-        *([f"--schemas {word(wishes.schemas)}"] if wishes.schemas else []),
+        *schemas,
     ]
     stamps = [option("--stamp", ",".join(rows)) for rows in wishes.stamps]
-    written = {"databases": [*own, *named], "own": own, "named": named, "stamps": stamps}
+    written = {
+        "databases": [*own, *named],
+        "own": [*own, *schemas],
+        "named": named,
+        "stamps": stamps,
+    }
     return {name: "".join(f" {each}" for each in options) for name, options in written.items()}
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+import re
+from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 from flask_chainfix.common.dataclass import dataclass
@@ -12,6 +13,10 @@ REPAIR = "{fixchain} repair{databases}"
 MERGE = f"{REPAIR} --strategy merge"
 LINE = f"{REPAIR} --strategy linear"
 PLAIN_REPAIRS = (REPAIR, MERGE)  # they leave everything to the plan
+
+
+# Alembic's commands that change a database.
+_CHANGING = re.compile(r"\{alembic\} (?:stamp|upgrade|downgrade) (?!.*--sql)")
 
 
 class Way(NamedTuple):
@@ -91,14 +96,9 @@ class Remedy:
     def __contains__(self, text: str) -> bool:
         return text in str(self)
 
-    def spelled(self, spell_out: Callable[[str], str]) -> Remedy:
+    def spelled(self, tools: Tools) -> Remedy:
         """The same with the placeholders filled in."""
-        return Remedy(
-            tuple(
-                way._replace(text=spell_out(way.text), commands=tuple(map(spell_out, way.commands)))
-                for way in self.ways
-            )
-        )
+        return Remedy(tuple(map(tools.spelled, self.ways)))
 
 
 def _types_only(way: Way, commands: Collection[str]) -> bool:
@@ -185,3 +185,13 @@ class Tools:
         }
         # In a single pass: the inserted text is from others and may look like a placeholder.
         return PLACEHOLDER.sub(lambda found: meant[found[1]], text)
+
+    def spelled(self, way: Way) -> Way:
+        """A way with its placeholders filled in.
+
+        Where databases are named, it says that Alembic's commands change the one of ``env.py``.
+        """
+        text, commands = self.spell_out(way.text), tuple(map(self.spell_out, way.commands))
+        if self.named and any(map(_CHANGING.match, way.commands)):
+            text += ", once env.py uses that database"
+        return way._replace(text=text, commands=commands)

@@ -19,6 +19,7 @@ from flask_chainfix.databases.reflecting import (
     default_schema,
     no_default_schema,
     no_schema,
+    no_usage,
     read_several,
     schemas_there,
 )
@@ -173,7 +174,7 @@ def _read_some(
     """Read some schemas of one database, and those that migrations name once for all of them."""
     backend = targets[0].backend
     default = default_schema(connection)
-    own = [target.schema or default for target in targets]
+    own = [target.place or default for target in targets]
     there = schemas_there(connection, {name for name in own if name is not None}, schemas)
     usable = there
     if backend == "postgresql":
@@ -189,12 +190,7 @@ def _read_some(
         elif name not in there:
             found.append(no_schema(name))
         elif name not in usable:
-            found.append(
-                Obstacle(
-                    "this user may not use the schema of the version table",
-                    "connect as a user that may, or GRANT USAGE ON SCHEMA to this one",
-                )
-            )
+            found.append(no_usage())
         else:
             is_public = backend != "postgresql" or name == "public"
             others = {each: label for each, label in named.items() if each != name}

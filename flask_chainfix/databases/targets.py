@@ -8,12 +8,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from configparser import InterpolationError
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote
 
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.errors import BadConfiguration, BadDatabase
-from flask_chainfix.common.regular_files import read_regular
+from flask_chainfix.common.regular_files import LARGEST_CODE, read_regular
 from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.databases.drivers import BACKENDS, connectable
 from flask_chainfix.environment.env_py import CANNOT_READ, EnvPy
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _LARGEST_LIST = 4 * 1024 * 1024  # bytes
 _NAME, _SCHEMA = "version_table", "version_table_schema"
+_CHOOSING_SCHEMA = (b"search_path", b"schema_translate_map", b"default_schema_name")
 _PORTS = {"postgresql": 5432, "mysql": 3306}
 _PLACEHOLDER = "driver://"  # the placeholder that ``alembic init`` writes for the URL
 
@@ -43,6 +44,8 @@ class Target:
         url: its URL, with the password.
         schema: the schema of the version table; ``None`` for the default one.
         version_table: the name of Alembic's version table.
+        apart: whether the version table is apart from the other tables, which are then in the
+            default schema.
         engine: the app's engine, which may connect in its own way; ``None`` to use the URL.
         own: whether it is one of the app's databases.
         bind: its name in the app or in the configuration; ``""`` for the default one.
@@ -52,6 +55,7 @@ class Target:
     url: URL
     schema: str | None = None
     version_table: str = "alembic_version"
+    apart: bool = False
     engine: Engine | None = None
     own: bool = False
     bind: str = ""
@@ -96,6 +100,11 @@ class Target:
         return f"{place}#{schema}.{self.version_table}"
 
     @property
+    def place(self) -> str | None:
+        """The schema of tables whose migrations name none; ``None`` for the default one."""
+        return None if self.apart else self.schema
+
+    @property
     def shown_table(self) -> str:
         """The version table, in words for users."""
         return f"{self.schema}.{self.version_table}" if self.schema else self.version_table
@@ -127,11 +136,10 @@ def named(name: str, schema: str | None) -> str:
     return f"{name}, schema {schema}" if schema else name
 
 
-def _of_app(table: tuple[str, str | None]) -> Iterator[Target]:
+def _of_app(table: VersionTable) -> Iterator[Target]:
     remedy = Remedy.of("correct the app's configuration") | (
         "leave the app's databases out (--no-database), and name others with --database URL"
     )
-    version_table, schema = table
     for bind, engine in app_engines(remedy).items():
         name = "the app's database" if bind is None else f"bind {bind}"
         if engine.url.get_backend_name() not in BACKENDS:
@@ -141,18 +149,12 @@ def _of_app(table: tuple[str, str | None]) -> Iterator[Target]:
                 " REVISION[,REVISION] where they stand",
             )
         yield Target(
-            named(name, schema),
-            engine.url,
-            schema,
-            version_table,
-            engine,
-            own=True,
-            bind=bind or "",
+            named(name, table.schema), engine.url, *table, engine, own=True, bind=bind or ""
         )
 
 
 def _of_configuration(
-    runtime: Runtime, urls: Mapping[str, str], table: tuple[str, str | None]
+    runtime: Runtime, urls: Mapping[str, str], table: VersionTable
 ) -> Iterator[Target]:
     for bind, written in urls.items():
         try:
@@ -163,9 +165,8 @@ def _of_configuration(
         yield replace(_named(url, table, own=True), bind=bind)
 
 
-def _named(url: URL, table: tuple[str, str | None], *, own: bool = False) -> Target:
-    version_table, schema = table
-    return Target(named(shown_url(url), schema), url, schema, version_table, own=own)
+def _named(url: URL, table: VersionTable, *, own: bool = False) -> Target:
+    return Target(named(shown_url(url), table.schema), url, *table, own=own)
 
 
 def configured_urls(runtime: Runtime) -> Mapping[str, str]:
@@ -284,16 +285,23 @@ def unreached_target(runtime: Runtime, name: str) -> Target:
         )
     from sqlalchemy.engine import URL
 
-    table, schema = version_table(runtime)
-    return Target(name, URL.create(runtime.environment.dialect), schema, table)
+    return Target(name, URL.create(runtime.environment.dialect), *version_table(runtime))
 
 
 # --- The version table ----------------------------------------------------------------------------
-def version_table(runtime: Runtime, *, in_schemas: bool = False) -> tuple[str, str | None]:
-    """The name and the schema of the version table; ``None`` for the default schema.
+class VersionTable(NamedTuple):
+    """Where Alembic's version table is; see ``Target``."""
 
-    They come from the settings, else from ``env.py``, which is not run, else from the app. With
-    ``in_schemas`` the schema need not be known.
+    schema: str | None
+    name: str
+    apart: bool
+
+
+def version_table(runtime: Runtime, *, in_schemas: bool = False) -> VersionTable:
+    """Where the version table is.
+
+    Its name and schema come from the settings, else from ``env.py``, which is not run, else from
+    the app. With ``in_schemas`` the schema need not be known.
 
     Raises:
         BadConfiguration: ``env.py`` computes them, or cannot be read.
@@ -312,7 +320,18 @@ def version_table(runtime: Runtime, *, in_schemas: bool = False) -> tuple[str, s
         for option in [option for option, value in asked.items() if value is None]:
             written = _value_of(env_py, option)
             asked[option] = options.get(option) if written is None else written
-    return asked[_NAME] or "alembic_version", asked.get(_SCHEMA)
+    schema = asked.get(_SCHEMA)
+    apart = schema is not None and not _moves_tables(runtime.environment.directory / "env.py")
+    return VersionTable(schema, asked[_NAME] or "alembic_version", apart)
+
+
+def _moves_tables(env_py: Path) -> bool:
+    """Whether an ``env.py`` seems to choose the schema of tables whose migrations name none."""
+    try:
+        source = read_regular(env_py, LARGEST_CODE)
+    except (OSError, ValueError):
+        return True
+    return any(word in source for word in _CHOOSING_SCHEMA)
 
 
 def _env_py(path: Path) -> EnvPy:

@@ -25,6 +25,7 @@ from flask_chainfix.databases.connecting import (
     transaction,
 )
 from flask_chainfix.databases.pool import Job, jobs_for, run
+from flask_chainfix.databases.reflecting import no_usage
 from flask_chainfix.databases.targets import Target, distinct, named
 from flask_chainfix.model.databases import DatabaseState, DatabaseStatus, Trouble
 
@@ -167,6 +168,13 @@ ORDER BY rank
 """
 
 
+# Whether the search path names a schema that is there; PostgreSQL skips those without rights.
+_POSTGRESQL_NAMED = """
+SELECT 1 FROM pg_catalog.pg_namespace WHERE quote_ident(nspname) = ANY(regexp_split_to_array(
+    replace(current_setting('search_path'), '"$user"', quote_ident(current_user)), ', *'))
+"""
+
+
 _CATALOG = {
     "postgresql": (_POSTGRESQL, _POSTGRESQL_WIDTHS),
     "mysql": (_MYSQL, _MYSQL_WIDTHS),
@@ -196,7 +204,9 @@ def _beside(catalog: _Catalog, target: Target) -> tuple[DatabaseStatus, bool]:
     having = (each for each in places if target.version_table in catalog.tables.get(each, ()))
     place = next(having, next(iter(places), ""))
     names = frozenset(catalog.tables.get(place, ()))
-    tables, used = names - {target.version_table}, catalog.used
+    own = next(iter(catalog.default), "") if target.apart else place
+    tables = frozenset(catalog.tables.get(own, ())) - {target.version_table}
+    used = catalog.used
     status = DatabaseStatus(
         target.name,
         target.identity,
@@ -204,7 +214,7 @@ def _beside(catalog: _Catalog, target: Target) -> tuple[DatabaseStatus, bool]:
         (),
         None if used is None else tables,
         target.own,
-        complete=used is not None and used <= {place},
+        complete=used is not None and used <= {place, own},
         width=catalog.widths.get((place, target.version_table)),
     )
     return status, target.version_table in names
@@ -219,6 +229,9 @@ def _read_catalog(connection: Connection, targets: Iterable[Target]) -> _Catalog
         return _sqlite_catalog(connection)
     path = _POSTGRESQL_PATH if kind == "postgresql" else "SELECT DATABASE()"
     default = tuple(row[0] for row in connection.execute(text(path)) if row[0] is not None)
+    has_no_path = kind == "postgresql" and not (default or wanted)
+    if has_no_path and connection.execute(text(_POSTGRESQL_NAMED)).first():
+        raise no_usage()
     tables: dict[str, set[str]] = {}
     widths: dict[tuple[str, str], int] = {}
     of_tables, of_widths = (
@@ -324,7 +337,7 @@ def in_schemas(targets: Sequence[Target], pattern: str) -> tuple[Target, ...]:
             continue
         name = target.name.removesuffix(named("", target.schema))
         expanded += [
-            replace(target, name=named(name, schema), schema=schema)
+            replace(target, name=named(name, schema), schema=schema, apart=False)
             for schema in schemas
             if fnmatchcase(schema, pattern)
         ]

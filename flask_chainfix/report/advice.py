@@ -86,7 +86,7 @@ def remedies_as_json(advice: str | Remedy, tools: Tools) -> list[dict[str, Any]]
 
 def spelled(advice: str | Remedy, tools: Tools) -> Remedy:
     """A remedy with this project's commands."""
-    return Remedy.of(advice).spelled(tools.spell_out)
+    return Remedy.of(advice).spelled(tools)
 
 
 def _rows(label: str, way: Way, indent: int) -> Iterator[Row]:
@@ -218,8 +218,7 @@ def _first_ways(proposal: Proposal, tools: Tools) -> list[NextStep]:
 
 
 def _step(way: Way, tools: Tools) -> NextStep:
-    text = tools.spell_out(way.text)
-    commands = tuple(map(tools.spell_out, way.commands))
+    text, commands, _ = tools.spelled(way)
     return NextStep(f"{text[:1].upper()}{text[1:]}{':' if commands else '.'}", commands)
 
 

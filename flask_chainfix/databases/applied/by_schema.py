@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from flask_chainfix.chain.revision_graph import Graph
@@ -20,6 +21,7 @@ from flask_chainfix.schema.footprint import PROPERTIES, Kind, SchemaObject
 from flask_chainfix.schema.live import deciding
 from flask_chainfix.schema.object_history import State
 
+_WHERE_IT_WENT = way("see where it went", "{fixchain} check{asked}")
 _OUT_OF_REACH = Uncompared("it cannot be reached from here", "")
 
 
@@ -161,6 +163,8 @@ def remedy_of(now: Facts, found: TracedDatabase) -> Remedy:
         return Remedy.of(found.remedy)
     if not found.differs:
         return Remedy()
+    if any(row not in now.graph for row in found.status.rows):
+        return _WHERE_IT_WENT
     if found.half:
         return completing(now, found.status, found.half[0])
     fits_nowhere = shown.fits is None and found.behind and not found.ahead
@@ -171,8 +175,13 @@ def remedy_of(now: Facts, found: TracedDatabase) -> Remedy:
             return completing(now, found.status, name)  # not in the order of its operations
     if shown.fits is None or shown.silent or found.contradicted:
         return Remedy()
+    return _moving(now, found, shown, shown.fits)
+
+
+def _moving(now: Facts, found: TracedDatabase, shown: Trace, fits: Sequence[str]) -> Remedy:
+    """How to move a stamp to what the schema shows, or to make what is missing."""
     if not found.status.rows:
-        return way("stamp it", *restamping(now.graph, (), shown.fits))
+        return way("stamp it", *restamping(now.graph, (), fits))
     move = f"{{fixchain}} restamp --from-schema{only(now, found.status)}"
     if found.ahead:
         return way("move its stamp", move)
@@ -209,7 +218,7 @@ def move_by_schema(now: Facts, found: TracedDatabase) -> MoveResult:
     gone = [row for row in status.rows if row not in graph]
     if gone:
         detail = f"it is stamped with {listing(gone)}, which no file has"
-        return _refused(status, detail, way("see where it went", "{fixchain} check{asked}"))
+        return _refused(status, detail, _WHERE_IT_WENT)
     if shown.fits is None:
         detail = "something has run there without what it requires: no stamp stands for that"
         return _refused(status, detail, look)

@@ -104,6 +104,14 @@ def no_default_schema() -> NoSuchSchema:
     )
 
 
+def no_usage() -> Obstacle:
+    """The obstacle of a schema with a version table, perhaps, that the user may not use."""
+    return Obstacle(
+        "this user may not use the schema of the version table",
+        "connect as a user that may, or GRANT USAGE ON SCHEMA to this one",
+    )
+
+
 def no_schema(name: str) -> NoSuchSchema:
     """The obstacle of a database that does not have a schema."""
     return NoSuchSchema(f"there is no schema {name}", "name an existing one")

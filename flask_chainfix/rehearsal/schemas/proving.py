@@ -90,7 +90,7 @@ def make(  # noqa: PLR0913  (where, what, and whether to write it down)
         CannotPlan: the schema cannot be rendered.
         CannotRehearse, NoScratchDatabase, ScratchLeftBehind: as ``built``.
     """
-    left_out = {"alembic_version", version_table(runtime)[0].casefold()}
+    left_out = {"alembic_version", version_table(runtime).name.casefold()}
     with built(runtime, server, chain, [revision], progress) as scratch:
         held: dict[str, _Held] = {}
         rendered: dict[str, Rendered] = {}
