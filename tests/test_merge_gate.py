@@ -197,21 +197,41 @@ def test_a_migration_that_both_have_changed(project: Repository) -> None:
     assert_settled(project)
 
 
-def test_the_chain_lock_is_in_the_way_as_it_should_be(project: Repository) -> None:
-    project.switch("main")
+def lock(project: Repository, day: int, *specs: str) -> None:
+    put(*specs)
     assert fixchain("lock", "--yes").exit_code == 0
-    project.commit(2)
+    project.commit(day)
+
+
+@pytest.mark.parametrize("driver", ["", "true"])  # with one, Git itself finishes the merge
+def test_the_chain_lock_is_in_the_way_as_it_should_be(project: Repository, driver: str) -> None:
+    project.switch("main")
+    if driver:
+        project.git("config", "merge.fixchain.driver", driver)
+        Path("migrations/.gitattributes").write_text("chain.lock merge=fixchain\n")
+    lock(project, 2)
     project.git("checkout", "-q", "-B", "feature", "main")
-    put("mine <- c")
-    assert fixchain("lock", "--yes").exit_code == 0
-    project.commit(3)
+    lock(project, 3, "mine <- c")
     project.switch("main")
-    put("theirs <- c")
-    assert fixchain("lock", "--yes").exit_code == 0
-    project.commit(4)
+    lock(project, 4, "theirs <- c")
     project.switch("feature")
     finding = found()["FC503"]
     assert "FC102" in finding["message"]
+    typed(finding)
+    assert_settled(project)
+
+
+def test_only_the_chain_lock_stops_git(project: Repository) -> None:
+    project.switch("main")
+    lock(project, 2)
+    project.git("checkout", "-q", "-B", "feature", "main")
+    lock(project, 3, "d <- c")
+    project.switch("main")
+    lock(project, 4, "d <- c")
+    lock(project, 5, "e <- d")
+    project.switch("feature")
+    finding = found()["FC503"]
+    assert "FC502" in finding["message"]
     typed(finding)
     assert_settled(project)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -264,6 +265,37 @@ def test_a_branch_that_is_behind_has_deleted_nothing(project: Repository) -> Non
     edit("c", "t_c", "t_x")
     project.commit(2)
     project.switch("feature")
+    assert changed() == {}
+
+
+def test_what_main_has_changed_or_deleted_in_the_same_way_is_no_change(project: Repository) -> None:
+    # The branch on which it was done was squashed when it landed.
+    for branch in ("main", "feature"):
+        project.switch(branch)
+        Path("other").write_text(branch)
+        edit("b", "t_b", "t_x")
+        file_of("c").unlink()
+        project.commit(2)
+    assert changed() == {}
+    edit("b", "t_x", "t_y")
+    assert {each["code"] for each in check().document["findings"]} >= {"FC501", "FC503"}
+
+
+@pytest.mark.parametrize("how", ["renamed", "deleted"])
+def test_what_main_has_no_more_at_its_place_comes_back_from_before(
+    project: Repository, how: str
+) -> None:
+    project.switch("main")
+    if how == "renamed":
+        file_of("c").rename(file_of("x"))
+    else:
+        file_of("c").unlink()
+    project.commit(2)
+    project.switch("feature")
+    edit("c", "t_c", "t_x")
+    found = [each for each in check().document["findings"] if each["code"] == "FC501"]
+    (command,) = found[0]["remedies"][0]["commands"]
+    project.git(*shlex.split(command)[1:])
     assert changed() == {}
 
 
