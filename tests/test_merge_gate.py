@@ -666,6 +666,24 @@ def test_a_link_in_the_version_location(project: Repository) -> None:
     assert_settled(project)
 
 
+@pytest.mark.parametrize("linked", ["migrations", VERSIONS])
+def test_a_directory_behind_a_link(project: Repository, linked: str) -> None:
+    project.switch("main")
+    Path("db").mkdir()
+    Path(linked).rename("db/real")
+    Path(linked).symlink_to(os.path.relpath("db/real", Path(linked).parent))
+    project.commit(2)
+    project.git("checkout", "-q", "-B", "feature", "main")
+    put("mine <- c")
+    project.commit(3)
+    project.switch("main")
+    put("theirs <- c")
+    project.commit(4)
+    project.switch("feature")
+    typed(found()["FC503"])
+    assert_settled(project)
+
+
 def test_sha256(project: Repository) -> None:
     shutil.rmtree(".git")
     project.git("init", "-q", "-b", "main", "--object-format=sha256")

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from flask_chainfix.common.quoting import path_word, ref_word
+from flask_chainfix.common.quoting import path_word, places_to_add, ref_word
 from flask_chainfix.common.remedies import Remedy, concluding, way
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.databases import LostRevision
@@ -42,9 +42,8 @@ def merge_steps(environment: Environment, merge: Merge) -> tuple[str, ...]:
 
 
 def _staging(environment: Environment) -> str:
-    locations = environment.version_locations
-    apart = {each for each in locations if not each.is_relative_to(environment.directory)}
-    return f"git add -- {_paths([environment.directory, *sorted(apart)])}"
+    places = (environment.directory, *sorted(environment.version_locations))
+    return f"git add -- {_paths(places_to_add(places))}"
 
 
 def _paths(paths: Iterable[Path]) -> str:
