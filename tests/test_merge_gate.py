@@ -684,6 +684,19 @@ def test_a_directory_behind_a_link(project: Repository, linked: str) -> None:
     assert_settled(project)
 
 
+def test_migrations_that_the_other_side_has_moved_are_not_judged(project: Repository) -> None:
+    put("mine <- c")
+    project.commit(2)
+    project.switch("main")
+    Path("migrations").rename("db")
+    project.commit(3)
+    project.switch("feature")
+    done = check()
+    assert any("main has no migrations there any more" in each for each in done.document["notices"])
+    said = fixchain("check", "--against", "main").stdout.partition("\n")[0]
+    assert "with main merged" not in said
+
+
 def test_sha256(project: Repository) -> None:
     shutil.rmtree(".git")
     project.git("init", "-q", "-b", "main", "--object-format=sha256")

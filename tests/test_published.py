@@ -12,7 +12,7 @@ import pytest
 
 from tests.commands import Done, fixchain
 from tests.disk import environment, tree
-from tests.repositories import VERSIONS, Repository, edit, file_of, needs_git, put
+from tests.repositories import VERSIONS, Repository, edit, file_of, needs_git, put, script
 from tests.support import Rev, rev
 
 pytestmark = [needs_git, pytest.mark.usefixtures("own_git")]
@@ -389,6 +389,28 @@ def refused(against: str = "main") -> dict[str, str]:
     assert isinstance(error, dict)
     assert error["type"] == "CannotReadGit"
     return error
+
+
+_OTHERS = """\
+#!/bin/sh
+echo "fatal: detected dubious ownership in repository at '/it is/ours'" >&2
+echo "To add an exception for this directory, call:" >&2
+exit 128
+"""
+
+
+@pytest.mark.parametrize("command", ["check --against main", "check --staged", "rebase", "hook"])
+def test_a_repository_of_another_user(
+    project: Repository, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """As in a container, where the clone was made outside."""
+    program = script(project.top / "bin/git", _OTHERS)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.defpath}")
+    words = [*command.split(), *(["--install"] if command == "hook" else [])]
+    done = fixchain(*words, "--format", "json")
+    assert done.exit_code == 3
+    (way,) = done.document["error"]["remedies"]
+    assert way["commands"] == ["git config --global --add safe.directory '/it is/ours'"]
 
 
 def test_without_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

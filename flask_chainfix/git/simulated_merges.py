@@ -72,16 +72,19 @@ class Merging:
         base, absent, _ = self._snapshot([scratch.base for scratch in self._scratches])
         commit = self._scratches[0].base[:ABBREVIATED]
         try:
-            merges = self._merges(ref, names)
+            merges = self._merges(ref, names, base)
         except Unknown as reason:
             return Merges(base, commit, absent, (), (self._too_old() or _untold(ref, reason),))
         unrelated = any(scratch.unrelated for scratch in self._scratches)
         return Merges(base, commit, absent, merges, (_foreign(ref),) if unrelated else ())
 
-    def _merges(self, ref: str, names: Sequence[str]) -> tuple[Merge, ...]:
+    def _merges(self, ref: str, names: Sequence[str], base: Snapshot) -> tuple[Merge, ...]:
         sides = {DISK: Side(DISK, self._now.files, self._now.lock)}
         for name in names:
-            there, _, lock = self._snapshot([scratch.commits[name] for scratch in self._scratches])
+            commits = [scratch.commits[name] for scratch in self._scratches]
+            there, _, lock = self._snapshot(commits)
+            if base.files and not there.files:
+                raise Unknown(f"{name} has no migrations there any more; it may have moved them")
             commit = self._scratches[0].commits[name][:ABBREVIATED]
             sides[name] = Side(name, there.files, lock, commit)
         shared = shared_by(sides.values())
