@@ -697,6 +697,25 @@ def test_migrations_that_the_other_side_has_moved_are_not_judged(project: Reposi
     assert "with main merged" not in said
 
 
+def test_a_parent_that_the_other_side_has_squashed_under_a_new_id(project: Repository) -> None:
+    put("mine <- c")
+    project.commit(2)
+    project.switch("main")
+    for name in "abc":
+        file_of(name).unlink()
+    put(rev("first").doing(USERS))
+    project.commit(3)
+    project.switch("feature")
+    assert "FC103" in found()["FC503"]["message"]
+    project.merge("main", day=4)
+    refused = fixchain("repair", "--accept-guesses", "--yes", "--format", "json")
+    assert refused.exit_code == 3
+    (command,) = refused.document["error"]["remedies"][0]["commands"]
+    assert command == "fixchain repair --attach mine=first"
+    assert fixchain(*shlex.split(command)[1:], "--yes").exit_code == 0
+    assert fixchain("check").exit_code == 0
+
+
 def test_sha256(project: Repository) -> None:
     shutil.rmtree(".git")
     project.git("init", "-q", "-b", "main", "--object-format=sha256")
