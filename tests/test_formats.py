@@ -311,6 +311,20 @@ def test_annotations_escape_what_githubs_runner_reads(project: Path) -> None:
     assert second == f"::error file=x.py,{title}::{message}"
 
 
+@pytest.mark.parametrize(
+    ("form", "before"), [("github", "file="), ("junit", 'file="'), ("sarif", '"uri": "')]
+)
+def test_ci_systems_find_files_from_the_top_of_the_repository(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str, before: str
+) -> None:
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "services/users").mkdir(parents=True)
+    environment(tmp_path / "services/users/migrations", "a", "b")
+    monkeypatch.chdir(tmp_path / "services/users")
+    said = fixchain("check", "--no-git", "--format", form).stdout
+    assert f"{before}services/users/migrations/versions/a_add_a.py" in said
+
+
 def test_notices_are_annotations_too(project: Path) -> None:
     snapshot = check("faults").diagnosis.snapshot
     report = checked(snapshot, notices=("100 %\n::error::hostile",))

@@ -11,6 +11,7 @@ import time
 import warnings
 from base64 import b64encode
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 from unittest.mock import patch
@@ -211,6 +212,16 @@ def test_pydot_reads_hostile_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.chdir(tmp_path)
     first, *_ = _parsed().get_subgraphs()
     assert len(first.get_nodes()) == 4
+
+
+def test_mermaid_shows_long_chains_too(tmp_path: Path) -> None:
+    """GitHub refuses more than 500 edges, or 50,000 characters."""
+    names = [f"r{number}" for number in range(600)]
+    environment(tmp_path / "migrations", names[0], *(f"{b} <- {a}" for a, b in pairwise(names)))
+    drawn = fixchain("-d", tmp_path / "migrations", "graph", "--format", "mermaid").stdout
+    assert drawn.count("-->") < 10
+    assert "r0<br>" in drawn
+    assert "r599<br>" in drawn
 
 
 def test_mermaid_reads_what_we_write(browser: Browser, tmp_path: Path) -> None:

@@ -242,6 +242,37 @@ def test_the_lines_that_are_shown_do_what_they_say(project: Project) -> None:
     assert project.states(*YES) == {".git/hooks/pre-commit": "there"}
 
 
+def test_a_second_environment_is_checked_as_well(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "1000")
+    project.repository.git("remote", "add", "origin", "git@github.com:you/app.git")
+    shutil.copytree(project.top / "migrations", project.top / "other/migrations")
+    assert set(project.states(*YES).values()) == {"written"}
+    second = ("-d", "other/migrations", *YES)
+    # The lines for the first name no directory, and may run in any.
+    assert set(project.states(*second).values()) == {"there"}
+    for path in (project.hook, project.top / WORKFLOW):
+        path.unlink()
+    assert set(project.states(*second).values()) == {"written", "there"}
+    shutil.copytree(project.top / "migrations", project.top / "third/migrations")
+    third = ("-d", "third/migrations", *YES)
+    done = fixchain(third[0], third[1], *YES)
+    assert done.exit_code == 3
+    assert "add the check of third/migrations in these lines" in done.stdout
+    states = project.states(*third)
+    assert {name for name, state in states.items() if state == "refused"} == {
+        ".git/hooks/pre-commit",
+        WORKFLOW,
+    }
+    shown = fixchain("-d", "third/migrations", "hook", "--print", "--format", "json").document
+    for piece in shown["pieces"][:2]:
+        path = project.top / piece["path"]
+        path.write_text(f"{path.read_text()}{piece['text']}")
+    assert set(project.states(*third).values()) == {"there"}
+    assert set(project.states(*second).values()) == {"there"}
+
+
 def test_own_calls_of_check_suffice(project: Project) -> None:
     script(project.hook, "#!/bin/sh\n# fixchain check\nflask db fixchain check\n")
     done = fixchain("hook", "--install")

@@ -197,21 +197,41 @@ def test_a_migration_that_both_have_changed(project: Repository) -> None:
     assert_settled(project)
 
 
-def test_the_chain_lock_is_in_the_way_as_it_should_be(project: Repository) -> None:
-    project.switch("main")
+def lock(project: Repository, day: int, *specs: str) -> None:
+    put(*specs)
     assert fixchain("lock", "--yes").exit_code == 0
-    project.commit(2)
+    project.commit(day)
+
+
+@pytest.mark.parametrize("driver", ["", "true"])  # with one, Git itself finishes the merge
+def test_the_chain_lock_is_in_the_way_as_it_should_be(project: Repository, driver: str) -> None:
+    project.switch("main")
+    if driver:
+        project.git("config", "merge.fixchain.driver", driver)
+        Path("migrations/.gitattributes").write_text("chain.lock merge=fixchain\n")
+    lock(project, 2)
     project.git("checkout", "-q", "-B", "feature", "main")
-    put("mine <- c")
-    assert fixchain("lock", "--yes").exit_code == 0
-    project.commit(3)
+    lock(project, 3, "mine <- c")
     project.switch("main")
-    put("theirs <- c")
-    assert fixchain("lock", "--yes").exit_code == 0
-    project.commit(4)
+    lock(project, 4, "theirs <- c")
     project.switch("feature")
     finding = found()["FC503"]
     assert "FC102" in finding["message"]
+    typed(finding)
+    assert_settled(project)
+
+
+def test_only_the_chain_lock_stops_git(project: Repository) -> None:
+    project.switch("main")
+    lock(project, 2)
+    project.git("checkout", "-q", "-B", "feature", "main")
+    lock(project, 3, "d <- c")
+    project.switch("main")
+    lock(project, 4, "d <- c")
+    lock(project, 5, "e <- d")
+    project.switch("feature")
+    finding = found()["FC503"]
+    assert "FC502" in finding["message"]
     typed(finding)
     assert_settled(project)
 
@@ -645,6 +665,56 @@ def test_a_link_in_the_version_location(project: Repository) -> None:
     assert finding["revisions"] == ["more", "theirs"]
     typed(finding)
     assert_settled(project)
+
+
+@pytest.mark.parametrize("linked", ["migrations", VERSIONS])
+def test_a_directory_behind_a_link(project: Repository, linked: str) -> None:
+    project.switch("main")
+    Path("db").mkdir()
+    Path(linked).rename("db/real")
+    Path(linked).symlink_to(os.path.relpath("db/real", Path(linked).parent))
+    project.commit(2)
+    project.git("checkout", "-q", "-B", "feature", "main")
+    put("mine <- c")
+    project.commit(3)
+    project.switch("main")
+    put("theirs <- c")
+    project.commit(4)
+    project.switch("feature")
+    typed(found()["FC503"])
+    assert_settled(project)
+
+
+def test_migrations_that_the_other_side_has_moved_are_not_judged(project: Repository) -> None:
+    put("mine <- c")
+    project.commit(2)
+    project.switch("main")
+    Path("migrations").rename("db")
+    project.commit(3)
+    project.switch("feature")
+    done = check()
+    assert any("main has no migrations there any more" in each for each in done.document["notices"])
+    said = fixchain("check", "--against", "main").stdout.partition("\n")[0]
+    assert "with main merged" not in said
+
+
+def test_a_parent_that_the_other_side_has_squashed_under_a_new_id(project: Repository) -> None:
+    put("mine <- c")
+    project.commit(2)
+    project.switch("main")
+    for name in "abc":
+        file_of(name).unlink()
+    put(rev("first").doing(USERS))
+    project.commit(3)
+    project.switch("feature")
+    assert "FC103" in found()["FC503"]["message"]
+    project.merge("main", day=4)
+    refused = fixchain("repair", "--accept-guesses", "--yes", "--format", "json")
+    assert refused.exit_code == 3
+    (command,) = refused.document["error"]["remedies"][0]["commands"]
+    assert command == "fixchain repair --attach mine=first"
+    assert fixchain(*shlex.split(command)[1:], "--yes").exit_code == 0
+    assert fixchain("check").exit_code == 0
 
 
 def test_sha256(project: Repository) -> None:

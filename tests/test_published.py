@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from tests.commands import Done, fixchain
 from tests.disk import environment, tree
-from tests.repositories import VERSIONS, Repository, edit, file_of, needs_git, put
+from tests.repositories import VERSIONS, Repository, edit, file_of, needs_git, put, script
 from tests.support import Rev, rev
 
 pytestmark = [needs_git, pytest.mark.usefixtures("own_git")]
@@ -267,6 +268,37 @@ def test_a_branch_that_is_behind_has_deleted_nothing(project: Repository) -> Non
     assert changed() == {}
 
 
+def test_what_main_has_changed_or_deleted_in_the_same_way_is_no_change(project: Repository) -> None:
+    # The branch on which it was done was squashed when it landed.
+    for branch in ("main", "feature"):
+        project.switch(branch)
+        Path("other").write_text(branch)
+        edit("b", "t_b", "t_x")
+        file_of("c").unlink()
+        project.commit(2)
+    assert changed() == {}
+    edit("b", "t_x", "t_y")
+    assert {each["code"] for each in check().document["findings"]} >= {"FC501", "FC503"}
+
+
+@pytest.mark.parametrize("how", ["renamed", "deleted"])
+def test_what_main_has_no_more_at_its_place_comes_back_from_before(
+    project: Repository, how: str
+) -> None:
+    project.switch("main")
+    if how == "renamed":
+        file_of("c").rename(file_of("x"))
+    else:
+        file_of("c").unlink()
+    project.commit(2)
+    project.switch("feature")
+    edit("c", "t_c", "t_x")
+    found = [each for each in check().document["findings"] if each["code"] == "FC501"]
+    (command,) = found[0]["remedies"][0]["commands"]
+    project.git(*shlex.split(command)[1:])
+    assert changed() == {}
+
+
 def test_in_the_middle_of_a_merge_what_is_merged_counts(project: Repository) -> None:
     put("mine <- c")
     Path("other").write_text("mine")
@@ -357,6 +389,28 @@ def refused(against: str = "main") -> dict[str, str]:
     assert isinstance(error, dict)
     assert error["type"] == "CannotReadGit"
     return error
+
+
+_OTHERS = """\
+#!/bin/sh
+echo "fatal: detected dubious ownership in repository at '/it is/ours'" >&2
+echo "To add an exception for this directory, call:" >&2
+exit 128
+"""
+
+
+@pytest.mark.parametrize("command", ["check --against main", "check --staged", "rebase", "hook"])
+def test_a_repository_of_another_user(
+    project: Repository, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """As in a container, where the clone was made outside."""
+    program = script(project.top / "bin/git", _OTHERS)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.defpath}")
+    words = [*command.split(), *(["--install"] if command == "hook" else [])]
+    done = fixchain(*words, "--format", "json")
+    assert done.exit_code == 3
+    (way,) = done.document["error"]["remedies"]
+    assert way["commands"] == ["git config --global --add safe.directory '/it is/ours'"]
 
 
 def test_without_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from alembic.script import ScriptDirectory
-from alembic.script.revision import _revision_illegal_chars
+from alembic.script.revision import Revision, RevisionMap, _revision_illegal_chars
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -442,6 +442,19 @@ def test_what_an_invalid_id_breaks(name: str, value: str, severity: Severity, br
     finding = only("FC108", chain("a", extra={"x.py": text.encode()}))
     assert finding.severity is severity
     assert finding.breaks.startswith(breaks)
+
+
+@pytest.mark.parametrize("name", ["head", "heads"])
+def test_an_id_that_means_the_head_as_a_parent(name: str) -> None:
+    assert codes(chain("a", f"{name} <- a")) == []  # Alembic upgrades to it
+    snapshot = chain("a", f"{name} <- a", f"b <- {name}")
+    finding = only("FC108", snapshot)
+    assert finding.message == f"the id {name!r} means the head of the chain"
+    assert finding.breaks.startswith("“{alembic} upgrade” stops")
+    known = RevisionMap(lambda: [Revision("a", None), Revision(name, "a"), Revision("b", name)])
+    (meant,) = known.get_revisions(name)
+    assert isinstance(meant, Revision)
+    assert meant.revision == "b"
 
 
 def test_the_longest_id_that_fits() -> None:

@@ -183,7 +183,10 @@ def _compared(diagnosis: Diagnosis, against: Against | None) -> Diagnosis:
     from flask_chainfix.commands.check_against import foresee_merges
 
     merges = foresee_merges(diagnosis.snapshot, against.ref, against.others)
-    reference = ReferenceChain(against.ref, merges.base.files, against.allowed)
+    newer = merges.merges[0].theirs.files if merges.merges else None
+    reference = ReferenceChain(
+        against.ref, merges.base.files, against.allowed, merges.commit, newer
+    )
     snapshot = replace(diagnosis.snapshot, reference=reference, merges=merges.merges)
     notices = _notices(snapshot, against, listing(map(str, merges.absent)))
     known = replace(diagnosis, snapshot=snapshot).noticing(*notices, *merges.notices)

@@ -43,7 +43,7 @@ def foresee_merges(snapshot: Facts, ref: str, others: Sequence[str] = ()) -> Mer
 
 def judged(snapshot: Facts, merge: Merge) -> Merge:
     """A merge with the commands that make it healthy, or with both sides of a conflict."""
-    if not merge.is_new:
+    if not (merge.is_new or merge.conflicts):
         return merge
     gate = merge.is_gate and not merge.mine.ref
     broken = gate and (breaking(snapshot, merge) or merge.conflicts)
@@ -62,6 +62,8 @@ def judged(snapshot: Facts, merge: Merge) -> Merge:
     after_merge = AfterMerge.NOTHING
     if broken and (not merge.conflicts or errors_of(diagnose(resolved))):
         after_merge = AfterMerge.REBASE if plain or mine is not None else AfterMerge.REPAIR
+    elif broken and any(each.path == snapshot.environment.lock_path for each in merge.conflicts):
+        after_merge = AfterMerge.LOCK
     return replace(merge, after_merge=after_merge, rebased=tuple(rebased))
 
 

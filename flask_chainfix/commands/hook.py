@@ -23,6 +23,7 @@ from flask_chainfix.commands.hook_texts import (
     WORKFLOW,
     HookCall,
     HookKind,
+    checks_only_others,
     merge_driver,
     post_checkout,
 )
@@ -218,7 +219,11 @@ def _hook_file(kind: HookKind, path: Path, call: HookCall, tree: WorkTree) -> Ho
     except OSError as error:
         return replace(refused, detail=f"it cannot be read: {error.strerror}")
     if data is not None and kind.is_in(data):
-        return replace(refused, state=HookState.THERE, detail=_difference(text, data))
+        differs = _difference(text, data)
+        if differs and checks_only_others(data, call.place):
+            detail = f"it checks another environment; add the check of {call.place} in these lines"
+            return replace(refused, detail=detail)
+        return replace(refused, state=HookState.THERE, detail=differs)
     if data is not None:
         return replace(refused, detail=f"it is there already; add these lines {kind.where}")
     if path.parent == tree.hooks and not tree.own_hooks:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -41,6 +42,19 @@ _CALLS_CHECK = re.compile(
 def calls_check(data: bytes) -> bool:
     """Whether a file already has such lines, ours or others."""
     return _CALLS_CHECK.search(data) is not None
+
+
+_CALL = re.compile(
+    rb"(?:\bfixchain\w*[\"']?[ \t]+|\bargs: *\[ *)"
+    rb"(?:-[cd][ ,]+(?:'([^'\n]+)'|\"([^\"\n]+)\"|([^\s,\]]+))[ ,]+)?check\b"
+)
+
+
+def checks_only_others(data: bytes, place: str) -> bool:
+    """Whether the calls of ``check`` in a file all name environments, and none names this one."""
+    named = [b"".join(filter(None, found.groups())) for found in _CALL.finditer(data)]
+    places = {os.path.normpath(os.fsdecode(each)) if each else "" for each in named}
+    return bool(places) and places.isdisjoint({"", os.path.normpath(place)})
 
 
 class HookKind(NamedTuple):

@@ -11,6 +11,7 @@ import os
 import re
 import shlex
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 # The placeholders in commands that ``Tools`` fill in.
@@ -214,6 +215,12 @@ def option(name: str, value: str) -> str:
 def operand(text: str) -> str:
     """A positional word of a command, which cannot be read as an option."""
     return f"-- {word(text)}" if text.startswith("-") else word(text)
+
+
+def places_to_add(places: Iterable[Path]) -> list[Path]:
+    """The places for ``git add``, which follows no links, without those within another."""
+    real = dict.fromkeys(Path(os.path.realpath(each)) for each in places)
+    return [each for each in real if real.keys().isdisjoint(each.parents)]
 
 
 def path_word(path: str) -> str:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from flask_chainfix.common.quoting import path_word, ref_word
+from flask_chainfix.common.quoting import path_word, places_to_add, ref_word
 from flask_chainfix.common.remedies import Remedy, concluding, way
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.databases import LostRevision
@@ -21,7 +21,9 @@ def merge_steps(environment: Environment, merge: Merge) -> tuple[str, ...]:
         steps += [f"git add -- {_paths(merge.to_commit)}", 'git commit -m "Add migrations"']
     if merge.tracking:
         steps.append(f"git fetch {ref_word(merge.tracking)}")
-    steps.append(f"git merge --no-edit {ref}")
+    # A merge driver, or rerere, may settle what Git would stop at: then this stops it all the same.
+    ended = bool(merge.conflicts or merge.others)
+    steps.append(f"git merge {'--no-commit' if ended else '--no-edit'} {ref}")
     for conflict in merge.conflicts:
         if any(file.path == conflict.path for file in merge.theirs.files):
             steps.append(f"git checkout {ref} -- {_paths([conflict.path])}")
@@ -31,7 +33,8 @@ def merge_steps(environment: Environment, merge: Merge) -> tuple[str, ...]:
         steps.append(f"{{fixchain}} rebase --onto {ref}{{databases}}")
     elif merge.after_merge is AfterMerge.REPAIR:
         steps.append("{fixchain} repair{databases}")
-    ended = bool(merge.conflicts or merge.others)
+    elif merge.after_merge is AfterMerge.LOCK:
+        steps.append("{fixchain} lock")
     if ended or merge.after_merge is not AfterMerge.NOTHING:
         steps.append(_staging(environment))
         steps.append(concluding("merge") if ended else 'git commit -m "Relink migrations"')
@@ -39,9 +42,8 @@ def merge_steps(environment: Environment, merge: Merge) -> tuple[str, ...]:
 
 
 def _staging(environment: Environment) -> str:
-    locations = environment.version_locations
-    apart = {each for each in locations if not each.is_relative_to(environment.directory)}
-    return f"git add -- {_paths([environment.directory, *sorted(apart)])}"
+    places = (environment.directory, *sorted(environment.version_locations))
+    return f"git add -- {_paths(places_to_add(places))}"
 
 
 def _paths(paths: Iterable[Path]) -> str:

@@ -14,7 +14,7 @@ from flask_chainfix.common.errors import CannotReadGit
 from flask_chainfix.common.quoting import ref_word
 from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.common.signals import without_garbage_collection
-from flask_chainfix.git.program import Unknown
+from flask_chainfix.git.program import Unknown, remedy_for
 from flask_chainfix.git.repositories import Repository, literal, real_directory, repositories_of
 from flask_chainfix.git.tree import ObjectCache, Tree, read_trees
 from flask_chainfix.model.environment import Environment
@@ -240,5 +240,6 @@ def cannot_read(ref: str, roots: Iterable[str], reason: str) -> CannotReadGit:
     places = ", ".join(str(Path(root)) for root in roots)
     return CannotReadGit(
         f"the migrations in {places} cannot be read as they were at {ref!r}: {reason}",
-        way("see what Git says there; the clone may not be complete", "git fsck"),
+        remedy_for(reason)
+        or way("see what Git says there; the clone may not be complete", "git fsck"),
     )

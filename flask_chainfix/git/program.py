@@ -12,9 +12,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO, Any
 
+from flask_chainfix.common.quoting import word
 from flask_chainfix.common.regular_files import LARGEST
+from flask_chainfix.common.remedies import Remedy, way
 
 _TIME_LIMIT = 30  # seconds, for each call
+_NO_GIT = "the git command was not found"
+_OWNED = re.compile(r"dubious ownership in repository at '(.*)'\)?$", re.DOTALL)
 _hanging: set[str] = set()  # programs that have timed out; they are not run again
 
 # Git sets others for its hooks; they name one repository, perhaps not that of the migrations.
@@ -26,7 +30,7 @@ _KEPT = (
 )
 _PLACING = ("GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR")
 
-# Two messages are recognized. A partial clone must not fetch anything.
+# Three messages are recognized. A partial clone must not fetch anything.
 _ADDED = {"LC_ALL": "C", "GIT_ALLOW_PROTOCOL": "none", "GIT_NO_LAZY_FETCH": "1"}
 HEADER = re.compile(rb"([0-9a-f]+) (blob|tree|commit|tag) (\d+)")
 _CHUNK = 1 << 20  # bytes; skipped content is read in chunks of this size
@@ -45,6 +49,15 @@ class Unknown(Exception):
     def __init__(self, reason: str, *, silent: bool = False, exit_code: int | None = None) -> None:
         super().__init__(reason)
         self.silent, self.exit_code = silent, exit_code
+
+
+def remedy_for(reason: str) -> Remedy:
+    """What to do if Git is missing, or refuses a repository of another user; else empty."""
+    owned = _OWNED.search(reason)
+    if owned is not None:
+        trust = f"git config --global --add safe.directory {word(owned[1])}"
+        return way("if you trust the repository, which belongs to another user, say so", trust)
+    return Remedy.of("install Git") if reason == _NO_GIT else Remedy()
 
 
 def run(
@@ -107,7 +120,7 @@ def command(
 
     program = shutil.which("git")
     if program is None:
-        raise Unknown("the git command was not found")
+        raise Unknown(_NO_GIT)
     if program in _hanging:
         raise Unknown(_too_long())
     kept: tuple[str, ...] = _KEPT if start is not None else _KEPT + _PLACING

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from flask_chainfix.common.errors import CannotReadGit
 from flask_chainfix.common.remedies import way
-from flask_chainfix.git.program import HEADER, Unknown, run
+from flask_chainfix.git.program import HEADER, Unknown, remedy_for, run
 from flask_chainfix.model.files import Edit
 
 _PLACE = re.compile(
@@ -232,7 +232,8 @@ def find_work_tree(directory: Path) -> WorkTree:
     except Unknown as reason:
         raise CannotReadGit(
             f"there is no place for hooks around {directory}: {reason}",
-            "run the command in a Git work tree" | way("make one", "git init"),
+            remedy_for(str(reason))
+            or "run the command in a Git work tree" | way("make one", "git init"),
             unchanged=True,
         ) from reason
     top = Path(repository.top)

@@ -31,12 +31,14 @@ class Merges(NamedTuple):
 
     Attributes:
         base: the migrations at the merge base of REF and the checked-out commit.
+        commit: its abbreviated hash.
         absent: the version locations that did not exist.
         merges: the merge of REF with the files on the disk, then the merges of other branches.
         notices: why some merges are unknown.
     """
 
     base: Snapshot
+    commit: str
     absent: tuple[Path, ...]
     merges: tuple[Merge, ...]
     notices: tuple[str, ...]
@@ -68,17 +70,21 @@ class Merging:
             scratch.find_base(ref)
             scratch.load([scratch.base, *scratch.commits.values()])
         base, absent, _ = self._snapshot([scratch.base for scratch in self._scratches])
+        commit = self._scratches[0].base[:ABBREVIATED]
         try:
-            merges = self._merges(ref, names)
+            merges = self._merges(ref, names, base)
         except Unknown as reason:
-            return Merges(base, absent, (), (self._too_old() or _untold(ref, reason),))
+            return Merges(base, commit, absent, (), (self._too_old() or _untold(ref, reason),))
         unrelated = any(scratch.unrelated for scratch in self._scratches)
-        return Merges(base, absent, merges, (_foreign(ref),) if unrelated else ())
+        return Merges(base, commit, absent, merges, (_foreign(ref),) if unrelated else ())
 
-    def _merges(self, ref: str, names: Sequence[str]) -> tuple[Merge, ...]:
+    def _merges(self, ref: str, names: Sequence[str], base: Snapshot) -> tuple[Merge, ...]:
         sides = {DISK: Side(DISK, self._now.files, self._now.lock)}
         for name in names:
-            there, _, lock = self._snapshot([scratch.commits[name] for scratch in self._scratches])
+            commits = [scratch.commits[name] for scratch in self._scratches]
+            there, _, lock = self._snapshot(commits)
+            if base.files and not there.files:
+                raise Unknown(f"{name} has no migrations there any more; it may have moved them")
             commit = self._scratches[0].commits[name][:ABBREVIATED]
             sides[name] = Side(name, there.files, lock, commit)
         shared = shared_by(sides.values())

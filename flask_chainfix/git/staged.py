@@ -15,7 +15,7 @@ from flask_chainfix.common.quoting import path_word
 from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.common.signals import without_garbage_collection
 from flask_chainfix.git.past import OUTSIDE, TreeReader, version_roots
-from flask_chainfix.git.program import Unknown
+from flask_chainfix.git.program import Unknown, remedy_for
 from flask_chainfix.git.repositories import (
     LIST,
     Repository,
@@ -169,4 +169,5 @@ def _differing(now: Snapshot, staged: Snapshot) -> Iterator[Path]:
 
 
 def _cannot_read(reason: str, remedy: str | Remedy) -> CannotReadGit:
-    return CannotReadGit(f"what is staged cannot be read: {reason}", remedy, unchanged=True)
+    what = f"what is staged cannot be read: {reason}"
+    return CannotReadGit(what, remedy_for(reason) or remedy, unchanged=True)

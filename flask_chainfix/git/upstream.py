@@ -16,7 +16,7 @@ from flask_chainfix.common.regular_files import read_regular
 from flask_chainfix.common.remedies import way
 from flask_chainfix.git.landings import LOCAL, REFS, REMOTES, TAGS, short_ref
 from flask_chainfix.git.past import read_branch, read_chains, version_roots
-from flask_chainfix.git.program import Unknown
+from flask_chainfix.git.program import Unknown, remedy_for
 from flask_chainfix.git.repositories import Repository, repositories_of
 from flask_chainfix.model.environment import Settings
 from flask_chainfix.model.history import PublishedChain
@@ -74,7 +74,8 @@ def read_upstream(ref: str | None, now: Snapshot) -> tuple[Snapshot, tuple[Publi
     for reason in unknown:
         raise CannotReadGit(
             f"it is not known which migrations are on the main branch: {reason}",
-            "run this in a clone of the project; without Git, the command repair orders the"
+            remedy_for(reason)
+            or "run this in a clone of the project; without Git, the command repair orders the"
             " migrations by what they do, and by dates and names",
         )
     first = next(iter(repositories))

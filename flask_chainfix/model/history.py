@@ -130,11 +130,15 @@ class ReferenceChain:
         ref: the Git revision, as the user calls it.
         files: the files that Alembic would load there.
         allowed: revisions that may differ from it.
+        commit: the abbreviated hash of the older commit that the files are from; ``""`` for none.
+        newer: the files that the Git revision has now, if they are from an older commit.
     """
 
     ref: str
     files: tuple[MigrationFile, ...]
     allowed: frozenset[str] = frozenset()
+    commit: str = ""
+    newer: tuple[MigrationFile, ...] | None = None
 
 
 # --- The results of merges, before anybody merges ------------------------------------------------
@@ -261,6 +265,7 @@ class AfterMerge(Enum):
     """What must be run after a merge to make it a sound chain."""
 
     NOTHING = "the merge itself"
+    LOCK = "lock"
     REBASE = "rebase"
     REPAIR = "repair"
 

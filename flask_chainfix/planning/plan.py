@@ -105,7 +105,8 @@ def _proposed(runtime: Runtime, diagnosis: Diagnosis, wishes: Wishes) -> Proposa
     # Keep those that have nothing to do with the plan.
     left = to_mend(diagnose(after, Family.CHAIN, Family.SCHEMA), strict=diagnosis.strict)
     left = tuple(fault for fault in left if fault.code != "FC111")
-    refuse_faults(before, left, wishes)
+    instead = {each.revision: each.choices for each in mends if each.new}
+    refuse_faults(before, left, wishes, instead=instead)
     _refuse_unseen(diagnosis, after)
     foresee(after, before=before)
     edits = edits_between(before, after)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from flask_chainfix.common.quoting import path_word, printable, word
+from flask_chainfix.common.quoting import path_word, places_to_add, printable, word
 from flask_chainfix.common.remedies import Remedy, Tools, Way, concluding
 from flask_chainfix.common.wording import count
 from flask_chainfix.databases.facts import Facts
@@ -190,7 +190,11 @@ def _until_staged(result: Checked, first: list[NextStep]) -> list[NextStep]:
 
 
 def _staging(places: Iterable[Path]) -> str:
-    return f"git add -- {' '.join(path_word(shown_path(place)) for place in places)}"
+    return f"git add -- {_words(places)}"
+
+
+def _words(places: Iterable[Path]) -> str:
+    return " ".join(path_word(shown_path(place)) for place in places_to_add(places))
 
 
 def _is_rebase(way: Way) -> bool:
@@ -328,7 +332,7 @@ def steps_after_lock(done: Locked) -> list[NextStep]:
 
 def _commit(places: Iterable[Path], operation: str, message: str) -> NextStep:
     """The step that commits what was changed, or goes on with Git's current operation."""
-    add = f"git add {' '.join(path_word(shown_path(place)) for place in places)}"
+    add = f"git add {_words(places)}"
     if operation:
         return NextStep(
             f"Add it, and go on with the {operation} once all is resolved:",
@@ -341,12 +345,12 @@ def _commit_repair(repair: Repair, message: str) -> NextStep:
     """The step that commits the changed files in all version locations."""
     snapshot = repair.snapshot
     directory = snapshot.environment.directory
-    outside = {
+    changed = {
         snapshot.version_location(edit.path)
         for edit in repair.planned.edits
-        if directory not in edit.path.parents and not snapshot.is_elsewhere(edit.path)
+        if not snapshot.is_elsewhere(edit.path)
     }
-    return _commit((directory, *sorted(outside)), repair.planned.operation, message)
+    return _commit((directory, *sorted(changed)), repair.planned.operation, message)
 
 
 def _databases(repair: Repair, *, here: bool = True) -> str | None:

@@ -23,7 +23,7 @@ from flask_chainfix.diagnosis.diagnosis import Diagnosis
 from flask_chainfix.diagnosis.rules import Rule, all_rules, explanations
 from flask_chainfix.model.findings import Explanation, Finding, Location, Severity
 from flask_chainfix.report.advice import plain, remedy_lines, remedy_text
-from flask_chainfix.report.display import Style, shown_path
+from flask_chainfix.report.display import Style, path_in_repository
 from flask_chainfix.report.phrases import verdict
 from flask_chainfix.report.results import Checked, Result, notices_of
 
@@ -50,7 +50,7 @@ def to_github(result: Result, style: Style) -> str:
 def _annotation(finding: Finding, place: Location | None, tools: Tools) -> str:
     properties = {"title": f"{finding.code} {finding.name}"}
     if place is not None:
-        properties = {"file": shown_path(place.path), **properties}
+        properties = {"file": path_in_repository(place.path), **properties}
         if place.line is not None:
             properties["line"] = str(place.line)
     written = ",".join(f"{key}={annotation_property(value)}" for key, value in properties.items())
@@ -91,7 +91,7 @@ def to_junit(result: Result, style: Style) -> str:
 def _case(diagnosis: Diagnosis, rule: Rule, tools: Tools) -> Xml.Element:
     environment = diagnosis.snapshot.environment
     # The names distinguish it from tests of other environments in the same pipeline.
-    place = printable(shown_path(environment.directory)).strip("/").replace("/", ".")
+    place = printable(path_in_repository(environment.directory)).strip("/").replace("/", ".")
     case = _test(f"{rule.code} {rule.name}", place)
     found = [finding for finding in diagnosis.findings if finding.code == rule.code]
     if found:
@@ -105,7 +105,7 @@ def _case(diagnosis: Diagnosis, rule: Rule, tools: Tools) -> Xml.Element:
         Xml.SubElement(case, "skipped", message="ignored by the settings")
     first = next((each for finding in found for each in finding.locations), None)
     if first is not None:
-        case.set("file", printable(shown_path(first.path)))
+        case.set("file", printable(path_in_repository(first.path)))
         if first.line is not None:
             case.set("line", str(first.line))
     return case
@@ -150,7 +150,7 @@ def _run(result: Result) -> dict[str, Any]:
         "rules": [_rule(rule, result.tools) for rule in explanations()],
     }
     # Without its URI: readers do not need this machine's path to the project.
-    root = {"description": {"text": "The directory in which the command was run."}}
+    root = {"description": {"text": "The top of the repository, or else the working directory."}}
     run: dict[str, Any] = {
         "tool": {"driver": driver},
         "invocations": [_invocation(result)],
@@ -244,7 +244,7 @@ def _place(place: Location) -> dict[str, Any]:
 def _artifact(path: Path) -> dict[str, str]:
     from urllib.parse import quote
 
-    shown = shown_path(path)
+    shown = path_in_repository(path)
     if Path(shown).is_absolute():
         return {"uri": Path(shown).as_uri()}
     return {"uri": quote(os.fsencode(shown)), "uriBaseId": _ROOT}

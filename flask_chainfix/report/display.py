@@ -88,6 +88,14 @@ def shown_path(path: Path) -> str:
         return real.relative_to(here).as_posix() if here in real.parents else path.as_posix()
 
 
+def path_in_repository(path: Path) -> str:
+    """A path for CI systems, which read it from the top of the repository, wherever a job runs."""
+    here = Path.cwd()
+    top = next((each for each in (here, *here.parents) if (each / ".git").exists()), here)
+    real = Path(os.path.realpath(path.parent), path.name)
+    return real.relative_to(top).as_posix() if top in real.parents else shown_path(path)
+
+
 def shown_place(place: Location) -> str:
     """A place for users: file and line, after the Git revision if only that has it."""
     line = "" if place.line is None else f":{place.line}"

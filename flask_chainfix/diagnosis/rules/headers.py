@@ -18,6 +18,7 @@ from flask_chainfix.model.findings import Location, Severity
 ILLEGAL = frozenset("@-+:")
 NO_LABELS = frozenset({"base", "head", "heads", "current"})
 _NO_IDS = frozenset({"", "base"})
+_HEADS = frozenset({"head", "heads"})  # as parents, they mean the heads of the chain
 
 # Alembic's reaction to each was tested with 1.10 and 1.20.
 _ID_BREAKS = {
@@ -26,6 +27,7 @@ _ID_BREAKS = {
     " “{alembic} upgrade” runs nothing",
     "base": "“{alembic} history” and “{alembic} upgrade” stop with an AssertionError, and"
     " “{alembic} heads” does not show the revision",
+    **dict.fromkeys(_HEADS, "“{alembic} upgrade” stops with an AssertionError"),
 }
 _LABEL_BREAKS = "“{alembic} heads” and “{alembic} history” stop with a traceback (TypeError)"
 
@@ -70,7 +72,7 @@ def invalid_revision_id(snapshot: Facts) -> Iterator[Fault]:
     """A revision id is empty, is not a string, or contains a character that Alembic reserves.
 
     `@`, `-`, `+` and `:` have a meaning in revision expressions such as `head-1`. `base` is an
-    expression itself.
+    expression itself; so are `head` and `heads`, once a migration is built on that revision.
 
     What breaks:
         every “{alembic}” command stops, because Alembic refuses the id
@@ -88,9 +90,11 @@ def invalid_revision_id(snapshot: Facts) -> Iterator[Fault]:
         $ {fixchain} check
     """
     for revision in snapshot.graph:
-        if revision in _NO_IDS or not ILLEGAL.isdisjoint(revision):
+        as_parent = revision in _HEADS and revision in snapshot.graph.children
+        if revision in _NO_IDS or as_parent or not ILLEGAL.isdisjoint(revision):
             illegal = "".join(sorted(ILLEGAL.intersection(revision)))
-            what = f"contains {' '.join(illegal)}" if illegal else "means no revision"
+            means = "the head of the chain" if as_parent else "no revision"
+            what = f"contains {' '.join(illegal)}" if illegal else f"means {means}"
             yield Fault(
                 f"the id {revision!r} {what}",
                 "give the revision an id of letters, digits and underscores, also where other"

@@ -189,6 +189,8 @@ def _way_out(snapshot: Facts, merge: Merge) -> Remedy:
     text = "merge, and put your migrations on top, before others see both"
     if merge.after_merge is AfterMerge.REPAIR:
         text = "merge, and repair the chain, before others see both"
+    elif merge.after_merge is AfterMerge.LOCK:
+        text = "merge, and write the heads of the merged chain to chain.lock"
     if merge.others:
         what = count(merge.others, "other file")
         text += f"; Git also stops at {what}: resolve and add them before you finish the merge"

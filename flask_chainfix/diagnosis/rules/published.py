@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.rules import Family, Fault, rule
 from flask_chainfix.model.files import Header, MigrationFile
 from flask_chainfix.model.findings import Location, Severity
-from flask_chainfix.model.history import ReferenceChain
+from flask_chainfix.model.history import ReferenceChain, id_of
 
 
 @rule(
@@ -58,12 +58,13 @@ def published_revision_changed(snapshot: Facts) -> Iterator[Fault]:
     reference = snapshot.reference
     if reference is None:
         return
-    ref, allowed = reference.ref, reference.allowed
+    allowed = reference.allowed
     found = [change for change in changes(snapshot) if change.revision not in allowed]
     together = [*sorted(allowed), *(change.revision for change in found)]
     squashed = _squashed(snapshot, reference) if found else frozenset()
     for change in found:
-        yield _fault(ref, change, together, is_squashed=change.revision in squashed)
+        is_squashed = change.revision in squashed
+        yield _fault(reference, change, together, is_squashed=is_squashed)
 
 
 def _squashed(snapshot: Facts, reference: ReferenceChain) -> frozenset[str]:
@@ -102,6 +103,8 @@ def changes(snapshot: Facts) -> Iterator[ChangedRevision]:
         return
     unreadable = {file.path for file, _ in snapshot.unreadable}
     then = Facts(snapshot.environment, snapshot.reference.files).files_by_revision
+    newer = snapshot.reference.newer
+    landed = None if newer is None else Facts(snapshot.environment, newer).files_by_revision
     for revision, files in then.items():
         others = snapshot.files_by_revision.get(revision, ())
         for file in files:
@@ -115,10 +118,18 @@ def changes(snapshot: Facts) -> Iterator[ChangedRevision]:
             else:
                 changed = {"id": _what_became(snapshot, then, file)}
                 places = [Location(file.path, None)]
-            if changed:
+            if changed and not (landed is not None and _same(others, landed.get(revision, ()))):
                 moved = tuple(each.path for each in others if each.path != file.path)
                 yield ChangedRevision(revision, file, tuple(changed.values()), tuple(places), moved)
                 break
+
+
+def _same(files: Iterable[MigrationFile], landed: Collection[MigrationFile]) -> bool:
+    """Whether a changed revision, or its absence, is what the Git revision has now."""
+    if not landed:
+        return not files
+    pairs = ((there, file) for there in landed for file in files)
+    return any(there.data == file.data or not _differences(there, file) for there, file in pairs)
 
 
 def _differences(then: MigrationFile, now: MigrationFile) -> dict[str, str]:
@@ -161,10 +172,15 @@ def _place(file: MigrationFile, name: str) -> Location:
 
 
 def _fault(
-    ref: str, change: ChangedRevision, together: Iterable[str], *, is_squashed: bool
+    reference: ReferenceChain,
+    change: ChangedRevision,
+    together: Iterable[str],
+    *,
+    is_squashed: bool,
 ) -> Fault:
     """The fault; its remedy allows all changes ``together``."""
     revision, file, words, places, moved = change
+    ref = reference.ref
     quoted, path = ref_word(ref), path_word(os.path.relpath(file.path))
     allowing = " ".join(f"--allow {word(each)}" for each in together)
     # Deleting them would also delete the change that belongs in a new migration.
@@ -182,9 +198,16 @@ def _fault(
         f"{revision}, which {ref} has, {', and '.join(words)}",
         way(
             f"bring its file back as it was{deleting}, and put the change into a new migration",
-            f"git checkout {quoted} -- {path}",
+            f"git checkout {_having(reference, file)} -- {path}",
         )
         | allowed,
         (revision,),
         places,
     )
+
+
+def _having(reference: ReferenceChain, file: MigrationFile) -> str:
+    """The Git revision that has a published file at its place: REF may have moved or deleted it."""
+    landed = reference.newer if reference.newer is not None else (file,)
+    has = any(each.path == file.path and id_of(each) == id_of(file) for each in landed)
+    return ref_word(reference.ref) if has or not reference.commit else reference.commit

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import reduce
+from operator import or_
+from types import MappingProxyType
 
 from flask_chainfix.common.errors import CannotPlan
 from flask_chainfix.common.remedies import LINE, REPAIR, Remedy, repairing, way
@@ -24,9 +27,20 @@ _LINK = "then link the chain"
 
 
 def refuse_faults(
-    before: Facts, left: Sequence[Finding], wishes: Wishes, again: str = REPAIR
+    before: Facts,
+    left: Sequence[Finding],
+    wishes: Wishes,
+    again: str = REPAIR,
+    instead: Mapping[str, Remedy] = MappingProxyType({}),
 ) -> None:
     """Refuse a plan that would leave a fault.
+
+    Args:
+        before: the chain before the plan.
+        left: the faults that the plan would leave.
+        wishes: what the user asked for.
+        again: the command to plan again.
+        instead: the alternatives to files that the plan adds, by revision.
 
     Raises:
         CannotPlan: the fault does not already stop every upgrade, and the user does not accept it.
@@ -34,10 +48,11 @@ def refuse_faults(
     old = _old_faults(before, left)
     for fault in left:
         if fault.code not in wishes.accept and fault.about not in old:
-            refusal = CannotPlan(
-                f"the planned chain would have a fault: {with_places(fault)}",
-                _ways_out(before, fault, wishes, again),
-            )
+            ways = _ways_out(before, fault, wishes, again)
+            if not instead.keys().isdisjoint(fault.revisions):
+                ways = reduce(or_, (*instead.values(), ways))
+            message = f"the planned chain would have a fault: {with_places(fault)}"
+            refusal = CannotPlan(message, ways)
             refusal.about = fault.about
             raise refusal
 

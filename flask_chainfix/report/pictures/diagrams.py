@@ -17,8 +17,8 @@ _COLORS = {"broken": "#c62f2f", "changed": "#b25e00", "elsewhere": "#3257d6"}
 
 
 def to_mermaid(result: Drawn, style: Style) -> str:
-    """A Mermaid flowchart, for GitHub and GitLab for example; children at the top."""
-    lines = _flowchart(pictures(result.checked.proposal, result.theirs))
+    """A Mermaid flowchart; children at the top, and long runs folded: 501 edges are refused."""
+    lines = _flowchart(map(_folded, pictures(result.checked.proposal, result.theirs)))
     return "".join(f"{line}\n" for line in lines)
 
 
