@@ -98,6 +98,17 @@ def test_one_migration_makes_what_four_made(project: Path, database_url: str) ->
     assert kept == old
 
 
+def test_a_naming_convention_does_not_add_to_names_twice(project: Path) -> None:
+    env_py = Path("migrations/env.py")
+    naming = '{"ck": "ck_%(table_name)s_%(constraint_name)s"}'
+    named = f"target_metadata = MetaData(naming_convention={naming})"
+    env_py.write_text(env_py.read_text().replace("target_metadata = MetaData()", named))
+    done = _squash("sqlite://", "--yes")
+    assert done.exit_code == 0, done
+    (squashed,) = Path("migrations/versions").glob("*.py")
+    assert "name=op.f('ck_r_ck_price')" in squashed.read_text()
+
+
 def test_what_is_above_stays_as_it_is(project: Path) -> None:
     above = Path("migrations/versions/d_add.py").read_bytes()
     done = _squash("sqlite://", "--upto", "c", "--yes")

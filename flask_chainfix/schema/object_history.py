@@ -312,6 +312,11 @@ class _Recorder:
             if thing.kind is Kind.CONSTRAINT and evidence.dialect == "sqlite":
                 # The copy of the table that a batch makes lacks some of its constraints.
                 found += _places(evidence, evidence.users.get(table, ()))
+        if action is Action.CREATE and thing.kind in (Kind.INDEX, Kind.CONSTRAINT):
+            # The server may give the name to a new one that the source does not name.
+            unnamed = evidence.unnamed.get(key_of(table_of(thing)), ())
+            alike = (Kind.INDEX, Kind.CONSTRAINT) if evidence.dialect == "mysql" else (thing.kind,)
+            found += [(evidence.rank[name], at) for kind, name, at in unnamed if kind in alike]
         found += unlimited[bisect_right(unlimited, place) :][:1]
         return min((each for each in found if each > place), default=None)
 
