@@ -17,7 +17,7 @@ from sqlalchemy import create_engine, inspect
 from tests.commands import Done, fixchain
 from tests.disk import migrations
 from tests.nightly import examples
-from tests.rehearsals import add, plain
+from tests.rehearsals import add, plain, with_naming_convention
 from tests.stamped import rows_of
 from tests.traces import random_chain
 
@@ -99,10 +99,7 @@ def test_one_migration_makes_what_four_made(project: Path, database_url: str) ->
 
 
 def test_a_naming_convention_does_not_add_to_names_twice(project: Path) -> None:
-    env_py = Path("migrations/env.py")
-    naming = '{"ck": "ck_%(table_name)s_%(constraint_name)s"}'
-    named = f"target_metadata = MetaData(naming_convention={naming})"
-    env_py.write_text(env_py.read_text().replace("target_metadata = MetaData()", named))
+    with_naming_convention(project)
     done = _squash("sqlite://", "--yes")
     assert done.exit_code == 0, done
     (squashed,) = Path("migrations/versions").glob("*.py")
