@@ -307,6 +307,16 @@ def test_a_server_gives_a_new_constraint_the_name_of_the_one_that_was_dropped(
     assert _shown(engine, written).differences == ()
 
 
+def test_what_is_made_unseen_and_then_dropped_is_missing_before_that(engine: Engine) -> None:
+    written = _line(
+        _USERS,
+        "for old, new in zip(['users'], ['people']):\n        op.rename_table(old, new)",
+        "op.drop_table('people')",
+        "op.create_table('rest', sa.Column('id', sa.Integer()))",
+    )
+    assert _step_by_step(engine, written) == ["ruun", "uunn", "uuun", "rrrr"]
+
+
 @on_postgresql
 def test_a_naming_convention_changes_the_names_of_constraints(engine: Engine) -> None:
     """As the one that SQLAlchemy recommends does."""

@@ -270,8 +270,8 @@ class _Recorder:
             events = [
                 event._replace(object=SchemaObject(kind, *event.object[1:])) for event in events
             ]
-        first = events[0].before
-        if first and events[0].object.kind in _UNSEEN:
+        start, first = events[0], events[0].before
+        if first and (start.object.kind in _UNSEEN or self._is_made_unseen_before(start)):
             first = None
         steps: list[Step] = []
         state = first
@@ -286,6 +286,11 @@ class _Recorder:
                 revision = self._evidence.graph.order[doubt[0]]
                 steps.append(Step(revision, None, event.object, 0, doubt[1]))
         return History(first, tuple(steps))
+
+    def _is_made_unseen_before(self, event: _Event) -> bool:
+        """Whether unreadable code may have made what an object's first event needs."""
+        found = self._doubt_after((-1, -1), Action.CREATE, event.object)
+        return found is not None and found <= event.place
 
     def _doubt(self, event: _Event, following: _Event | None, state: State) -> Place | None:
         """The place where unreadable code may change an object before its next event."""
