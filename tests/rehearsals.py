@@ -156,6 +156,14 @@ def plain(project: Path, *specs: str, models: str = MODELS) -> Path:
     return project
 
 
+def with_naming_convention(project: Path) -> None:
+    """Have the models name checks as SQLAlchemy recommends."""
+    env_py = project / "migrations/env.py"
+    naming = '{"ck": "ck_%(table_name)s_%(constraint_name)s"}'
+    named = f"target_metadata = MetaData(naming_convention={naming})"
+    env_py.write_text(env_py.read_text().replace("target_metadata = MetaData()", named))
+
+
 def with_app(
     project: Path,
     *specs: str,

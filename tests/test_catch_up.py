@@ -27,7 +27,7 @@ from tests.commands import Done, fixchain, flask
 from tests.databases import KINDS, new_database
 from tests.disk import tree
 from tests.nightly import examples, first_of
-from tests.rehearsals import add, plain, with_app
+from tests.rehearsals import add, plain, with_app, with_naming_convention
 from tests.repositories import Repository
 from tests.stamped import rows_of, sql
 from tests.traces import random_chain, run
@@ -154,6 +154,11 @@ def test_constraints_that_are_lacking_are_made(
     project: Path, server_url: str, lost: Sequence[str]
 ) -> None:
     _proves_itself(project, server_url, lost)
+
+
+def test_a_naming_convention_does_not_add_to_names_twice(project: Path, server_url: str) -> None:
+    with_naming_convention(project)
+    _proves_itself(project, server_url, ("check users.ck_users_ck_users_email",))
 
 
 _CODE = {

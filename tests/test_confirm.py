@@ -157,6 +157,18 @@ def test_a_failure_names_the_exception_and_the_migration(
     assert message.endswith(f"(migrations/versions/d_add_d.py, line {len(lines)})")
 
 
+def test_a_module_may_be_found_by_env_py_alone(project: Path) -> None:
+    """Alembic runs env.py before it loads the migrations for an upgrade, but not for `heads`."""
+    add_to_migration(project, "import elsewhere")
+    (project / "lib").mkdir()
+    (project / "lib/elsewhere.py").touch()
+    remedy = fixchain(*REPAIR, cwd=project).document["error"]["remedy"]
+    assert "prepend_sys_path in alembic.ini" in remedy
+    ini = project / "migrations/alembic.ini"
+    ini.write_text("[alembic]\nprepend_sys_path = lib\n")
+    assert fixchain(*REPAIR, cwd=project).exit_code == 0
+
+
 @pytest.mark.parametrize(
     ("code", "said"),
     [

@@ -17,7 +17,7 @@ from sqlalchemy import create_engine, inspect
 from tests.commands import Done, fixchain
 from tests.disk import migrations
 from tests.nightly import examples
-from tests.rehearsals import add, plain
+from tests.rehearsals import add, plain, with_naming_convention
 from tests.stamped import rows_of
 from tests.traces import random_chain
 
@@ -96,6 +96,14 @@ def test_one_migration_makes_what_four_made(project: Path, database_url: str) ->
     assert fixchain("undo", "--yes", "--no-database").exit_code == 0
     kept = {name: node for name, node in migrations(Path("migrations")).items() if name in old}
     assert kept == old
+
+
+def test_a_naming_convention_does_not_add_to_names_twice(project: Path) -> None:
+    with_naming_convention(project)
+    done = _squash("sqlite://", "--yes")
+    assert done.exit_code == 0, done
+    (squashed,) = Path("migrations/versions").glob("*.py")
+    assert "name=op.f('ck_r_ck_price')" in squashed.read_text()
 
 
 def test_what_is_above_stays_as_it_is(project: Path) -> None:

@@ -283,6 +283,54 @@ def test_a_constraint_that_nobody_has_named_may_have_been_made_unseen(engine: En
     assert _verdicts(_shown(engine, written)) == "rnn"
 
 
+_FOREIGN_KEY = "'other', ['score'], ['id']"
+
+
+@on_postgresql
+def test_a_server_gives_a_new_constraint_the_name_of_the_one_that_was_dropped(
+    engine: Engine,
+) -> None:
+    """So does PostgreSQL, after `drop_constraint("users_score_fkey")`."""
+    written = _line(
+        (
+            "op.create_table('other', sa.Column('id', sa.Integer(), primary_key=True))",
+            _USERS,
+            f"op.create_foreign_key('users_score_fkey', 'users', {_FOREIGN_KEY})",
+        ),
+        (
+            "op.drop_constraint('users_score_fkey', 'users', type_='foreignkey')",
+            f"op.create_foreign_key(None, 'users', {_FOREIGN_KEY}, ondelete='CASCADE')",
+        ),
+        "op.add_column('users', sa.Column('age', sa.Integer()))",
+    )
+    assert _step_by_step(engine, written) == ["run", "run", "rrr"]
+    assert _shown(engine, written).differences == ()
+
+
+def test_what_is_made_unseen_and_then_dropped_is_missing_before_that(engine: Engine) -> None:
+    written = _line(
+        _USERS,
+        "for old, new in zip(['users'], ['people']):\n        op.rename_table(old, new)",
+        "op.drop_table('people')",
+        "op.create_table('rest', sa.Column('id', sa.Integer()))",
+    )
+    assert _step_by_step(engine, written) == ["ruun", "uunn", "uuun", "rrrr"]
+
+
+@on_postgresql
+def test_a_naming_convention_changes_the_names_of_constraints(engine: Engine) -> None:
+    """As the one that SQLAlchemy recommends does."""
+    written = _line(
+        _USERS,
+        "op.create_check_constraint('positive', 'users', 'score > 0')",
+        "op.add_column('users', sa.Column('age', sa.Integer()))",
+    )
+    for each, verdicts in zip(written, ("rnn", "run", "rrr"), strict=True):
+        run(engine, each.operations, {"ck": "ck_%(table_name)s_%(constraint_name)s"})
+        found = _shown(engine, written)
+        assert (_verdicts(found), found.differences) == (verdicts, ())
+
+
 @on_postgresql
 def test_names_in_other_letters_are_others(engine: Engine) -> None:
     written = _line("op.create_table('Users', sa.Column('Id', sa.Integer()))", _USERS)

@@ -6,7 +6,7 @@ nullability, defaults, indexes, constraints, batches, rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
 from typing import NamedTuple
@@ -314,9 +314,11 @@ def facts_of(written: Sequence[Written], dialect: str) -> Facts:
     return replace(facts, environment=replace(facts.environment, dialect=dialect))
 
 
-def run(engine: Engine, operations: Iterable[str]) -> None:
-    """Run operations as Alembic does in ``upgrade()``."""
+def run(engine: Engine, operations: Iterable[str], naming: Mapping[str, str] | None = None) -> None:
+    """Run operations as Alembic does in ``upgrade()``, with the models' naming convention."""
+    options = {"target_metadata": sqlalchemy.MetaData(naming_convention=naming)}
     with engine.begin() as connection:
-        names = {"op": Operations(MigrationContext.configure(connection)), "sa": sqlalchemy}
+        context = MigrationContext.configure(connection, opts=options)
+        names = {"op": Operations(context), "sa": sqlalchemy}
         for operation in operations:
             exec(operation, names)

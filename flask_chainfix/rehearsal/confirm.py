@@ -25,6 +25,7 @@ from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.files import Header
 from flask_chainfix.model.plans import Confirmation
 from flask_chainfix.rehearsal import fresh_process as fresh
+from flask_chainfix.rehearsal.child.failures import ON_PATH_BY_ENV_PY
 
 if TYPE_CHECKING:
     from alembic.script.revision import Revision, RevisionMap
@@ -192,6 +193,8 @@ def confirm(
                 "if a migration needs the app, name the module and the factory that make it",
                 "flask --app MODULE:FACTORY db fixchain repair",
             )
+        if answer["error"].startswith(ModuleNotFoundError.__name__):
+            more |= ON_PATH_BY_ENV_PY
         raise refusal(message, "fix that error, then repair again", more)
     bases: set[str] = set(answer["bases"]) - expected.stand_ins
     heads: set[str] = set(answer["heads"]) - expected.stand_ins

@@ -184,10 +184,19 @@ class Sighting(NamedTuple):
 def observed(histories: Mapping[Key, History], live: Live) -> Iterator[tuple[History, State]]:
     """Each object whose state in a database is known, with that state.
 
-    The parts of a missing table prove nothing.
+    The parts of a missing table prove nothing, nor does the absence of a constraint if its table
+    has one that no revision makes and whose name contains the constraint's: a naming convention
+    such as ``ck_%(table_name)s_%(constraint_name)s`` may have put it there.
     """
+    strangers: dict[Key, list[str]] = {}
+    for key in live.found:
+        if key.kind is Kind.CONSTRAINT and key not in histories:
+            strangers.setdefault(table_key(key), []).append(key.name)
     for key, history in histories.items():
         state = live.state(key)
+        alike = strangers.get(table_key(key), ()) if key.kind is Kind.CONSTRAINT else ()
+        if state is False and any(key.name in name for name in alike):
+            continue
         names = (step.object.schema.casefold() for step in history.steps)
         if state is None or (not live.is_public and "public" in names):
             continue

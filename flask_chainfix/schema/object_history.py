@@ -270,8 +270,8 @@ class _Recorder:
             events = [
                 event._replace(object=SchemaObject(kind, *event.object[1:])) for event in events
             ]
-        first = events[0].before
-        if first and events[0].object.kind in _UNSEEN:
+        start, first = events[0], events[0].before
+        if first and (start.object.kind in _UNSEEN or self._is_made_unseen_before(start)):
             first = None
         steps: list[Step] = []
         state = first
@@ -286,6 +286,11 @@ class _Recorder:
                 revision = self._evidence.graph.order[doubt[0]]
                 steps.append(Step(revision, None, event.object, 0, doubt[1]))
         return History(first, tuple(steps))
+
+    def _is_made_unseen_before(self, event: _Event) -> bool:
+        """Whether unreadable code may have made what an object's first event needs."""
+        found = self._doubt_after((-1, -1), Action.CREATE, event.object)
+        return found is not None and found <= event.place
 
     def _doubt(self, event: _Event, following: _Event | None, state: State) -> Place | None:
         """The place where unreadable code may change an object before its next event."""
@@ -312,6 +317,11 @@ class _Recorder:
             if thing.kind is Kind.CONSTRAINT and evidence.dialect == "sqlite":
                 # The copy of the table that a batch makes lacks some of its constraints.
                 found += _places(evidence, evidence.users.get(table, ()))
+        if action is Action.CREATE and thing.kind in (Kind.INDEX, Kind.CONSTRAINT):
+            # The server may give the name to a new one that the source does not name.
+            unnamed = evidence.unnamed.get(key_of(table_of(thing)), ())
+            alike = (Kind.INDEX, Kind.CONSTRAINT) if evidence.dialect == "mysql" else (thing.kind,)
+            found += [(evidence.rank[name], at) for kind, name, at in unnamed if kind in alike]
         found += unlimited[bisect_right(unlimited, place) :][:1]
         return min((each for each in found if each > place), default=None)
 

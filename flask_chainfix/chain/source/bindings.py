@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import cache
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 from flask_chainfix.chain.source.literals import Computed, evaluate
 
@@ -20,9 +20,10 @@ _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 # Indirect ways to the module's namespace: through modules,
 # functions and frames, and built-in functions.
+_IMPORT = "import_module"
 _ATTRIBUTES = frozenset(
     {"__builtins__", "__dict__", "__globals__", "__import__", "_getframe", "builtins"}
-    | {"f_globals", "f_locals", "import_module", "modules"}
+    | {"f_globals", "f_locals", _IMPORT, "modules"}
 )
 BACK_DOORS = _ATTRIBUTES | {"eval", "exec", "globals", "locals", "vars"}
 _WORDS = re.compile(rf"\b(?:global|{'|'.join(sorted(BACK_DOORS))})\b".encode())
@@ -61,9 +62,10 @@ def _opens_back_door(statement: ast.stmt) -> bool:
 
     The body of a class runs with its statement, and a lambda's may run.
     """
-    for node in _in_scope(statement):
-        if _is_back_door(node) or isinstance(node, ast.Global):
-            return True
+    nodes = list(_in_scope(statement))
+    if _any_back_door(nodes):
+        return True
+    for node in nodes:
         if isinstance(node, ast.ClassDef) and any(map(_opens_back_door, node.body)):
             return True
         if isinstance(node, ast.Lambda) and _holds_back_door(node):
@@ -109,12 +111,35 @@ def uses_any(statement: ast.stmt, names: Iterable[str]) -> bool:
 
 
 def _holds_back_door(scope: ast.AST) -> bool:
-    return any(_is_back_door(node) or isinstance(node, ast.Global) for node in ast.walk(scope))
+    return _any_back_door(list(ast.walk(scope)))
+
+
+def _any_back_door(nodes: Collection[ast.AST]) -> bool:
+    imports = {id(node.func) for node in nodes if _imports_by_name(node)}
+    return any(
+        isinstance(node, ast.Global) or (id(node) not in imports and _is_back_door(node))
+        for node in nodes
+    )
+
+
+def _imports_by_name(node: ast.AST) -> TypeGuard[ast.Call]:
+    """Whether a call is like an import statement: ``import_module("other.module")``."""
+    return (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, (ast.Name, ast.Attribute))
+        and (node.func.id if isinstance(node.func, ast.Name) else node.func.attr) == _IMPORT
+        and bool(node.args)
+        and isinstance(name := node.args[0], ast.Constant)
+        and isinstance(name.value, str)
+        and BACK_DOORS.isdisjoint(name.value.split("."))
+    )
 
 
 def _is_back_door(node: ast.AST) -> bool:
     if isinstance(node, ast.alias):
-        return not BACK_DOORS.isdisjoint(node.name.split("."))
+        # Without a new name, each use of `import_module` is looked at by itself.
+        harmless = {_IMPORT} if node.asname is None else set()
+        return not BACK_DOORS.isdisjoint({*node.name.split(".")} - harmless)
     if isinstance(node, ast.Attribute):
         return node.attr in _ATTRIBUTES
     return isinstance(node, ast.Name) and node.id in BACK_DOORS

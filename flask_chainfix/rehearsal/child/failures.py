@@ -230,15 +230,26 @@ _ALTERS = re.compile(
 _NEAR = re.compile(r'near "([^\W\d]\w*)": syntax error')  # SQLite's words
 _MODULE = re.compile(r"No module named '([^']+)'")
 
+# Alembic's upgrade runs env.py before it loads the migrations; its other commands do not.
+ON_PATH_BY_ENV_PY = (
+    "if env.py alone puts the module on sys.path, name its directory as prepend_sys_path in"
+    " alembic.ini: “alembic heads” needs that, too"
+)
+
 
 def remedy_for(failure: RehearsalFailure, app_dialect: str, on_server: str) -> str | Remedy:
     """The remedy for a failure; ``on_server`` is the command that rehearses on the app's server."""
     if failure.kind is FailureKind.MODULE:
         found = _MODULE.search(failure.message)
-        return Remedy.of(
-            "the chain is not to blame: install what provides"
-            f" {found[1] if found else 'the module'} into the environment that runs this command"
-        ) | ("correct the import, where the module has another name now")
+        module = found[1] if found else "the module"
+        return (
+            Remedy.of(
+                f"the chain is not to blame: install what provides {module} into the environment"
+                " that runs this command"
+            )
+            | "correct the import, where the module has another name now"
+            | ON_PATH_BY_ENV_PY
+        )
     if "async driver" in failure.message:
         return "give --database a URL with an asynchronous driver: sqlite+aiosqlite:///NEW_FILE"
     if failure.kind is FailureKind.SQLITE and failure.trouble is not Trouble.LOCKED:

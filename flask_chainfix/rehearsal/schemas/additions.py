@@ -250,7 +250,7 @@ class _Writer:
             place = f"{table.name!r}, schema={schema!r}" if schema else repr(table.name)
             code = (
                 f"with op.batch_alter_table({place}) as batch_op:\n"
-                f"    batch_op.create_check_constraint({thing.name!r}, {condition!r})"
+                f"    batch_op.create_check_constraint(batch_op.f({thing.name!r}), {condition!r})"
             )
             return Addition(thing, element, code)
         op = ops.AddConstraintOp.from_constraint(_with_fixed_name(element, ""))

@@ -16,9 +16,10 @@ from alembic.autogenerate import produce_migrations, render_op_text
 from alembic.autogenerate.api import AutogenContext
 from alembic.migration import MigrationContext
 from alembic.operations import ops
-from sqlalchemy import MetaData, Table, inspect, text
+from sqlalchemy import CheckConstraint, MetaData, Table, inspect, text
 from sqlalchemy.engine import Connection
 from sqlalchemy.schema import CreateIndex, ForeignKeyConstraint
+from sqlalchemy.sql.elements import conv
 from sqlalchemy.types import JSON, NullType
 
 from flask_chainfix.common.errors import CannotPlan
@@ -184,6 +185,10 @@ class _Schema:
         for table in metadata.tables.values():
             set_options(self._connection, table)
             leave_out_defaults(table)
+            for constraint in table.constraints:
+                # The usual naming convention adds to the names that checks are given.
+                if isinstance(constraint, CheckConstraint) and constraint.name is not None:
+                    constraint.name = conv(str(constraint.name))
             if self._is_mysql:
                 self._set_checks(table)
             if self._is_postgresql:
