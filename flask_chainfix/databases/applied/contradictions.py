@@ -240,12 +240,10 @@ def running_skipped(snapshot: Facts, status: DatabaseStatus, run: Collection[str
     if snapshot.evidence.has_binds:
         return making_missing(snapshot, status, missing)
     by_alembic = catching_up(graph, run, status.rows)
-    if not missing:
-        return by_alembic
     if not {each.revision for each in gone}.issubset(gaps(graph, run)):
         return making_missing(snapshot, status, missing) or by_alembic
     others = "if other databases may lack it too, "
-    return by_alembic | making_missing(snapshot, status, missing, others)
+    return by_alembic | (making_missing(snapshot, status, missing, others) if gone else Remedy())
 
 
 def making_missing(
