@@ -36,7 +36,7 @@ def main() -> None:
     parser.add_argument("--schemas", type=int, nargs="+", default=[1_000, 10_000])
     parser.add_argument("--pages", type=int, nargs="*", default=[1_000, 5_000])
     parser.add_argument("--labels", type=int, default=1_000, help="chained branch labels")
-    parser.add_argument("--dependencies", type=int, default=4_000, help="depends_on")
+    parser.add_argument("--dependencies", type=int, default=3_000, help="depends_on")
     parser.add_argument("--empty", type=int, default=20_000, help="files of a hostile project")
     parser.add_argument("--traced", type=int, nargs="+", default=[1_000], help="tables to trace")
     parser.add_argument("--tenants", type=int, default=1_000, help="schemas of one PostgreSQL")
