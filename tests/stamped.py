@@ -139,6 +139,7 @@ class Again:
             return url
         found = sql(
             url,
+            "CREATE SCHEMA IF NOT EXISTS public",
             "SELECT quote_ident(nspname) FROM pg_namespace WHERE nspname !~ '^(pg_|information_)'",
         )
         schemas = ", ".join(str(row[0]) for row in found)
