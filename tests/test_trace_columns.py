@@ -664,4 +664,4 @@ def test_tables_that_vanish_meanwhile(meanwhile: Callable[[str], Live | Obstacle
         assert "kept" in {key.table for key in found.found if key.kind is Kind.COLUMN}
     else:
         assert found.kind is Trouble.CHANGING
-        assert "let the upgrade end, then run the command again" in found.remedy
+        assert "wait until it has finished, then run the command again" in found.remedy
