@@ -351,8 +351,12 @@ def test_one_that_may_have_skipped_it_is_a_warning() -> None:
     assert "may never have run there" in finding.message
     assert [way.commands for way in finding.hint.ways] == [
         ("{fixchain} restamp --current{databases}",),
+        ("{alembic} stamp a", "{alembic} upgrade b", "{alembic} stamp c"),
         ("{fixchain} undo --no-database", "{fixchain} repair{databases}"),
     ]
+    current, *others = finding.hint.ways
+    assert current.text.endswith("all below its stamp then counts as run")
+    assert all(way.text.startswith("if the chain before the repair did, ") for way in others)
 
 
 def test_one_that_the_chain_as_it_is_has_built() -> None:

@@ -307,6 +307,63 @@ def test_a_server_gives_a_new_constraint_the_name_of_the_one_that_was_dropped(
     assert _shown(engine, written).differences == ()
 
 
+_DROPS_INDEX = "op.drop_index('ix_users_mail', 'users')"
+
+
+@pytest.mark.parametrize(
+    ("engine", "dropped"),
+    [
+        ("postgresql", "op.drop_constraint('uq_users_mail', 'users', type_='unique')"),
+        ("postgresql", _DROPS_INDEX),
+        ("mariadb", _DROPS_INDEX),
+    ],
+    indirect=["engine"],
+)
+@pytest.mark.parametrize(
+    "unnamed",
+    [
+        f"op.create_foreign_key(None, 'users', {_FOREIGN_KEY})",
+        "op.execute('ALTER TABLE users ADD COLUMN age integer')",
+    ],
+)
+def test_no_server_gives_a_name_that_a_person_chose(
+    engine: Engine, dropped: str, unnamed: str
+) -> None:
+    made = (
+        "op.create_table('other', sa.Column('id', sa.Integer(), primary_key=True))",
+        _USERS,
+        "op.create_unique_constraint('uq_users_mail', 'users', ['mail'])",
+        "op.create_index('ix_users_mail', 'users', ['mail'])",
+    )
+    run(engine, (*made, unnamed))
+    (sign,) = _shown(engine, _line(made, dropped, unnamed)).revisions["b"].signs
+    assert sign.made is False
+
+
+@on_mariadb
+def test_mariadb_gives_names_by_number_and_by_column(engine: Engine) -> None:
+    unnamed = f"op.create_foreign_key(None, 'users', {_FOREIGN_KEY})"
+    unique = "op.create_unique_constraint(None, 'users', ['mail'])"
+    written = _line(
+        (
+            "op.create_table('other', sa.Column('id', sa.Integer(), primary_key=True))",
+            _USERS,
+            f"op.create_foreign_key('users_ibfk_1', 'users', {_FOREIGN_KEY})",
+            "op.create_index('mail', 'users', ['mail'])",
+            "op.create_index('mail_2', 'users', ['mail', 'score'])",
+        ),
+        ("op.drop_constraint('users_ibfk_1', 'users', type_='foreignkey')", unnamed),
+        (
+            "op.drop_index('mail', 'users')",
+            "op.drop_index('mail_2', 'users')",
+            *(unique, unique.replace("['mail']", "['mail', 'id']")),
+        ),
+        "op.add_column('users', sa.Column('age', sa.Integer()))",
+    )
+    assert _step_by_step(engine, written)[-1] == "rrrr"
+    assert _shown(engine, written).differences == ()
+
+
 def test_what_is_made_unseen_and_then_dropped_is_missing_before_that(engine: Engine) -> None:
     written = _line(
         _USERS,
@@ -324,6 +381,20 @@ def test_a_naming_convention_changes_the_names_of_constraints(engine: Engine) ->
         _USERS,
         "op.create_check_constraint('positive', 'users', 'score > 0')",
         "op.add_column('users', sa.Column('age', sa.Integer()))",
+    )
+    for each, verdicts in zip(written, ("rnn", "run", "rrr"), strict=True):
+        run(engine, each.operations, {"ck": "ck_%(table_name)s_%(constraint_name)s"})
+        found = _shown(engine, written)
+        assert (_verdicts(found), found.differences) == (verdicts, ())
+
+
+@on_postgresql
+def test_sqlalchemy_cuts_the_names_that_a_naming_convention_makes_too_long(engine: Engine) -> None:
+    table, name = "subscription_billing_invoice_line_items", "amount_is_positive_or_zero"
+    written = _line(
+        _USERS.replace("users", table),
+        f"op.create_check_constraint({name!r}, {table!r}, 'score > 0')",
+        f"op.add_column({table!r}, sa.Column('age', sa.Integer()))",
     )
     for each, verdicts in zip(written, ("rnn", "run", "rrr"), strict=True):
         run(engine, each.operations, {"ck": "ck_%(table_name)s_%(constraint_name)s"})
@@ -593,4 +664,4 @@ def test_tables_that_vanish_meanwhile(meanwhile: Callable[[str], Live | Obstacle
         assert "kept" in {key.table for key in found.found if key.kind is Kind.COLUMN}
     else:
         assert found.kind is Trouble.CHANGING
-        assert "let the upgrade end, then run the command again" in found.remedy
+        assert "wait until it has finished, then run the command again" in found.remedy

@@ -36,6 +36,7 @@ _TYPES = {
 }
 _SIZED = ("NUMERIC", "VARCHAR")
 _TYPE = re.compile(r"([A-Z]+(?: [A-Z]+)*?)(\([\d, ]+\))?(?: (?:CHARACTER SET|COLLATE) .*)?")
+_CUT = re.compile(r".{50,}_[0-9a-f]{4}", re.DOTALL)  # how SQLAlchemy ends a name that is too long
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,8 +186,9 @@ def observed(histories: Mapping[Key, History], live: Live) -> Iterator[tuple[His
     """Each object whose state in a database is known, with that state.
 
     The parts of a missing table prove nothing, nor does the absence of a constraint if its table
-    has one that no revision makes and whose name contains the constraint's: a naming convention
-    such as ``ck_%(table_name)s_%(constraint_name)s`` may have put it there.
+    has one that has no history and whose name contains the constraint's, or is cut: a naming
+    convention such as ``ck_%(table_name)s_%(constraint_name)s`` may have made it of the
+    constraint's, and SQLAlchemy cuts what the database would not keep.
     """
     strangers: dict[Key, list[str]] = {}
     for key in live.found:
@@ -195,7 +197,7 @@ def observed(histories: Mapping[Key, History], live: Live) -> Iterator[tuple[His
     for key, history in histories.items():
         state = live.state(key)
         alike = strangers.get(table_key(key), ()) if key.kind is Kind.CONSTRAINT else ()
-        if state is False and any(key.name in name for name in alike):
+        if state is False and any(key.name in name or _CUT.fullmatch(name) for name in alike):
             continue
         names = (step.object.schema.casefold() for step in history.steps)
         if state is None or (not live.is_public and "public" in names):

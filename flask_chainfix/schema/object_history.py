@@ -5,6 +5,7 @@ The histories are built once for a chain, and then compared with any number of d
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
@@ -33,6 +34,9 @@ Place = tuple[int, int]  # the rank of a revision, and how many of its effects c
 _PARTS = (Kind.COLUMN, Kind.INDEX, Kind.CONSTRAINT, Kind.VALUE)
 # Kinds of objects that databases also create implicitly.
 _UNSEEN = (Kind.INDEX, Kind.CONSTRAINT, Kind.TYPE, Kind.VALUE)
+# Names that servers give to indexes and constraints without one.
+_GIVEN = re.compile(r".+_(?:[fp]?key|check|excl|idx)\d*", re.IGNORECASE)
+_GIVEN_BY_MYSQL = re.compile(r".+_(?:ibfk|chk)_\d+|constraint_\d+", re.IGNORECASE)
 
 
 class Step(NamedTuple):
@@ -320,10 +324,18 @@ class _Recorder:
         if action is Action.CREATE and thing.kind in (Kind.INDEX, Kind.CONSTRAINT):
             # The server may give the name to a new one that the source does not name.
             unnamed = evidence.unnamed.get(key_of(table_of(thing)), ())
-            alike = (Kind.INDEX, Kind.CONSTRAINT) if evidence.dialect == "mysql" else (thing.kind,)
+            alike: tuple[Kind, ...] = (thing.kind,) if _GIVEN.fullmatch(thing.name) else ()
+            if evidence.dialect in ("mysql", "mariadb"):
+                alike = (Kind.INDEX, Kind.CONSTRAINT) if self._is_given_by_mysql(thing) else ()
             found += [(evidence.rank[name], at) for kind, name, at in unnamed if kind in alike]
         found += unlimited[bisect_right(unlimited, place) :][:1]
         return min((each for each in found if each > place), default=None)
+
+    def _is_given_by_mysql(self, thing: SchemaObject) -> bool:
+        """Whether MySQL gives such a name: most are those of a column, the next ones `…_2`."""
+        columns = thing.name, re.sub(r"_\d+$", "", thing.name)
+        keys = (key_of(thing._replace(kind=Kind.COLUMN, name=name)) for name in columns)
+        return bool(_GIVEN_BY_MYSQL.fullmatch(thing.name)) or any(map(self._events.get, keys))
 
 
 def _step(event: _Event) -> Step:

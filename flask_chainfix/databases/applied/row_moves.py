@@ -54,7 +54,8 @@ from flask_chainfix.model.databases import (
 )
 
 STAMPED_AS_IT_IS = way(
-    "if the current chain stamped it, say so", "{fixchain} restamp --current{databases}"
+    "if the current chain stamped it, say so; all below its stamp then counts as run",
+    "{fixchain} restamp --current{databases}",
 )
 
 # If it is in doubt which chain has written rows, undo must not change them.
@@ -201,20 +202,23 @@ def move_for(
 def _left_as_it_is(results: Iterable[MoveResult]) -> MoveResult:
     """Rows that are right by one chain, and cannot be moved if another chain wrote them."""
     refused = next(each for each in results if each.state is MoveState.REFUSED)
-    otherwise = (
-        Way(
-            f"if the chain before the repair did, {each.text}",
-            tuple(UNDO_OF_FILES if command == UNDO else command for command in each.commands),
-        )
-        for each in Remedy.of(refused.remedy).ways
-    )
     return replace(
         refused,
         state=MoveState.DOUBTFUL,
         detail="right if the current chain stamped it; if the chain before the repair did,"
         f" {refused.detail}",
-        remedy=STAMPED_AS_IT_IS | Remedy(tuple(otherwise)),
+        remedy=by_either_chain(Remedy.of(refused.remedy)),
     )
+
+
+def by_either_chain(otherwise: Remedy) -> Remedy:
+    """What to do if the current chain wrote the rows, and if the chain before the repair did."""
+    ways = []
+    for each in otherwise.ways:
+        commands = tuple(UNDO_OF_FILES if typed == UNDO else typed for typed in each.commands)
+        text = f"if the chain before the repair did, {each.text}"
+        ways.append(each._replace(text=text, commands=commands))
+    return STAMPED_AS_IT_IS | Remedy(tuple(ways))
 
 
 def _is_as_told(now: Facts, applied: Applied, taken: Mapping[str, str]) -> bool:

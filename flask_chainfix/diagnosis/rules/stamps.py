@@ -23,7 +23,7 @@ from flask_chainfix.databases.applied.has_run import (
     undecided_id,
     which_ran,
 )
-from flask_chainfix.databases.applied.row_moves import STAMPED_AS_IT_IS, UNDO, UNDO_OF_FILES
+from flask_chainfix.databases.applied.row_moves import UNDO, by_either_chain
 from flask_chainfix.databases.applied.rows import catching_up, gaps, overlaps
 from flask_chainfix.databases.applied.verdicts import Verdict
 from flask_chainfix.databases.facts import Facts
@@ -194,15 +194,11 @@ def _of_a_shared_id(
 
 def _after_skipping(snapshot: Facts, possible: Sequence[Applied], *, sure: bool) -> Remedy:
     again = "undo the repair, and repair again with that database named"
-    repairing = "{fixchain} repair{databases}"
-    if not sure:
-        otherwise = way(f"if the chain before the repair did, {again}", UNDO_OF_FILES, repairing)
-        return STAMPED_AS_IT_IS | otherwise
-    undone = way(again, UNDO, repairing)
+    remedy = way(again, UNDO, "{fixchain} repair{databases}")
     run = max((each.revisions for each in possible), key=lambda run: len(gaps(snapshot.graph, run)))
     if run.issubset(snapshot.graph):
-        return running_skipped(snapshot, possible[0].status, run) | undone
-    return undone
+        remedy = running_skipped(snapshot, possible[0].status, run) | remedy
+    return remedy if sure else by_either_chain(remedy)
 
 
 def _without_tables(snapshot: Facts, status: DatabaseStatus) -> Iterator[Fault]:

@@ -9,14 +9,22 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from alembic.autogenerate import produce_migrations, render_op_text
 from alembic.autogenerate.api import AutogenContext
 from alembic.migration import MigrationContext
 from alembic.operations import ops
-from sqlalchemy import CheckConstraint, MetaData, Table, inspect, text
+from sqlalchemy import (
+    CheckConstraint,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    UniqueConstraint,
+    inspect,
+    text,
+)
 from sqlalchemy.engine import Connection
 from sqlalchemy.schema import CreateIndex, ForeignKeyConstraint
 from sqlalchemy.sql.elements import conv
@@ -50,8 +58,9 @@ _ODD_INDEXES = """
 SELECT nullif(n.nspname, current_schema()), t.relname, c.relname, pg_get_indexdef(c.oid)
 FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_class t ON t.oid = i.indrelid
 JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE (i.indexprs IS NOT NULL OR i.indnkeyatts < i.indnatts) AND n.nspname !~ '^pg_'
-  AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = c.oid)
+WHERE (i.indexprs IS NOT NULL OR pg_get_indexdef(c.oid) ~ '[)] INCLUDE [(]')
+  AND n.nspname !~ '^pg_' AND NOT EXISTS (
+    SELECT FROM pg_constraint k WHERE k.conindid = c.oid AND k.contype IN ('p', 'u', 'x'))
 ORDER BY n.nspname, c.relname
 """
 # Constraints that autogenerate does not support, or would change.
@@ -194,7 +203,7 @@ class _Schema:
             if self._is_postgresql:
                 self._set_apart(table)
         produced: Any = produce_migrations(self._context, metadata).upgrade_ops
-        made: set[str] = set()
+        made: dict[str, Table] = {}
         indexes: list[ops.MigrateOperation] = []
         later: list[ForeignKeyConstraint] = []
         for operation in produced.ops:
@@ -202,7 +211,7 @@ class _Schema:
                 indexes += getattr(operation, "ops", [operation])
                 continue
             table = metadata.tables[_key(operation.schema, operation.table_name)]
-            made.add(table.key)
+            made[table.key] = table
             apart = [each for each in table.foreign_key_constraints if self._is_apart(each, made)]
             gone = {id(each) for each in apart}
             operation.columns = [each for each in operation.columns if id(each) not in gone]
@@ -258,16 +267,23 @@ class _Schema:
             for schema, table, name, sql in found
         }
 
-    def _is_apart(self, key: ForeignKeyConstraint, made: set[str]) -> bool:
+    def _is_apart(self, key: ForeignKeyConstraint, made: Mapping[str, Table]) -> bool:
         """Whether a foreign key is created after all tables and their indexes.
 
-        MySQL creates an index with its own name for a foreign key that has none; SQLite does not
-        depend on the order, and cannot add foreign keys to a table.
+        Its target may be a unique index that no constraint has. MySQL creates an index with its own
+        name for a foreign key that has none; SQLite does not depend on the order, and cannot add
+        foreign keys to a table.
         """
         if self._dialect.name == "sqlite":
             return False
-        referred = key.elements[0].target_fullname.rpartition(".")[0]
-        return self._is_mysql or referred not in made
+        names = [each.target_fullname.rpartition(".") for each in key.elements]
+        table = made.get(names[0][0])
+        if self._is_mysql or table is None:
+            return True
+        within = (PrimaryKeyConstraint, UniqueConstraint)
+        made_with_it = (each for each in table.constraints if isinstance(each, within))
+        columns = {name for *_, name in names}
+        return all(set(each.columns.keys()) != columns for each in made_with_it)
 
     def _set_apart(self, table: Table) -> None:
         """Move constraints in the database's own SQL after the tables."""
