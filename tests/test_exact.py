@@ -493,6 +493,8 @@ def test_schemas_of_tenants(project: Path, postgresql: str, scratch: list[str]) 
     ]
     assert len(remedies) > 1
     assert all(" --schemas 'tenant_*'" in each for each in remedies)
+    said = _said(fixchain("-c", "alembic.ini", "check", *tenants))
+    assert "once env.py uses that schema: alembic" in said
     (project / "alembic.ini").unlink()
     # And where the URL leads to a tenant.
     path = {"options": "-csearch_path=tenant_2"}
