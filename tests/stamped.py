@@ -142,10 +142,10 @@ class Again:
             "CREATE SCHEMA IF NOT EXISTS public",
             "SELECT quote_ident(nspname) FROM pg_namespace WHERE nspname !~ '^(pg_|information_)'",
         )
-        schemas = ", ".join(str(row[0]) for row in found)
+        schemas = ", ".join({"public", *(str(row[0]) for row in found)})
         sql(
             url,
-            f"DROP SCHEMA {schemas} CASCADE",
+            f"DROP SCHEMA IF EXISTS {schemas} CASCADE",
             "CREATE SCHEMA public",
             "GRANT USAGE ON SCHEMA public TO PUBLIC",
         )

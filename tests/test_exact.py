@@ -354,9 +354,8 @@ def test_schemas_that_only_the_search_path_names(project: Path, postgresql: str)
 
 def test_a_schema_with_nothing_but_the_version_table(project: Path, postgresql: str) -> None:
     """Migrations that name no schema make their tables where the search path leads."""
-    env = project / "migrations/env.py"
-    asked = "target_metadata=target_metadata"
-    env.write_text(env.read_text().replace(asked, f"{asked}, version_table_schema='Ops'"))
+    env = _versions_in(project, "Ops")
+    env.write_text(f'"""This leaves search_path alone."""  # search_path\n{env.read_text()}')
     sql(postgresql, 'CREATE SCHEMA "Ops"')
     upgrade(project, postgresql, "a")
     stamp = """UPDATE "Ops".alembic_version SET version_num = '{}'"""
@@ -378,6 +377,84 @@ def test_a_schema_with_nothing_but_the_version_table(project: Path, postgresql: 
     env.write_text(env.read_text().replace("context.conf", f"{path}context.conf", 1))
     done = fixchain("trace", "--database", postgresql)  # then they make them beside it
     assert "users is not there" in _said(done)
+
+
+@pytest.mark.parametrize(
+    "moving",
+    ["'_'.join(['SET search', 'path TO shop'])", "'SET SCHEMA ' + repr('shop')"],
+    ids=["a helper does it", "by another name"],
+)
+def test_tables_beside_the_version_table(project: Path, postgresql: str, moving: str) -> None:
+    """The database shows them there, also where ``env.py`` does not show how they get there."""
+    env = _versions_in(project, "shop")
+    path = f"connection.connection.cursor().execute({moving})"
+    env.write_text(env.read_text().replace("context.configure", f"{path}; context.configure"))
+    sql(postgresql, "CREATE SCHEMA shop", "CREATE TABLE legacy_orders (id int)")
+    upgrade(project, postgresql, "b")
+    database = ("--database", postgresql)
+    done = fixchain("check", *database)
+    assert (done.exit_code, "FC3" in done.stdout) == (0, False), done
+    assert _objects(postgresql) == []
+    assert fixchain("restamp", "--from-schema", *database, "--yes").exit_code == 0
+    assert sql(postgresql, "SELECT * FROM shop.alembic_version") == [("b",)]
+    sql(postgresql, "DROP INDEX shop.ix_mail")
+    assert "ix_mail" in _said(fixchain("check", *database))
+    assert fixchain("catch-up", "--server", *database, "--yes").exit_code == 0
+    upgrade(project, postgresql, "head")
+    assert _objects(postgresql) == []
+    sql(postgresql, "DROP TABLE shop.users")
+    assert "users" in _said(fixchain("check", *database))
+
+
+def test_a_schema_that_all_migrations_name(
+    tmp_path: Path, postgresql: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then the default one belongs to others, also before the first upgrade."""
+    plain(tmp_path, "a")
+    made = "op.create_table('a', sa.Column('id', sa.Integer, primary_key=True), schema='shop')"
+    add(tmp_path, "a", made)
+    monkeypatch.chdir(tmp_path)
+    _versions_in(tmp_path, "shop")
+    sql(postgresql, "CREATE SCHEMA shop", "CREATE TABLE legacy_orders (id int)")
+    assert "FC3" not in fixchain("check", "--database", postgresql).stdout
+    upgrade(tmp_path, postgresql, "a")
+    done = fixchain("check", "--database", postgresql)
+    assert (done.exit_code, "legacy_orders" in done.stdout) == (0, False), done
+    assert _objects(postgresql) == []
+
+
+def test_other_tables_beside_the_version_table(project: Path, postgresql: str) -> None:
+    """They do not hide that the others are not there."""
+    _versions_in(project, "ops")
+    sql(postgresql, "CREATE SCHEMA ops", "CREATE TABLE ops.version_of_another_app (id int)")
+    audit = "op.create_table('audit', sa.Column('id', sa.Integer, primary_key=True), schema='ops')"
+    add(project, "c <- b", audit)
+    upgrade(project, postgresql, "c")
+    database = ("--database", postgresql)
+    assert "FC301" not in fixchain("check", *database).stdout
+    sql(postgresql, "DROP TABLE users")
+    assert "users" in _said(fixchain("check", *database))
+    assert "table users" in _objects(postgresql)
+
+
+def test_a_user_without_rights_on_the_default_schema(project: Path, postgresql: str) -> None:
+    _versions_in(project, "ops")
+    sql(postgresql, "CREATE SCHEMA ops", "REVOKE ALL ON SCHEMA public FROM PUBLIC")
+    upgrade(project, postgresql, "b")
+    with user(postgresql, "USAGE ON SCHEMA ops", "SELECT ON ops.alembic_version") as url:
+        for options in (), ("--exact", "--server", postgresql):
+            done = fixchain("trace", "--database", url, *options)
+            said = f"{_said(done)} {done.stderr}"
+            assert "this user may not use the schema that search_path names" in said
+            assert "create the schema" not in said
+
+
+def _versions_in(project: Path, schema: str) -> Path:
+    """Have ``env.py`` keep the version table in a schema."""
+    env = project / "migrations/env.py"
+    asked = "target_metadata=target_metadata"
+    env.write_text(env.read_text().replace(asked, f"{asked}, version_table_schema={schema!r}"))
+    return env
 
 
 def test_a_user_who_may_not_see_triggers_and_functions(project: Path, mariadb: str) -> None:
@@ -493,6 +570,8 @@ def test_schemas_of_tenants(project: Path, postgresql: str, scratch: list[str]) 
     ]
     assert len(remedies) > 1
     assert all(" --schemas 'tenant_*'" in each for each in remedies)
+    said = _said(fixchain("-c", "alembic.ini", "check", *tenants))
+    assert "once env.py uses that schema: alembic" in said
     (project / "alembic.ini").unlink()
     # And where the URL leads to a tenant.
     path = {"options": "-csearch_path=tenant_2"}

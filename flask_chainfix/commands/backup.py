@@ -81,7 +81,7 @@ def back_up_first(session: Session, planning: Planning) -> BackedUp:
         for status in planning.proposal.snapshot.databases.statuses
         if status.state not in (DatabaseState.EMPTY, DatabaseState.MISSING)
     }
-    targets = session.targets()
+    targets = session.targets(planning.proposal.snapshot)
     if not targets:
         raise CannotBackUp(
             "there is no database to back up",

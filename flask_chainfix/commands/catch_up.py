@@ -85,7 +85,7 @@ def plan_catch_up(session: Session, server: str | None) -> CatchUpPlan:
     place = ScratchServer(server, "catch-up")
     now = looked_at(session, diagnosis.snapshot, place.again)
     diagnosis = replace(diagnosis, snapshot=now)
-    targets = session.targets()
+    targets = session.targets(now)
     traced, notices = trace_databases(now)
     for found in traced:
         _refuse_stamp(now, found, place.again)

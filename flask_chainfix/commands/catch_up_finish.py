@@ -72,7 +72,7 @@ def plan_finish(session: Session, wishes: FinishWishes) -> FinishPlan:
         raise CannotPlan(
             f"there is no revision {revision!r} in this chain", "give --finish the full id of one"
         )
-    targets = session.targets()
+    targets = session.targets(now)
     finishing = Finishing(session.runtime, now, revision)
     walks: dict[tuple[str, str, str | None], Walk] = {}
     found: list[Unfinished] = []
@@ -146,7 +146,7 @@ def carry_out_finish(session: Session, plan: FinishPlan, wishes: FinishWishes) -
             copied = [each.target for each in plan.databases]
             without = f"{{fixchain}} catch-up {finish} --no-backup --server{{databases}}"
             copies = back_up_before(session, copied, without)
-        refuse_moved(session.targets(), now, session.progress)
+        refuse_moved(session.targets(now), now, session.progress)
         refuse_changed(environment, now)
         moves: list[MoveResult] = []
         error: ChainFixError | None = None

@@ -59,7 +59,7 @@ def carry_out_downgrading(
     """
     now, environment = planning.proposal.snapshot, session.environment
     with disk.locked(environment.directory):
-        targets = session.targets()
+        targets = session.targets(now)
         refuse_moved(targets, now, session.progress)
         refuse_changed(environment, now)
         try:

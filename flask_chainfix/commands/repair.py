@@ -141,7 +141,7 @@ def change_files(
     before = proposal.snapshot
     directory = session.environment.directory
     failure: BaseException | None = None
-    refuse_moved(session.targets(), before, session.progress)
+    refuse_moved(session.targets(before), before, session.progress)
     with disk.changed_files(
         directory,
         planned.edits,
@@ -155,7 +155,7 @@ def change_files(
             confirmation = confirm(session.runtime, after, rows_after(proposal.moves), before)
         except (ChainFixError, OSError, KeyboardInterrupt) as error:
             failure = error
-        targets = session.targets()  # there may be new tenants
+        targets = session.targets(before)  # there may be new tenants
         moved = bound_to_new_files(targets, before, after, session.progress, failure)
         failure = failure or unnoted(proposal, planned, journal, moved)
         if then is not None and failure is None:

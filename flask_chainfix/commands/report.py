@@ -36,7 +36,7 @@ def analyse(session: Session, *, against: str | None) -> Analysed:
         drawn=drawn,
         change=_last_change(session, drawn.snapshot),
         hooks=_hooks(session),
-        versions=tuple(_versions(session)),
+        versions=tuple(_versions(session, drawn.snapshot)),
     )
 
 
@@ -67,14 +67,14 @@ def _hooks(session: Session) -> tuple[HookFile, ...]:
     return ()
 
 
-def _versions(session: Session) -> Iterator[tuple[str, str]]:
+def _versions(session: Session, now: Facts) -> Iterator[tuple[str, str]]:
     """The installed versions, read without importing, and the kinds of databases."""
     yield "Python", platform.python_version()
     yield "system", f"{platform.system()} {platform.machine()}"
     for name in _PACKAGES:
         with suppress(PackageNotFoundError):
             yield name, version(name)
-    targets = session.targets().values()
+    targets = session.targets(now).values()
     kinds = {target.url.get_backend_name() for target in targets}
     if session.environment.dialect is not None:
         kinds.add(session.environment.dialect)

@@ -128,7 +128,7 @@ def move_rows(
             )
         journals = session.journals
         journal = disk.latest_repair(now, journals) if follows else None
-        targets = session.targets()
+        targets = session.targets(now)
         out_of_reach = {each.identity for each in given_by_user(session.databases.stamps)}
         moves = [each.move for each in planned if each.state is MoveState.PLANNED]
         there = [move for move in moves if move.identity not in out_of_reach]
@@ -167,7 +167,7 @@ def as_sql(session: Session, plan: RestampPlan) -> RestampScript:
     Raises:
         BadDatabase: the kind of a database named by ``--stamp`` is unknown.
     """
-    targets = session.targets()
+    targets = session.targets(plan.diagnosis.snapshot)
     moves, scripts = [], []
     for result in plan.moves:
         moves.append(result)

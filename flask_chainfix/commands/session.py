@@ -68,15 +68,17 @@ class Session:
         """The files as they are now."""
         return disk.read_snapshot(self.environment)[0]
 
-    def targets(self) -> Mapping[str, Target]:
+    def targets(self, now: Facts) -> Mapping[str, Target]:
         """The databases by identity; there may be new tenants at each call.
+
+        ``now`` is the chain with their statuses, if they were read.
 
         Raises:
             BadConfiguration, BadDatabase: it is unclear which databases are meant.
         """
         from flask_chainfix.databases.survey import targets_for
 
-        return targets_for(self.runtime, self.databases)
+        return targets_for(self.runtime, now, self.databases)
 
     def survey(
         self, chain: Facts, command: str = "", *, required: bool = False, **how: Any

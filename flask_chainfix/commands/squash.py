@@ -90,7 +90,7 @@ def plan_squash(session: Session, wishes: SquashWishes) -> SquashPlan:
     diagnosis = session.begin()
     refuse_broken(diagnosis)
     cut = cut_at(diagnosis.snapshot, wishes)
-    known = session.targets().values()
+    known = session.targets(diagnosis.snapshot).values()
     ask = partial(wishes.command, wishes.upto)
     servers = servers_for(session.runtime, wishes.servers, ask, known)
     chains, told = _published(diagnosis.snapshot, wishes)

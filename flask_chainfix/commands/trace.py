@@ -60,7 +60,7 @@ def trace(session: Session, exactly: Exactly | None = None) -> Traced:
         from flask_chainfix.rehearsal.schemas.drift import compare_exactly
 
         place = ScratchServer(exactly.server)
-        exact = compare_exactly(session.runtime, now, session.targets(), place, session.progress)
+        exact = compare_exactly(session.runtime, now, session.targets(now), place, session.progress)
     differing = any(each.problem or each.differences for each in exact.values())
     return Traced(
         tools=session.tools,

@@ -65,18 +65,18 @@ def carry_out_undo(session: Session, plan: UndoPlan) -> Undone:
             )
         disk.refuse_orphans(journal, session.environment)
         with disk.prepared(journal, session.environment.version_locations):
-            targets = session.targets()
+            targets = session.targets(plan.snapshot)
             refuse_moved(targets, plan.snapshot, session.progress)
             moves = put_rows_back(targets, plan.moves, session.progress)
             try:
-                targets = session.targets()  # there may be new tenants
+                targets = session.targets(plan.snapshot)  # there may be new tenants
                 refuse_moved(targets, plan.snapshot, session.progress, moves)
                 left = disk.undo(journal, session.environment.version_locations)
             except ChainFixError as error:
                 raise without_files(targets, moves, session.progress, error, journal) from error
         read, notices = disk.read_snapshot(session.environment)
         snapshot, notices = _in_step(Facts.around(read), notices)
-        targets = session.targets()
+        targets = session.targets(plan.snapshot)
         moves = followed_back(targets, plan.snapshot, snapshot, moves, session.progress)
     return carried_out(
         Undone,

@@ -100,7 +100,7 @@ def plan_unwind(session: Session, wishes: UnwindWishes) -> UnwindPlan:
     for status in ahead:
         _refuse_another_chain(now, status)
         diagnosis = diagnosis.noticing(*doubts(now, whole, status))
-    targets = session.targets()
+    targets = session.targets(now)
     databases = tuple(_unwinding(now, whole, status, targets[status.identity]) for status in ahead)
     return UnwindPlan(
         tools=session.tools,
@@ -179,7 +179,7 @@ def carry_out_unwind(session: Session, plan: UnwindPlan, wishes: UnwindWishes) -
     from flask_chainfix.rehearsal.unwinding import runs_for
 
     now, environment = plan.diagnosis.snapshot, session.environment
-    named = session.targets()
+    named = session.targets(now)
     statuses = {each.identity: each for each in now.databases.statuses}
     known = {name: (named[name], each) for name, each in statuses.items() if name in named}
     with (

@@ -189,9 +189,11 @@ class Tools:
     def spelled(self, way: Way) -> Way:
         """A way with its placeholders filled in.
 
-        Where databases are named, it says that Alembic's commands change the one of ``env.py``.
+        Where databases are named, or schemas, it says that Alembic's commands change that of
+        ``env.py``.
         """
         text, commands = self.spell_out(way.text), tuple(map(self.spell_out, way.commands))
         if self.named and any(map(_CHANGING.match, way.commands)):
-            text += ", once env.py uses that database"
+            place = "schema" if " --schemas " in self.named else "database"
+            text += f", once env.py uses that {place}"
         return way._replace(text=text, commands=commands)

@@ -54,7 +54,7 @@ def in_the_way(
         Obstacle: the database cannot be read.
     """
     with reading(target) as connection:
-        looking = _Looking(connection, target.place, lacking)
+        looking = _Looking(connection, target.tables_schema, lacking)
         return tuple(
             found
             for thing, element in wanted

@@ -19,7 +19,7 @@ from flask_chainfix.model.environment import Surroundings
 from flask_chainfix.model.files import ChainLock, Edit, MigrationFile
 from flask_chainfix.model.history import GitHistory, Merge, PublishedChain, ReferenceChain
 from flask_chainfix.schema.evidence import Evidence
-from flask_chainfix.schema.footprint import Footprint, Key
+from flask_chainfix.schema.footprint import Action, Footprint, Key
 from flask_chainfix.schema.object_history import History, histories_of
 
 if TYPE_CHECKING:
@@ -147,6 +147,12 @@ class Facts(Snapshot):
     def named_schemas(self) -> frozenset[str]:
         """The schemas that migrations name, in lower case."""
         return frozenset(key.schema for key in self.evidence.mentioned if key.schema)
+
+    @property
+    def tables_without_schema(self) -> frozenset[str]:
+        """The tables that migrations make without naming a schema, in lower case."""
+        made = (key for action, key in self.evidence.table_changes if action is Action.CREATE)
+        return frozenset(key.name for key in made if not key.schema)
 
     def footprint(self, file: MigrationFile) -> Footprint:
         """What a file's ``upgrade()`` does to the schema."""

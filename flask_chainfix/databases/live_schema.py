@@ -174,7 +174,7 @@ def _read_some(
     """Read some schemas of one database, and those that migrations name once for all of them."""
     backend = targets[0].backend
     default = default_schema(connection)
-    own = [target.place or default for target in targets]
+    own = [target.tables_schema or default for target in targets]
     there = schemas_there(connection, {name for name in own if name is not None}, schemas)
     usable = there
     if backend == "postgresql":
@@ -186,11 +186,11 @@ def _read_some(
     found: list[Live | Obstacle] = []
     for target, name in zip(targets, own, strict=True):
         if name is None:
-            found.append(no_default_schema())
+            found.append(no_default_schema(connection))
         elif name not in there:
             found.append(no_schema(name))
         elif name not in usable:
-            found.append(no_usage())
+            found.append(no_usage(name))
         else:
             is_public = backend != "postgresql" or name == "public"
             others = {each: label for each, label in named.items() if each != name}

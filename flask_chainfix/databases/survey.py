@@ -82,10 +82,11 @@ def survey(  # noqa: PLR0913  (the inputs of a survey)
         CannotRead, CannotReadGit: the journal, or the Git revision, cannot be read.
     """
     targets, left_out = _reached(runtime, wishes)
-    from flask_chainfix.databases.version_tables import read_statuses
+    from flask_chainfix.databases.version_tables import as_found, read_statuses
 
-    statuses = read_statuses(tuple(targets.values()), progress)
-    passed, notices = _in_passing(runtime, wishes, targets)
+    statuses = read_statuses(tuple(targets.values()), progress, chain=snapshot)
+    targets = as_found(targets, statuses)
+    passed, notices = _in_passing(runtime, snapshot, wishes, targets)
     statuses += passed + given_by_user(wishes.stamps)
     journals = journals_of(runtime.environment).ended
     repairs = disk.in_force(snapshot, journals)
@@ -320,13 +321,17 @@ def _names_now(now: Facts, past: Facts, revision: str, file: MigrationFile) -> I
             yield name
 
 
-def targets_for(runtime: Runtime, wishes: DatabaseWishes) -> Mapping[str, Target]:
+def targets_for(runtime: Runtime, now: Facts, wishes: DatabaseWishes) -> Mapping[str, Target]:
     """The databases that a command works on, by identity; without those read only in passing.
+
+    ``now`` is the chain with their statuses, if they were read.
 
     Raises:
         BadConfiguration, BadDatabase: it is unknown which are meant.
     """
-    return _reached(runtime, wishes)[0]
+    from flask_chainfix.databases.version_tables import as_found
+
+    return as_found(_reached(runtime, wishes)[0], now.databases.statuses)
 
 
 def _reached(
@@ -354,7 +359,7 @@ def _reached(
 
 
 def _in_passing(
-    runtime: Runtime, wishes: DatabaseWishes, others: Collection[str]
+    runtime: Runtime, snapshot: Facts, wishes: DatabaseWishes, others: Collection[str]
 ) -> tuple[tuple[DatabaseStatus, ...], tuple[str, ...]]:
     """The status of the app's databases that answer quickly, and notices.
 
@@ -371,7 +376,7 @@ def _in_passing(
         notice = f"the app's own databases were not looked at: {error.message}"
         return (), (f"{notice}; a repair stops there, too, unless --no-database leaves them out",)
     targets = tuple(target for target in targets if target.identity not in others)
-    statuses = read_statuses(targets, unseen, PASSING)
+    statuses = read_statuses(targets, unseen, PASSING, snapshot)
     notices = tuple(
         f"{each.name} was not looked at: {each.problem}; a repair stops there, too, unless"
         " --no-database leaves it out"

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.errors import BadConfiguration, BadDatabase
-from flask_chainfix.common.regular_files import LARGEST_CODE, read_regular
+from flask_chainfix.common.regular_files import read_regular
 from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.databases.drivers import BACKENDS, connectable
 from flask_chainfix.environment.env_py import CANNOT_READ, EnvPy
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _LARGEST_LIST = 4 * 1024 * 1024  # bytes
 _NAME, _SCHEMA = "version_table", "version_table_schema"
-_CHOOSING_SCHEMA = (b"search_path", b"schema_translate_map", b"default_schema_name")
+_CHOOSING_SCHEMA = ("search_path", "set schema", "schema_translate_map", "default_schema_name")
 _PORTS = {"postgresql": 5432, "mysql": 3306}
 _PLACEHOLDER = "driver://"  # the placeholder that ``alembic init`` writes for the URL
 
@@ -45,7 +45,7 @@ class Target:
         schema: the schema of the version table; ``None`` for the default one.
         version_table: the name of Alembic's version table.
         apart: whether the version table is apart from the other tables, which are then in the
-            default schema.
+            default schema; until the database was read, whether it may be.
         engine: the app's engine, which may connect in its own way; ``None`` to use the URL.
         own: whether it is one of the app's databases.
         bind: its name in the app or in the configuration; ``""`` for the default one.
@@ -100,7 +100,7 @@ class Target:
         return f"{place}#{schema}.{self.version_table}"
 
     @property
-    def place(self) -> str | None:
+    def tables_schema(self) -> str | None:
         """The schema of tables whose migrations name none; ``None`` for the default one."""
         return None if self.apart else self.schema
 
@@ -328,10 +328,9 @@ def version_table(runtime: Runtime, *, in_schemas: bool = False) -> VersionTable
 def _moves_tables(env_py: Path) -> bool:
     """Whether an ``env.py`` seems to choose the schema of tables whose migrations name none."""
     try:
-        source = read_regular(env_py, LARGEST_CODE)
-    except (OSError, ValueError):
+        return EnvPy(env_py).uses(_CHOOSING_SCHEMA)
+    except CANNOT_READ:
         return True
-    return any(word in source for word in _CHOOSING_SCHEMA)
 
 
 def _env_py(path: Path) -> EnvPy:

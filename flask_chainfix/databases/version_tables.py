@@ -24,8 +24,9 @@ from flask_chainfix.databases.connecting import (
     reading,
     transaction,
 )
+from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.pool import Job, jobs_for, run
-from flask_chainfix.databases.reflecting import no_usage
+from flask_chainfix.databases.reflecting import is_path_forbidden, no_usage
 from flask_chainfix.databases.targets import Target, distinct, named
 from flask_chainfix.model.databases import DatabaseState, DatabaseStatus, Trouble
 
@@ -35,7 +36,10 @@ PASSING = 2  # seconds for all databases that are read in passing
 
 
 def read_statuses(
-    targets: Sequence[Target], progress: Progress, within: float | None = None
+    targets: Sequence[Target],
+    progress: Progress,
+    within: float | None = None,
+    chain: Facts | None = None,
 ) -> tuple[DatabaseStatus, ...]:
     """The status of each database, in the same order, also if it cannot be read.
 
@@ -43,10 +47,20 @@ def read_statuses(
         targets: the databases.
         progress: called with the databases done, the databases in all, and the last one's name.
         within: the time limit in seconds; ``None`` for as long as they answer.
+        chain: the chain, which shows with each database where its tables are (``apart``); ``None``
+            if the targets have that from an earlier look.
     """
+    made: frozenset[str] | None = None
+    if chain is not None and any(target.apart for target in targets):
+        made = chain.tables_without_schema
+        named = () if made else chain.named_schemas
+        targets = [
+            replace(each, apart=each.apart and (each.schema or "").casefold() not in named)
+            for each in targets
+        ]
     found = run(
         jobs_for(targets, lambda target: target, within),
-        _read,
+        lambda job: _read(job, made),
         lambda target, _: _without_rows(target, no_answer(within)),
         lambda done, target: progress(done, len(targets), target.name),
     )
@@ -54,7 +68,15 @@ def read_statuses(
     return tuple(replace(found[index], bind=bind) for index, bind in enumerate(binds))
 
 
-def _read(job: Job[Target]) -> Iterator[tuple[int, DatabaseStatus]]:
+def as_found(
+    targets: Mapping[str, Target], statuses: Iterable[DatabaseStatus]
+) -> Mapping[str, Target]:
+    """The databases, by identity, with what their own statuses show about their tables' schema."""
+    apart = {status.identity for status in statuses if status.apart}
+    return {name: replace(each, apart=name in apart) for name, each in targets.items()}
+
+
+def _read(job: Job[Target], made: frozenset[str] | None) -> Iterator[tuple[int, DatabaseStatus]]:
     left = dict(job.items)
     first = next(iter(left.values()))
     try:
@@ -67,18 +89,18 @@ def _read(job: Job[Target]) -> Iterator[tuple[int, DatabaseStatus]]:
             while left:
                 job.heard()
                 with transaction(connection, first):
-                    yield from _read_some(connection, catalog, left)
+                    yield from _read_some(connection, catalog, left, made)
     except Obstacle as obstacle:
         for index, target in left.items():
             yield index, _without_rows(target, obstacle)
 
 
 def _read_some(
-    connection: Connection, catalog: _Catalog, left: dict[int, Target]
+    connection: Connection, catalog: _Catalog, left: dict[int, Target], made: frozenset[str] | None
 ) -> Iterator[tuple[int, DatabaseStatus]]:
     """Read as many as fit into one transaction, and remove them from ``left``."""
     for index, target in list(islice(left.items(), _PER_TRANSACTION)):
-        unstamped, listed = _beside(catalog, target)
+        unstamped, listed = _beside(catalog, target, made)
         rows: tuple[str, ...] = ()
         try:
             # MySQL does not list tables on which the user has no right.
@@ -168,13 +190,6 @@ ORDER BY rank
 """
 
 
-# Whether the search path names a schema that is there; PostgreSQL skips those without rights.
-_POSTGRESQL_NAMED = """
-SELECT 1 FROM pg_catalog.pg_namespace WHERE quote_ident(nspname) = ANY(regexp_split_to_array(
-    replace(current_setting('search_path'), '"$user"', quote_ident(current_user)), ', *'))
-"""
-
-
 _CATALOG = {
     "postgresql": (_POSTGRESQL, _POSTGRESQL_WIDTHS),
     "mysql": (_MYSQL, _MYSQL_WIDTHS),
@@ -198,14 +213,21 @@ class _Catalog(NamedTuple):
     widths: Mapping[tuple[str, str], int] = MappingProxyType({})
 
 
-def _beside(catalog: _Catalog, target: Target) -> tuple[DatabaseStatus, bool]:
-    """The status of a database as if it had no rows, and whether it has a version table."""
+def _beside(
+    catalog: _Catalog, target: Target, made: frozenset[str] | None
+) -> tuple[DatabaseStatus, bool]:
+    """The status of a database as if it had no rows, and whether it has a version table.
+
+    ``made`` are the tables that migrations make without naming a schema; ``None`` if it is known
+    whether the version table is apart from them.
+    """
     places = catalog.default if target.schema is None else (target.schema,)
     having = (each for each in places if target.version_table in catalog.tables.get(each, ()))
-    place = next(having, next(iter(places), ""))
-    names = frozenset(catalog.tables.get(place, ()))
-    own = next(iter(catalog.default), "") if target.apart else place
-    tables = frozenset(catalog.tables.get(own, ())) - {target.version_table}
+    version_schema = next(having, next(iter(places), ""))
+    names = frozenset(catalog.tables.get(version_schema, ()))
+    apart = target.apart and (made is None or _are_elsewhere(made, names - {target.version_table}))
+    tables_schema = next(iter(catalog.default), "") if apart else version_schema
+    tables = frozenset(catalog.tables.get(tables_schema, ())) - {target.version_table}
     used = catalog.used
     status = DatabaseStatus(
         target.name,
@@ -214,10 +236,19 @@ def _beside(catalog: _Catalog, target: Target) -> tuple[DatabaseStatus, bool]:
         (),
         None if used is None else tables,
         target.own,
-        complete=used is not None and used <= {place, own},
-        width=catalog.widths.get((place, target.version_table)),
+        complete=used is not None and used <= {version_schema, tables_schema},
+        apart=apart,
+        width=catalog.widths.get((version_schema, target.version_table)),
     )
     return status, target.version_table in names
+
+
+def _are_elsewhere(made: frozenset[str], beside: Set[str]) -> bool:
+    """Whether none of the tables that migrations make are beside the version table.
+
+    Other tables may be there; but without readable migrations, any table counts as one of theirs.
+    """
+    return made.isdisjoint(map(str.casefold, beside)) if made else not beside
 
 
 def _read_catalog(connection: Connection, targets: Iterable[Target]) -> _Catalog:
@@ -229,8 +260,7 @@ def _read_catalog(connection: Connection, targets: Iterable[Target]) -> _Catalog
         return _sqlite_catalog(connection)
     path = _POSTGRESQL_PATH if kind == "postgresql" else "SELECT DATABASE()"
     default = tuple(row[0] for row in connection.execute(text(path)) if row[0] is not None)
-    has_no_path = kind == "postgresql" and not (default or wanted)
-    if has_no_path and connection.execute(text(_POSTGRESQL_NAMED)).first():
+    if not (default or wanted) and is_path_forbidden(connection):
         raise no_usage()
     tables: dict[str, set[str]] = {}
     widths: dict[tuple[str, str], int] = {}

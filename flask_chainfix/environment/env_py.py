@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from flask_chainfix.chain.source.literals import CANNOT_COMPILE, Computed, evaluate, parse
@@ -51,6 +51,18 @@ class EnvPy:
         return sum(
             isinstance(node, ast.Constant) and node.value == option for node in ast.walk(self._tree)
         )
+
+    def uses(self, words: Collection[str]) -> bool:
+        """Whether any word occurs in a name or a string; comments and docstrings do not count."""
+        prose = {id(node.value) for node in ast.walk(self._tree) if isinstance(node, ast.Expr)}
+        texts = (
+            text.casefold()
+            for node in ast.walk(self._tree)
+            if id(node) not in prose
+            for _, text in ast.iter_fields(node)
+            if isinstance(text, str)
+        )
+        return any(word in text for text in texts for word in words)
 
     def written(self, option: str) -> Iterator[tuple[ast.AST, ast.expr]]:
         """The places where an option is set, and its value there."""

@@ -75,6 +75,7 @@ class DatabaseStatus:
         in_passing: whether only its stamp is compared, not its schema.
         bind: the app's name for it, ``""`` for the default one; ``None`` if unknown.
         versioned: whether it has a version table; only ``False`` is certain.
+        apart: whether its version table is in a schema of its own, apart from its tables.
     """
 
     name: str
@@ -91,6 +92,7 @@ class DatabaseStatus:
     in_passing: bool = False
     bind: str | None = None
     versioned: bool = field(default=True, compare=False)
+    apart: bool = field(default=False, compare=False)
 
     @property
     def seen(self) -> Hashable:

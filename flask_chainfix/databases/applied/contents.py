@@ -126,7 +126,7 @@ def _holds_a_table(snapshot: Facts, live: Live) -> bool:
     return snapshot.once(("tables", live), lambda: any(map(live.state, tables)))
 
 
-def by_its_schema(snapshot: Facts, status: DatabaseStatus) -> Remedy:
+def reading_its_schema(snapshot: Facts, status: DatabaseStatus) -> Remedy:
     """How to let the schema of a database decide; empty if it was read already, or cannot be."""
     if status.by_user or status.seen in snapshot.schemas:
         return Remedy()

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from flask_chainfix.common.errors import CannotPlan
 from flask_chainfix.common.quoting import option
 from flask_chainfix.common.remedies import Remedy, Way, way
-from flask_chainfix.databases.applied.contents import absent, by_its_schema, proven_top
+from flask_chainfix.databases.applied.contents import absent, proven_top, reading_its_schema
 from flask_chainfix.databases.applied.contradictions import (
     by_its_origin,
     by_revision,
@@ -182,7 +182,7 @@ def move_for(
         return _refused(
             status,
             f"{meanings_of(now, shared)}, and it is not known which of them ran there",
-            by_its_schema(now, status) | _ways_on(now, possible, shared),
+            reading_its_schema(now, status) | _ways_on(now, possible, shared),
         )
     if alike:
         return any_of_them
@@ -195,7 +195,7 @@ def move_for(
             return move
     if MoveState.PLANNED not in (result.state for result in results):
         return _left_as_it_is(results)
-    remedy = by_its_schema(now, status) | by_its_origin(now, status) | STAMPED_AS_IT_IS
+    remedy = reading_its_schema(now, status) | by_its_origin(now, status) | STAMPED_AS_IT_IS
     return _refused(status, OF_EITHER_CHAIN, remedy)
 
 

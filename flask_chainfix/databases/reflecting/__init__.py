@@ -25,6 +25,12 @@ _READERS = {
     "sqlite": sqlite_master,
 }
 _NAMES = {"postgresql": "PostgreSQL", "mysql": "MySQL", "mariadb": "MariaDB", "sqlite": "SQLite"}
+# The schemas that the search path names, also those that PostgreSQL skips as the user may not use
+# them.
+_SCHEMAS_OF_PATH = """
+SELECT 1 FROM pg_catalog.pg_namespace WHERE quote_ident(nspname) = ANY(regexp_split_to_array(
+    replace(current_setting('search_path'), '"$user"', quote_ident(current_user)), ', *'))
+"""
 
 
 class Reading(NamedTuple):
@@ -73,7 +79,7 @@ def read_whole(
     """
     own = default_schema(connection) if schema is None else schema
     if own is None:
-        raise no_default_schema()
+        raise no_default_schema(connection)
     reader = _READERS[connection.dialect.name]
     names = schemas_there(connection, {own}, also)
     heard()
@@ -97,17 +103,30 @@ def default_schema(connection: Connection) -> str | None:
     return found
 
 
-def no_default_schema() -> NoSuchSchema:
+def is_path_forbidden(connection: Connection) -> bool:
+    """Whether the schemas of the search path are there, but the user may use none of them.
+
+    PostgreSQL then says that there is no default schema.
+    """
+    if connection.dialect.name != "postgresql":
+        return False
+    return connection.execute(text(_SCHEMAS_OF_PATH)).first() is not None
+
+
+def no_default_schema(connection: Connection) -> Obstacle:
     """The obstacle of a database that has no default schema."""
+    if is_path_forbidden(connection):
+        return no_usage()
     return NoSuchSchema(
         "its search path leads to no schema", "create the schema, or have search_path name one"
     )
 
 
-def no_usage() -> Obstacle:
-    """The obstacle of a schema with a version table, perhaps, that the user may not use."""
+def no_usage(schema: str = "") -> Obstacle:
+    """The obstacle of a schema that the user may not use; ``""`` for all of the search path."""
+    which = f"the schema {schema}" if schema else "the schema that search_path names"
     return Obstacle(
-        "this user may not use the schema of the version table",
+        f"this user may not use {which}",
         "connect as a user that may, or GRANT USAGE ON SCHEMA to this one",
     )
 

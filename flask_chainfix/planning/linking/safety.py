@@ -13,7 +13,12 @@ from flask_chainfix.common.errors import UnsafeForDatabases
 from flask_chainfix.common.quoting import operand, word
 from flask_chainfix.common.remedies import MERGE, REPAIR, Remedy, way
 from flask_chainfix.common.wording import listing
-from flask_chainfix.databases.applied.contents import absent, by_its_schema, contradicts, proves
+from flask_chainfix.databases.applied.contents import (
+    absent,
+    contradicts,
+    proves,
+    reading_its_schema,
+)
 from flask_chainfix.databases.applied.contradictions import leaving_out
 from flask_chainfix.databases.applied.has_run import (
     Applied,
@@ -164,7 +169,7 @@ def _doubted(
     return UnsafeForDatabases(
         f"{name} has run {linked}, and by its docstring on {named}: whether {named} has run there,"
         " too, is not known, and if so it would run again",
-        by_its_schema(snapshot, applied.status)
+        reading_its_schema(snapshot, applied.status)
         | f"if {named} has run in {name}, make it the down_revision of {revision} again, by hand"
         | f"if not, correct the line “Revises:” in the docstring of {revision}"
         | leaving_out(snapshot, [name]),
@@ -203,7 +208,7 @@ def _refuse_unproven_link(after: Facts, applied: Applied, mend: Mend, have: set[
     raise UnsafeForDatabases(
         f"{status.name} has run {mend.revision}, and it is not known whether {what} has run"
         " there, too: if it has not, Alembic would never run it",
-        by_its_schema(after, status)
+        reading_its_schema(after, status)
         | _way_to_confirm(mend, unproven)
         | leaving_out(after, [status.name]),
     )
@@ -240,7 +245,7 @@ def _refuse_repeated(before: Facts, after: Facts, applied: Applied, mend: Mend) 
             f"only dates show where to open the cycle of {mend.revision}, and it is not"
             f" known whether {', '.join(run)} has run in {status.name}: if it has, Alembic would"
             " run it again",
-            by_its_schema(after, status)
+            reading_its_schema(after, status)
             | f"correct down_revision or depends_on of {listing(sorted(members))} by hand"
             | way("leave that database out", f"{REPAIR} --no-database"),
         )

@@ -176,7 +176,7 @@ def _additions(
     failed = f"{scratch.shown} cannot be read"
     with connection_to(scratch.urls[target.bind], failed, "run the command again") as connection:
         names = inspect(connection).get_schema_names()
-        place = target.place if target.place in names else None
+        place = target.tables_schema if target.tables_schema in names else None
         wanted = {each: schema[each] for each in missing if each in schema}
         return additions_for(connection, wanted, place)
 

@@ -226,7 +226,7 @@ def compare_with(
     """
     made: dict[_Place, Reading] = {}
     for bind in dict.fromkeys(target.bind for target in targets):
-        schemas = {target.place for target in targets if target.bind == bind}
+        schemas = {target.tables_schema for target in targets if target.bind == bind}
         made |= _made(now, scratch, bind, schemas)
     found = run(
         jobs_for(targets, lambda target: target),
@@ -277,9 +277,9 @@ def _compare(
     """Compare schemas of one database over one connection."""
 
     def read_one(connection: Connection, target: Target) -> Reading:
-        wanted = made[target.bind, target.place].schema
+        wanted = made[target.bind, target.tables_schema].schema
         also = now.named_schemas | {thing.schema for thing in wanted if thing.schema}
-        return _read(connection, target.place, also, job.heard)
+        return _read(connection, target.tables_schema, also, job.heard)
 
     def read(connection: Connection, targets: Sequence[Target]) -> list[Reading]:
         return [read_one(connection, target) for target in targets]
@@ -289,7 +289,7 @@ def _compare(
         if isinstance(found, Obstacle):
             yield index, _hindered(found)
         else:
-            yield index, compared(now, target, made[target.bind, target.place], found)
+            yield index, compared(now, target, made[target.bind, target.tables_schema], found)
 
 
 def made_schemas(connection: Connection) -> frozenset[str]:
@@ -308,7 +308,9 @@ def expected(now: Facts, scratch: Scratch, target: Target) -> Reading:
     Raises:
         CannotRehearse: as ``compare_with``.
     """
-    return _made(now, scratch, target.bind, {target.place})[target.bind, target.place]
+    return _made(now, scratch, target.bind, {target.tables_schema})[
+        target.bind, target.tables_schema
+    ]
 
 
 def read_schema(now: Facts, target: Target, also: Set[str] = frozenset()) -> Reading:
@@ -322,7 +324,7 @@ def read_schema(now: Facts, target: Target, also: Set[str] = frozenset()) -> Rea
         transaction(connection, target),
         obstacles_of(target),
     ):
-        return _read(connection, target.place, now.named_schemas | also)
+        return _read(connection, target.tables_schema, now.named_schemas | also)
 
 
 def _read(

@@ -142,7 +142,7 @@ def _at_work(url: URL, target: Target) -> AbstractContextManager[Connection]:
 
 def _drops(scratch: Connection, target: Target, lacking: Sequence[SchemaObject]) -> Iterator[str]:
     look = inspect(scratch)
-    own = target.place if target.place in look.get_schema_names() else None
+    own = target.tables_schema if target.tables_schema in look.get_schema_names() else None
     quote = scratch.dialect.identifier_preparer.quote_identifier
     schemas = sorted({thing.schema for thing in lacking if thing.schema})
     stored = {each.object: each for each in stored_code(scratch, own, schemas)}
