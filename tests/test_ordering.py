@@ -225,7 +225,7 @@ def test_where_the_base_has_no_date_there_are_no_placeholders() -> None:
         ("2024-01-01 10:00:00", "Create Date 2024-01-01 10:00:00 is later than 2024-01-01 00:00"),
         (None, "it has no Create Date"),
         ("2000-01-01", "its Create Date is older than that of the base a"),
-        ("2024-01-01", "file names"),
+        ("2024-01-01", "no date decides; by file name"),
     ],
 )
 def test_explanations(date: str | None, reason: str) -> None:

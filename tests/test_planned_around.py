@@ -183,7 +183,8 @@ def test_no_repair_ends_well_where_alembic_cannot_load_the_chain(
     said = " ".join(done.stderr.split())
     assert "Alembic could not load the chain" in said
     assert told in said
-    assert "Nothing was changed. remedy: fix that error" in said
+    assert "Nothing was changed." in said
+    assert "fix that error" in said
 
 
 def test_a_plan_alone_imports_nothing(project: Path) -> None:

@@ -288,7 +288,7 @@ def test_where_a_repair_asks_a_database_that_check_does_not_check_names_the_comm
     ini = "[alembic]\nscript_location = migrations\nsqlalchemy.url = sqlite:///app.db\n"
     (tmp_path / "alembic.ini").write_text(ini)
     build("sqlite:///app.db", "c")
-    (notice,) = (each for each in notices_of("fixchain check") if "also asks" in each)
+    (notice,) = (each for each in notices_of("fixchain check") if "also reads" in each)
     command = notice.partition("`")[2].partition("`")[0]
     plans = [
         typed(each).document["plan"]["order"] for each in (command, "fixchain repair --dry-run")
@@ -296,7 +296,7 @@ def test_where_a_repair_asks_a_database_that_check_does_not_check_names_the_comm
     assert plans == [["a", "c", "b"]] * 2
     assert typed("fixchain check").document["plan"]["order"] == ["a", "b", "c"]
     for other in (command, "fixchain check --no-database"):
-        assert not any("also asks" in each for each in notices_of(other))
+        assert not any("also reads" in each for each in notices_of(other))
 
 
 def notices_of(command: str) -> list[str]:
