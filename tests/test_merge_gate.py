@@ -693,9 +693,34 @@ def test_migrations_that_the_other_side_has_moved_are_not_judged(project: Reposi
     project.commit(3)
     project.switch("feature")
     done = check()
-    assert any("main has no migrations there any more" in each for each in done.document["notices"])
+    assert any("main has no migrations there" in each for each in done.document["notices"])
     said = fixchain("check", "--against", "main").stdout.partition("\n")[0]
     assert "with main merged" not in said
+
+
+def test_another_branch_without_migrations_leaves_the_gate_as_it_is(project: Repository) -> None:
+    put("mine <- c")
+    project.commit(2)
+    on(project, "main", 3, "theirs <- c")
+    project.git("checkout", "-q", "-b", "other", "main~1")
+    Path("migrations").rename("db")
+    project.commit(4)
+    project.switch("feature")
+    assert "FC503" in found("--with", "other")
+    notices = check("--with", "other").document["notices"]
+    assert any("a merge with other would be is not known" in each for each in notices)
+
+
+def test_a_merge_with_a_branch_that_dropped_what_is_below_mine(project: Repository) -> None:
+    put("mine <- c")
+    project.commit(2)
+    project.switch("main")
+    for file in Path(VERSIONS).glob("*.py"):
+        file.unlink()
+    Path(VERSIONS, ".gitkeep").touch()
+    project.commit(3)
+    project.switch("feature")
+    assert "FC103" in found()["FC503"]["message"]
 
 
 def test_a_parent_that_the_other_side_has_squashed_under_a_new_id(project: Repository) -> None:

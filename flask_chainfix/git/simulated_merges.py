@@ -72,19 +72,21 @@ class Merging:
         base, absent, _ = self._snapshot([scratch.base for scratch in self._scratches])
         commit = self._scratches[0].base[:ABBREVIATED]
         try:
-            merges = self._merges(ref, names, base)
+            merges, unknown = self._merges(ref, names, base)
         except Unknown as reason:
             return Merges(base, commit, absent, (), (self._too_old() or _untold(ref, reason),))
         unrelated = any(scratch.unrelated for scratch in self._scratches)
-        return Merges(base, commit, absent, merges, (_foreign(ref),) if unrelated else ())
+        notices = (*unknown, *([_foreign(ref)] if unrelated else []))
+        return Merges(base, commit, absent, merges, notices)
 
-    def _merges(self, ref: str, names: Sequence[str], base: Snapshot) -> tuple[Merge, ...]:
+    def _merges(
+        self, ref: str, names: Sequence[str], base: Snapshot
+    ) -> tuple[tuple[Merge, ...], tuple[str, ...]]:
+        """The merges, and why others are unknown."""
         sides = {DISK: Side(DISK, self._now.files, self._now.lock)}
         for name in names:
             commits = [scratch.commits[name] for scratch in self._scratches]
             there, _, lock = self._snapshot(commits)
-            if base.files and not there.files:
-                raise Unknown(f"{name} has no migrations there any more; it may have moved them")
             commit = self._scratches[0].commits[name][:ABBREVIATED]
             sides[name] = Side(name, there.files, lock, commit)
         shared = shared_by(sides.values())
@@ -102,6 +104,7 @@ class Merging:
             scratch.merge([pair for pair in pairs if pair not in added])
             scratch.load([each.tree for each in scratch.merged.values()])
         found = []
+        untold = {}
         for mine, theirs in pairs:
             is_added = (mine, theirs) in added
             done = [] if is_added else [scratch.merged[mine, theirs] for scratch in self._scratches]
@@ -112,6 +115,13 @@ class Merging:
             else:
                 there, _, lock = self._snapshot([each.tree for each in done])
                 files = self._as_given(there.files, sides[mine], sides[theirs])
+            empty = [name for name in (mine, theirs) if name and not sides[name].files]
+            if base.files and empty and not files:
+                reason = Unknown(f"{empty[0]} has no migrations there; it may have moved them")
+                if (mine, theirs) == pairs[0]:
+                    raise reason
+                untold[_untold(empty[0], reason)] = None
+                continue
             merge = Merge(
                 sides[mine],
                 sides[theirs],
@@ -128,7 +138,7 @@ class Merging:
             found.append(
                 replace(merge, mine=merge.theirs, theirs=merge.mine) if is_turned else merge
             )
-        return tuple(found)
+        return tuple(found), tuple(untold)
 
     def _refuse_other_files(self) -> None:
         """Stop if a commit of the files on the disk would not have all migrations.
