@@ -667,14 +667,20 @@ def test_a_link_in_the_version_location(project: Repository) -> None:
     assert_settled(project)
 
 
-@pytest.mark.parametrize("linked", ["migrations", VERSIONS])
-def test_a_directory_behind_a_link(project: Repository, linked: str) -> None:
+@pytest.fixture(params=["migrations", VERSIONS])
+def behind_a_link(project: Repository, request: pytest.FixtureRequest) -> Repository:
+    """The project with a directory that is a link to another."""
     project.switch("main")
     Path("db").mkdir()
-    Path(linked).rename("db/real")
-    Path(linked).symlink_to(os.path.relpath("db/real", Path(linked).parent))
+    Path(request.param).rename("db/real")
+    Path(request.param).symlink_to(os.path.relpath("db/real", Path(request.param).parent))
     project.commit(2)
     project.git("checkout", "-q", "-B", "feature", "main")
+    return project
+
+
+def test_a_directory_behind_a_link(behind_a_link: Repository) -> None:
+    project = behind_a_link
     put("mine <- c")
     project.commit(3)
     project.switch("main")
@@ -683,6 +689,22 @@ def test_a_directory_behind_a_link(project: Repository, linked: str) -> None:
     project.switch("feature")
     typed(found()["FC503"])
     assert_settled(project)
+
+
+def test_a_changed_migration_behind_a_link(behind_a_link: Repository) -> None:
+    project = behind_a_link
+    edit("b", "'old'", "'older'")
+    project.commit(3)
+    on(project, "main", 4, rev("b <- a").doing(EMAIL))
+    typed(found()["FC503"])
+    assert_settled(project)
+
+
+def test_a_published_migration_behind_a_link(behind_a_link: Repository) -> None:
+    edit("b", "'old'", "'older'")
+    behind_a_link.commit(3)
+    typed(found()["FC501"])
+    assert "FC501" not in found()
 
 
 def test_migrations_that_the_other_side_has_moved_are_not_judged(project: Repository) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from bisect import insort
 from collections.abc import Iterator, Sequence
@@ -21,7 +22,7 @@ from flask_chainfix.git.repositories import ABBREVIATED, repositories_of
 from flask_chainfix.git.scratch_repository import DISK, ScratchRepository
 from flask_chainfix.git.tree import Tree
 from flask_chainfix.model.files import ChainLock, MigrationFile
-from flask_chainfix.model.history import LastCommit, Merge, Side, shared_by
+from flask_chainfix.model.history import Conflict, LastCommit, Merge, Side, shared_by
 
 _SINCE = (2, 39)  # the version of Git that can merge several pairs without a work tree
 
@@ -104,7 +105,7 @@ class Merging:
             scratch.merge([pair for pair in pairs if pair not in added])
             scratch.load([each.tree for each in scratch.merged.values()])
         found = []
-        untold = {}
+        untold: dict[str, None] = {}
         for mine, theirs in pairs:
             is_added = (mine, theirs) in added
             done = [] if is_added else [scratch.merged[mine, theirs] for scratch in self._scratches]
@@ -127,7 +128,7 @@ class Merging:
                 sides[theirs],
                 files,
                 lock,
-                tuple(conflict for each in done for conflict in each.conflicts),
+                tuple(self._named(conflict) for each in done for conflict in each.conflicts),
                 sum(each.others for each in done),
                 tuple(changed) if mine == DISK else (),
                 is_gate=ref in (mine, theirs),
@@ -180,6 +181,15 @@ class Merging:
         """The files; if a side has the same ones, that side's own tuple."""
         held = frozenset(map(id, files))
         return next((side.files for side in sides if side.held == held), files)
+
+    def _named(self, conflict: Conflict) -> Conflict:
+        """A conflict with the path of its file as the environment names it, perhaps by a link."""
+        environment = self._now.environment
+        for place in (*environment.version_locations, environment.directory):
+            real = os.path.realpath(place)
+            if conflict.path.is_relative_to(real):
+                return conflict._replace(path=place / conflict.path.relative_to(real))
+        return conflict
 
     def _snapshot(
         self, commits: Sequence[str]

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from flask_chainfix.chain import source
 from flask_chainfix.chain.snapshot import location
-from flask_chainfix.common.quoting import path_word, ref_word, word
+from flask_chainfix.common.quoting import git_word, ref_word, word
 from flask_chainfix.common.remedies import way
 from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.facts import Facts
@@ -181,7 +181,7 @@ def _fault(
     """The fault; its remedy allows all changes ``together``."""
     revision, file, words, places, moved = change
     ref = reference.ref
-    quoted, path = ref_word(ref), path_word(os.path.relpath(file.path))
+    quoted, path = ref_word(ref), git_word(file.path)
     allowing = " ".join(f"--allow {word(each)}" for each in together)
     # Deleting them would also delete the change that belongs in a new migration.
     others = listing([os.path.relpath(each) for each in moved])
