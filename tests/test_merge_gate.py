@@ -764,6 +764,24 @@ def test_a_parent_that_the_other_side_has_squashed_under_a_new_id(project: Repos
     assert fixchain("check").exit_code == 0
 
 
+def test_only_the_restored_revision_in_the_fault_is_left_out(project: Repository) -> None:
+    put("mine <- c")
+    project.commit(2)
+    project.switch("main")
+    for name in "abc":
+        file_of(name).unlink()
+    put(rev("first").doing(USERS), "ax <- first", "ay <- ax")
+    project.commit(3)
+    project.switch("feature")
+    project.merge("main", day=4)
+    file_of("ax").unlink()
+    project.commit(5)
+    refused = fixchain("repair", "--accept-guesses", "--yes", "--format", "json")
+    ways = [way["commands"] for way in refused.document["error"]["remedies"]]
+    assert ways[0] == ["fixchain repair --attach mine=first"]
+    assert not any("ay=" in command for commands in ways for command in commands)
+
+
 def test_sha256(project: Repository) -> None:
     shutil.rmtree(".git")
     project.git("init", "-q", "-b", "main", "--object-format=sha256")
