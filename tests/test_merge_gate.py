@@ -718,6 +718,22 @@ def test_migrations_that_the_other_side_has_moved_are_not_judged(project: Reposi
     assert any("main has no migrations there" in each for each in done.document["notices"])
     said = fixchain("check", "--against", "main").stdout.partition("\n")[0]
     assert "with main merged" not in said
+    edit("b", "'old'", "'older'")
+    typed(found()["FC501"])
+    assert found() == {}
+
+
+def test_two_new_ids_of_a_published_revision(project: Repository) -> None:
+    edit("c", "revision = 'c'", "revision = 'c8'")
+    project.commit(2)
+    project.switch("main")
+    edit("c", "revision = 'c'", "revision = 'c9'")
+    project.commit(3)
+    project.switch("feature")
+    changed = [each for each in check().document["findings"] if each["code"] == "FC501"]
+    assert [each["revisions"] for each in changed] == [["c"]]
+    project.git("checkout", "-q", "main", "--", "migrations")
+    assert "FC501" not in found()
 
 
 def test_another_branch_without_migrations_leaves_the_gate_as_it_is(project: Repository) -> None:
