@@ -577,7 +577,6 @@ def test_one_database_written_in_two_ways(runtime: Runtime, one: str, other: str
     ("url", "words"),
     [
         ("no url at all", "is not the URL of a database"),
-        ("NOT_SET_ANYWHERE", "there is no environment variable NOT_SET_ANYWHERE | set it to"),
         ("postgres://u:s3cret-word@host/app", "write postgresql: instead of postgres:"),
         ("oracle://u:s3cret-word@host/app", "oracle is not a kind of database"),
         ("postgresql://u:s3cret-word@host:port/app", "is not the URL of a database"),
@@ -596,13 +595,20 @@ def test_what_is_no_database(runtime: Runtime, url: str, words: str) -> None:
         assert ("list:2: " if file else "--database: ") in said
 
 
-def test_files_that_name_no_database(runtime: Runtime) -> None:
+def test_files_that_name_no_database(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("empty").write_text("# nothing\n")
     Path("bytes").write_bytes(b"\xff\xfe\x00")
+    Path("unset").write_text("\nNOT_SET_ANYWHERE\n")
+    Path("lower").write_text("not_set_anywhere\n")
+    Path("hollow").write_text("EMPTY_ONE\n")
+    monkeypatch.setenv("EMPTY_ONE", "")
     for file, words in {
         "missing": "missing cannot be read: No such file",
         "bytes": "bytes cannot be read: it is not UTF-8 text",
         "empty": "empty names no database",
+        "unset": "unset:2: there is no environment variable NOT_SET_ANYWHERE",
+        "lower": "lower:1: there is no environment variable with the name given there",
+        "hollow": "hollow:1: there is no environment variable EMPTY_ONE",
     }.items():
         with pytest.raises(BadDatabase) as caught:
             targets_from(runtime, [], file)

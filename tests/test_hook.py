@@ -273,6 +273,27 @@ def test_a_second_environment_is_checked_as_well(
     assert set(project.states(*second).values()) == {"there"}
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "run: for each in orders users; do fixchain -d $each/migrations check; done",
+        'run: fixchain -d "${{ matrix.app }}/migrations" check',
+        "run: cd orders && fixchain -d migrations check",
+        "{working-directory: orders, run: fixchain -d migrations check}",
+    ],
+)
+def test_which_environment_is_checked_may_be_unknown(project: Project, line: str) -> None:
+    project.repository.git("remote", "add", "origin", "git@github.com:you/app.git")
+    (project.top / "orders").mkdir()
+    shutil.copytree(project.top / "migrations", project.top / "orders/migrations")
+    path = project.top / WORKFLOW
+    path.parent.mkdir(parents=True)
+    path.write_text(f"jobs:\n  a:\n    steps:\n      - {line}\n")
+    assert project.states("-d", "orders/migrations", *YES)[WORKFLOW] == "there"
+    path.write_text("jobs: {a: {steps: [{run: fixchain -d users/migrations check}]}}\n")
+    assert project.states("-d", "orders/migrations", *YES)[WORKFLOW] == "refused"
+
+
 def test_own_calls_of_check_suffice(project: Project) -> None:
     script(project.hook, "#!/bin/sh\n# fixchain check\nflask db fixchain check\n")
     done = fixchain("hook", "--install")

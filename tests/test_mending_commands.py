@@ -440,6 +440,19 @@ def test_git_is_told_of_every_place(
     assert [line[:3] for line in status.splitlines()] == ["M  "]
 
 
+def test_git_is_told_of_a_place_above_the_working_directory(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment(repository.top / "migrations", "a", "b <- a", "c <- a")
+    (repository.top / "src").mkdir()
+    repository.commit(0)
+    monkeypatch.chdir(repository.top / "src")
+    done = fixchain("-d", "../migrations", "repair", *YES)
+    assert done.exit_code == 0, done
+    (advice,) = [line.strip() for line in done.stdout.splitlines() if "git add" in line]
+    assert advice == "git add ../migrations"
+
+
 def computed_parent(path: Path, parent: str) -> None:
     value = f"down_revision = {parent!r}"
     path.write_text(path.read_text().replace(value, f"down_revision = str({parent!r})"))

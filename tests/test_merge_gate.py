@@ -667,14 +667,20 @@ def test_a_link_in_the_version_location(project: Repository) -> None:
     assert_settled(project)
 
 
-@pytest.mark.parametrize("linked", ["migrations", VERSIONS])
-def test_a_directory_behind_a_link(project: Repository, linked: str) -> None:
+@pytest.fixture(params=["migrations", VERSIONS])
+def behind_a_link(project: Repository, request: pytest.FixtureRequest) -> Repository:
+    """The project with a directory that is a link to another."""
     project.switch("main")
     Path("db").mkdir()
-    Path(linked).rename("db/real")
-    Path(linked).symlink_to(os.path.relpath("db/real", Path(linked).parent))
+    Path(request.param).rename("db/real")
+    Path(request.param).symlink_to(os.path.relpath("db/real", Path(request.param).parent))
     project.commit(2)
     project.git("checkout", "-q", "-B", "feature", "main")
+    return project
+
+
+def test_a_directory_behind_a_link(behind_a_link: Repository) -> None:
+    project = behind_a_link
     put("mine <- c")
     project.commit(3)
     project.switch("main")
@@ -685,6 +691,22 @@ def test_a_directory_behind_a_link(project: Repository, linked: str) -> None:
     assert_settled(project)
 
 
+def test_a_changed_migration_behind_a_link(behind_a_link: Repository) -> None:
+    project = behind_a_link
+    edit("b", "'old'", "'older'")
+    project.commit(3)
+    on(project, "main", 4, rev("b <- a").doing(EMAIL))
+    typed(found()["FC503"])
+    assert_settled(project)
+
+
+def test_a_published_migration_behind_a_link(behind_a_link: Repository) -> None:
+    edit("b", "'old'", "'older'")
+    behind_a_link.commit(3)
+    typed(found()["FC501"])
+    assert "FC501" not in found()
+
+
 def test_migrations_that_the_other_side_has_moved_are_not_judged(project: Repository) -> None:
     put("mine <- c")
     project.commit(2)
@@ -693,9 +715,50 @@ def test_migrations_that_the_other_side_has_moved_are_not_judged(project: Reposi
     project.commit(3)
     project.switch("feature")
     done = check()
-    assert any("main has no migrations there any more" in each for each in done.document["notices"])
+    assert any("main has no migrations there" in each for each in done.document["notices"])
     said = fixchain("check", "--against", "main").stdout.partition("\n")[0]
     assert "with main merged" not in said
+    edit("b", "'old'", "'older'")
+    typed(found()["FC501"])
+    assert found() == {}
+
+
+def test_two_new_ids_of_a_published_revision(project: Repository) -> None:
+    edit("c", "revision = 'c'", "revision = 'c8'")
+    project.commit(2)
+    project.switch("main")
+    edit("c", "revision = 'c'", "revision = 'c9'")
+    project.commit(3)
+    project.switch("feature")
+    changed = [each for each in check().document["findings"] if each["code"] == "FC501"]
+    assert [each["revisions"] for each in changed] == [["c"]]
+    project.git("checkout", "-q", "main", "--", "migrations")
+    assert "FC501" not in found()
+
+
+def test_another_branch_without_migrations_leaves_the_gate_as_it_is(project: Repository) -> None:
+    put("mine <- c")
+    project.commit(2)
+    on(project, "main", 3, "theirs <- c")
+    project.git("checkout", "-q", "-b", "other", "main~1")
+    Path("migrations").rename("db")
+    project.commit(4)
+    project.switch("feature")
+    assert "FC503" in found("--with", "other")
+    notices = check("--with", "other").document["notices"]
+    assert any("a merge with other would be is not known" in each for each in notices)
+
+
+def test_a_merge_with_a_branch_that_dropped_what_is_below_mine(project: Repository) -> None:
+    put("mine <- c")
+    project.commit(2)
+    project.switch("main")
+    for file in Path(VERSIONS).glob("*.py"):
+        file.unlink()
+    Path(VERSIONS, ".gitkeep").touch()
+    project.commit(3)
+    project.switch("feature")
+    assert "FC103" in found()["FC503"]["message"]
 
 
 def test_a_parent_that_the_other_side_has_squashed_under_a_new_id(project: Repository) -> None:
@@ -715,6 +778,24 @@ def test_a_parent_that_the_other_side_has_squashed_under_a_new_id(project: Repos
     assert command == "fixchain repair --attach mine=first"
     assert fixchain(*shlex.split(command)[1:], "--yes").exit_code == 0
     assert fixchain("check").exit_code == 0
+
+
+def test_only_the_restored_revision_in_the_fault_is_left_out(project: Repository) -> None:
+    put("mine <- c")
+    project.commit(2)
+    project.switch("main")
+    for name in "abc":
+        file_of(name).unlink()
+    put(rev("first").doing(USERS), "ax <- first", "ay <- ax")
+    project.commit(3)
+    project.switch("feature")
+    project.merge("main", day=4)
+    file_of("ax").unlink()
+    project.commit(5)
+    refused = fixchain("repair", "--accept-guesses", "--yes", "--format", "json")
+    ways = [way["commands"] for way in refused.document["error"]["remedies"]]
+    assert ways[0] == ["fixchain repair --attach mine=first"]
+    assert not any("ay=" in command for commands in ways for command in commands)
 
 
 def test_sha256(project: Repository) -> None:

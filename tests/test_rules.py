@@ -444,12 +444,15 @@ def test_what_an_invalid_id_breaks(name: str, value: str, severity: Severity, br
     assert finding.breaks.startswith(breaks)
 
 
-@pytest.mark.parametrize("name", ["head", "heads"])
-def test_an_id_that_means_the_head_as_a_parent(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "meaning"), [("head", "the head of the chain"), ("heads", "all heads of the chain")]
+)
+def test_an_id_that_means_the_head_as_a_parent(name: str, meaning: str) -> None:
     assert codes(chain("a", f"{name} <- a")) == []  # Alembic upgrades to it
     snapshot = chain("a", f"{name} <- a", f"b <- {name}")
     finding = only("FC108", snapshot)
-    assert finding.message == f"the id {name!r} means the head of the chain"
+    assert finding.message == f"the id {name!r} means {meaning}"
+    assert "give the revision another id" in finding.hint
     assert finding.breaks.startswith("“{alembic} upgrade” stops")
     known = RevisionMap(lambda: [Revision("a", None), Revision(name, "a"), Revision("b", name)])
     (meant,) = known.get_revisions(name)

@@ -704,6 +704,30 @@ def test_a_password_in_what_is_no_url(project: Path) -> None:
     assert "s3cret" not in done.stdout + done.stderr
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("check", "--database"),
+        ("check", "--databases", "list", "--database"),
+        ("rehearse", "--database"),
+        ("backup", "--database"),
+    ],
+)
+def test_an_environment_variable_that_is_named_for_a_url(
+    project: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    plain(project, *LINE)
+    Path("list").write_text("HOLDS_A_PASSWORD\n")
+    monkeypatch.setenv("HOLDS_A_PASSWORD", "TOPSECRET123")
+    done = fixchain(*command, "HOLDS_A_PASSWORD")
+    assert done.exit_code == 3
+    assert "is not the URL of a database" in unwrapped(done)
+    assert "TOPSECRET123" not in done.stdout + done.stderr
+    done = fixchain(*command, "NOT_SET_ANYWHERE")
+    assert done.exit_code == 2
+    assert "there is no environment variable NOT_SET_ANYWHERE" in unwrapped(done)
+
+
 # --- check changes nothing -----------------------------------------------------------------------
 
 

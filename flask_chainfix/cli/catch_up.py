@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import click
 
-from flask_chainfix.cli.options import database_options, detail_options, format_option
+from flask_chainfix.cli.options import (
+    database_options,
+    detail_options,
+    format_option,
+    from_variable,
+)
 from flask_chainfix.cli.running import Call
 from flask_chainfix.cli.usage import Command
 from flask_chainfix.commands.catch_up import plan_catch_up
 from flask_chainfix.commands.catch_up_finish import FinishWishes, carry_out_finish, plan_finish
 from flask_chainfix.commands.repair import carry_out
 from flask_chainfix.commands.session import Session
-from flask_chainfix.environment.messages import from_variable
 from flask_chainfix.rehearsal.app_databases import OWN_SERVER
 from flask_chainfix.report.results import CatchUpPlan, Result
 

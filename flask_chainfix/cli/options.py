@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import wraps
@@ -127,11 +128,25 @@ rehearse_option = click.option(
 def _from_variables(
     context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
 ) -> tuple[str, ...]:
-    if not values:
-        return ()
-    from flask_chainfix.environment.messages import from_variable
-
     return tuple(map(from_variable, values))
+
+
+def from_variable(written: str) -> str:
+    """The URL itself, or the value of the environment variable with this name.
+
+    Raises:
+        UsageError: there is no such variable.
+    """
+    from flask_chainfix.environment.messages import VARIABLE
+
+    if not VARIABLE.fullmatch(written):
+        return written
+    if written.isupper() and written not in os.environ:  # in lower case it may be a password
+        raise click.UsageError(
+            f"there is no environment variable {written}: set it to the URL of the database, or"
+            " write the URL itself"
+        )
+    return os.environ.get(written, written)
 
 
 database_option = click.option(

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import click
 
-from flask_chainfix.cli.options import detail_options, format_option, parse_revisions
+from flask_chainfix.cli.options import detail_options, format_option, from_variable, parse_revisions
 from flask_chainfix.cli.running import Call
 from flask_chainfix.cli.usage import Command
 from flask_chainfix.commands import rehearse as command
 from flask_chainfix.commands.session import Session
-from flask_chainfix.environment.messages import from_variable
 from flask_chainfix.rehearsal.app_databases import OWN_SERVER
 from flask_chainfix.rehearsal.round_trip import RehearsalRequest
 from flask_chainfix.report.results import Rehearsed
@@ -90,8 +89,9 @@ def rehearse(  # noqa: PLR0913  (an option each)
     if copy is not None:
         _refuse_beside_copy(**{"--from": start, "--rows": rows, "--keep": keep})
 
+    url, source = (each and from_variable(each) for each in (database, copy))
+
     def work(session: Session) -> Rehearsed:
-        url, source = (each and from_variable(each) for each in (database, copy))
         request = RehearsalRequest(
             database=url, keep=keep, start=start, stairway=stairway, rows=rows, copy=source
         )

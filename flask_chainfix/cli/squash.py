@@ -5,13 +5,18 @@ from __future__ import annotations
 import click
 
 from flask_chainfix.cli.changing import change
-from flask_chainfix.cli.options import database_options, detail_options, format_option
+from flask_chainfix.cli.options import (
+    database_options,
+    detail_options,
+    format_option,
+    from_variable,
+)
 from flask_chainfix.cli.running import Call, working
 from flask_chainfix.cli.usage import Command
 from flask_chainfix.commands.session import Session
 from flask_chainfix.commands.squash import plan_squash
 from flask_chainfix.common.quoting import option, word
-from flask_chainfix.environment.messages import as_typed, from_variable
+from flask_chainfix.environment.messages import as_typed
 from flask_chainfix.planning.squashing import SquashWishes
 from flask_chainfix.rehearsal.app_databases import OWN_SERVER
 from flask_chainfix.report.results import Result

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import click
 
-from flask_chainfix.cli.options import database_options, detail_options, format_option
+from flask_chainfix.cli.options import (
+    database_options,
+    detail_options,
+    format_option,
+    from_variable,
+)
 from flask_chainfix.cli.running import Call
 from flask_chainfix.cli.usage import Command
 from flask_chainfix.commands import trace as command
 from flask_chainfix.commands.trace import Exactly
-from flask_chainfix.environment.messages import from_variable
 from flask_chainfix.rehearsal.app_databases import OWN_SERVER
 
 

@@ -50,9 +50,17 @@ _CALL = re.compile(
 )
 
 
+_ELSEWHERE = re.compile(rb"\bcd\s|\bworking-directory\b")
+
+
 def checks_only_others(data: bytes, place: str) -> bool:
-    """Whether the calls of ``check`` in a file all name environments, and none names this one."""
+    """Whether the calls of ``check`` in a file all name environments, and none names this one.
+
+    Not where they may: with variables, or in other directories.
+    """
     named = [b"".join(filter(None, found.groups())) for found in _CALL.finditer(data)]
+    if _ELSEWHERE.search(data) or any(b"$" in each for each in named):
+        return False
     places = {os.path.normpath(os.fsdecode(each)) if each else "" for each in named}
     return bool(places) and places.isdisjoint({"", os.path.normpath(place)})
 

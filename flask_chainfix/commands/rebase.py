@@ -11,7 +11,7 @@ from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.commands.session import Session
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.errors import CannotPlan, CannotRewrite, UnsafeForDatabases
-from flask_chainfix.common.quoting import path_word
+from flask_chainfix.common.quoting import git_word, path_word
 from flask_chainfix.common.remedies import MERGE, Remedy, concluding, way
 from flask_chainfix.common.signals import without_garbage_collection
 from flask_chainfix.common.wording import count, listing
@@ -75,7 +75,7 @@ class _Rebase:
 
     def take(self, *files: MigrationFile) -> str:
         """The command that takes the main branch's version of files."""
-        paths = " ".join(path_word(os.path.relpath(file.path)) for file in files)
+        paths = " ".join(git_word(file.path) for file in files)
         return f"git checkout {self.upstream.typed} -- {paths}"
 
 
@@ -346,7 +346,7 @@ def _behind(rebase: _Rebase, missing: list[str]) -> CannotPlan:
     remedy = way(f"merge them{after}{stops}", *ended, f"git merge --no-edit {ref}", again)
     remedy |= way(f"put your commits on top{after}", *ended, f"git rebase {ref}", again)
     if now.lock is not None and not doing:
-        aside = f"git checkout -- {path_word(os.path.relpath(now.lock.path))}"
+        aside = f"git checkout -- {git_word(now.lock.path)}"
         text = "if the chain lock stops Git, discard your version first: rebase writes it again"
         remedy |= way(text, aside, f"git merge --no-edit {ref}", again)
     deleted = rebase.take(*(rebase.there.file(name) for name in missing))

@@ -228,6 +228,11 @@ def path_word(path: str) -> str:
     return word(os.path.join(os.curdir, path) if path.startswith("-") else path)
 
 
+def git_word(path: str | os.PathLike[str]) -> str:
+    """A path as a word of a Git command: Git follows no links."""
+    return path_word(os.path.relpath(os.path.realpath(path)))
+
+
 def typed_path(path: str | os.PathLike[str]) -> str:
     """A path as a user would type it: relative if it is below the working directory."""
     return path_word(os.path.abspath(path).removeprefix(os.path.join(os.getcwd(), "")))

@@ -8,14 +8,7 @@ from typing import TYPE_CHECKING
 from flask_chainfix.common.errors import BadDatabase, ChainFixError
 from flask_chainfix.common.quoting import word
 from flask_chainfix.common.remedies import Remedy, way
-from flask_chainfix.environment.messages import (
-    NO_URL,
-    VARIABLE,
-    masked,
-    said,
-    secrets_of,
-    shown_url,
-)
+from flask_chainfix.environment.messages import NO_URL, masked, said, secrets_of, shown_url
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
@@ -122,11 +115,6 @@ def parse_url(written: str, refusal: type[ChainFixError], place: str = "") -> UR
     try:
         url = make_url(written)
     except (ArgumentError, ValueError) as error:
-        if VARIABLE.fullmatch(written) and written.isupper():  # in lower case it may be a password
-            raise refusal(
-                _at(place, f"there is no environment variable {written}"),
-                "set it to the URL of the database, or write the URL itself",
-            ) from error
         raise refusal(
             _at(place, NO_URL),
             "write postgresql://USER:PASSWORD@HOST/DATABASE, mysql+pymysql://… or sqlite:///FILE",

@@ -19,7 +19,7 @@ from flask_chainfix.databases.drivers import BACKENDS, connectable
 from flask_chainfix.environment.env_py import CANNOT_READ, EnvPy
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.environment.messages import (
-    from_variable,
+    VARIABLE,
     masked,
     said,
     shown_url,
@@ -268,8 +268,17 @@ def _listed(file: str) -> Iterator[URL]:
 
 
 def _entry(entry: str, place: str) -> URL:
-    url = from_variable(entry)
-    return connectable(url, place if url == entry else f"{place}: {entry}")
+    if not VARIABLE.fullmatch(entry):
+        return connectable(entry, place)
+    value = os.environ.get(entry)
+    if not value:
+        # In lower case it may also be a password.
+        name = f" {entry}" if entry.isupper() else " with the name given there"
+        raise BadDatabase(
+            f"{place}: there is no environment variable{name}",
+            "set it to the URL of the database, or write the URL itself",
+        )
+    return connectable(value, f"{place}: {entry}")
 
 
 def unreached_target(runtime: Runtime, name: str) -> Target:

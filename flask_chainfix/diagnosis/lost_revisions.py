@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from flask_chainfix.common.quoting import operand, option, path_word, ref_word
+from flask_chainfix.common.quoting import git_word, operand, option, ref_word
 from flask_chainfix.common.remedies import REPAIR, Remedy, way
 from flask_chainfix.common.wording import close_ids, listing
 from flask_chainfix.databases.applied.contents import Fit, absent, fit, makes_all, proven_top
@@ -99,8 +98,7 @@ def _choices(snapshot: Facts, revision: str) -> Remedy:
     if lost is not None and not snapshot.files:
         place, ref = lost.path.parent, lost.checkout or ("HEAD" if lost.kept else "")
         if ref and place in snapshot.environment.version_locations:
-            path = path_word(os.path.relpath(place))
-            command = f"git checkout {ref_word(ref)} -- {path}"
+            command = f"git checkout {ref_word(ref)} -- {git_word(place)}"
             remedy |= way("bring the migrations back from Git", command)
     squashed = _squashed_into(snapshot, revision, left, statuses)
     if squashed is not None:

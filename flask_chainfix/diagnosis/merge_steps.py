@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from flask_chainfix.common.quoting import path_word, places_to_add, ref_word
+from flask_chainfix.common.quoting import git_word, path_word, places_to_add, ref_word
 from flask_chainfix.common.remedies import Remedy, concluding, way
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.databases import LostRevision
@@ -47,7 +47,7 @@ def _staging(environment: Environment) -> str:
 
 
 def _paths(paths: Iterable[Path]) -> str:
-    return " ".join(path_word(os.path.relpath(path)) for path in paths)
+    return " ".join(map(git_word, paths))
 
 
 # --- What brings lost revisions ------------------------------------------------------------------

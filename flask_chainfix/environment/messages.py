@@ -66,11 +66,6 @@ def masked_url(written: str) -> str:
     return _shown(found) if found else _HIDDEN
 
 
-def from_variable(written: str) -> str:
-    """The URL itself, or the value of the environment variable with this name."""
-    return os.environ.get(written, written) if VARIABLE.fullmatch(written) else written
-
-
 def as_typed(written: str) -> str:
     """A URL, or another word of a command, in a form that can be typed without showing a password.
 

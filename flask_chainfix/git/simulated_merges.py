@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from bisect import insort
 from collections.abc import Iterator, Sequence
@@ -21,7 +22,7 @@ from flask_chainfix.git.repositories import ABBREVIATED, repositories_of
 from flask_chainfix.git.scratch_repository import DISK, ScratchRepository
 from flask_chainfix.git.tree import Tree
 from flask_chainfix.model.files import ChainLock, MigrationFile
-from flask_chainfix.model.history import LastCommit, Merge, Side, shared_by
+from flask_chainfix.model.history import Conflict, LastCommit, Merge, Side, shared_by
 
 _SINCE = (2, 39)  # the version of Git that can merge several pairs without a work tree
 
@@ -72,19 +73,21 @@ class Merging:
         base, absent, _ = self._snapshot([scratch.base for scratch in self._scratches])
         commit = self._scratches[0].base[:ABBREVIATED]
         try:
-            merges = self._merges(ref, names, base)
+            merges, unknown = self._merges(ref, names, base)
         except Unknown as reason:
             return Merges(base, commit, absent, (), (self._too_old() or _untold(ref, reason),))
         unrelated = any(scratch.unrelated for scratch in self._scratches)
-        return Merges(base, commit, absent, merges, (_foreign(ref),) if unrelated else ())
+        notices = (*unknown, *([_foreign(ref)] if unrelated else []))
+        return Merges(base, commit, absent, merges, notices)
 
-    def _merges(self, ref: str, names: Sequence[str], base: Snapshot) -> tuple[Merge, ...]:
+    def _merges(
+        self, ref: str, names: Sequence[str], base: Snapshot
+    ) -> tuple[tuple[Merge, ...], tuple[str, ...]]:
+        """The merges, and why others are unknown."""
         sides = {DISK: Side(DISK, self._now.files, self._now.lock)}
         for name in names:
             commits = [scratch.commits[name] for scratch in self._scratches]
             there, _, lock = self._snapshot(commits)
-            if base.files and not there.files:
-                raise Unknown(f"{name} has no migrations there any more; it may have moved them")
             commit = self._scratches[0].commits[name][:ABBREVIATED]
             sides[name] = Side(name, there.files, lock, commit)
         shared = shared_by(sides.values())
@@ -102,6 +105,7 @@ class Merging:
             scratch.merge([pair for pair in pairs if pair not in added])
             scratch.load([each.tree for each in scratch.merged.values()])
         found = []
+        untold: dict[str, None] = {}
         for mine, theirs in pairs:
             is_added = (mine, theirs) in added
             done = [] if is_added else [scratch.merged[mine, theirs] for scratch in self._scratches]
@@ -112,12 +116,19 @@ class Merging:
             else:
                 there, _, lock = self._snapshot([each.tree for each in done])
                 files = self._as_given(there.files, sides[mine], sides[theirs])
+            empty = [name for name in (mine, theirs) if name and not sides[name].files]
+            if base.files and empty and not files:
+                reason = Unknown(f"{empty[0]} has no migrations there; it may have moved them")
+                if (mine, theirs) == pairs[0]:
+                    raise reason
+                untold[_untold(empty[0], reason)] = None
+                continue
             merge = Merge(
                 sides[mine],
                 sides[theirs],
                 files,
                 lock,
-                tuple(conflict for each in done for conflict in each.conflicts),
+                tuple(self._named(conflict) for each in done for conflict in each.conflicts),
                 sum(each.others for each in done),
                 tuple(changed) if mine == DISK else (),
                 is_gate=ref in (mine, theirs),
@@ -128,7 +139,7 @@ class Merging:
             found.append(
                 replace(merge, mine=merge.theirs, theirs=merge.mine) if is_turned else merge
             )
-        return tuple(found)
+        return tuple(found), tuple(untold)
 
     def _refuse_other_files(self) -> None:
         """Stop if a commit of the files on the disk would not have all migrations.
@@ -170,6 +181,15 @@ class Merging:
         """The files; if a side has the same ones, that side's own tuple."""
         held = frozenset(map(id, files))
         return next((side.files for side in sides if side.held == held), files)
+
+    def _named(self, conflict: Conflict) -> Conflict:
+        """A conflict with the path of its file as the environment names it, perhaps by a link."""
+        environment = self._now.environment
+        for place in (*environment.version_locations, environment.directory):
+            real = os.path.realpath(place)
+            if conflict.path.is_relative_to(real):
+                return conflict._replace(path=place / conflict.path.relative_to(real))
+        return conflict
 
     def _snapshot(
         self, commits: Sequence[str]

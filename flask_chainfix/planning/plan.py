@@ -105,8 +105,7 @@ def _proposed(runtime: Runtime, diagnosis: Diagnosis, wishes: Wishes) -> Proposa
     # Keep those that have nothing to do with the plan.
     left = to_mend(diagnose(after, Family.CHAIN, Family.SCHEMA), strict=diagnosis.strict)
     left = tuple(fault for fault in left if fault.code != "FC111")
-    instead = {each.revision: each.choices for each in mends if each.new}
-    refuse_faults(before, left, wishes, instead=instead)
+    refuse_faults(before, left, wishes, instead=_instead(mends))
     _refuse_unseen(diagnosis, after)
     foresee(after, before=before)
     edits = edits_between(before, after)
@@ -240,3 +239,13 @@ def _refuse_unrepairable(start: Facts, findings: Sequence[Finding]) -> None:
             ways or "correct the file by hand",
         )
     refuse_unknown_rows(start, findings)
+
+
+def _instead(mends: Sequence[Mend]) -> dict[str, Remedy]:
+    """The alternatives to each restored revision: its own, and those of the ones that need it."""
+    instead = {each.revision: each.choices for each in mends if each.new}
+    for each in mends:  # a revision comes before those that are restored for it
+        for parent in each.new.down_revision if each.new else ():
+            if parent in instead:
+                instead[parent] |= instead[each.revision]
+    return instead

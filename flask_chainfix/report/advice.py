@@ -8,13 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from flask_chainfix.common.quoting import path_word, places_to_add, printable, word
+from flask_chainfix.common.quoting import git_word, places_to_add, printable, word
 from flask_chainfix.common.remedies import Remedy, Tools, Way, concluding
 from flask_chainfix.common.wording import count
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.findings import Finding
 from flask_chainfix.model.plans import Part, Plan
-from flask_chainfix.report.display import Row, shown_path, shown_place
+from flask_chainfix.report.display import Row, shown_place
 from flask_chainfix.report.results import Checked, Locked, Repaired
 
 if TYPE_CHECKING:
@@ -194,7 +194,7 @@ def _staging(places: Iterable[Path]) -> str:
 
 
 def _words(places: Iterable[Path]) -> str:
-    return " ".join(path_word(shown_path(place)) for place in places_to_add(places))
+    return " ".join(map(git_word, places_to_add(places)))
 
 
 def _is_rebase(way: Way) -> bool:

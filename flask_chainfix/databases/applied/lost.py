@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 from flask_chainfix.chain import source
-from flask_chainfix.common.quoting import path_word, ref_word
+from flask_chainfix.common.quoting import git_word, path_word, ref_word
 from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.applied.rows import counting_as, since, stood_for, tops
@@ -178,7 +178,7 @@ def replaced(snapshot: Facts, revision: str) -> Remedy:
     if lost.checkout and len(graph) == 1 and place in snapshot.environment.version_locations:
         remedy |= way(
             f"bring the old migrations back in place of {base}, and write one for what is new",
-            f"git checkout {ref_word(lost.checkout)} -- {path_word(os.path.relpath(place))}",
+            f"git checkout {ref_word(lost.checkout)} -- {git_word(place)}",
             f"rm -- {path_word(os.path.relpath(snapshot.file(base).path))}",
             "{alembic} revision --autogenerate -m 'what is new'",
             "{alembic} upgrade head",

@@ -18,7 +18,7 @@ from flask_chainfix.model.findings import Location, Severity
 ILLEGAL = frozenset("@-+:")
 NO_LABELS = frozenset({"base", "head", "heads", "current"})
 _NO_IDS = frozenset({"", "base"})
-_HEADS = frozenset({"head", "heads"})  # as parents, they mean the heads of the chain
+_HEADS = {"head": "the head of the chain", "heads": "all heads of the chain"}  # as parents
 
 # Alembic's reaction to each was tested with 1.10 and 1.20.
 _ID_BREAKS = {
@@ -81,8 +81,8 @@ def invalid_revision_id(snapshot: Facts) -> Iterator[Fault]:
         The id was written by hand: the key of a ticket, a date, or a number without quotes.
 
     How to repair it:
-        By hand: give the revision an id of letters, digits and underscores, and change it in the
-        migrations that refer to it.
+        By hand: give the revision another id, of letters, digits and underscores, and change it in
+        the migrations that refer to it.
 
     Example:
         SHOP-17 in orders.py
@@ -93,12 +93,12 @@ def invalid_revision_id(snapshot: Facts) -> Iterator[Fault]:
         as_parent = revision in _HEADS and revision in snapshot.graph.children
         if revision in _NO_IDS or as_parent or not ILLEGAL.isdisjoint(revision):
             illegal = "".join(sorted(ILLEGAL.intersection(revision)))
-            means = "the head of the chain" if as_parent else "no revision"
+            means = _HEADS[revision] if as_parent else "no revision"
             what = f"contains {' '.join(illegal)}" if illegal else f"means {means}"
             yield Fault(
                 f"the id {revision!r} {what}",
-                "give the revision an id of letters, digits and underscores, also where other"
-                " migrations name it",
+                "give the revision another id, of letters, digits and underscores, also where"
+                " other migrations name it",
                 (revision,),
                 "revision",
                 breaks=_ID_BREAKS.get(illegal or revision),

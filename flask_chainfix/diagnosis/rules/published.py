@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from flask_chainfix.chain import source
 from flask_chainfix.chain.snapshot import location
-from flask_chainfix.common.quoting import path_word, ref_word, word
+from flask_chainfix.common.quoting import git_word, ref_word, word
 from flask_chainfix.common.remedies import way
 from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.facts import Facts
@@ -110,25 +110,33 @@ def changes(snapshot: Facts) -> Iterator[ChangedRevision]:
         for file in files:
             if any(file.data == other.data for other in others):
                 continue
+            became = None
             if others:
                 changed = min((_differences(file, other) for other in others), key=len)
                 places = [_place(others[0], name) for name in changed]
             elif file.path in unreadable:
                 continue  # another rule reports it
             else:
-                changed = {"id": _what_became(snapshot, then, file)}
+                became = _successor(snapshot, then, file)
+                changed = {"id": _what_became(became)}
                 places = [Location(file.path, None)]
-            if changed and not (landed is not None and _same(others, landed.get(revision, ()))):
+            if changed and not (landed is not None and _same(revision, others, became, landed)):
                 moved = tuple(each.path for each in others if each.path != file.path)
                 yield ChangedRevision(revision, file, tuple(changed.values()), tuple(places), moved)
                 break
 
 
-def _same(files: Iterable[MigrationFile], landed: Collection[MigrationFile]) -> bool:
-    """Whether a changed revision, or its absence, is what the Git revision has now."""
-    if not landed:
-        return not files
-    pairs = ((there, file) for there in landed for file in files)
+def _same(
+    revision: str,
+    files: Collection[MigrationFile],
+    became: MigrationFile | None,
+    landed: Mapping[str, Collection[MigrationFile]],
+) -> bool:
+    """Whether a changed revision, its absence, or its new id is what the Git revision has now."""
+    landed_files = landed.get(revision, ())
+    if not (files or landed_files):
+        return became is None or id_of(became) in landed
+    pairs = ((there, file) for there in landed_files for file in files)
     return any(there.data == file.data or not _differences(there, file) for there, file in pairs)
 
 
@@ -149,19 +157,26 @@ def _differences(then: MigrationFile, now: MigrationFile) -> dict[str, str]:
     return found
 
 
-def _what_became(
+def _successor(
     snapshot: Facts, then: Mapping[str, tuple[MigrationFile, ...]], file: MigrationFile
-) -> str:
-    """The same for a revision whose id no file has now."""
+) -> MigrationFile | None:
+    """The file that has a published revision under another id now."""
     for other, header in snapshot.readable:
         if header.revision in then:
             continue
         same = source.same_body(file.data, other.data) and not source.does_nothing(file.data)
         if other.path == file.path or same:
-            if header.revision is None:
-                return f"has a computed id now ({other.name})"
-            return f"was renamed: its id is {header.revision} now ({other.name})"
-    return "was deleted"
+            return other
+    return None
+
+
+def _what_became(became: MigrationFile | None) -> str:
+    """The same for a revision whose id no file has now."""
+    if became is None:
+        return "was deleted"
+    if id_of(became) is None:
+        return f"has a computed id now ({became.name})"
+    return f"was renamed: its id is {id_of(became)} now ({became.name})"
 
 
 def _place(file: MigrationFile, name: str) -> Location:
@@ -181,7 +196,7 @@ def _fault(
     """The fault; its remedy allows all changes ``together``."""
     revision, file, words, places, moved = change
     ref = reference.ref
-    quoted, path = ref_word(ref), path_word(os.path.relpath(file.path))
+    quoted, path = ref_word(ref), git_word(file.path)
     allowing = " ".join(f"--allow {word(each)}" for each in together)
     # Deleting them would also delete the change that belongs in a new migration.
     others = listing([os.path.relpath(each) for each in moved])
@@ -208,6 +223,6 @@ def _fault(
 
 def _having(reference: ReferenceChain, file: MigrationFile) -> str:
     """The Git revision that has a published file at its place: REF may have moved or deleted it."""
-    landed = reference.newer if reference.newer is not None else (file,)
+    landed = reference.newer or ()  # not known if REF has moved all of them
     has = any(each.path == file.path and id_of(each) == id_of(file) for each in landed)
     return ref_word(reference.ref) if has or not reference.commit else reference.commit

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import reduce
-from operator import or_
 from types import MappingProxyType
 
 from flask_chainfix.common.errors import CannotPlan
@@ -49,8 +47,8 @@ def refuse_faults(
     for fault in left:
         if fault.code not in wishes.accept and fault.about not in old:
             ways = _ways_out(before, fault, wishes, again)
-            if not instead.keys().isdisjoint(fault.revisions):
-                ways = reduce(or_, (*instead.values(), ways))
+            for revision in fault.revisions:
+                ways = instead.get(revision, Remedy()) | ways
             message = f"the planned chain would have a fault: {with_places(fault)}"
             refusal = CannotPlan(message, ways)
             refusal.about = fault.about

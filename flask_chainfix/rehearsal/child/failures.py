@@ -232,8 +232,8 @@ _MODULE = re.compile(r"No module named '([^']+)'")
 
 # Alembic's upgrade runs env.py before it loads the migrations; its other commands do not.
 ON_PATH_BY_ENV_PY = (
-    "if env.py alone puts the module on sys.path, name its directory as prepend_sys_path in"
-    " alembic.ini: “alembic heads” needs that, too"
+    "if env.py alone puts the module on sys.path, name its directory as prepend_sys_path in the"
+    " configuration: “{alembic} heads” needs that, too"
 )
 
 

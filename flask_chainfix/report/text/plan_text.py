@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from flask_chainfix.common.quoting import path_word, printable
+from flask_chainfix.common.quoting import git_word, printable
 from flask_chainfix.common.remedies import Tools
 from flask_chainfix.common.wording import count, listing
 from flask_chainfix.model.files import HookFile, HookState
@@ -167,7 +167,7 @@ def _hook_steps(plan: HookPlan) -> list[NextStep]:
     if driver or not uses_pre_commit:
         install.append(ours)
     committed = [
-        path_word(shown_path(file.path))
+        git_word(file.path)
         for file in plan.files
         if file.state is HookState.WRITTEN and ".git" not in file.path.parts
     ]
