@@ -217,12 +217,6 @@ def operand(text: str) -> str:
     return f"-- {word(text)}" if text.startswith("-") else word(text)
 
 
-def places_to_add(places: Iterable[Path]) -> list[Path]:
-    """The places for ``git add``, which follows no links, without those within another."""
-    real = dict.fromkeys(Path(os.path.realpath(each)) for each in places)
-    return [each for each in real if real.keys().isdisjoint(each.parents)]
-
-
 def path_word(path: str) -> str:
     """A path as a word that cannot be read as an option."""
     return word(os.path.join(os.curdir, path) if path.startswith("-") else path)
@@ -231,6 +225,12 @@ def path_word(path: str) -> str:
 def git_word(path: str | os.PathLike[str]) -> str:
     """A path as a word of a Git command: Git follows no links."""
     return path_word(os.path.relpath(os.path.realpath(path)))
+
+
+def git_words(paths: Iterable[Path]) -> str:
+    """Paths as words of a Git command, without those within another."""
+    real = dict.fromkeys(Path(os.path.realpath(each)) for each in paths)
+    return " ".join(git_word(each) for each in real if real.keys().isdisjoint(each.parents))
 
 
 def typed_path(path: str | os.PathLike[str]) -> str:

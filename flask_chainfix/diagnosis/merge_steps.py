@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
-from pathlib import Path
 
-from flask_chainfix.common.quoting import git_word, path_word, places_to_add, ref_word
+from flask_chainfix.common.quoting import git_words, path_word, ref_word
 from flask_chainfix.common.remedies import Remedy, concluding, way
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.databases import LostRevision
@@ -18,7 +16,7 @@ def merge_steps(environment: Environment, merge: Merge) -> tuple[str, ...]:
     """The commands that merge, from the repository's current state."""
     ref, steps = ref_word(merge.theirs.ref), []
     if merge.to_commit:
-        steps += [f"git add -- {_paths(merge.to_commit)}", 'git commit -m "Add migrations"']
+        steps += [f"git add -- {git_words(merge.to_commit)}", 'git commit -m "Add migrations"']
     if merge.tracking:
         steps.append(f"git fetch {ref_word(merge.tracking)}")
     # A merge driver, or rerere, may settle what Git would stop at: then this stops it all the same.
@@ -26,9 +24,9 @@ def merge_steps(environment: Environment, merge: Merge) -> tuple[str, ...]:
     steps.append(f"git merge {'--no-commit' if ended else '--no-edit'} {ref}")
     for conflict in merge.conflicts:
         if any(file.path == conflict.path for file in merge.theirs.files):
-            steps.append(f"git checkout {ref} -- {_paths([conflict.path])}")
+            steps.append(f"git checkout {ref} -- {git_words([conflict.path])}")
         elif conflict.path.suffix == ".py":
-            steps.append(f"git rm --quiet -- {_paths([conflict.path])}")
+            steps.append(f"git rm --quiet -- {git_words([conflict.path])}")
     if merge.after_merge is AfterMerge.REBASE:
         steps.append(f"{{fixchain}} rebase --onto {ref}{{databases}}")
     elif merge.after_merge is AfterMerge.REPAIR:
@@ -43,11 +41,7 @@ def merge_steps(environment: Environment, merge: Merge) -> tuple[str, ...]:
 
 def _staging(environment: Environment) -> str:
     places = (environment.directory, *sorted(environment.version_locations))
-    return f"git add -- {_paths(places_to_add(places))}"
-
-
-def _paths(paths: Iterable[Path]) -> str:
-    return " ".join(map(git_word, paths))
+    return f"git add -- {git_words(places)}"
 
 
 # --- What brings lost revisions ------------------------------------------------------------------
@@ -102,7 +96,7 @@ def moving_here(snapshot: Facts, lost: LostRevision) -> Remedy:
     environment = snapshot.environment
     if environment.directory not in lost.path.parents or not _is_unread(snapshot, lost):
         return Remedy()
-    moving = f"git mv -- {_paths([lost.path])} {_paths(environment.version_locations[:1])}"
+    moving = f"git mv -- {git_words([lost.path])} {git_words(environment.version_locations[:1])}"
     return way("move its file to where the configuration has Alembic look", moving)
 
 

@@ -12,6 +12,11 @@ from flask_chainfix.model.databases import Trouble
 
 # The kinds of servers that a rehearsal can run on, with their names.
 SERVERS = {"postgresql": "PostgreSQL", "mysql": "MySQL", "mariadb": "MariaDB"}
+# Alembic's upgrade runs env.py before it loads the migrations; its other commands do not.
+ON_PATH_BY_ENV_PY = (
+    "if env.py alone puts the module on sys.path, name its directory as prepend_sys_path in the"
+    " configuration: “{alembic} heads” needs that, too"
+)
 
 
 class FailureKind(Enum):

@@ -24,8 +24,8 @@ from flask_chainfix.databases.facts import Facts
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.files import Header
 from flask_chainfix.model.plans import Confirmation
+from flask_chainfix.model.rehearsal import ON_PATH_BY_ENV_PY
 from flask_chainfix.rehearsal import fresh_process as fresh
-from flask_chainfix.rehearsal.child.failures import ON_PATH_BY_ENV_PY
 
 if TYPE_CHECKING:
     from alembic.script.revision import Revision, RevisionMap

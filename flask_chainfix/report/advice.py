@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from flask_chainfix.common.quoting import git_word, places_to_add, printable, word
+from flask_chainfix.common.quoting import git_words, printable, word
 from flask_chainfix.common.remedies import Remedy, Tools, Way, concluding
 from flask_chainfix.common.wording import count
 from flask_chainfix.databases.facts import Facts
@@ -190,11 +190,7 @@ def _until_staged(result: Checked, first: list[NextStep]) -> list[NextStep]:
 
 
 def _staging(places: Iterable[Path]) -> str:
-    return f"git add -- {_words(places)}"
-
-
-def _words(places: Iterable[Path]) -> str:
-    return " ".join(map(git_word, places_to_add(places)))
+    return f"git add -- {git_words(places)}"
 
 
 def _is_rebase(way: Way) -> bool:
@@ -332,7 +328,7 @@ def steps_after_lock(done: Locked) -> list[NextStep]:
 
 def _commit(places: Iterable[Path], operation: str, message: str) -> NextStep:
     """The step that commits what was changed, or goes on with Git's current operation."""
-    add = f"git add {_words(places)}"
+    add = f"git add {git_words(places)}"
     if operation:
         return NextStep(
             f"Add it, and go on with the {operation} once all is resolved:",

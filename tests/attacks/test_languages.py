@@ -89,6 +89,7 @@ def test_no_operand_path_or_ref_begins_an_option() -> None:
         for quote, bare in (
             (languages.path_word, os.path.normpath),
             (languages.typed_path, os.path.abspath),
+            (languages.git_word, os.path.abspath),
             (languages.ref_word, _short),
         ):
             (found,) = shlex.split(quote(given))
@@ -105,9 +106,11 @@ def test_a_typed_path_leads_to_the_same_file(
         command = " ".join(map(languages.typed_path, paths))
         assert controls(command) == set()
         found = read_by("bash", command, tmp_path)
-        assert [*map(os.path.abspath, found)] == [
-            os.fsencode(os.path.abspath(each)) for each in paths
-        ]
+        meant = [os.fsencode(os.path.abspath(each)) for each in paths]
+        assert [*map(os.path.abspath, found)] == meant
+        for_git = languages.git_words(map(Path, paths))
+        assert controls(for_git) == set()
+        assert {*map(os.path.abspath, read_by("bash", for_git, tmp_path))} <= {*meant}
     assert languages.typed_path(tmp_path / "a b") == "'a b'"
 
 

@@ -20,7 +20,12 @@ from flask_chainfix.databases.database_errors import remedy_for_migrating, troub
 from flask_chainfix.databases.drivers import missing_driver
 from flask_chainfix.environment.messages import masked, said
 from flask_chainfix.model.databases import Trouble
-from flask_chainfix.model.rehearsal import SERVERS, FailureKind, RehearsalFailure
+from flask_chainfix.model.rehearsal import (
+    ON_PATH_BY_ENV_PY,
+    SERVERS,
+    FailureKind,
+    RehearsalFailure,
+)
 
 
 class ForeignConnection(Exception):
@@ -229,12 +234,6 @@ _ALTERS = re.compile(
 )
 _NEAR = re.compile(r'near "([^\W\d]\w*)": syntax error')  # SQLite's words
 _MODULE = re.compile(r"No module named '([^']+)'")
-
-# Alembic's upgrade runs env.py before it loads the migrations; its other commands do not.
-ON_PATH_BY_ENV_PY = (
-    "if env.py alone puts the module on sys.path, name its directory as prepend_sys_path in the"
-    " configuration: “{alembic} heads” needs that, too"
-)
 
 
 def remedy_for(failure: RehearsalFailure, app_dialect: str, on_server: str) -> str | Remedy:
