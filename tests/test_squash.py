@@ -13,6 +13,7 @@ import sqlalchemy
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import create_engine, inspect
+from sqlalchemy.pool import NullPool
 
 from tests.commands import Done, fixchain
 from tests.disk import migrations
@@ -90,7 +91,7 @@ def test_one_migration_makes_what_four_made(project: Path, database_url: str) ->
     command.upgrade(_alembic(database_url), "head")
     assert rows_of(database_url) == ["e"]
     command.downgrade(_alembic(database_url), "base")
-    look = inspect(create_engine(database_url))
+    look = inspect(create_engine(database_url, poolclass=NullPool))
     assert look.get_table_names() == ["alembic_version"]
     assert getattr(look, "get_enums", list)() == []
     assert fixchain("undo", "--yes", "--no-database").exit_code == 0
