@@ -135,6 +135,7 @@ def test_wrong_usage(project: Path, arguments: str) -> None:
         ("check --format=json --strategy x", "check", "--strategy"),
         ("repair --attach c --format json", "repair", "'c' is not of the form"),
         ("check --database= --format json", "check", "--database has an empty URL"),
+        ("rehearse --database= --format json", "rehearse", "--database has an empty URL"),
         ("rebase --no-backup --format json", "rebase", "--no-backup needs --downgrade"),
         ("explain FC999 --format json", "explain", "no finding has the code or name 'FC999'"),
         ("unknown --format json", "fixchain", "No such command 'unknown'"),

@@ -20,6 +20,7 @@ from flask_chainfix.model.databases import DatabaseWishes
 from flask_chainfix.report import Detail
 
 OWN = "\0own"  # the value of --database without a URL; it cannot be typed
+EMPTY_URL = "--database has an empty URL: is a variable not set?"
 _VALUES = ("urls", "file", "schemas", "stamps", "no_database")
 Decorator = Callable[[Any], Any]
 
@@ -235,7 +236,7 @@ def _stamp_option() -> Decorator:
 def _wishes_from(values: Mapping[str, Any], *, by_default: bool) -> DatabaseWishes:
     urls, without = values["urls"], values.get("no_database", False)
     if "" in urls:
-        raise click.UsageError("--database has an empty URL: is a variable not set?")
+        raise click.UsageError(EMPTY_URL)
     if without and OWN in urls:
         raise click.UsageError("--no-database and --database without a URL contradict each other")
     wishes = DatabaseWishes(

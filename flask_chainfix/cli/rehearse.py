@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import click
 
-from flask_chainfix.cli.options import detail_options, format_option, from_variable, parse_revisions
+from flask_chainfix.cli.options import (
+    EMPTY_URL,
+    detail_options,
+    format_option,
+    from_variable,
+    parse_revisions,
+)
 from flask_chainfix.cli.running import Call
 from flask_chainfix.cli.usage import Command
 from flask_chainfix.commands import rehearse as command
@@ -90,6 +96,8 @@ def rehearse(  # noqa: PLR0913  (an option each)
         _refuse_beside_copy(**{"--from": start, "--rows": rows, "--keep": keep})
 
     url, source = (each and from_variable(each) for each in (database, copy))
+    if url == "":
+        raise click.UsageError(EMPTY_URL)
 
     def work(session: Session) -> Rehearsed:
         request = RehearsalRequest(

@@ -194,6 +194,7 @@ class Tools:
         """
         text, commands = self.spell_out(way.text), tuple(map(self.spell_out, way.commands))
         if self.named and any(map(_CHANGING.match, way.commands)):
-            place = "schema" if " --schemas " in self.named else "database"
-            text += f", once env.py uses that {place}"
+            options = (("database", " --database"), ("schema", " --schemas "))
+            places = [place for place, option in options if option in self.named]
+            text += f", once env.py uses that {' and '.join(places)}"
         return way._replace(text=text, commands=commands)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from itertools import islice
@@ -54,6 +54,7 @@ def read_statuses(
     if chain is not None and any(target.apart for target in targets):
         made = chain.tables_without_schema
         named = () if made else chain.named_schemas
+        made = None if named else made  # the names decide, not what is beside
         targets = [
             replace(each, apart=each.apart and (each.schema or "").casefold() not in named)
             for each in targets
@@ -225,8 +226,10 @@ def _beside(
     having = (each for each in places if target.version_table in catalog.tables.get(each, ()))
     version_schema = next(having, next(iter(places), ""))
     names = frozenset(catalog.tables.get(version_schema, ()))
-    apart = target.apart and (made is None or _are_elsewhere(made, names - {target.version_table}))
-    tables_schema = next(iter(catalog.default), "") if apart else version_schema
+    default = next(iter(catalog.default), "")
+    others = names - {target.version_table}, catalog.tables.get(default, ())
+    apart = target.apart and (made is None or _are_elsewhere(made, *others))
+    tables_schema = default if apart else version_schema
     tables = frozenset(catalog.tables.get(tables_schema, ())) - {target.version_table}
     used = catalog.used
     status = DatabaseStatus(
@@ -243,12 +246,14 @@ def _beside(
     return status, target.version_table in names
 
 
-def _are_elsewhere(made: frozenset[str], beside: Set[str]) -> bool:
-    """Whether none of the tables that migrations make are beside the version table.
+def _are_elsewhere(made: frozenset[str], beside: Set[str], default: Collection[str]) -> bool:
+    """Whether the tables that migrations make are in the default schema.
 
-    Other tables may be there; but without readable migrations, any table counts as one of theirs.
+    Beside the version table, others may have some of their names; if no migration can be read, any
+    table there counts as one of theirs.
     """
-    return made.isdisjoint(map(str.casefold, beside)) if made else not beside
+    here, there = (len(made.intersection(map(str.casefold, each))) for each in (beside, default))
+    return here <= there if made else not beside
 
 
 def _read_catalog(connection: Connection, targets: Iterable[Target]) -> _Catalog:

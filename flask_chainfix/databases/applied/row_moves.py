@@ -216,7 +216,8 @@ def by_either_chain(otherwise: Remedy) -> Remedy:
     ways = []
     for each in otherwise.ways:
         commands = tuple(UNDO_OF_FILES if typed == UNDO else typed for typed in each.commands)
-        text = f"if the chain before the repair did, {each.text}"
+        then = f" and {each.text[3:]}" if each.text.startswith("if ") else f", {each.text}"
+        text = f"if the chain before the repair did{then}"
         ways.append(each._replace(text=text, commands=commands))
     return STAMPED_AS_IT_IS | Remedy(tuple(ways))
 
