@@ -77,6 +77,16 @@ def typed(finding: dict[str, Any]) -> None:
             assert said.exit_code == 0, (command, said)
 
 
+def edit_on_both(project: Repository, old: str, mine: str, theirs: str) -> None:
+    """Change c on the feature branch, and in another way on main."""
+    edit("c", old, mine)
+    project.commit(2)
+    project.switch("main")
+    edit("c", old, theirs)
+    project.commit(3)
+    project.switch("feature")
+
+
 def assert_settled(project: Repository) -> None:
     """All is committed, and the chain is healthy with what main has."""
     assert project.git("status", "--porcelain") == ""
@@ -184,12 +194,7 @@ def test_numbers_that_both_have_taken(project: Repository) -> None:
 
 
 def test_a_migration_that_both_have_changed(project: Repository) -> None:
-    edit("c", "add c", "mine")
-    project.commit(2)
-    project.switch("main")
-    edit("c", "add c", "theirs")
-    project.commit(3)
-    project.switch("feature")
+    edit_on_both(project, "add c", "mine", "theirs")
     finding = found()["FC503"]
     said = f"a merge of main stops at {file_of('c')}: both sides have changed it"
     assert finding["message"] == said
@@ -724,12 +729,7 @@ def test_migrations_that_the_other_side_has_moved_are_not_judged(project: Reposi
 
 
 def test_two_new_ids_of_a_published_revision(project: Repository) -> None:
-    edit("c", "revision = 'c'", "revision = 'c8'")
-    project.commit(2)
-    project.switch("main")
-    edit("c", "revision = 'c'", "revision = 'c9'")
-    project.commit(3)
-    project.switch("feature")
+    edit_on_both(project, "revision = 'c'", "revision = 'c8'", "revision = 'c9'")
     changed = [each for each in check().document["findings"] if each["code"] == "FC501"]
     assert [each["revisions"] for each in changed] == [["c"]]
     project.git("checkout", "-q", "main", "--", "migrations")

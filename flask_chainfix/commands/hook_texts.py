@@ -48,15 +48,13 @@ _CALL = re.compile(
     rb"(?:\bfixchain\w*[\"']?[ \t]+|\bargs: *\[ *)"
     rb"(?:-[cd][ ,]+(?:'([^'\n]+)'|\"([^\"\n]+)\"|([^\s,\]]+))[ ,]+)?check\b"
 )
-
-
 _ELSEWHERE = re.compile(rb"\bcd\s|\bworking-directory\b")
 
 
 def checks_only_others(data: bytes, place: str) -> bool:
     """Whether the calls of ``check`` in a file all name environments, and none names this one.
 
-    Not where they may: with variables, or in other directories.
+    ``False`` where variables, or commands that change the directory, may decide which they name.
     """
     named = [b"".join(filter(None, found.groups())) for found in _CALL.finditer(data)]
     if _ELSEWHERE.search(data) or any(b"$" in each for each in named):
