@@ -331,3 +331,20 @@ def test_a_database_follows_a_new_number_and_comes_back(project: Project) -> Non
     assert fixchain("undo", *YES, *database(project, "mine")).exit_code == 0
     assert rows_of(project.database("mine")) == ["0003_c"]
     assert migrations(project.top / "migrations") == before
+
+
+def test_a_link_that_main_does_not_have_decides_nothing(project: Project) -> None:
+    """Main has c on nothing: here it is on d, which depends on one of two files with the id c."""
+    project.write("c", "c")
+    project.commit(1)
+    project.branch("feature")
+    project.write("c <- d", "c")
+    project.write("d +c", "d")
+    project.write("c", "other")
+    refused = fixchain("repair", *YES)
+    assert refused.exit_code == 3
+    assert "c_c.py is on d here, and on nothing on main" in refused.stderr
+    assert "by hand" in refused.stderr
+    project.write("c", "c")  # as it says
+    assert fixchain("repair", *YES).exit_code == 0
+    assert project.chain["c"] == ()

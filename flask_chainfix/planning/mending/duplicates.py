@@ -55,7 +55,11 @@ def _description(case: Case, file: MigrationFile) -> Iterator[str]:
 def _parent_of(
     case: Case, child: Child, files: Sequence[MigrationFile], ran: Sequence[_Ran]
 ) -> tuple[MigrationFile, Reason] | None:
-    """The parent file of a child, and why; ``None`` if the evidence leaves several."""
+    """The parent file of a child, and why; ``None`` if the evidence leaves several.
+
+    Raises:
+        CannotPlan: only a link that the publisher does not have excludes a published file.
+    """
     publisher = case.publisher(child.file)
     known = {each[1].path: each for each in ran if child.revision in each[0].revisions}
     if len(known) == 1 and child.revision not in case.snapshot.graph.duplicates and not publisher:
@@ -85,9 +89,9 @@ def _parent_of(
 def _excluded(case: Case, child: Child, file: MigrationFile, kind: str) -> Iterator[Reason]:
     """Why a file cannot be the parent of a child, by one kind of evidence."""
     if kind == "chain":
-        graph, header = case.snapshot.graph, header_of(file)
-        named = (*(header.down_revision or ()), *(header.depends_on or ()))
+        graph, named = case.snapshot.graph, _named(file)
         if child.revision in graph.required(name for name in named if name in graph):
+            _refuse_changed_link(case, file)
             yield Reason(kind, f"{file.name} is itself above {child.revision}")
     elif kind == "published":
         publisher = case.publisher(file)
@@ -95,6 +99,25 @@ def _excluded(case: Case, child: Child, file: MigrationFile, kind: str) -> Itera
             yield Reason(kind, f"{publisher} has {file.name}, and not {child.revision}")
     elif why := reason_before(case, child.file, file, kind):
         yield why
+
+
+def _named(file: MigrationFile) -> tuple[str, ...]:
+    header = header_of(file)
+    return (*(header.down_revision or ()), *(header.depends_on or ()))
+
+
+def _refuse_changed_link(case: Case, file: MigrationFile) -> None:
+    """Refuse to conclude anything from a link that a published file does not have."""
+    published = case.published(file)
+    if published is None or _named(published[1]) == _named(file):
+        return
+    here, there = (listing(_named(each)) or "nothing" for each in (file, published[1]))
+    raise CannotPlan(
+        f"{header_of(file).revision} is the id of several migrations, and {file.name} is on {here}"
+        f" here, and on {there} on {published[0].short}",
+        f"give {file.name} the down_revision and depends_on that it has on"
+        f" {published[0].short}, by hand",
+    )
 
 
 # --- FC104: equivalent files, of which one is kept -----------------------------------------------
