@@ -470,6 +470,26 @@ def test_of_two_heads_one_may_have_a_computed_parent(project: Path) -> None:
     assert done.document["verified"]["heads"] == ["c"]
 
 
+def test_a_base_with_a_computed_header_has_lost_no_parent(project: Path) -> None:
+    place = environment(
+        project / "migrations",
+        "a",
+        "b <- a",
+        "c",
+        "d +a",
+        "e <- c",
+        "f +c",
+        "g <- e, f",
+        "h <- c +a",
+    )
+    path = place / "versions" / "c_add_c.py"
+    path.write_text(path.read_text().replace("down_revision = None", "down_revision = tuple()"))
+
+    for _ in range(2):
+        done = repair(*YES, *JSON, "--strict")
+        assert done.exit_code == 0, done
+
+
 def test_a_head_that_is_none_by_its_docstring_needs_no_repair(project: Path) -> None:
     place = environment(project / "migrations", "a", "b <- a")
     computed_parent(place / "versions" / "b_add_b.py", "a")

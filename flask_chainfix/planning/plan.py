@@ -93,7 +93,7 @@ def _proposed(runtime: Runtime, diagnosis: Diagnosis, wishes: Wishes) -> Proposa
     before = diagnosis.snapshot
     start, mends, notices = _prepared(runtime, diagnosis, wishes)
     wishes = _without_obeyed(wishes, mends)
-    orphaned = frozenset(start.graph.bases).difference(before.graph.bases)
+    orphaned = frozenset(start.graph.bases).difference(placed(before)[0].graph.bases)
     plan = _linked(start, wishes, orphaned, mends)
     rendered = [render(runtime, new) for new in plan.new_revisions]
     after = start.after([*edits_for(start, plan.parents), *(edit for _, edit in rendered)])
