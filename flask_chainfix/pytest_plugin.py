@@ -56,19 +56,20 @@ def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, A
     """Add the tests to the session; they belong to no file that pytest collects."""
     collected = yield
     if isinstance(collector, pytest.Session) and collector.config.getoption("fixchain"):
-        if _AsWritten not in sys.meta_path:
-            sys.meta_path.insert(0, _AsWritten)
+        if AsWritten not in sys.meta_path:
+            sys.meta_path.insert(0, AsWritten)
         from flask_chainfix.common.signals import without_garbage_collection
 
         with without_garbage_collection():  # imports create no garbage
             collected.get_result().result.extend(_items(collector, _place(collector.config)))
 
 
-class _AsWritten:
+class AsWritten:
     """Finds our modules before pytest does, which would rewrite their asserts."""
 
     @staticmethod
     def find_spec(name: str, path: Sequence[str] | None, _: object = None) -> ModuleSpec | None:
+        """Find a module as Python does; ``None`` if it is none of ours."""
         return PathFinder.find_spec(name, path) if name.startswith("flask_chainfix.") else None
 
 

@@ -24,7 +24,7 @@ from tests.browsers import chromium
 from tests.commands import environment
 from tests.databases import KINDS, SERVERS
 from tests.in_process import asked
-from tests.nightly import examples
+from tests.nightly import examples, on_one_database
 from tests.repositories import Repository, script
 from tests.stamped import Again
 
@@ -44,6 +44,12 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 settings.register_profile("flask-chainfix", deadline=None, max_examples=examples(50))
 settings.load_profile("flask-chainfix")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Choose what is left to the night."""
+    on_one_database(items)
 
 
 def pytest_collection_finish() -> None:

@@ -6,10 +6,13 @@
 from __future__ import annotations
 
 import os
+from binascii import crc32
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import pytest
+
+from tests.databases import KINDS
 
 _T = TypeVar("_T")
 
@@ -21,10 +24,13 @@ def examples(by_day: int) -> int:
     return by_day * TIMES
 
 
-def some_of(steps: Iterable[_T]) -> list[_T]:
-    """Every third of many steps, with the first and the last; at night all of them."""
+def some_of(steps: Iterable[_T], kind: Callable[[_T], object] = lambda _: None) -> list[_T]:
+    """Every third of many steps, and the first and last of each kind; at night all of them."""
     every = list(steps)
-    return every if TIMES > 1 else [*every[:-1:3], *every[-1:]]
+    last = {kind(each): at for at, each in enumerate(every)}
+    first = {kind(each): at for at, each in reversed([*enumerate(every)])}
+    kept = {*first.values(), *last.values(), *range(0, len(every), 1 if TIMES > 1 else 3)}
+    return [every[at] for at in sorted(kept)]
 
 
 def first_of_each(cases: Iterable[Any], kind: Callable[[Any], object]) -> list[Any]:
@@ -42,6 +48,24 @@ def first_of_each(cases: Iterable[Any], kind: Callable[[Any], object]) -> list[A
 def first_of(cases: Iterable[Any]) -> list[Any]:
     """Leave all cases but the first to the night."""
     return first_of_each(cases, lambda _: None)
+
+
+def on_one_database(tests: Iterable[pytest.Item]) -> None:
+    """Leave all kinds of databases but one to the night: by day each test runs on one of its own.
+
+    Which it is depends on the name alone, so that all kinds take part.
+    """
+    of_each: dict[str, list[pytest.Item]] = {}
+    for test in tests:
+        parts = test.nodeid.rstrip("]").replace("[", "-").split("-")
+        if not set(KINDS).isdisjoint(parts):
+            name = "-".join(each for each in parts if each not in KINDS)
+            of_each.setdefault(name, []).append(test)
+    for name, alike in of_each.items():
+        chosen = alike[crc32(name.encode()) % len(alike)]
+        for test in alike:
+            if test is not chosen:
+                test.add_marker(pytest.mark.nightly)
 
 
 def _later(case: Any) -> Any:

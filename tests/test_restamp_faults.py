@@ -231,7 +231,7 @@ def test_killed_at_any_step_of_a_repair(place: Place) -> None:
     first, offer = (at for at, name in enumerate(whole.steps, 1) if name == "os.mkdir")
     final = final_step(whole)
     states = []
-    for at in (*range(first, offer + 1), final, final + 1):  # between them it is a restamp
+    for at in some_of((*range(first, offer + 1), final, final + 1)):  # between them: a restamp
         place.come_back()
         assert_ended(place("repair", KILL, at), KILL)
         states.append(seen(place))

@@ -16,7 +16,7 @@ from tests.commands import Done, fixchain, flask
 from tests.databases import KINDS, SERVERS
 from tests.disk import migrations
 from tests.forks import KILL, ONCE, Commands
-from tests.nightly import some_of
+from tests.nightly import first_of, some_of
 from tests.rehearsals import add, plain, with_app
 from tests.repositories import Repository
 from tests.stamped import rows_of, sql, sqlite_url, stamp
@@ -312,7 +312,7 @@ def test_several_databases_of_one_app(tmp_path: Path) -> None:
 
 
 # --- Faults --------------------------------------------------------------------------------------
-@pytest.mark.parametrize("fault", [KILL, ONCE])
+@pytest.mark.parametrize("fault", first_of([KILL, ONCE]))
 def test_any_step_of_writing(fault: str, project: Path, tmp_path: Path) -> None:
     place = Path("migrations")
     old = {name: node for name, node in migrations(place).items() if name.endswith(".py")}

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.commands import SCRIPTS
-from tests.nightly import first_of_each
+from tests.nightly import first_of, first_of_each
 
 HEADER = "revision = {0!r}\ndown_revision = {1!r}\n\n\ndef upgrade():\n    pass\n"
 COMMANDS = (
@@ -133,7 +133,7 @@ def test_what_cannot_be_found_without_an_import_is_said(project: Path, name: str
     ids=" ".join,
 )
 @pytest.mark.parametrize(
-    "url", ["sqlite:///app.db?plugin=plugged", "postgresql://h/d?plugin=a&plugin=plugged"]
+    "url", first_of(["sqlite:///app.db?plugin=plugged", "postgresql://h/d?plugin=a&plugin=plugged"])
 )
 def test_no_plugin_of_sqlalchemy_is_loaded(
     project: Path, command: tuple[str, ...], url: str
