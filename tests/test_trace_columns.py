@@ -68,11 +68,13 @@ def _facts(engine: Engine, written: Sequence[Written]) -> Facts:
     return facts_of(written, engine.dialect.name)
 
 
-def _shown(engine: Engine, written: Sequence[Written]) -> Trace:
+def _shown(
+    engine: Engine, written: Sequence[Written], claimed: frozenset[str] = frozenset()
+) -> Trace:
     facts = _facts(engine, written)
     with engine.connect() as connection, connection.begin():
         live = read_live(connection, Target("the database", engine.url), facts.named_schemas)
-    return trace(facts, live)
+    return trace(facts, live, claimed)
 
 
 def _verdicts(found: Trace) -> str:
@@ -400,6 +402,276 @@ def test_sqlalchemy_cuts_the_names_that_a_naming_convention_makes_too_long(engin
         run(engine, each.operations, {"ck": "ck_%(table_name)s_%(constraint_name)s"})
         found = _shown(engine, written)
         assert (_verdicts(found), found.differences) == (verdicts, ())
+
+
+_NAMING = {
+    "ix": "idx_%(table_name)s_%(column_0_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+_OTHER = "op.create_table('other', sa.Column('id', sa.Integer(), primary_key=True))"
+_ANEW = ("op.drop_table('users')", _USERS)
+_FLAG = "sa.Enum('a', 'b', name='flag', native_enum=False, create_constraint=True)"
+
+
+def _batch(*operations: str, table: str = "users") -> str:
+    inside = "".join(f"\n        batch.{operation}" for operation in operations)
+    return f"with op.batch_alter_table({table!r}) as batch:{inside}"
+
+
+def _anew(old: str, new: str) -> tuple[str, ...]:
+    """The table is dropped and made again, with something else in it."""
+    return tuple(each.replace(old, new) for each in _ANEW)
+
+
+def _dropped(name: str, sort: str) -> str:
+    return _batch(f"drop_constraint({name!r}, type_={sort!r})")
+
+
+_INDEX = "op.create_index('idx_users_mail', 'users', ['mail'])"
+_UNIQUE = _batch("create_unique_constraint('uq_users_mail', ['mail'])")
+_FOREIGN = _batch("create_foreign_key('fk_users_score_other', 'other', ['score'], ['id'])")
+_FOREIGN_DROPPED = _dropped("fk_users_score_other", "foreignkey")
+_CHECK = _batch("create_check_constraint(op.f('ck_users_flag'), sa.text('score > 0'))")
+_CHECK_DROPPED = _batch("drop_constraint(op.f('ck_users_flag'), type_='check')")
+_KEY = (
+    _USERS.replace(", primary_key=True", "")[:-1]
+    + ", sa.PrimaryKeyConstraint('id', name='pk_users'))"
+)
+
+# What is made, and then dropped and made again.
+_AGAIN: dict[str, tuple[str, ...]] = {
+    "index": (
+        _INDEX,
+        "op.drop_index('idx_users_mail', 'users')",
+        "op.create_index(None, 'users', ['mail'])",
+    ),
+    "index, no table": (
+        _INDEX,
+        "op.drop_index('idx_users_mail')",
+        "op.create_index(None, 'users', ['mail'])",
+    ),
+    "index, SQL": (
+        _INDEX,
+        "op.execute('DROP INDEX idx_users_mail')",
+        "op.create_index(None, 'users', ['mail'])",
+    ),
+    "index=True": (
+        _INDEX,
+        "op.drop_index('idx_users_mail')",
+        *_anew("sa.String(40)", "sa.String(40), index=True"),
+    ),
+    "index=True, new column": (
+        _INDEX.replace("idx_users_mail", "idx_users_age"),
+        "op.drop_index('idx_users_age')",
+        "op.add_column('users', sa.Column('age', sa.Integer(), index=True, unique=True))",
+    ),
+    "Index": (
+        _INDEX,
+        "op.drop_index('idx_users_mail')",
+        *_anew("='1')", "='1'), sa.Index(None, 'mail')"),
+    ),
+    "index to constraint": (
+        "op.create_index('uq_users_mail', 'users', ['mail'], unique=True)",
+        "op.drop_index('uq_users_mail', 'users')",
+        _batch("create_unique_constraint(None, ['mail'])"),
+    ),
+    "index of an older table": (
+        _INDEX,
+        "op.rename_table('users', 'old')",
+        "op.drop_index('idx_users_mail', 'old')",
+        _USERS.replace("sa.Integer(), primary_key=True", "sa.BigInteger()"),
+        "op.create_index(None, 'users', ['mail'])",
+    ),
+    "unique": (
+        _UNIQUE,
+        _dropped("uq_users_mail", "unique"),
+        _batch("create_unique_constraint(None, ['mail', 'score'])"),
+    ),
+    "unique in one batch": (
+        _UNIQUE,
+        _batch(
+            "drop_constraint('uq_users_mail', type_='unique')",
+            "create_unique_constraint(None, ['mail', 'score'])",
+        ),
+    ),
+    "unique=True": (
+        _UNIQUE,
+        _dropped("uq_users_mail", "unique"),
+        *_anew("sa.String(40)", "sa.String(40), unique=True"),
+    ),
+    "unique=True, new column": (
+        _UNIQUE.replace("uq_users_mail", "uq_users_age"),
+        _dropped("uq_users_age", "unique"),
+        _batch("add_column(sa.Column('age', sa.Integer(), unique=True))"),
+    ),
+    "UniqueConstraint": (_UNIQUE, *_anew("='1')", "='1'), sa.UniqueConstraint('mail')")),
+    "unique, then renamed": (
+        _UNIQUE,
+        _dropped("uq_users_mail", "unique"),
+        _batch("create_unique_constraint(None, ['mail'])"),
+        "op.rename_table('users', 'people')",
+    ),
+    "unique, renamed before": (
+        _UNIQUE.replace("uq_users", "uq_people"),
+        _dropped("uq_people_mail", "unique"),
+        "op.rename_table('users', 'people')",
+        _batch("create_unique_constraint(None, ['mail'])", table="people"),
+    ),
+    "foreign key": (
+        _FOREIGN,
+        _FOREIGN_DROPPED,
+        _batch("create_foreign_key(None, 'other', ['score'], ['id'])"),
+    ),
+    "ForeignKey": (_FOREIGN, *_anew("server_default='1'", "sa.ForeignKey('other.id')")),
+    "ForeignKeyConstraint": (
+        _FOREIGN,
+        *_anew("='1')", "='1'), sa.ForeignKeyConstraint(['score'], ['other.id'])"),
+    ),
+    "check": (
+        _CHECK,
+        _CHECK_DROPPED,
+        _batch("create_check_constraint('flag', sa.text('score > 1'))"),
+    ),
+    "CheckConstraint": (
+        _CHECK,
+        *_anew("='1')", "='1'), sa.CheckConstraint('score > 1', name='flag')"),
+    ),
+    "check of a new column": (
+        _CHECK,
+        _CHECK_DROPPED,
+        _batch(f"add_column(sa.Column('flag', {_FLAG}))"),
+    ),
+    "check of a named type": (
+        _CHECK,
+        _CHECK_DROPPED,
+        _batch(f"add_column(sa.Column('flag', {_FLAG.replace('native_enum=False, ', '')}))"),
+    ),
+    "check of an altered type": (
+        _CHECK,
+        _CHECK_DROPPED,
+        _batch(f"alter_column('mail', type_={_FLAG})"),
+    ),
+    "key": (_KEY, *_ANEW),
+    "PrimaryKeyConstraint": (_KEY, *_anew(_USERS, _KEY.replace(", name='pk_users'", ""))),
+    "create_primary_key": (
+        _KEY,
+        _dropped("pk_users", "primary"),
+        _batch("create_primary_key(None, ['id', 'score'])"),
+    ),
+}
+_ON_POSTGRESQL = ("index", "index=True", "unique", "foreign key", "ForeignKey", "check", "key")
+_REST = "op.create_table('rest', sa.Column('id', sa.Integer()))"
+
+
+def _told_of_healthy(
+    engine: Engine, written: Sequence[Written], naming: dict[str, str]
+) -> list[str]:
+    """Run a chain, and return what is said against any of its revisions, after each of them."""
+    told = []
+    for number, each in enumerate(written, 1):
+        run(engine, each.operations, naming)
+        stamp = frozenset(each.revision for each in written[:number])
+        for claimed in (stamp, frozenset[str]()):
+            found = _shown(engine, written, claimed)
+            verdicts = _verdicts(found)
+            if {*verdicts[:number]} & {*"nh"} or {*verdicts[number:]} & {*"rh"}:
+                told.append(verdicts)
+            facts = _facts(engine, written)
+            told += [difference_in_words(each, facts) for each in found.differences]
+    return told
+
+
+@pytest.mark.parametrize(
+    ("engine", "steps", "together"),
+    [("sqlite", steps, together) for steps in _AGAIN.values() for together in (True, False)]
+    + [("postgresql", _AGAIN[name], False) for name in _ON_POSTGRESQL],
+    indirect=["engine"],
+    ids=[f"{name}, {how}" for name in _AGAIN for how in ("in one revision", "in several")]
+    + [f"{name}, on PostgreSQL" for name in _ON_POSTGRESQL],
+)
+def test_a_naming_convention_gives_a_new_part_the_name_of_the_one_that_was_dropped(
+    engine: Engine, steps: tuple[str, ...], together: bool
+) -> None:
+    first, *rest = steps
+    made = (_OTHER, first) if first == _KEY else (_OTHER, _USERS, first)
+    written = _line(made, *([tuple(rest)] if together else rest), _REST)
+    assert _told_of_healthy(engine, written, _NAMING) == []
+    assert _verdicts(_shown(engine, written))[-1] == "r"
+
+
+def test_a_naming_convention_names_the_index_of_a_column(engine: Engine) -> None:
+    written = _line(
+        _USERS.replace("sa.String(40)", "sa.String(40), index=True"),
+        "op.add_column('users', sa.Column('age', sa.Integer(), index=True))",
+    )
+    assert _told_of_healthy(engine, written, _NAMING) == []
+    assert _verdicts(_shown(engine, written)) == "rr"
+    with engine.begin() as connection:
+        connection.execute(text("DROP INDEX idx_users_mail"))
+        connection.execute(text("DROP INDEX idx_users_age"))
+    signs = _shown(engine, written).revisions["a"].signs
+    assert [sign.made for sign in signs if sign.step.object.kind is Kind.INDEX] == [False]
+
+
+_FOREIGN_UNNAMED = _batch("create_foreign_key(None, 'other', ['score'], ['id'])")
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"], indirect=True)
+@pytest.mark.parametrize(
+    ("made", "dropped", "later"),
+    [
+        (_INDEX, "op.drop_index('idx_users_mail', 'users')", _FOREIGN_UNNAMED),
+        (_INDEX, "op.drop_index('idx_users_mail')", "op.create_index(None, 'other', ['id'])"),
+        (
+            _INDEX,
+            "op.drop_index('idx_users_mail')",
+            _batch("create_unique_constraint(None, ['mail'])"),
+        ),
+        (
+            _INDEX,
+            "op.drop_index('idx_users_mail')",
+            "op.create_index('by_mail', 'users', ['mail'])",
+        ),
+        (
+            _INDEX,
+            "op.drop_index('idx_users_mail')",
+            "op.add_column('users', sa.Column('x', sa.Text()))",
+        ),
+        (_UNIQUE, _dropped("uq_users_mail", "unique"), "op.create_index(None, 'users', ['mail'])"),
+        (_UNIQUE, _dropped("uq_users_mail", "unique"), _FOREIGN),
+        (_UNIQUE, _dropped("uq_users_mail", "unique"), _FOREIGN_UNNAMED),
+        (
+            _UNIQUE,
+            _dropped("uq_users_mail", "unique"),
+            _batch("create_unique_constraint('uq_both', ['mail', 'id'])"),
+        ),
+        (_UNIQUE, _dropped("uq_users_mail", "unique"), _OTHER.replace("other", "more")),
+        (
+            _batch(
+                "create_unique_constraint('uq_users', ['mail', 'id'])",
+                "create_unique_constraint('uq_users_mail', ['mail'])",
+            ),
+            _dropped("uq_users_mail", "unique"),
+            _dropped("uq_users", "unique"),
+        ),
+        (_FOREIGN, _FOREIGN_DROPPED, _batch("create_unique_constraint(None, ['mail'])")),
+        (
+            _FOREIGN,
+            _FOREIGN_DROPPED,
+            _batch("create_check_constraint('positive', sa.text('score > 0'))"),
+        ),
+    ],
+)
+def test_a_drop_that_was_left_out_is_known_beside_other_parts(
+    engine: Engine, made: str, dropped: str, later: str
+) -> None:
+    first = (_OTHER, _USERS, made)
+    run(engine, (*first, later), _NAMING)
+    (sign,) = _shown(engine, _line(first, dropped, later)).revisions["b"].signs
+    assert sign.made is False
 
 
 @on_postgresql

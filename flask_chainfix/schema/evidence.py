@@ -18,6 +18,7 @@ from flask_chainfix.schema.footprint import (
     Opaque,
     SchemaObject,
     Touch,
+    Unnamed,
     belongs_to_database,
     key_of,
     table_key,
@@ -43,8 +44,8 @@ class Evidence:
         ended_again: objects that a single revision drops twice.
         table_changes: every creation and drop of a table, including those within a revision.
         column_drops: every drop of a column, by its table.
-        unnamed: the revisions in which a table may get constraints or indexes under unknown names,
-            by table, each with the kind and with the number of its effects before that.
+        unnamed: the constraints and indexes that a table may get under unknown names, by table,
+            each with its revision.
         views: the tables that are views.
         rank: the place of each revision in an order in which the chain can run.
     """
@@ -68,16 +69,16 @@ class Evidence:
         self.ended_again: list[tuple[Touch, Touch]] = []
         self.table_changes: dict[tuple[Action, Key], list[Touch]] = {}
         self.column_drops: dict[Key, list[Touch]] = {}
-        self.unnamed: dict[Key, list[tuple[Kind, str, int]]] = {}
+        self.unnamed: dict[Key, list[tuple[str, Unnamed]]] = {}
         self.views: set[Key] = set()
         self.rank = {revision: number for number, revision in enumerate(graph.order)}
         self._heads: dict[str, int] = {}
         for revision in graph.order:
             footprint = footprints.get(revision, Footprint())
             self._add(revision, footprint.effects)
-            for part, place in footprint.unnamed:
-                table = key_of(table_of(part))
-                self.unnamed.setdefault(table, []).append((part.kind, revision, place))
+            for each in footprint.unnamed:
+                table = key_of(table_of(each.part))
+                self.unnamed.setdefault(table, []).append((revision, each))
 
     def _add(self, revision: str, effects: Sequence[Effect]) -> None:
         own = _OwnTouches()

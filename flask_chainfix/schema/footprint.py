@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from enum import Enum
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import NamedTuple
+
+# How SQLAlchemy ends a name that is too long.
+CUT = re.compile(r".{50,}_[0-9a-f]{4}", re.DOTALL)
 
 
 class Kind(Enum):
@@ -139,6 +143,30 @@ class Opaque(NamedTuple):
         return action in self.actions
 
 
+class Unnamed(NamedTuple):
+    """An index or constraint that a database may have under a name that the source does not show.
+
+    Attributes:
+        part: its kind and its table; as its name, what that name contains, if anything is known.
+        place: how many of the migration's effects come before it.
+        sort: the sort of a constraint in the words of ``drop_constraint``; ``""`` if unknown.
+        noted: its name among the effects, which a naming convention may change; ``""`` if none.
+        final: whether no naming convention names it: it comes from SQL, or is dropped.
+    """
+
+    part: SchemaObject
+    place: int
+    sort: str = ""
+    noted: str = ""
+    final: bool = False
+
+    def may_become(self, name: str) -> bool:
+        """Whether a naming convention may give it a name that is not among the effects."""
+        if self.final or self.noted == name:
+            return False
+        return self.part.name in name or CUT.fullmatch(name) is not None
+
+
 class Footprint(NamedTuple):
     """What one direction of a migration does, in order.
 
@@ -146,13 +174,13 @@ class Footprint(NamedTuple):
         effects: what is known.
         opaque: what is unknown.
         unnamed: the indexes and constraints that tables may get under names that the source does
-            not show: their kind and their table, each with the number of effects that come before.
+            not show.
         rows: operations that may change rows, in words, each with its 1-based line.
     """
 
     effects: tuple[Effect, ...] = ()
     opaque: tuple[Opaque, ...] = ()
-    unnamed: tuple[tuple[SchemaObject, int], ...] = ()
+    unnamed: tuple[Unnamed, ...] = ()
     rows: tuple[tuple[str, int], ...] = ()
 
 

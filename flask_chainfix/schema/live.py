@@ -11,6 +11,7 @@ from typing import NamedTuple
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.schema.footprint import (
     A_DEFAULT,
+    CUT,
     NO_DEFAULT,
     NOT_NULL,
     NULLABLE,
@@ -36,7 +37,6 @@ _TYPES = {
 }
 _SIZED = ("NUMERIC", "VARCHAR")
 _TYPE = re.compile(r"([A-Z]+(?: [A-Z]+)*?)(\([\d, ]+\))?(?: (?:CHARACTER SET|COLLATE) .*)?")
-_CUT = re.compile(r".{50,}_[0-9a-f]{4}", re.DOTALL)  # how SQLAlchemy ends a name that is too long
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,12 +192,17 @@ def observed(histories: Mapping[Key, History], live: Live) -> Iterator[tuple[His
     """
     strangers: dict[Key, list[str]] = {}
     for key in live.found:
-        if key.kind is Kind.CONSTRAINT and key not in histories:
+        if key.kind is Kind.CONSTRAINT and _may_be_another(histories.get(key)):
             strangers.setdefault(table_key(key), []).append(key.name)
+    indexed = {
+        key_of(table_of(thing))
+        for key, thing in live.built.items()
+        if key.kind is Kind.INDEX and _may_be_another(histories.get(key))
+    }
     for key, history in histories.items():
         state = live.state(key)
         alike = strangers.get(table_key(key), ()) if key.kind is Kind.CONSTRAINT else ()
-        if state is False and any(key.name in name or _CUT.fullmatch(name) for name in alike):
+        if state is False and any(key.name in name or CUT.fullmatch(name) for name in alike):
             continue
         names = (step.object.schema.casefold() for step in history.steps)
         if state is None or (not live.is_public and "public" in names):
@@ -207,9 +212,16 @@ def observed(histories: Mapping[Key, History], live: Live) -> Iterator[tuple[His
             tables = {table_of(step.object) for step in history.steps}
             if all(live.state(key_of(table)) is False for table in tables):
                 continue
+            if history.by_default and not indexed.isdisjoint(map(key_of, tables)):
+                continue
         elif live.spelled is not None and state is True and not live.spells(history.steps, key):
             continue
         yield history, state
+
+
+def _may_be_another(history: History | None) -> bool:
+    """Whether an index or constraint may be one that has another name in the source."""
+    return history is None or any(step.state is None for step in history.steps)
 
 
 def sightings(histories: Mapping[Key, History], live: Live) -> list[Sighting]:

@@ -110,4 +110,8 @@ def _unnamed_changes(evidence: Evidence, object_: SchemaObject, action: Action) 
     if action is Action.DROP:
         return found + [moment_of(drop) for drop in evidence.column_drops.get(table, ())]
     unnamed = evidence.unnamed.get(table, ())
-    return found + [just_before(revision, place) for _, revision, place in unnamed]
+    return found + [
+        just_before(revision, each.place)
+        for revision, each in unnamed
+        if not each.noted or (each.part.kind is object_.kind and each.may_become(object_.name))
+    ]

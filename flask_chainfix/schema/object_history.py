@@ -21,6 +21,7 @@ from flask_chainfix.schema.footprint import (
     Kind,
     SchemaObject,
     Touch,
+    Unnamed,
     belongs_to_database,
     key_of,
     table_of,
@@ -66,10 +67,13 @@ class History(NamedTuple):
     Attributes:
         first: its state before the chain runs.
         steps: its changes, in the order in which they run.
+        by_default: whether its name is SQLAlchemy's for an index of a column, which a naming
+            convention may change.
     """
 
     first: State
     steps: tuple[Step, ...]
+    by_default: bool = False
 
     @property
     def happens_alone(self) -> bool:
@@ -139,6 +143,12 @@ class _Recorder:
         self._doubts = {
             pair: sorted((evidence.rank[revision], place) for revision, place in doubts)
             for pair, doubts in evidence.unlimited.items()
+        }
+        self._by_default = {
+            each.noted
+            for unnamed in evidence.unnamed.values()
+            for _, each in unnamed
+            if each.part.kind is Kind.INDEX
         }
 
     def record(self, revision: str, effects: Sequence[Effect]) -> None:
@@ -289,7 +299,8 @@ class _Recorder:
                 state = None
                 revision = self._evidence.graph.order[doubt[0]]
                 steps.append(Step(revision, None, event.object, 0, doubt[1]))
-        return History(first, tuple(steps))
+        by_default = kind is Kind.INDEX and start.object.name in self._by_default
+        return History(first, tuple(steps), by_default)
 
     def _is_made_unseen_before(self, event: _Event) -> bool:
         """Whether unreadable code may have made what an object's first event needs."""
@@ -322,14 +333,46 @@ class _Recorder:
                 # The copy of the table that a batch makes lacks some of its constraints.
                 found += _places(evidence, evidence.users.get(table, ()))
         if action is Action.CREATE and thing.kind in (Kind.INDEX, Kind.CONSTRAINT):
-            # The server may give the name to a new one that the source does not name.
-            unnamed = evidence.unnamed.get(key_of(table_of(thing)), ())
-            alike: tuple[Kind, ...] = (thing.kind,) if _GIVEN.fullmatch(thing.name) else ()
-            if evidence.dialect in ("mysql", "mariadb"):
-                alike = (Kind.INDEX, Kind.CONSTRAINT) if self._is_given_by_mysql(thing) else ()
-            found += [(evidence.rank[name], at) for kind, name, at in unnamed if kind in alike]
+            found += self._made_again(thing)
         found += unlimited[bisect_right(unlimited, place) :][:1]
         return min((each for each in found if each > place), default=None)
+
+    def _made_again(self, thing: SchemaObject) -> Iterator[Place]:
+        """The places where an index or constraint without a name may get this one's."""
+        alike: tuple[Kind, ...] = (thing.kind,) if _GIVEN.fullmatch(thing.name) else ()
+        if self._evidence.dialect in ("mysql", "mariadb"):
+            alike = (Kind.INDEX, Kind.CONSTRAINT) if self._is_given_by_mysql(thing) else ()
+        unnamed = [*self._unnamed(thing)]
+        sorts = {each.sort for _, each in unnamed if each.noted == thing.name and each.sort}
+        if thing.kind is Kind.INDEX:
+            # A unique constraint has an index of its name, and so has a foreign key in MySQL.
+            sorts = {"" if thing.name.startswith(("ix_", "idx_")) else "unique"}
+            if key_of(thing._replace(kind=Kind.CONSTRAINT)) in self._events:
+                sorts |= {"unique", "foreignkey"}
+        for revision, each in unnamed:
+            kind = each.part.kind
+            by_server = kind in alike and not each.noted and each.sort != "primary"
+            by_convention = (
+                kind in (thing.kind, Kind.CONSTRAINT)
+                and (not sorts or not each.sort or each.sort in sorts)
+                and each.may_become(thing.name)
+            )
+            if by_server or by_convention:
+                yield self._evidence.rank[revision], each.place
+
+    def _unnamed(self, thing: SchemaObject) -> Iterator[tuple[str, Unnamed]]:
+        """What the tables of an index or constraint may get under unknown names.
+
+        An index may be dropped without its table; if nothing names it, it may be any.
+        """
+        evidence = self._evidence
+        tables = {key_of(table_of(thing))}
+        if thing.kind is Kind.INDEX:
+            tables |= {key_of(table_of(each.object)) for each in self._events[key_of(thing)]}
+        known = {older for each in tables if each.name for older in evidence.origins(each)}
+        for each in known or evidence.unnamed:
+            if each.database == thing.database:
+                yield from evidence.unnamed.get(each, ())
 
     def _is_given_by_mysql(self, thing: SchemaObject) -> bool:
         """Whether MySQL gives such a name: most are those of a column, the next ones `…_2`."""

@@ -162,7 +162,12 @@ def _extra_parts(
         if (key.database, key.schema, key.name) in names or table not in evidence.mentioned:
             continue
         origins = evidence.origins(table)
-        unnamed = {kind for each in origins for kind, *_ in evidence.unnamed.get(each, ())}
+        unnamed = {
+            each.part.kind
+            for origin in origins
+            for _, each in evidence.unnamed.get(origin, ())
+            if not each.noted and each.sort != "primary"
+        }
         if (
             key in live.unclear
             or not doubtful.isdisjoint(origins)

@@ -66,22 +66,24 @@ def _definition(*names: str) -> Callable[[_Definition], _Definition]:
 def _column(run: Run, arguments: Arguments) -> object:
     name = arguments.get(0, "name")
     constraints = [value for value in arguments.values if isinstance(value, ConstraintValue)]
-    names = [each.name for each in constraints]
+    references = tuple(target for each in constraints for target in each.references)
     indexed = arguments.named.get("index") is True
     if not indexed and arguments.named.get("unique") not in (None, False):
-        names.append(None)
+        constraints.append(ConstraintValue(None, sort="unique"))
+    if arguments.named.get("primary_key") not in (None, False):
+        constraints.append(ConstraintValue(None, sort="primary"))
     return ColumnValue(
         name if isinstance(name, str) else None,
-        references=tuple(target for each in constraints for target in each.references),
+        references=references,
         types=tuple(value for value in arguments.values if isinstance(value, TypeValue)),
         complete=arguments.complete and all(each.complete for each in constraints),
         indexed=indexed,
-        constraints=tuple(names),
+        constraints=tuple(constraints),
         computed=not arguments.complete
         or not is_constant(arguments.named.get("server_default"))
         or any(isinstance(value, Text) for value in arguments.values),
         properties=_properties(arguments),
-        hides=_hidden(_type_of(arguments)),
+        hides=hidden(_type_of(arguments)),
     )
 
 
@@ -90,14 +92,14 @@ def _type_of(arguments: Arguments) -> object:
     return arguments.named.get("type_", parts[0] if parts else None)
 
 
-def _hidden(type_: object) -> tuple[Kind, ...]:
+def hidden(type_: object) -> tuple[Kind, ...]:
     """The kinds of parts that a type may bring under unknown names.
 
     Of SQLAlchemy's own types only some bring a check; others may bring any, a spatial index for
     example.
     """
     if isinstance(type_, TypeValue):
-        return () if type_.object is not None else (Kind.CONSTRAINT,)
+        return (Kind.CONSTRAINT,) if type_.object is None or type_.checked else ()
     if isinstance(type_, Imported) and type_.name.startswith("sqlalchemy."):
         return ()
     if isinstance(type_, (Clause, ConstraintValue, DataType, Text, type(None))):
@@ -187,20 +189,27 @@ def _foreign(
     run: Run, targets: Sequence[object] | None, name: object, arguments: Arguments
 ) -> ConstraintValue:
     if arguments.named.get("use_alter"):
-        return ConstraintValue(None)  # not a part of CREATE TABLE
+        return ConstraintValue(None, sort="foreignkey")  # not a part of CREATE TABLE
     references = _references(run, targets)
-    return ConstraintValue(_name(name), references or (), references is not None)
+    known = references is not None
+    return ConstraintValue(_name(name), references or (), known, sort="foreignkey")
 
 
-@_definition("CheckConstraint", "ExcludeConstraint", "UniqueConstraint")
-def _constraint(run: Run, arguments: Arguments) -> object:
-    return ConstraintValue(_name(arguments.named.get("name")))
+def _constraint(run: Run, arguments: Arguments, *, sort: str) -> object:
+    return ConstraintValue(_name(arguments.named.get("name")), sort=sort)
+
+
+DEFINITIONS |= {
+    "CheckConstraint": partial(_constraint, sort="check"),
+    "ExcludeConstraint": partial(_constraint, sort="exclude"),
+    "UniqueConstraint": partial(_constraint, sort="unique"),
+}
 
 
 @_definition("PrimaryKeyConstraint")
 def _primary_key(run: Run, arguments: Arguments) -> object:
     columns = (*arguments.positional, *(() if arguments.complete else (UNKNOWN,)))
-    return ConstraintValue(_name(arguments.named.get("name")), primary=columns)
+    return ConstraintValue(_name(arguments.named.get("name")), primary=columns, sort="primary")
 
 
 @_definition("Index")
@@ -248,7 +257,8 @@ def _enum(run: Run, arguments: Arguments, *, guarded: bool = False) -> object:
     if isinstance(name, str) and arguments.named.get("native_enum") is not False:
         type_ = run.table(name, str(schema or ""))._replace(kind=Kind.TYPE)
     made = arguments.named.get("create_type", True) is not False
-    return TypeValue(type_, made and "metadata" not in arguments.named, guarded)
+    checked = arguments.named.get("create_constraint") not in (None, False) and not run.has_types
+    return TypeValue(type_, made and "metadata" not in arguments.named, guarded, checked)
 
 
 DEFINITIONS |= {"Enum": _enum, "ENUM": partial(_enum, guarded=True)}  # the second is PostgreSQL's

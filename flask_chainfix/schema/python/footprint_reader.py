@@ -75,7 +75,7 @@ def read_footprint(
         found = Footprint(
             found.effects + more.effects,
             (*found.opaque, *(one._replace(place=one.place + before) for one in more.opaque)),
-            (*found.unnamed, *((part, place + before) for part, place in more.unnamed)),
+            (*found.unnamed, *(one._replace(place=one.place + before) for one in more.unnamed)),
             found.rows + more.rows,
         )
     return found

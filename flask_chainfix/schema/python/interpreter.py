@@ -19,6 +19,7 @@ from flask_chainfix.schema.footprint import (
     Kind,
     Opaque,
     SchemaObject,
+    Unnamed,
     table_of,
 )
 from flask_chainfix.schema.python.values import (
@@ -87,7 +88,7 @@ class Run:
         self._effects: list[Effect] = []
         self._used: set[Effect] = set()
         self._opaque: dict[Opaque, None] = {}
-        self._unnamed: dict[tuple[SchemaObject, int], None] = {}
+        self._unnamed: dict[Unnamed, None] = {}
         self._rows: dict[tuple[str, int], None] = {}
         self._depth = 0
 
@@ -175,11 +176,21 @@ class Run:
     def _doubt(self, opaque: Opaque) -> None:
         self._opaque[opaque._replace(place=len(self._effects))] = None
 
-    def unnamed(self, table: SchemaObject | None, *kinds: Kind) -> None:
-        """Note that a table may get constraints or indexes whose names the source does not show."""
+    def unnamed(
+        self, table: SchemaObject | None, *kinds: Kind, part: str = "", **details: Any
+    ) -> None:
+        """Note that a table may get constraints or indexes whose names the source does not show.
+
+        Args:
+            table: the table; ``None`` if unknown.
+            kinds: the kinds of the constraints or indexes.
+            part: what their names contain.
+            details: further attributes of them.
+        """
         if table is not None:
             for kind in kinds:
-                self._unnamed[table.part(kind, ""), len(self._effects)] = None
+                unnamed = Unnamed(table.part(kind, part), len(self._effects), **details)
+                self._unnamed[unnamed] = None
 
     def changes_rows(self, what: str, line: int) -> None:
         """Note that rows may be changed."""
@@ -211,7 +222,8 @@ class Run:
                 continue
             self._add(effect)
             if not verb and effect.object.kind is not Kind.TYPE:
-                self.unnamed(table_of(effect.object), Kind.CONSTRAINT, Kind.INDEX)
+                table = table_of(effect.object)
+                self.unnamed(table, Kind.CONSTRAINT, Kind.INDEX, final=True)
 
     def call(self, function: Local, arguments: Arguments) -> object:
         """Run the body of a function of the file."""
@@ -329,15 +341,25 @@ class Operation:
         """Note that something is unknown."""
         self.run.doubt(f"{self.name}: {detail}", self.line, *actions, table=table)
 
-    def act_on_part(self, action: Action, kind: Kind, parameter: str) -> None:
-        """Note that a part of the table, named by an argument, is created or dropped."""
+    def act_on_part(self, action: Action, kind: Kind, parameter: str, sort: str = "") -> None:
+        """Note that a part of the table, named by an argument, is created or dropped.
+
+        Args:
+            action: what is done to it.
+            kind: its kind.
+            parameter: the argument.
+            sort: the sort of a constraint, if known.
+        """
         name, table = self.text(parameter), self.table
         if table is None and (kind is not Kind.INDEX or self.names_table):
             return  # the unknown table has been noted already
         if name:
             self.note(action, (table or self.run.table("")).part(kind, name))
+            if sort:
+                final = action is DROP
+                self.run.unnamed(table, kind, part=name, sort=sort, noted=name, final=final)
         elif self.values.get(parameter) is None:
-            self.run.unnamed(table, kind)
+            self.run.unnamed(table, kind, sort=sort)
         else:
             self.doubt("the name is computed", action, table=table)
 

@@ -13,7 +13,7 @@ from flask_chainfix.schema.footprint import (
     Kind,
     SchemaObject,
 )
-from flask_chainfix.schema.python.definitions import data_type, default, nullability
+from flask_chainfix.schema.python.definitions import data_type, default, hidden, nullability
 from flask_chainfix.schema.python.interpreter import (
     CREATE,
     DROP,
@@ -158,10 +158,11 @@ def _make_constraints(
     operation: Operation, constraints: Iterable[ConstraintValue], table: SchemaObject
 ) -> None:
     for constraint in constraints:
-        if constraint.name is not None:
-            operation.note(CREATE, table.part(constraint.kind, constraint.name))
-        elif not constraint.primary:
-            operation.run.unnamed(table, constraint.kind)
+        name, kind, sort = constraint.name, constraint.kind, constraint.sort
+        if name is not None:
+            operation.note(CREATE, table.part(kind, name))
+        if name is None or sort:
+            operation.run.unnamed(table, kind, part=name or "", sort=sort, noted=name or "")
 
 
 def _make_types(operation: Operation, types: tuple[TypeValue, ...]) -> None:
@@ -176,19 +177,22 @@ def _make_types(operation: Operation, types: tuple[TypeValue, ...]) -> None:
 
 def _make_parts(operation: Operation, column: ColumnValue, table: SchemaObject) -> None:
     """Note the constraints and the index that come with a column."""
-    for name in column.constraints:
-        if name is not None:
-            operation.note(CREATE, table.part(Kind.CONSTRAINT, name))
-        else:
-            operation.run.unnamed(table, Kind.CONSTRAINT)
+    _make_constraints(operation, column.constraints, table)
     if column.indexed and column.name is not None:
         prefix = f"{table.schema.replace('.', '_')}_" if table.schema else ""
         name = f"ix_{prefix}{table.name}_{column.name}"
-        if len(name) <= _LONGEST_NAME:
-            operation.note(CREATE, table.part(Kind.INDEX, name))
-        else:
-            operation.run.unnamed(table, Kind.INDEX)
-    operation.run.unnamed(table, *column.hides)
+        noted = name if len(name) <= _LONGEST_NAME else ""
+        if noted:
+            operation.note(CREATE, table.part(Kind.INDEX, noted))
+        operation.run.unnamed(table, Kind.INDEX, noted=noted)
+    _hide(operation, column.hides, table, column.name or "")
+
+
+def _hide(operation: Operation, kinds: Iterable[Kind], table: SchemaObject, column: str) -> None:
+    """Note what a type may bring: a check, or an index that is named after the column."""
+    for kind in kinds:
+        part, sort = (column, "") if kind is Kind.INDEX else ("", "check")
+        operation.run.unnamed(table, kind, part=part, sort=sort)
 
 
 @_operation("drop_table", "table_name")
@@ -240,6 +244,7 @@ def _alter_column(operation: Operation) -> None:
             given = new_default.sql if isinstance(new_default, Text) else new_default
             told = given if isinstance(given, str) else None
             operation.note(USE, column, properties=properties, default=told)
+        _hide(operation, hidden(operation.values.get("type_")), table, name)
     else:
         operation.doubt("the new name of the column is computed", table=table)
 
@@ -292,7 +297,7 @@ def _create_index(operation: Operation) -> None:
 @_operation("drop_index", "index_name", "table_name")
 def _drop_part(operation: Operation) -> None:
     kind = Kind[operation.name.removeprefix("drop_").upper()]
-    operation.act_on_part(DROP, kind, f"{kind.value}_name")
+    operation.act_on_part(DROP, kind, f"{kind.value}_name", operation.text("type_"))
 
 
 @_operation("create_unique_constraint", "constraint_name", "table_name", "columns")
@@ -308,7 +313,7 @@ def _create_constraint(operation: Operation) -> None:
     if is_key and not all(isinstance(name, str) for name in elements(columns) or (None,)):
         detail, kinds = "the columns of a primary key are computed", frozenset({Kind.NULLABILITY})
         operation.run.doubt(detail, operation.line, table=table, kinds=kinds)
-    operation.act_on_part(CREATE, Kind.CONSTRAINT, "constraint_name")
+    operation.act_on_part(CREATE, Kind.CONSTRAINT, "constraint_name", operation.name.split("_")[1])
 
 
 @_operation(
@@ -329,7 +334,7 @@ def _create_foreign_key(operation: Operation) -> None:
         operation.use_columns(operation.values.get("remote_cols"), target, certain=checks)
     else:
         operation.doubt("the target of the foreign key is computed", USE)
-    operation.act_on_part(CREATE, Kind.CONSTRAINT, "constraint_name")
+    operation.act_on_part(CREATE, Kind.CONSTRAINT, "constraint_name", "foreignkey")
 
 
 @_operation("create_table_comment", "table_name", "comment")

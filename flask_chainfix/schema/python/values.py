@@ -112,8 +112,7 @@ class ColumnValue:
         types: its enumerated types.
         complete: whether every target is known.
         indexed: whether an index is created with it, named after the table and the column.
-        constraints: the names of the constraints that are created with it; ``None`` if the database
-            chooses the name.
+        constraints: the constraints that are created with it.
         computed: whether it is computed, or has a default that is no constant.
         properties: its type, nullability and default, if known.
         hides: the kinds of parts that its type may bring under unknown names.
@@ -124,7 +123,7 @@ class ColumnValue:
     types: tuple[TypeValue, ...] = ()
     complete: bool = True
     indexed: bool = False
-    constraints: tuple[str | None, ...] = ()
+    constraints: tuple[ConstraintValue, ...] = ()
     computed: bool = False
     properties: ColumnProperties = ()
     hides: tuple[Kind, ...] = ()
@@ -140,6 +139,7 @@ class ConstraintValue:
         complete: whether every target is known.
         kind: whether it is a constraint or an index.
         primary: the columns of a primary key; an unknown one is not a string.
+        sort: the sort of a constraint in the words of ``drop_constraint``.
     """
 
     name: str | None
@@ -147,6 +147,7 @@ class ConstraintValue:
     complete: bool = True
     kind: Kind = Kind.CONSTRAINT
     primary: tuple[object, ...] = ()
+    sort: str = ""
 
 
 @dataclass(frozen=True)
@@ -164,11 +165,13 @@ class TypeValue:
         object: the type; ``None`` if it has no name of its own.
         made_with_table: whether PostgreSQL creates it together with a table that uses it.
         guarded: whether ``create()`` and ``drop()`` first check whether it exists.
+        checked: whether a check comes with it where it is no type of its own.
     """
 
     object: SchemaObject | None
     made_with_table: bool = True
     guarded: bool = False
+    checked: bool = False
 
 
 @dataclass(frozen=True)
