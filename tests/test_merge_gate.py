@@ -149,6 +149,49 @@ def test_a_remote_that_has_moved_on(project: Repository, tmp_path: Path) -> None
     assert_settled(project)
 
 
+@pytest.mark.parametrize(
+    ("refspec", "more"),
+    [
+        ("+refs/heads/feature:refs/remotes/origin/feature", " +main:refs/remotes/origin/main"),
+        ("+refs/heads/m*:refs/remotes/origin/m*", ""),
+        ("", " +main:refs/remotes/origin/main"),
+    ],
+)
+def test_a_clone_of_a_single_branch(
+    project: Repository, tmp_path: Path, refspec: str, more: str
+) -> None:
+    project.git("clone", "-q", "--bare", project.top, tmp_path / "bare.git")
+    project.git("remote", "add", "origin", tmp_path / "bare.git")
+    project.git("config", "--unset", "remote.origin.fetch")
+    if refspec:
+        project.git("config", "remote.origin.fetch", refspec)
+    project.git("update-ref", "refs/remotes/origin/main", "main")
+    put("mine <- c")
+    project.commit(2)
+    on(project, "main", 3, "theirs <- c")
+    project.git("push", "-q", "origin", "main")
+    project.git("update-ref", "refs/remotes/origin/main", "main")
+    on(project, "main", 4, "later <- theirs")
+    project.git("push", "-q", "origin", "main:main")
+    project.git("update-ref", "refs/remotes/origin/main", "main~1")
+    finding = found(against="origin/main")["FC503"]
+    assert finding["remedies"][0]["commands"][0] == f"git fetch origin{more}"
+    typed(finding)
+    assert_settled(project)
+    assert file_of("later").exists()
+
+
+def test_a_branch_of_a_remote_that_is_gone_is_not_fetched(project: Repository) -> None:
+    put("mine <- c")
+    project.commit(2)
+    on(project, "main", 3, "theirs <- c")
+    project.git("update-ref", "refs/remotes/origin/main", "main")
+    finding = found(against="origin/main")["FC503"]
+    assert finding["remedies"][0]["commands"][0] == "git merge --no-edit origin/main"
+    typed(finding)
+    assert_settled(project)
+
+
 def test_an_id_that_both_have_taken(project: Repository) -> None:
     put(rev("new <- c").doing("op.create_table('mine', sa.Column('id', sa.Integer()))"))
     file_of("new").rename(Path(VERSIONS, "mine.py"))

@@ -132,7 +132,7 @@ class Merging:
                 sum(each.others for each in done),
                 tuple(changed) if mine == DISK else (),
                 is_gate=ref in (mine, theirs),
-                tracking=self._scratches[0].tracking if theirs == ref else "",
+                fetch=self._scratches[0].fetch if theirs == ref else "",
             )
             # Others come on top of what has landed.
             is_turned = mine == ref
