@@ -227,7 +227,7 @@ on:
   pull_request:
   merge_group:
   push:
-    branches: [main, master]
+    branches: [main, master, develop]
 permissions:
   contents: read
 jobs:
