@@ -250,8 +250,12 @@ def test_a_second_environment_is_checked_as_well(
     shutil.copytree(project.top / "migrations", project.top / "other/migrations")
     assert set(project.states(*YES).values()) == {"written"}
     second = ("-d", "other/migrations", *YES)
-    # The lines for the first name no directory, and may run in any.
-    assert set(project.states(*second).values()) == {"there"}
+    # The lines for the first name no directory, and mean `migrations`.
+    assert project.states(*second) == {
+        ".git/hooks/pre-commit": "refused",
+        WORKFLOW: "refused",
+        TEMPLATE: "there",
+    }
     for path in (project.hook, project.top / WORKFLOW):
         path.unlink()
     assert set(project.states(*second).values()) == {"written", "there"}
@@ -280,6 +284,9 @@ def test_a_second_environment_is_checked_as_well(
         'run: fixchain -d "${{ matrix.app }}/migrations" check',
         "run: cd orders && fixchain -d migrations check",
         "{working-directory: orders, run: fixchain -d migrations check}",
+        'run: cd "$PLACE" && fixchain -d migrations check',
+        "run: cd web && make && cd ../orders && fixchain check",
+        "run: flask --app orders db fixchain check",
     ],
 )
 def test_which_environment_is_checked_may_be_unknown(project: Project, line: str) -> None:
@@ -290,8 +297,37 @@ def test_which_environment_is_checked_may_be_unknown(project: Project, line: str
     path.parent.mkdir(parents=True)
     path.write_text(f"jobs:\n  a:\n    steps:\n      - {line}\n")
     assert project.states("-d", "orders/migrations", *YES)[WORKFLOW] == "there"
-    path.write_text("jobs: {a: {steps: [{run: fixchain -d users/migrations check}]}}\n")
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["run: fixchain -d users/migrations check"],
+        ["run: fixchain check"],
+        ["run: cd web && npm ci", "run: fixchain check"],
+        ["run: npm ci", "working-directory: web", "run: fixchain -d migrations check"],
+        ['run: cd "$WEB" && npm ci', "run: fixchain -d users/migrations check"],
+        ["run: pip install flask flask-chainfix", "run: fixchain check"],
+    ],
+)
+def test_no_other_line_hides_that_an_environment_is_not_checked(
+    project: Project, lines: list[str]
+) -> None:
+    project.repository.git("remote", "add", "origin", "git@github.com:you/app.git")
+    (project.top / "orders").mkdir()
+    shutil.copytree(project.top / "migrations", project.top / "orders/migrations")
+    path = project.top / WORKFLOW
+    path.parent.mkdir(parents=True)
+    path.write_text(
+        "".join(["jobs:\n  a:\n    steps:\n", *(f"      - {each}\n" for each in lines)])
+    )
     assert project.states("-d", "orders/migrations", *YES)[WORKFLOW] == "refused"
+
+
+def test_a_configuration_and_its_directory_are_one_environment(project: Project) -> None:
+    script(project.hook, "#!/bin/sh\nfixchain check\n")
+    project.put("alembic.ini", "[alembic]\nscript_location = migrations\n")
+    assert project.states("-c", "alembic.ini", *YES)[".git/hooks/pre-commit"] == "there"
 
 
 def test_own_calls_of_check_suffice(project: Project) -> None:

@@ -144,7 +144,8 @@ def _call(session: Session, tree: WorkTree) -> HookCall:
         place = os.path.join(os.curdir, place)
     options = ("-c", place) if config else ("-d", place) if place != _DEFAULT_PLACE else ()
     requirement = f"flask-chainfix=={version('flask-chainfix')}"
-    return HookCall(place, options, requirement, _programs(tree))
+    directory = os.path.relpath(os.path.realpath(session.environment.directory), top)
+    return HookCall(place, options, requirement, _programs(tree), directory)
 
 
 def _programs(tree: WorkTree) -> str:
@@ -220,7 +221,7 @@ def _hook_file(kind: HookKind, path: Path, call: HookCall, tree: WorkTree) -> Ho
         return replace(refused, detail=f"it cannot be read: {error.strerror}")
     if data is not None and kind.is_in(data):
         differs = _difference(text, data)
-        if differs and checks_only_others(data, call.place):
+        if differs and checks_only_others(data, call, _default(tree)):
             detail = f"it checks another environment; add the check of {call.place} in these lines"
             return replace(refused, detail=detail)
         return replace(refused, state=HookState.THERE, detail=differs)
@@ -233,6 +234,11 @@ def _hook_file(kind: HookKind, path: Path, call: HookCall, tree: WorkTree) -> Ho
         return replace(refused, detail="a symbolic link leads to another file")
     edit = Edit(path, None, f"{kind.opening}{text}".encode())
     return replace(refused, state=HookState.PLANNED, edit=edit)
+
+
+def _default(tree: WorkTree) -> str:
+    """The environment that a call without options means at the top; ``""`` if it is unknown."""
+    return _DEFAULT_PLACE if (tree.top / _DEFAULT_PLACE / "env.py").is_file() else ""
 
 
 def _configuration(call: HookCall, tree: WorkTree) -> HookFile:
