@@ -771,6 +771,41 @@ def test_migrations_that_the_other_side_has_moved_are_not_judged(project: Reposi
     assert found() == {}
 
 
+def moved_and_rewritten(project: Repository, day: int) -> None:
+    """Move the environment so that Git takes none of its migrations for a renamed one."""
+    Path("migrations").rename("db")
+    for file in Path("db/versions").glob("*.py"):
+        file.write_text("# rewritten\n" * 99 + file.read_text())
+    project.commit(day)
+
+
+def test_no_command_is_named_for_a_place_that_the_merge_takes_away(project: Repository) -> None:
+    put("mine <- c")
+    project.commit(2)
+    project.switch("main")
+    moved_and_rewritten(project, 3)
+    project.switch("feature")
+    remedies = found()["FC503"]["remedies"]
+    assert [each["commands"] for each in remedies] == [["git merge --no-edit main"]]
+    assert "merge main, which has no migrations in migrations/versions" in remedies[0]["text"]
+
+
+def test_a_branch_that_has_moved_its_migrations_is_in_no_order(project: Repository) -> None:
+    on(project, "other", 2, "other <- c")
+    put("mine <- c")
+    project.commit(3)
+    project.git("checkout", "-q", "-b", "away", "main")
+    moved_and_rewritten(project, 4)
+    project.switch("feature")
+    for theirs in ((), ("theirs <- c",)):
+        on(project, "main", 5, *theirs)
+        document = check("--with=away", "--with=other").document
+        assert sorted(document["queue"]["order"]) == ["other", "yours"]
+        assert any(
+            "a merge with away would be is not known" in each for each in document["notices"]
+        )
+
+
 def test_two_new_ids_of_a_published_revision(project: Repository) -> None:
     edit_on_both(project, "revision = 'c'", "revision = 'c8'", "revision = 'c9'")
     changed = [each for each in check().document["findings"] if each["code"] == "FC501"]

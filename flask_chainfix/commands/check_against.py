@@ -60,6 +60,8 @@ def judged(snapshot: Facts, merge: Merge) -> Merge:
         theirs = _on_top(resolved, merge.mine)
         rebased += [Rebased(merge.theirs.ref, theirs.files)] if theirs is not None else []
     after_merge = AfterMerge.NOTHING
+    if not merge.theirs.files:  # the merge may take this environment away
+        broken = False
     if broken and (not merge.conflicts or errors_of(diagnose(resolved))):
         after_merge = AfterMerge.REBASE if plain or mine is not None else AfterMerge.REPAIR
     elif broken and any(each.path == snapshot.environment.lock_path for each in merge.conflicts):
@@ -102,7 +104,10 @@ def _with_changes(git: Merging, snapshot: Facts, merge: Merge) -> Merge:
 
 
 def queue(snapshot: Facts, ref: str) -> Queue:
-    """How the branches of these merges can land on REF, judged pair by pair."""
+    """How the branches of these merges can land on REF, judged pair by pair.
+
+    One whose merge with REF is unknown is in no order.
+    """
     pairs, after = [], TopologicalSorter[str]()
     for merge in snapshot.merges:
         pair, order = _pair(snapshot, merge)
@@ -112,8 +117,9 @@ def queue(snapshot: Facts, ref: str) -> Queue:
         if order is not None:
             after.add(*order)
     possible = all(pair.fit is not Fit.CONFLICT for pair in pairs)
+    known = {name for pair in pairs for name in pair[:2] if ref in pair[:2]} - {ref}
     try:
-        names = [name for name in after.static_order() if name != ref]
+        names = [name for name in after.static_order() if name in known]
     except CycleError:
         possible = False
     return Queue(tuple(pairs), tuple(names) if possible else None)
