@@ -19,6 +19,7 @@ from flask_chainfix.commands.hook_texts import (
     CHECKLIST,
     GIT_HOOK,
     JOB,
+    MERGE_HOOK,
     PRE_COMMIT,
     WORKFLOW,
     HookCall,
@@ -63,9 +64,10 @@ def plan_hooks(
     """
     tree = find_work_tree(session.environment.directory)
     call = _call(session, tree)
-    places = [_after_checkout(session, tree)] if after_checkout else _places(tree)
+    places = [_after_checkout(session, tree)] if after_checkout else [*_places(tree)]
     files = tuple(_hook_file(kind, path, call, tree) for kind, path in places)
-    notices = (_NO_HOST,) if len(files) == 1 and not after_checkout else ()
+    on_commit = all(kind in (PRE_COMMIT, GIT_HOOK, MERGE_HOOK) for kind, _ in places)
+    notices = (_NO_HOST,) if on_commit else ()
     if merges_locks:
         attributes = Path(os.path.realpath(session.environment.directory), ".gitattributes")
         files = (
@@ -192,6 +194,7 @@ def _places(tree: WorkTree) -> Iterator[tuple[HookKind, Path]]:
         yield PRE_COMMIT, pre_commit
     else:
         yield GIT_HOOK, tree.hooks / "pre-commit"
+        yield MERGE_HOOK, tree.hooks / "pre-merge-commit"
     if os.path.lexists(workflows) or "github" in hosts:
         yield WORKFLOW, workflows / "fixchain.yml"
         name = "pull_request_template.md"

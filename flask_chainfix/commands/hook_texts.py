@@ -233,8 +233,7 @@ fi </dev/null 2>/dev/null || :
 # fixchain: end
 """
 
-    where = "below its first line, if it is a shell script"
-    return HookKind("Git hook after a checkout", text, where, "#!/bin/sh\n")
+    return HookKind("Git hook after a checkout", text, _IN_SCRIPT, "#!/bin/sh\n")
 
 
 def _absolute(place: str) -> str:
@@ -365,8 +364,12 @@ _CHECKLIST = """\
 
 PRE_COMMIT = HookKind("pre-commit hook", _pre_commit, "to its list `repos`, indented like the rest")
 
-GIT_HOOK = HookKind(
-    "Git hook", _git_hook, "below its first line, if it is a shell script", "#!/bin/sh\n"
+_IN_SCRIPT = "below its first line, if it is a shell script"
+
+GIT_HOOK = HookKind("Git hook", _git_hook, _IN_SCRIPT, "#!/bin/sh\n")
+# Git runs no pre-commit hook for a merge without conflicts. Git's own sample runs it from here.
+MERGE_HOOK = GIT_HOOK._replace(
+    name="Git hook for merges", is_in=lambda data: calls_check(data) or b"pre-commit" in data
 )
 
 WORKFLOW = HookKind("GitHub workflow", _workflow, "to a new file beside it")
