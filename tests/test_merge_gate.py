@@ -269,6 +269,26 @@ def test_the_chain_lock_is_in_the_way_as_it_should_be(project: Repository, drive
     assert_settled(project)
 
 
+@pytest.mark.parametrize("is_committed", [True, False])
+def test_a_chain_lock_that_has_to_be_written_first_is_committed(
+    project: Repository, is_committed: bool
+) -> None:
+    """As it is, Git would not merge over it."""
+    project.switch("main")
+    lock(project, 2)
+    project.git("checkout", "-q", "-B", "feature")
+    project.switch("main")
+    lock(project, 3, "theirs <- c")
+    project.switch("feature")
+    put("mine <- c")
+    if is_committed:
+        project.commit(4)
+    errors = found()
+    typed(errors["FC502"])
+    typed(errors["FC503"])
+    assert_settled(project)
+
+
 def test_only_the_chain_lock_stops_git(project: Repository) -> None:
     project.switch("main")
     lock(project, 2)

@@ -11,7 +11,7 @@ from flask_chainfix.common.errors import CannotPlan, CannotRewrite
 from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.diagnosis import errors_of
-from flask_chainfix.diagnosis.rules import diagnose
+from flask_chainfix.diagnosis.rules import Family, diagnose
 from flask_chainfix.diagnosis.rules.merging import breaking, clashes, clashes_in, may_clash
 from flask_chainfix.git.simulated_merges import Merges, Merging, merging
 from flask_chainfix.model.history import (
@@ -66,7 +66,10 @@ def judged(snapshot: Facts, merge: Merge) -> Merge:
         after_merge = AfterMerge.REBASE if plain or mine is not None else AfterMerge.REPAIR
     elif broken and any(each.path == snapshot.environment.lock_path for each in merge.conflicts):
         after_merge = AfterMerge.LOCK
-    return replace(merge, after_merge=after_merge, rebased=tuple(rebased))
+    to_commit = merge.to_commit
+    if broken and errors_of(diagnose(snapshot, Family.LOCK)):  # it is written first
+        to_commit = tuple(dict.fromkeys((*to_commit, snapshot.environment.lock_path)))
+    return replace(merge, after_merge=after_merge, rebased=tuple(rebased), to_commit=to_commit)
 
 
 def _has_only_more_heads(snapshot: Facts, merge: Merge) -> bool:
