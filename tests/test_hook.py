@@ -441,6 +441,26 @@ def test_a_remote_tells_where_requests_are_made(
         assert said.count("there is no sign of GitHub or GitLab here") == (not expected)
 
 
+@pytest.mark.parametrize(
+    ("main", "expected"),
+    [
+        ("main", ["main", "master", "develop"]),
+        ("trunk", ["trunk", "main", "master", "develop"]),
+        ("2.0", ["2.0", "main", "master", "develop"]),
+    ],
+)
+def test_the_workflow_checks_the_main_branch(
+    project: Project, main: str, expected: list[str]
+) -> None:
+    project.repository.git("remote", "add", "origin", "git@github.com:you/app.git")
+    project.commit()
+    project.repository.git("update-ref", f"refs/remotes/origin/{main}", "HEAD")
+    project.repository.git("remote", "set-head", "origin", main)
+    fixchain(*YES)
+    workflow = yaml.safe_load(project.read(WORKFLOW))
+    assert workflow[True]["push"] == {"branches": expected}  # YAML 1.1 takes `on` for a truth value
+
+
 def test_jobs_of_both_kinds(project: Project) -> None:
     (project.top / ".github/workflows").mkdir(parents=True)
     project.put(".gitlab-ci.yml", JOBS)

@@ -14,6 +14,7 @@ from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
+from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.commands.hook_texts import (
     ATTRIBUTES,
     CHECKLIST,
@@ -36,6 +37,7 @@ from flask_chainfix.disk.safe_files import read_or_none
 from flask_chainfix.disk.writing import add_together
 from flask_chainfix.git.merge_driver import read_settings, remove_settings, write_settings
 from flask_chainfix.git.repositories import WorkTree, find_work_tree, literal
+from flask_chainfix.git.upstream import main_name
 from flask_chainfix.model.files import Edit, HookFile, HookState
 from flask_chainfix.report.results import Hooked, HookPlan
 
@@ -147,7 +149,8 @@ def _call(session: Session, tree: WorkTree) -> HookCall:
     options = ("-c", place) if config else ("-d", place) if place != _DEFAULT_PLACE else ()
     requirement = f"flask-chainfix=={version('flask-chainfix')}"
     directory = os.path.relpath(os.path.realpath(session.environment.directory), top)
-    return HookCall(place, options, requirement, _programs(tree), directory)
+    main = main_name(Snapshot(session.environment, ()))
+    return HookCall(place, options, requirement, _programs(tree), directory, main)
 
 
 def _programs(tree: WorkTree) -> str:

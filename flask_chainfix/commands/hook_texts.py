@@ -21,6 +21,7 @@ class HookCall(NamedTuple):
         programs: the directory of the active virtual environment with the console script, relative
             to the top; ``""`` if there is none, or if others would see it.
         directory: the migrations directory, relative to the top, if ``place`` is a file.
+        main: the name of the main branch; ``""`` if it is unknown.
     """
 
     place: str
@@ -28,6 +29,7 @@ class HookCall(NamedTuple):
     requirement: str
     programs: str = ""
     directory: str = ""
+    main: str = ""
 
     def shell(self, *arguments: str) -> str:
         """A command line for a POSIX shell."""
@@ -241,6 +243,7 @@ def _absolute(place: str) -> str:
 
 
 # --- CI jobs -------------------------------------------------------------------------------------
+_PLAIN_NAME = re.compile(r"[a-z][a-z/-]*")
 _PLAIN_COMMAND = re.compile(r"fixchain (?:[\w ./=<>$@{}+\"-]|:\+)+", re.ASCII)
 
 
@@ -253,6 +256,8 @@ def _workflow(call: HookCall) -> str:
     # GitHub inserts the values of expressions before it parses quotes.
     check = call.shell("check").replace("${{", "$''{{")
     command = f'{check} ${{AGAINST:+--against "$AGAINST"}} --format github'
+    known = [call.main if _PLAIN_NAME.fullmatch(call.main) else yaml_string(call.main)]
+    branches = dict.fromkeys([*(known if call.main else []), "main", "master", "develop"])
     return f"""\
 name: fixchain
 # What breaks the migration chain fails: a pull request, what a merge queue would land, and the main
@@ -261,7 +266,7 @@ on:
   pull_request:
   merge_group:
   push:
-    branches: [main, master, develop]
+    branches: [{", ".join(branches)}]
 permissions:
   contents: read
 jobs:

@@ -173,6 +173,15 @@ def main_lines(settings: Settings, refs: Mapping[str, str]) -> tuple[str, ...]:
     return (main, local) if local != main and local in refs else (main,)
 
 
+def main_name(now: Snapshot) -> str:
+    """The name of the main branch on a remote or here; ``""`` if it is unknown."""
+    for repository in repositories_of(version_roots(now))[0]:
+        with suppress(Unknown):
+            for ref in main_lines(now.environment.settings, _all_refs(repository)):
+                return _plain(ref) if ref.startswith((LOCAL, REMOTES)) else ""
+    return ""
+
+
 def _main_branch(settings: Settings, refs: Mapping[str, str]) -> str | None:
     """The main branch according to Git; ``None`` if it is unknown, or turned off."""
     named = settings.main_branch
