@@ -122,6 +122,24 @@ def test_a_merge_that_breaks_the_chain_stops_until_it_is_mended(project: Project
     assert project.repository.git("rev-list", "--count", "--merges", "HEAD") == "1"
 
 
+def test_what_it_prints_is_typed_from_any_directory(project: Project) -> None:
+    (project.top / "sub").mkdir()
+    environment(project.top / "sub/migrations", "a", "b <- a")
+    fixchain("-d", "sub/migrations", *YES)
+    project.broken("sub/migrations")
+    project.repository.git("add", "-A")
+    leading = 'cd "$(git rev-parse --show-toplevel)"'
+    assert leading not in run("git", "commit", "-m", "x", cwd=project.top).stderr
+    said = run("git", "commit", "-m", "x", cwd=project.top / "sub").stderr
+    lines = [line.strip() for line in said.splitlines()]
+    repair = next(line for line in lines if line.startswith("fixchain -d"))
+    typed = f"{leading} && {repair}"
+    assert leading in lines
+    assert "Expected state" in said
+    done = run("sh", "-c", typed, cwd=project.top / "sub")
+    assert "Plan" in done.stdout, done
+
+
 @pytest.mark.parametrize(
     ("place", "prefix"),
     [

@@ -195,7 +195,14 @@ if [ -e {script_words(call.place)} ]; then
         exit 1
     }} >&2
     fixchain_said=$(fixchain_run {script_words(*call.options, "check", "--staged")}) ||
-        {{ printf '%s\\n' "$fixchain_said" >&2; exit 1; }}
+        {{
+            printf '%s\\n' "$fixchain_said"
+            if [ -n "${{GIT_PREFIX-}}" ]; then
+                echo "These commands are for the top of the work tree:"
+                printf '    %s "$(git rev-parse --show-toplevel)"\\n' cd
+            fi
+            exit 1
+        }} >&2
 fi
 # fixchain: end
 """
