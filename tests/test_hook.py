@@ -25,6 +25,7 @@ from tests.support import migration, rev
 pytestmark = needs_git
 
 YES = ("hook", "--install", "--yes")
+HOOK, MERGE_HOOK = (f".git/hooks/pre-{kind}commit" for kind in ("", "merge-"))
 WORKFLOW = ".github/workflows/fixchain.yml"
 TEMPLATE = ".github/pull_request_template.md"
 BARE = os.defpath  # what programs get that are started from a desktop
@@ -96,6 +97,47 @@ def test_a_commit_that_breaks_the_chain_is_refused(project: Project) -> None:
     (project.top / "migrations/versions/c.py").unlink()
     project.put("other", "")
     assert project.commit().exit_code == 0
+
+
+def test_a_merge_that_breaks_the_chain_stops_until_it_is_mended(project: Project) -> None:
+    """Git runs no pre-commit hook for a merge without conflicts."""
+    assert fixchain(*YES).exit_code == 0
+    project.commit()
+    project.repository.branch("feature")
+    project.put("migrations/versions/mine.py", migration(rev("mine <- b")))
+    project.commit()
+    project.repository.switch("main")
+    project.put("migrations/versions/theirs.py", migration(rev("theirs <- b")))
+    project.commit()
+    project.repository.switch("feature")
+    stopped = run("git", "merge", "--no-edit", "main", cwd=project.top)
+    assert stopped.exit_code == 1
+    assert "fixchain rebase" in stopped.stderr
+    mended = fixchain("rebase", "--yes").stdout
+    for command in ("git add migrations", "git commit --no-edit"):
+        assert f"       {command}\n" in mended
+        done = run(*command.split(), cwd=project.top)
+        assert done.exit_code == 0, done.stderr
+    assert fixchain("check", "--against", "main").exit_code == 0
+    assert project.repository.git("rev-list", "--count", "--merges", "HEAD") == "1"
+
+
+def test_what_it_prints_is_typed_from_any_directory(project: Project) -> None:
+    (project.top / "sub").mkdir()
+    environment(project.top / "sub/migrations", "a", "b <- a")
+    fixchain("-d", "sub/migrations", *YES)
+    project.broken("sub/migrations")
+    project.repository.git("add", "-A")
+    leading = 'cd "$(git rev-parse --show-toplevel)"'
+    assert leading not in run("git", "commit", "-m", "x", cwd=project.top).stderr
+    said = run("git", "commit", "-m", "x", cwd=project.top / "sub").stderr
+    lines = [line.strip() for line in said.splitlines()]
+    repair = next(line for line in lines if line.startswith("fixchain -d"))
+    typed = f"{leading} && {repair}"
+    assert leading in lines
+    assert "Expected state" in said
+    done = run("sh", "-c", typed, cwd=project.top / "sub")
+    assert "Plan" in done.stdout, done
 
 
 @pytest.mark.parametrize(
@@ -227,7 +269,9 @@ def test_a_hook_that_is_there_is_left_alone(project: Project, old: str) -> None:
 def test_the_lines_that_are_shown_do_what_they_say(project: Project) -> None:
     """Copied to where they are said to go, they check each commit and let the rest run."""
     script(project.hook, "#!/bin/sh\necho old\nexit 4\n")
-    (shown,) = fixchain("hook", "--print", "--format", "json").document["pieces"]
+    shown, merging = fixchain("hook", "--print", "--format", "json").document["pieces"]
+    assert (merging["path"], merging["detail"]) == (MERGE_HOOK, None)
+    assert merging["text"] == shown["text"]
     assert (shown["state"], shown["detail"]) == (
         "shown",
         "it is there already; add these lines below its first line, if it is a shell script",
@@ -239,7 +283,7 @@ def test_the_lines_that_are_shown_do_what_they_say(project: Project) -> None:
     assert refused.exit_code == 1
     assert "2 heads" in refused.stderr
     assert "old" not in refused.stderr
-    assert project.states(*YES) == {".git/hooks/pre-commit": "there"}
+    assert project.states(*YES) == {HOOK: "there", MERGE_HOOK: "written"}
 
 
 def test_a_second_environment_is_checked_as_well(
@@ -250,10 +294,11 @@ def test_a_second_environment_is_checked_as_well(
     shutil.copytree(project.top / "migrations", project.top / "other/migrations")
     assert set(project.states(*YES).values()) == {"written"}
     second = ("-d", "other/migrations", *YES)
-    # The lines for the first name no directory, and may run in any.
-    assert set(project.states(*second).values()) == {"there"}
-    for path in (project.hook, project.top / WORKFLOW):
-        path.unlink()
+    # The lines for the first name no directory, and mean `migrations`.
+    refused = dict.fromkeys((HOOK, MERGE_HOOK, WORKFLOW), "refused")
+    assert project.states(*second) == {**refused, TEMPLATE: "there"}
+    for name in refused:
+        (project.top / name).unlink()
     assert set(project.states(*second).values()) == {"written", "there"}
     shutil.copytree(project.top / "migrations", project.top / "third/migrations")
     third = ("-d", "third/migrations", *YES)
@@ -261,12 +306,9 @@ def test_a_second_environment_is_checked_as_well(
     assert done.exit_code == 3
     assert "add the check of third/migrations in these lines" in done.stdout
     states = project.states(*third)
-    assert {name for name, state in states.items() if state == "refused"} == {
-        ".git/hooks/pre-commit",
-        WORKFLOW,
-    }
+    assert states == {**refused, TEMPLATE: "there"}
     shown = fixchain("-d", "third/migrations", "hook", "--print", "--format", "json").document
-    for piece in shown["pieces"][:2]:
+    for piece in shown["pieces"][:3]:
         path = project.top / piece["path"]
         path.write_text(f"{path.read_text()}{piece['text']}")
     assert set(project.states(*third).values()) == {"there"}
@@ -280,6 +322,9 @@ def test_a_second_environment_is_checked_as_well(
         'run: fixchain -d "${{ matrix.app }}/migrations" check',
         "run: cd orders && fixchain -d migrations check",
         "{working-directory: orders, run: fixchain -d migrations check}",
+        'run: cd "$PLACE" && fixchain -d migrations check',
+        "run: cd web && make && cd ../orders && fixchain check",
+        "run: flask --app orders db fixchain check",
     ],
 )
 def test_which_environment_is_checked_may_be_unknown(project: Project, line: str) -> None:
@@ -290,12 +335,44 @@ def test_which_environment_is_checked_may_be_unknown(project: Project, line: str
     path.parent.mkdir(parents=True)
     path.write_text(f"jobs:\n  a:\n    steps:\n      - {line}\n")
     assert project.states("-d", "orders/migrations", *YES)[WORKFLOW] == "there"
-    path.write_text("jobs: {a: {steps: [{run: fixchain -d users/migrations check}]}}\n")
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["run: fixchain -d users/migrations check"],
+        ["run: fixchain check"],
+        ["run: cd web && npm ci", "run: fixchain check"],
+        ["run: npm ci", "working-directory: web", "run: fixchain -d migrations check"],
+        ['run: cd "$WEB" && npm ci', "run: fixchain -d users/migrations check"],
+        ["run: pip install flask flask-chainfix", "run: fixchain check"],
+    ],
+)
+def test_no_other_line_hides_that_an_environment_is_not_checked(
+    project: Project, lines: list[str]
+) -> None:
+    project.repository.git("remote", "add", "origin", "git@github.com:you/app.git")
+    (project.top / "orders").mkdir()
+    shutil.copytree(project.top / "migrations", project.top / "orders/migrations")
+    path = project.top / WORKFLOW
+    path.parent.mkdir(parents=True)
+    path.write_text(
+        "".join(["jobs:\n  a:\n    steps:\n", *(f"      - {each}\n" for each in lines)])
+    )
     assert project.states("-d", "orders/migrations", *YES)[WORKFLOW] == "refused"
+
+
+def test_a_configuration_and_its_directory_are_one_environment(project: Project) -> None:
+    script(project.hook, "#!/bin/sh\nfixchain check\n")
+    project.put("alembic.ini", "[alembic]\nscript_location = migrations\n")
+    assert project.states("-c", "alembic.ini", *YES)[".git/hooks/pre-commit"] == "there"
 
 
 def test_own_calls_of_check_suffice(project: Project) -> None:
     script(project.hook, "#!/bin/sh\n# fixchain check\nflask db fixchain check\n")
+    script(
+        project.top / MERGE_HOOK, '#!/bin/sh\nexec "$(git rev-parse --git-path hooks)/pre-commit"\n'
+    )
     done = fixchain("hook", "--install")
     assert done.exit_code == 0
     assert "everything is in place" not in done.stdout
@@ -304,7 +381,10 @@ def test_own_calls_of_check_suffice(project: Project) -> None:
 
 def test_hooks_of_the_work_tree(project: Project) -> None:
     project.repository.git("config", "core.hooksPath", "tools/hooks")
-    assert project.states(*YES) == {"tools/hooks/pre-commit": "written"}
+    assert set(project.states(*YES).items()) == {
+        ("tools/hooks/pre-commit", "written"),
+        ("tools/hooks/pre-merge-commit", "written"),
+    }
     project.broken()
     assert project.commit().exit_code == 1
 
@@ -326,7 +406,7 @@ def test_a_linked_work_tree_has_the_hooks_of_its_repository(
     project.commit()
     project.repository.git("worktree", "add", "-q", tmp_path / "linked")
     monkeypatch.chdir(tmp_path / "linked")
-    assert project.states(*YES) == {project.hook.as_posix(): "written"}
+    assert project.states(*YES)[project.hook.as_posix()] == "written"
     linked = Repository(tmp_path / "linked")
     linked.put("c", parent="a")
     linked.git("add", "-A")
@@ -372,11 +452,31 @@ def test_a_remote_tells_where_requests_are_made(
     project: Project, remote: str, expected: set[str]
 ) -> None:
     project.repository.git("remote", "add", "origin", remote)
-    assert set(project.states("hook", "--print")) == {".git/hooks/pre-commit", *expected}
+    assert set(project.states("hook", "--print")) == {HOOK, MERGE_HOOK, *expected}
     for options in (("--print",), ("--install", "--yes")):
         done = fixchain("hook", *options)
         said = done.stdout + done.stderr
         assert said.count("there is no sign of GitHub or GitLab here") == (not expected)
+
+
+@pytest.mark.parametrize(
+    ("main", "expected"),
+    [
+        ("main", ["main", "master", "develop"]),
+        ("trunk", ["trunk", "main", "master", "develop"]),
+        ("2.0", ["2.0", "main", "master", "develop"]),
+    ],
+)
+def test_the_workflow_checks_the_main_branch(
+    project: Project, main: str, expected: list[str]
+) -> None:
+    project.repository.git("remote", "add", "origin", "git@github.com:you/app.git")
+    project.commit()
+    project.repository.git("update-ref", f"refs/remotes/origin/{main}", "HEAD")
+    project.repository.git("remote", "set-head", "origin", main)
+    fixchain(*YES)
+    workflow = yaml.safe_load(project.read(WORKFLOW))
+    assert workflow[True]["push"] == {"branches": expected}  # YAML 1.1 takes `on` for a truth value
 
 
 def test_jobs_of_both_kinds(project: Project) -> None:
@@ -384,9 +484,10 @@ def test_jobs_of_both_kinds(project: Project) -> None:
     project.put(".gitlab-ci.yml", JOBS)
     done = fixchain(*YES)
     assert done.exit_code == 3
-    assert "Written: 4 files." in done.stdout
+    assert "Written: 5 files." in done.stdout
     assert project.states(*YES) == {
-        ".git/hooks/pre-commit": "there",
+        HOOK: "there",
+        MERGE_HOOK: "there",
         WORKFLOW: "there",
         TEMPLATE: "there",
         ".gitlab-ci.yml": "refused",
@@ -414,7 +515,12 @@ def test_a_template_that_is_there_is_left_alone(project: Project, name: str) -> 
 def test_another_workflow_of_that_name_is_left_alone(project: Project) -> None:
     project.put(WORKFLOW, "on: push\n")
     states = project.states(*YES)
-    assert states == {".git/hooks/pre-commit": "written", WORKFLOW: "refused", TEMPLATE: "written"}
+    assert states == {
+        HOOK: "written",
+        MERGE_HOOK: "written",
+        WORKFLOW: "refused",
+        TEMPLATE: "written",
+    }
     assert project.read(WORKFLOW) == "on: push\n"
     own = "jobs: {a: {steps: [{run: fixchain check}]}}\n"
     project.put(WORKFLOW, own)
@@ -431,7 +537,7 @@ def test_a_second_run_finds_nothing_to_do(project: Project) -> None:
     done = fixchain("hook", "--install")
     assert done.exit_code == 0
     assert done.stdout.startswith("Nothing to do: everything is in place.\n")
-    assert done.stdout.count("already there\n") == 3
+    assert done.stdout.count("already there\n") == 4
     assert set(project.states(*YES).values()) == {"there"}
     assert {name: node[:2] for name, node in tree(project.top).items()} == {
         name: node[:2] for name, node in before.items()
@@ -517,7 +623,7 @@ def test_it_shows_and_asks_once(project: Project) -> None:
     assert tree(project.top) == before
     agreed = on_terminal(*command, cwd=project.top, answer="y\n")
     assert agreed.exit_code == 0
-    assert "Written: 3 files." in agreed.stdout
+    assert "Written: 4 files." in agreed.stdout
     assert project.hook.exists()
 
 

@@ -216,6 +216,17 @@ def test_the_settings_name_the_main_branch(project: Project) -> None:
     assert "main branch" not in reasons(project.planned())
 
 
+def test_nothing_that_may_be_the_main_branch_is_rewritten(project: Project) -> None:
+    """What is called main is old here: others build on develop, and no remote says so."""
+    project.git("branch", "develop", "main")
+    project.git("update-ref", "refs/heads/main", "main~1")
+    project.merge("develop", day=3)
+    assert project.moved() == {"mine": ["theirs"]}
+    assert "the branch develop has theirs, and not mine" in reasons(project.planned())
+    project.configure("main_branch =")
+    assert project.moved() == {"theirs": ["mine"]}
+
+
 @pytest.mark.parametrize("strategy", ["auto", "linear"])
 def test_a_base_of_mine_does_not_become_the_root(project: Project, strategy: str) -> None:
     project.switch("main")

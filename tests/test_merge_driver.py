@@ -91,7 +91,8 @@ def test_git_settles_it_and_rebase_makes_it_true(project: Repository, env: str, 
     commit(project, "theirs <- b", day=3)
     project.switch("feature")
     done = run("git", "merge", "-q", "-m", "x", "main", cwd=project.top)
-    assert done.exit_code == 0, done.stdout + done.stderr
+    assert "CONFLICT" not in done.stdout
+    assert done.exit_code == 1, done.stdout + done.stderr  # the hook says what is to be run first
     assert f"migrations/chain.lock names mine, as `{typed} rebase` will put yours" in done.stderr
     assert lines() == ["a: mine"]
     before = LOCK.read_bytes()
@@ -99,6 +100,10 @@ def test_git_settles_it_and_rebase_makes_it_true(project: Repository, env: str, 
     assert fixchain("rebase", "--yes").exit_code == 0
     assert LOCK.read_bytes() == before
     assert fixchain("check", "--strict").exit_code == 0
+    project.git("add", "migrations")
+    project.git("commit", "-q", "--no-edit")
+    assert project.git("status", "--porcelain") == ""
+    assert project.git("rev-list", "--count", "--merges", "HEAD") == "1"
 
 
 def test_git_rebase_goes_through_all_commits(project: Repository) -> None:

@@ -149,6 +149,49 @@ def test_a_remote_that_has_moved_on(project: Repository, tmp_path: Path) -> None
     assert_settled(project)
 
 
+@pytest.mark.parametrize(
+    ("refspec", "more"),
+    [
+        ("+refs/heads/feature:refs/remotes/origin/feature", " +main:refs/remotes/origin/main"),
+        ("+refs/heads/m*:refs/remotes/origin/m*", ""),
+        ("", " +main:refs/remotes/origin/main"),
+    ],
+)
+def test_a_clone_of_a_single_branch(
+    project: Repository, tmp_path: Path, refspec: str, more: str
+) -> None:
+    project.git("clone", "-q", "--bare", project.top, tmp_path / "bare.git")
+    project.git("remote", "add", "origin", tmp_path / "bare.git")
+    project.git("config", "--unset", "remote.origin.fetch")
+    if refspec:
+        project.git("config", "remote.origin.fetch", refspec)
+    project.git("update-ref", "refs/remotes/origin/main", "main")
+    put("mine <- c")
+    project.commit(2)
+    on(project, "main", 3, "theirs <- c")
+    project.git("push", "-q", "origin", "main")
+    project.git("update-ref", "refs/remotes/origin/main", "main")
+    on(project, "main", 4, "later <- theirs")
+    project.git("push", "-q", "origin", "main:main")
+    project.git("update-ref", "refs/remotes/origin/main", "main~1")
+    finding = found(against="origin/main")["FC503"]
+    assert finding["remedies"][0]["commands"][0] == f"git fetch origin{more}"
+    typed(finding)
+    assert_settled(project)
+    assert file_of("later").exists()
+
+
+def test_a_branch_of_a_remote_that_is_gone_is_not_fetched(project: Repository) -> None:
+    put("mine <- c")
+    project.commit(2)
+    on(project, "main", 3, "theirs <- c")
+    project.git("update-ref", "refs/remotes/origin/main", "main")
+    finding = found(against="origin/main")["FC503"]
+    assert finding["remedies"][0]["commands"][0] == "git merge --no-edit origin/main"
+    typed(finding)
+    assert_settled(project)
+
+
 def test_an_id_that_both_have_taken(project: Repository) -> None:
     put(rev("new <- c").doing("op.create_table('mine', sa.Column('id', sa.Integer()))"))
     file_of("new").rename(Path(VERSIONS, "mine.py"))
@@ -223,6 +266,26 @@ def test_the_chain_lock_is_in_the_way_as_it_should_be(project: Repository, drive
     finding = found()["FC503"]
     assert "FC102" in finding["message"]
     typed(finding)
+    assert_settled(project)
+
+
+@pytest.mark.parametrize("is_committed", [True, False])
+def test_a_chain_lock_that_has_to_be_written_first_is_committed(
+    project: Repository, is_committed: bool
+) -> None:
+    """As it is, Git would not merge over it."""
+    project.switch("main")
+    lock(project, 2)
+    project.git("checkout", "-q", "-B", "feature")
+    project.switch("main")
+    lock(project, 3, "theirs <- c")
+    project.switch("feature")
+    put("mine <- c")
+    if is_committed:
+        project.commit(4)
+    errors = found()
+    typed(errors["FC502"])
+    typed(errors["FC503"])
     assert_settled(project)
 
 
@@ -726,6 +789,41 @@ def test_migrations_that_the_other_side_has_moved_are_not_judged(project: Reposi
     edit("b", "'old'", "'older'")
     typed(found()["FC501"])
     assert found() == {}
+
+
+def moved_and_rewritten(project: Repository, day: int) -> None:
+    """Move the environment so that Git takes none of its migrations for a renamed one."""
+    Path("migrations").rename("db")
+    for file in Path("db/versions").glob("*.py"):
+        file.write_text("# rewritten\n" * 99 + file.read_text())
+    project.commit(day)
+
+
+def test_no_command_is_named_for_a_place_that_the_merge_takes_away(project: Repository) -> None:
+    put("mine <- c")
+    project.commit(2)
+    project.switch("main")
+    moved_and_rewritten(project, 3)
+    project.switch("feature")
+    remedies = found()["FC503"]["remedies"]
+    assert [each["commands"] for each in remedies] == [["git merge --no-edit main"]]
+    assert "merge main, which has no migrations in migrations/versions" in remedies[0]["text"]
+
+
+def test_a_branch_that_has_moved_its_migrations_is_in_no_order(project: Repository) -> None:
+    on(project, "other", 2, "other <- c")
+    put("mine <- c")
+    project.commit(3)
+    project.git("checkout", "-q", "-b", "away", "main")
+    moved_and_rewritten(project, 4)
+    project.switch("feature")
+    for theirs in ((), ("theirs <- c",)):
+        on(project, "main", 5, *theirs)
+        document = check("--with=away", "--with=other").document
+        assert sorted(document["queue"]["order"]) == ["other", "yours"]
+        assert any(
+            "a merge with away would be is not known" in each for each in document["notices"]
+        )
 
 
 def test_two_new_ids_of_a_published_revision(project: Repository) -> None:

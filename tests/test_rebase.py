@@ -392,7 +392,9 @@ def test_the_setting(me: Clone) -> None:
     me.git("branch", "trunk", "origin/main")
     me.git("remote", "remove", "origin")
     me.git("branch", "-D", "main")
-    assert "name it as main_branch in the settings of fixchain, or with --onto" in refused().stderr
+    said = refused().stderr
+    assert "name it as main_branch in the settings of fixchain, or with --onto" in said
+    assert "git " not in said  # there is nothing to fetch it from
     (me.top / "migrations/alembic.ini").write_text("[fixchain]\nmain_branch = trunk\n")
     assert "onto trunk" in rebase("--yes").stdout
     assert me.parents == MOVED
@@ -407,6 +409,9 @@ def test_the_setting(me: Clone) -> None:
         (["up/main", "up/trunk"], "up/trunk", "up/trunk"),
         (["up/master"], "", "up/master"),
         (["origin/main", "origin/master"], "", ""),
+        (["origin/develop"], "", "origin/develop"),
+        (["origin/develop", "origin/main"], "", ""),
+        (["origin/develop", "origin/main"], "origin/develop", "origin/develop"),
         (["origin/main"], "origin/gone", "origin/main"),
         ([], "", "main"),
     ],
@@ -426,6 +431,25 @@ def test_the_default_branch(me: Clone, refs: list[str], default: str, found: str
         assert f"on top of what {found} has" in done.stdout
     else:
         assert "the branch that others build on is not known" in done.stderr
+
+
+def test_which_of_two_branches_others_build_on(others: Clone, me: Clone) -> None:
+    """The remote knows it; without one, the user does."""
+    others.git("branch", "develop", "main~1")
+    me.pull()
+    me.git("remote", "set-head", "origin", "--delete")
+    stuck(me, "merge", "origin/main")
+    said = refused().stderr
+    assert "it may be origin/main or origin/develop" in said
+    assert "     fixchain rebase --onto origin/develop\n" in said
+    me.git(*advised(said, "git remote")[1:])
+    assert planned() == M1_ON_D
+    me.git("branch", "develop", "main")
+    me.git("update-ref", "refs/heads/main", "origin/main")
+    me.git("remote", "remove", "origin")
+    said = refused().stderr
+    assert "git " not in said
+    assert planned(*advised(said, "fixchain rebase --onto main")[2:]) == M1_ON_D
 
 
 def test_a_name_that_is_none(me: Clone) -> None:
@@ -503,10 +527,28 @@ def test_a_shallow_clone(
     shallow = Clone(tmp_path / "shallow")
     monkeypatch.chdir(shallow.top)
     said = refused().stderr
-    shallow.git(*advised(said, "git fetch")[1:], "--depth", "1")
+    shallow.git(*advised(said, "git fetch")[1:])
+    assert shallow.git("merge-base", "origin/main", "HEAD")
     assert "origin/main has 2 revisions that are not here" in refused().stderr
     shallow.git("checkout", "origin/main", "--", VERSIONS)
     assert planned() == M1_ON_D
+
+
+def test_a_clone_that_is_too_shallow_to_merge(
+    me: Clone, others: Clone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    me.git("push", "-q", "origin", "feature")
+    url = others.top.as_uri()
+    me.git("clone", "-q", "--depth", "1", "--no-single-branch", url, tmp_path / "shallow")
+    shallow = Clone(tmp_path / "shallow")
+    shallow.git("checkout", "-q", "feature")
+    monkeypatch.chdir(shallow.top)
+    way = refused("--format", "json").document["error"]["remedies"][0]["commands"]
+    deepening, merging, again = map(shlex.split, way)
+    shallow.git(*deepening[1:])
+    stuck(shallow, *merging[1:])
+    assert fixchain(*again[1:], "--yes").exit_code == 0
+    assert shallow.parents == MOVED
 
 
 def test_a_submodule(me: Clone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -707,6 +707,13 @@ def test_what_keeps_git_from_finding_it_is_told(project: Path, ahead: str) -> No
     refused(ahead, "b is nowhere in Git", "the clone is shallow", "git fetch --unshallow")
 
 
+def test_outside_of_git_nothing_is_fetched(project: Path, ahead: str) -> None:
+    shutil.rmtree(project / ".git")
+    done = refused(ahead, "b is nowhere here", "no Git repository was found")
+    assert "git fetch" not in done.stderr
+    assert "--from" not in done.stderr
+
+
 def test_what_nobody_reaches_is_left_alone(project: Path, ahead: str) -> None:
     done = fixchain("unwind", "--no-database", "--stamp", "b")
     assert (done.exit_code, "is left alone: it is not reached" in done.stdout) == (0, True), done

@@ -11,7 +11,7 @@ from flask_chainfix.common.errors import CannotPlan, CannotRewrite
 from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.diagnosis import errors_of
-from flask_chainfix.diagnosis.rules import diagnose
+from flask_chainfix.diagnosis.rules import Family, diagnose
 from flask_chainfix.diagnosis.rules.merging import breaking, clashes, clashes_in, may_clash
 from flask_chainfix.git.simulated_merges import Merges, Merging, merging
 from flask_chainfix.model.history import (
@@ -60,11 +60,16 @@ def judged(snapshot: Facts, merge: Merge) -> Merge:
         theirs = _on_top(resolved, merge.mine)
         rebased += [Rebased(merge.theirs.ref, theirs.files)] if theirs is not None else []
     after_merge = AfterMerge.NOTHING
+    if not merge.theirs.files:  # the merge may take this environment away
+        broken = False
     if broken and (not merge.conflicts or errors_of(diagnose(resolved))):
         after_merge = AfterMerge.REBASE if plain or mine is not None else AfterMerge.REPAIR
     elif broken and any(each.path == snapshot.environment.lock_path for each in merge.conflicts):
         after_merge = AfterMerge.LOCK
-    return replace(merge, after_merge=after_merge, rebased=tuple(rebased))
+    to_commit = merge.to_commit
+    if broken and errors_of(diagnose(snapshot, Family.LOCK)):  # it is written first
+        to_commit = tuple(dict.fromkeys((*to_commit, snapshot.environment.lock_path)))
+    return replace(merge, after_merge=after_merge, rebased=tuple(rebased), to_commit=to_commit)
 
 
 def _has_only_more_heads(snapshot: Facts, merge: Merge) -> bool:
@@ -102,7 +107,10 @@ def _with_changes(git: Merging, snapshot: Facts, merge: Merge) -> Merge:
 
 
 def queue(snapshot: Facts, ref: str) -> Queue:
-    """How the branches of these merges can land on REF, judged pair by pair."""
+    """How the branches of these merges can land on REF, judged pair by pair.
+
+    One whose merge with REF is unknown is in no order.
+    """
     pairs, after = [], TopologicalSorter[str]()
     for merge in snapshot.merges:
         pair, order = _pair(snapshot, merge)
@@ -112,8 +120,9 @@ def queue(snapshot: Facts, ref: str) -> Queue:
         if order is not None:
             after.add(*order)
     possible = all(pair.fit is not Fit.CONFLICT for pair in pairs)
+    known = {name for pair in pairs for name in pair[:2] if ref in pair[:2]} - {ref}
     try:
-        names = [name for name in after.static_order() if name != ref]
+        names = [name for name in after.static_order() if name in known]
     except CycleError:
         possible = False
     return Queue(tuple(pairs), tuple(names) if possible else None)

@@ -14,11 +14,13 @@ from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
+from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.commands.hook_texts import (
     ATTRIBUTES,
     CHECKLIST,
     GIT_HOOK,
     JOB,
+    MERGE_HOOK,
     PRE_COMMIT,
     WORKFLOW,
     HookCall,
@@ -35,6 +37,7 @@ from flask_chainfix.disk.safe_files import read_or_none
 from flask_chainfix.disk.writing import add_together
 from flask_chainfix.git.merge_driver import read_settings, remove_settings, write_settings
 from flask_chainfix.git.repositories import WorkTree, find_work_tree, literal
+from flask_chainfix.git.upstream import main_name
 from flask_chainfix.model.files import Edit, HookFile, HookState
 from flask_chainfix.report.results import Hooked, HookPlan
 
@@ -63,9 +66,10 @@ def plan_hooks(
     """
     tree = find_work_tree(session.environment.directory)
     call = _call(session, tree)
-    places = [_after_checkout(session, tree)] if after_checkout else _places(tree)
+    places = [_after_checkout(session, tree)] if after_checkout else [*_places(tree)]
     files = tuple(_hook_file(kind, path, call, tree) for kind, path in places)
-    notices = (_NO_HOST,) if len(files) == 1 and not after_checkout else ()
+    on_commit = all(kind in (PRE_COMMIT, GIT_HOOK, MERGE_HOOK) for kind, _ in places)
+    notices = (_NO_HOST,) if on_commit else ()
     if merges_locks:
         attributes = Path(os.path.realpath(session.environment.directory), ".gitattributes")
         files = (
@@ -144,7 +148,9 @@ def _call(session: Session, tree: WorkTree) -> HookCall:
         place = os.path.join(os.curdir, place)
     options = ("-c", place) if config else ("-d", place) if place != _DEFAULT_PLACE else ()
     requirement = f"flask-chainfix=={version('flask-chainfix')}"
-    return HookCall(place, options, requirement, _programs(tree))
+    directory = os.path.relpath(os.path.realpath(session.environment.directory), top)
+    main = main_name(Snapshot(session.environment, ()))
+    return HookCall(place, options, requirement, _programs(tree), directory, main)
 
 
 def _programs(tree: WorkTree) -> str:
@@ -191,6 +197,7 @@ def _places(tree: WorkTree) -> Iterator[tuple[HookKind, Path]]:
         yield PRE_COMMIT, pre_commit
     else:
         yield GIT_HOOK, tree.hooks / "pre-commit"
+        yield MERGE_HOOK, tree.hooks / "pre-merge-commit"
     if os.path.lexists(workflows) or "github" in hosts:
         yield WORKFLOW, workflows / "fixchain.yml"
         name = "pull_request_template.md"
@@ -220,7 +227,7 @@ def _hook_file(kind: HookKind, path: Path, call: HookCall, tree: WorkTree) -> Ho
         return replace(refused, detail=f"it cannot be read: {error.strerror}")
     if data is not None and kind.is_in(data):
         differs = _difference(text, data)
-        if differs and checks_only_others(data, call.place):
+        if differs and checks_only_others(data, call, _default(tree)):
             detail = f"it checks another environment; add the check of {call.place} in these lines"
             return replace(refused, detail=detail)
         return replace(refused, state=HookState.THERE, detail=differs)
@@ -233,6 +240,11 @@ def _hook_file(kind: HookKind, path: Path, call: HookCall, tree: WorkTree) -> Ho
         return replace(refused, detail="a symbolic link leads to another file")
     edit = Edit(path, None, f"{kind.opening}{text}".encode())
     return replace(refused, state=HookState.PLANNED, edit=edit)
+
+
+def _default(tree: WorkTree) -> str:
+    """The environment that a call without options means at the top; ``""`` if it is unknown."""
+    return _DEFAULT_PLACE if (tree.top / _DEFAULT_PLACE / "env.py").is_file() else ""
 
 
 def _configuration(call: HookCall, tree: WorkTree) -> HookFile:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Sequence
+from itertools import product
 from typing import NamedTuple
 
 from flask_chainfix.common.quoting import script_words, yaml_string
@@ -19,12 +20,16 @@ class HookCall(NamedTuple):
         requirement: the requirement with which pip installs the console script.
         programs: the directory of the active virtual environment with the console script, relative
             to the top; ``""`` if there is none, or if others would see it.
+        directory: the migrations directory, relative to the top, if ``place`` is a file.
+        main: the name of the main branch; ``""`` if it is unknown.
     """
 
     place: str
     options: tuple[str, ...]
     requirement: str
     programs: str = ""
+    directory: str = ""
+    main: str = ""
 
     def shell(self, *arguments: str) -> str:
         """A command line for a POSIX shell."""
@@ -45,22 +50,54 @@ def calls_check(data: bytes) -> bool:
 
 
 _CALL = re.compile(
-    rb"(?:\bfixchain\w*[\"']?[ \t]+|\bargs: *\[ *)"
-    rb"(?:-[cd][ ,]+(?:'([^'\n]+)'|\"([^\"\n]+)\"|([^\s,\]]+))[ ,]+)?check\b"
+    rb"(?P<app>\bflask[ \t].*)?(?:\bfixchain\w*[\"']?[ \t]+|\bargs: *\[ *)"
+    rb"(?:-[cd][ ,]+(?:'(?P<a>[^'\n]+)'|\"(?P<b>[^\"\n]+)\"|(?P<c>[^\s,\]]+))[ ,]+)?check\b"
 )
-_ELSEWHERE = re.compile(rb"\bcd\s|\bworking-directory\b")
+_CHANGES_DIRECTORY = re.compile(
+    rb"\b(?:cd[ \t]+(?:--[ \t]+)?|working-directory[\"']?:[ \t]*)"
+    rb"(?:'(?P<a>[^'\n]+)'|\"(?P<b>[^\"\n]+)\"|(?P<c>[^\s;&|,})]+))"
+)
 
 
-def checks_only_others(data: bytes, place: str) -> bool:
+def checks_only_others(data: bytes, call: HookCall, default: str) -> bool:
     """Whether the calls of ``check`` in a file all name environments, and none names this one.
 
-    ``False`` where variables, or commands that change the directory, may decide which they name.
+    ``False`` where variables, or the app, may decide which they name.
+
+    Args:
+        data: the file.
+        call: how to name this environment.
+        default: what a call without options names at the top of the work tree; ``""`` if that is
+            unknown.
     """
-    named = [b"".join(filter(None, found.groups())) for found in _CALL.finditer(data)]
-    if _ELSEWHERE.search(data) or any(b"$" in each for each in named):
-        return False
-    places = {os.path.normpath(os.fsdecode(each)) if each else "" for each in named}
-    return bool(places) and places.isdisjoint({"", os.path.normpath(place)})
+    places = {os.path.normpath(each) for each in (call.place, call.directory or call.place)}
+    changes = [_named(each) for each in _CHANGES_DIRECTORY.finditer(data)]
+    known = [each for each in changes if each[:1] not in ("/", "~", "-") and "$" not in each]
+    anywhere = len(known) < len(changes)
+    # Any call may run in any of them, and in one of them below another.
+    pairs = product(("", *known), repeat=2)
+    directories = {os.path.normpath(os.path.join(*each)) for each in pairs}
+
+    def may_be_this(found: re.Match[bytes]) -> bool:
+        name = os.path.normpath(_named(found) or default or "$")
+        if "$" in name or (not _named(found) and found["app"]):
+            return True
+        if not places.isdisjoint(
+            os.path.normpath(os.path.join(each, name)) for each in directories
+        ):
+            return True
+        if _named(found):
+            return anywhere and any(place.endswith(f"/{name}") for place in places)
+        # Elsewhere, a configuration may lead to any directory.
+        below = (f"{each}/" for each in directories if each != os.curdir)
+        return anywhere or any(place.startswith(tuple(below)) for place in places)
+
+    calls = list(_CALL.finditer(data))
+    return bool(calls) and not any(map(may_be_this, calls))
+
+
+def _named(found: re.Match[bytes]) -> str:
+    return os.fsdecode(found["a"] or found["b"] or found["c"] or b"")
 
 
 class HookKind(NamedTuple):
@@ -158,7 +195,14 @@ if [ -e {script_words(call.place)} ]; then
         exit 1
     }} >&2
     fixchain_said=$(fixchain_run {script_words(*call.options, "check", "--staged")}) ||
-        {{ printf '%s\\n' "$fixchain_said" >&2; exit 1; }}
+        {{
+            printf '%s\\n' "$fixchain_said"
+            if [ -n "${{GIT_PREFIX-}}" ]; then
+                echo "These commands are for the top of the work tree:"
+                printf '    %s "$(git rev-parse --show-toplevel)"\\n' cd
+            fi
+            exit 1
+        }} >&2
 fi
 # fixchain: end
 """
@@ -198,8 +242,7 @@ fi </dev/null 2>/dev/null || :
 # fixchain: end
 """
 
-    where = "below its first line, if it is a shell script"
-    return HookKind("Git hook after a checkout", text, where, "#!/bin/sh\n")
+    return HookKind("Git hook after a checkout", text, _IN_SCRIPT, "#!/bin/sh\n")
 
 
 def _absolute(place: str) -> str:
@@ -207,6 +250,7 @@ def _absolute(place: str) -> str:
 
 
 # --- CI jobs -------------------------------------------------------------------------------------
+_PLAIN_NAME = re.compile(r"[a-z][a-z/-]*")
 _PLAIN_COMMAND = re.compile(r"fixchain (?:[\w ./=<>$@{}+\"-]|:\+)+", re.ASCII)
 
 
@@ -219,6 +263,8 @@ def _workflow(call: HookCall) -> str:
     # GitHub inserts the values of expressions before it parses quotes.
     check = call.shell("check").replace("${{", "$''{{")
     command = f'{check} ${{AGAINST:+--against "$AGAINST"}} --format github'
+    known = [call.main if _PLAIN_NAME.fullmatch(call.main) else yaml_string(call.main)]
+    branches = dict.fromkeys([*(known if call.main else []), "main", "master", "develop"])
     return f"""\
 name: fixchain
 # What breaks the migration chain fails: a pull request, what a merge queue would land, and the main
@@ -227,7 +273,7 @@ on:
   pull_request:
   merge_group:
   push:
-    branches: [main, master]
+    branches: [{", ".join(branches)}]
 permissions:
   contents: read
 jobs:
@@ -330,8 +376,12 @@ _CHECKLIST = """\
 
 PRE_COMMIT = HookKind("pre-commit hook", _pre_commit, "to its list `repos`, indented like the rest")
 
-GIT_HOOK = HookKind(
-    "Git hook", _git_hook, "below its first line, if it is a shell script", "#!/bin/sh\n"
+_IN_SCRIPT = "below its first line, if it is a shell script"
+
+GIT_HOOK = HookKind("Git hook", _git_hook, _IN_SCRIPT, "#!/bin/sh\n")
+# Git runs no pre-commit hook for a merge without conflicts. Git's own sample runs it from here.
+MERGE_HOOK = GIT_HOOK._replace(
+    name="Git hook for merges", is_in=lambda data: calls_check(data) or b"pre-commit" in data
 )
 
 WORKFLOW = HookKind("GitHub workflow", _workflow, "to a new file beside it")

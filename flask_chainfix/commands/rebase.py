@@ -21,7 +21,7 @@ from flask_chainfix.databases.survey import no_database
 from flask_chainfix.diagnosis.diagnosis import Diagnosis, errors_of, in_doubt, remarks_on_links
 from flask_chainfix.diagnosis.rules import Family, diagnose
 from flask_chainfix.git.landings import read_history
-from flask_chainfix.git.upstream import operation, read_upstream
+from flask_chainfix.git.upstream import deepening, operation, read_upstream
 from flask_chainfix.model.files import Header, MigrationFile
 from flask_chainfix.model.history import PublishedChain
 from flask_chainfix.model.plans import Mend, Plan, Reason, Wishes
@@ -340,7 +340,7 @@ def _unreadable(rebase: _Rebase, file: MigrationFile) -> CannotPlan:
 def _behind(rebase: _Rebase, missing: list[str]) -> CannotPlan:
     now, upstream, again = rebase.now, rebase.upstream, rebase.command
     doing, ref = operation(now), upstream.typed
-    ended = (concluding(doing),) if doing else ()
+    ended = (concluding(doing),) if doing else deepening(now, upstream.ref)
     after = f", after the end of the {doing} that Git is in" if doing else ""
     stops = "; where Git stops at the app's own files, resolve those before you rebase"
     remedy = way(f"merge them{after}{stops}", *ended, f"git merge --no-edit {ref}", again)

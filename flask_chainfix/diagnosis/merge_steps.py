@@ -17,8 +17,8 @@ def merge_steps(environment: Environment, merge: Merge) -> tuple[str, ...]:
     ref, steps = ref_word(merge.theirs.ref), []
     if merge.to_commit:
         steps += [f"git add -- {git_words(merge.to_commit)}", 'git commit -m "Add migrations"']
-    if merge.tracking:
-        steps.append(f"git fetch {ref_word(merge.tracking)}")
+    if merge.fetch:
+        steps.append(merge.fetch)
     # A merge driver, or rerere, may settle what Git would stop at: then this stops it all the same.
     ended = bool(merge.conflicts or merge.others)
     steps.append(f"git merge {'--no-commit' if ended else '--no-edit'} {ref}")

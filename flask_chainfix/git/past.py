@@ -217,10 +217,8 @@ def no_revision(ref: str, repository: Repository, *, several: bool) -> CannotRea
         text += ": the version locations lie in several repositories, and each must have it"
     remedy = Remedy.of(text)
     remote, _, branch = ref.partition("/")
-    if _BRANCH.fullmatch(branch) and remote in _remotes(repository):
-        deeper = "--unshallow " if repository.shallow else ""
-        refspec = ref_word(f"{branch}:refs/remotes/{ref}")
-        fetching = f"git fetch {deeper}{ref_word(remote)} {refspec}"
+    if _BRANCH.fullmatch(branch) and remote in remotes_of(repository):
+        fetching = fetch_missing(repository, remote, branch)
         remedy = way("fetch it, as this clone may be of another branch only", fetching) | text
     elif repository.shallow:
         text = "the clone is shallow: fetch the rest (in a CI job: fetch-depth: 0)"
@@ -229,9 +227,17 @@ def no_revision(ref: str, repository: Repository, *, several: bool) -> CannotRea
     return CannotReadGit(f"{ref!r} is not a revision in the Git repository {place}", remedy)
 
 
-def _remotes(repository: Repository) -> list[str]:
+def fetch_missing(repository: Repository, remote: str, branch: str) -> str:
+    """The command that fetches a remote's branch that this clone was made without."""
+    deeper = "--unshallow " if repository.shallow else ""
+    refspec = ref_word(f"{branch}:refs/remotes/{remote}/{branch}")
+    return f"git fetch {deeper}{ref_word(remote)} {refspec}"
+
+
+def remotes_of(repository: Repository) -> list[str]:
+    """The names of its remotes."""
     with suppress(Unknown):
-        return os.fsdecode(repository.git("remote")).split("\n")
+        return os.fsdecode(repository.git("remote")).split("\n")[:-1]
     return []
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from flask_chainfix.common.errors import CannotReadGit
+from flask_chainfix.common.quoting import ref_word
 from flask_chainfix.common.remedies import way
 from flask_chainfix.git.program import HEADER, Unknown, remedy_for, run
 from flask_chainfix.model.files import Edit
@@ -269,6 +270,30 @@ def checked_out(directory: Path, edits: Sequence[Edit]) -> str | None:
                 return there["HEAD"].hash[:ABBREVIATED] if changed or not edits else None
         return ""
     return None
+
+
+def fetch_of(repository: Repository, ref: str) -> str:
+    """The command that updates a remote's branch, also in a clone of another branch only.
+
+    Args:
+        repository: the repository.
+        ref: the full name of the branch.
+
+    Returns:
+        ``""`` if no remote has it.
+    """
+    with suppress(Unknown):  # there is no remote
+        answer = os.fsdecode(repository.git("config", "--get-regexp", r"^remote\..*\.(url|fetch)$"))
+        remotes = re.findall(r"^remote\.(.*)\.(?:url|fetch) (.*)$", answer, re.MULTILINE)
+        for remote, refspec in remotes:
+            begins, star, ends = refspec.rpartition(":")[2].partition("*")
+            if ref == begins or (star and ref.startswith(begins) and ref.endswith(ends)):
+                return f"git fetch {ref_word(remote)}"
+        for remote, _ in remotes:
+            branch = ref.removeprefix(f"refs/remotes/{remote}/")
+            if branch != ref:
+                return f"git fetch {ref_word(remote)} {ref_word(f'+{branch}:{ref}')}"
+    return ""
 
 
 def tracked_below(directory: Path) -> frozenset[str]:

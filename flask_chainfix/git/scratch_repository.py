@@ -30,6 +30,7 @@ from flask_chainfix.git.repositories import (
     ABBREVIATED,
     LIST,
     Repository,
+    fetch_of,
     literal,
     real_directory,
 )
@@ -84,7 +85,7 @@ class ScratchRepository:
         self.base = ""
         self._tips: list[str] = []
         self.unrelated = False
-        self.tracking = ""
+        self.fetch = ""
         self.merged: dict[Pair, _Merged] = {}
 
     def name_of(self, directory: Path, name: str) -> str | None:
@@ -148,7 +149,7 @@ class ScratchRepository:
         self.commits = {name: each.hash for name, each in found.items()}
         self._tips = [self.commits[name] for name in (*names, "HEAD") if name in self.commits]
         if asked[-1] in found and "/" in remote:
-            self.tracking = remote.partition("/")[0]
+            self.fetch = fetch_of(self.repository, asked[-1])
 
     def find_base(self, ref: str) -> None:
         """Find the merge base of a commit and the checked-out one.

@@ -117,9 +117,13 @@ class Merging:
                 there, _, lock = self._snapshot([each.tree for each in done])
                 files = self._as_given(there.files, sides[mine], sides[theirs])
             empty = [name for name in (mine, theirs) if name and not sides[name].files]
-            if base.files and empty and not files:
+            is_first = (mine, theirs) == pairs[0]
+            brought = (
+                files if is_first else Side("", files).ids - sides[mine].ids - sides[theirs].ids
+            )
+            if base.files and empty and not brought:
                 reason = Unknown(f"{empty[0]} has no migrations there; it may have moved them")
-                if (mine, theirs) == pairs[0]:
+                if is_first:
                     raise reason
                 untold[_untold(empty[0], reason)] = None
                 continue
@@ -132,7 +136,7 @@ class Merging:
                 sum(each.others for each in done),
                 tuple(changed) if mine == DISK else (),
                 is_gate=ref in (mine, theirs),
-                tracking=self._scratches[0].tracking if theirs == ref else "",
+                fetch=self._scratches[0].fetch if theirs == ref else "",
             )
             # Others come on top of what has landed.
             is_turned = mine == ref

@@ -12,16 +12,25 @@ from pathlib import Path
 
 from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.errors import CannotReadGit
+from flask_chainfix.common.quoting import ref_word
 from flask_chainfix.common.regular_files import read_regular
-from flask_chainfix.common.remedies import way
+from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.git.landings import LOCAL, REFS, REMOTES, TAGS, short_ref
-from flask_chainfix.git.past import read_branch, read_chains, version_roots
+from flask_chainfix.git.past import (
+    fetch_missing,
+    read_branch,
+    read_chains,
+    remotes_of,
+    version_roots,
+)
 from flask_chainfix.git.program import Unknown, remedy_for
 from flask_chainfix.git.repositories import Repository, repositories_of
 from flask_chainfix.model.environment import Settings
 from flask_chainfix.model.history import PublishedChain
 
 _NAMES = ("main", "master")
+_LIKELY = (*_NAMES, "develop")
+_MOST_NAMED = 3
 _MOST = 24  # the number of releases to read
 
 # The names of releases' branches and tags, unless the settings define them.
@@ -83,7 +92,7 @@ def read_upstream(ref: str | None, now: Snapshot) -> tuple[Snapshot, tuple[Publi
     asked: list[PublishedChain] = []
     try:
         refs = _all_refs(first)
-        name = ref if ref is not None else _default_branch(refs)
+        name = ref if ref is not None else _default_branch(refs, first)
         if len(repositories) == 1:
             found = _published(now.environment.settings, refs)
             asked = [each for each in found if each.ref != name]
@@ -164,6 +173,15 @@ def main_lines(settings: Settings, refs: Mapping[str, str]) -> tuple[str, ...]:
     return (main, local) if local != main and local in refs else (main,)
 
 
+def main_name(now: Snapshot) -> str:
+    """The name of the main branch on a remote or here; ``""`` if it is unknown."""
+    for repository in repositories_of(version_roots(now))[0]:
+        with suppress(Unknown):
+            for ref in main_lines(now.environment.settings, _all_refs(repository)):
+                return _plain(ref) if ref.startswith((LOCAL, REMOTES)) else ""
+    return ""
+
+
 def _main_branch(settings: Settings, refs: Mapping[str, str]) -> str | None:
     """The main branch according to Git; ``None`` if it is unknown, or turned off."""
     named = settings.main_branch
@@ -180,6 +198,9 @@ def _main_branch(settings: Settings, refs: Mapping[str, str]) -> str | None:
 def _releases(settings: Settings, refs: Mapping[str, str], main: str | None) -> Iterator[str]:
     """The branches and tags of releases: by the setting, or by their names."""
     patterns = settings.published
+    likely: Sequence[str] = _NAMES
+    if main is None:  # any of them may be it, unless that is turned off
+        likely = _LIKELY if settings.main_branch is None else ()
     on_remotes = {_plain(name) for name in refs if name.startswith(REMOTES)}
     for ref, leads_to in refs.items():
         name = _plain(ref)
@@ -189,7 +210,7 @@ def _releases(settings: Settings, refs: Mapping[str, str], main: str | None) -> 
             continue
         if patterns is None:
             # A branch called main that is not the main branch is what production runs.
-            fits = _is_release(ref, name) or (main is not None and name in _NAMES)
+            fits = _is_release(ref, name) or name in likely
         else:
             names = name, short_ref(ref)
             fits = any(fnmatchcase(each, one) for each in names for one in patterns)
@@ -234,6 +255,18 @@ def operation(now: Snapshot) -> str:
     return next(filter(None, map(_operation_in, repositories)), "")
 
 
+def deepening(now: Snapshot, ref: str) -> tuple[str, ...]:
+    """The command without which a shallow clone cannot merge a commit; else nothing."""
+    repositories, _ = repositories_of(version_roots(now))
+    for repository in repositories:
+        if repository.shallow:
+            try:
+                repository.git("merge-base", ref, "HEAD")
+            except Unknown:
+                return ("git fetch --unshallow",)
+    return ()
+
+
 def bringing(repository: Repository, commit: str) -> str:
     """Git's current operation, if it is still to apply a commit; otherwise ``""``."""
     left = _to_apply(Path(repository.directory))
@@ -261,7 +294,7 @@ def _to_apply(directory: Path) -> set[str]:
     return {commit.decode() for commit in found}
 
 
-def _default_branch(refs: Mapping[str, str]) -> str:
+def _default_branch(refs: Mapping[str, str], repository: Repository) -> str:
     """The full name of the branch that others most likely build on.
 
     Raises:
@@ -270,15 +303,28 @@ def _default_branch(refs: Mapping[str, str]) -> str:
     likely = _likely(refs)
     if len(likely) == 1:
         return likely[0]
+    again, remedy = "{fixchain} rebase", Remedy()
+    found = remotes_of(repository)
+    remote = "origin" if "origin" in found else next(iter(found), "")
+    fetched = [ref for ref in refs if ref.startswith(f"{REMOTES}{remote}/")]
+    if remote and len(fetched) > 1:
+        asking = f"git remote set-head {ref_word(remote)} --auto"
+        remedy = way("ask the remote for its default branch", asking, f"{again}{{databases}}")
+    for name in map(short_ref, likely[:_MOST_NAMED]):
+        onto = f"{again} --onto {ref_word(name)}{{databases}}"
+        remedy |= way(f"if others build on {name}", onto)
+    remedy |= "name it as main_branch in the settings of fixchain, or with --onto"
+    if remote and not likely:
+        text = "if others build on main, and this clone has another branch only, fetch it"
+        fetching = fetch_missing(repository, remote, "main")
+        remedy |= way(text, fetching, f"{again}{{databases}}")
+    why = "there is no main, master or develop"
+    if likely:
+        why = f"it may be {' or '.join(map(short_ref, likely))}"
     raise CannotReadGit(
         "the branch that others build on is not known: no remote names its default branch, and"
-        " there is no main or master, or both",
-        "name it as main_branch in the settings of fixchain, or with --onto"
-        | way(
-            "if others build on main, and this clone has another branch only, fetch it",
-            "git fetch origin main:refs/remotes/origin/main",
-            "{fixchain} rebase{databases}",
-        ),
+        f" {why}",
+        remedy,
     )
 
 
@@ -303,14 +349,14 @@ def _likely(refs: Mapping[str, str]) -> Sequence[str]:
         for ref, name in refs.items()
         if ref.startswith(REMOTES) and _plain(ref) == "HEAD"
     }
-    named = [f"{REMOTES}{remote}/{name}" for remote in remotes for name in _NAMES]
+    named = [f"{REMOTES}{remote}/{name}" for remote in remotes for name in _LIKELY]
     there = [ref for ref in named if ref in refs]
     candidates = (
         [name for ref, name in defaults.items() if ref == f"{origin}HEAD"],
         list(defaults.values()),
         [ref for ref in there if ref.startswith(origin)],
         there,
-        [ref for ref in local if ref.removeprefix(LOCAL) in _NAMES],
+        [ref for ref in local if ref.removeprefix(LOCAL) in _LIKELY],
         local if len(local) == 1 and not remotes else [],
     )
     return next(filter(None, candidates), [])

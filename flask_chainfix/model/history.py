@@ -283,7 +283,7 @@ class Merge:
         others: how many other files have conflicts.
         to_commit: files of mine that are not committed, or differ from the disk.
         is_gate: whether the merged side has landed, so that mine come on top of it.
-        tracking: the remote for ``git fetch``; ``""`` for none.
+        fetch: the command that updates the merged side; ``""`` if no remote has it.
         after_merge: what must be run after it to make it a sound chain.
         rebased: both sides in one line, for each order in which they can land, if their changes to
             the schema may conflict.
@@ -298,7 +298,7 @@ class Merge:
     others: int = 0
     to_commit: tuple[Path, ...] = ()
     is_gate: bool = True
-    tracking: str = ""
+    fetch: str = ""
     after_merge: AfterMerge = AfterMerge.NOTHING
     rebased: tuple[Rebased, ...] = ()
     changes: Mapping[str, LastCommit] = field(default_factory=dict)

@@ -29,7 +29,8 @@ from flask_chainfix.diagnosis.numbering import can_have_file
 from flask_chainfix.diagnosis.rules import Family, diagnose
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.git.lost_files import FileVersion, find_versions
-from flask_chainfix.git.past import read_at
+from flask_chainfix.git.past import read_at, version_roots
+from flask_chainfix.git.repositories import repositories_of
 from flask_chainfix.model.databases import DatabaseStatus, LostRevision
 from flask_chainfix.model.files import Edit, Header
 
@@ -285,20 +286,21 @@ def _refuse_found(now: Facts, row: str) -> None:
 def _without_file(
     now: Facts, status: DatabaseStatus, row: str, unknown: Sequence[str]
 ) -> CannotPlan:
-    are = "is" if len(unknown) == 1 else "are"
-    return CannotPlan(
-        f"{listing(unknown, _NAMED)} {are} nowhere in Git, and {status.name} has run"
-        f" {'it' if len(unknown) == 1 else 'them'}",
-        way(
+    are, it = ("is", "it") if len(unknown) == 1 else ("are", "them")
+    where, in_git = "here", Remedy()
+    if repositories_of(version_roots(now))[0]:
+        where = "in Git"
+        in_git = way(
             "fetch what others have, and look again",
             "git fetch --all",
             "{fixchain} unwind{databases}",
-        )
-        | way(
+        ) | way(
             "if you know a commit that has it, name that in place of COMMIT",
             "{fixchain} unwind --from COMMIT{databases}",
         )
-        | choices(now, row),
+    return CannotPlan(
+        f"{listing(unknown, _NAMED)} {are} nowhere {where}, and {status.name} has run {it}",
+        in_git | choices(now, row),
         now.databases.notices,  # for example, that the clone is shallow
     )
 

@@ -187,7 +187,13 @@ def _way_out(snapshot: Facts, merge: Merge) -> Remedy:
     if clashing:  # a rebase is refused until this is changed
         return _change(snapshot, merge, clashing[0])
     text = "merge, and put your migrations on top, before others see both"
-    if merge.after_merge is AfterMerge.REPAIR:
+    if not merge.theirs.files:
+        places = listing(map(os.path.relpath, snapshot.environment.version_locations))
+        text = (
+            f"merge {merge.theirs.ref}, which has no migrations in {places}, then put yours where"
+            " its own are now, and check there"
+        )
+    elif merge.after_merge is AfterMerge.REPAIR:
         text = "merge, and repair the chain, before others see both"
     elif merge.after_merge is AfterMerge.LOCK:
         text = "merge, and write the heads of the merged chain to chain.lock"
