@@ -86,6 +86,21 @@ class Remedy:
             )
         )
 
+    def repairing_also(self, options: str) -> Remedy:
+        """The same ways with these options in each command that repairs."""
+        plain, asked = "{fixchain} repair", f"{{fixchain}} repair {options}"
+        return Remedy(
+            tuple(
+                way._replace(
+                    commands=tuple(
+                        f"{asked}{typed.removeprefix(plain)}" if typed.startswith(plain) else typed
+                        for typed in way.commands
+                    )
+                )
+                for way in self.ways
+            )
+        )
+
     def __bool__(self) -> bool:
         return bool(self.ways)
 

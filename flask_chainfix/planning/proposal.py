@@ -8,6 +8,7 @@ from dataclasses import replace
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.errors import CannotPlan, ChainFixError, UnsafeForDatabases
 from flask_chainfix.common.remedies import Remedy
+from flask_chainfix.common.wording import in_rows
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.diagnosis import Diagnosis, heads_in_doubt
 from flask_chainfix.diagnosis.rules import Family, diagnose
@@ -184,6 +185,6 @@ def refuse_unknown_rows(
     for status in doubtful:
         raise UnsafeForDatabases(
             f"no known chain can have written the rows of {status.name}"
-            f" ({', '.join(status.rows)}), so what has run there is not known",
+            f" ({in_rows(status.rows)}), so what has run there is not known",
             by_its_origin(snapshot, status) | leaving_out(snapshot, [status.name], planner),
         )
