@@ -673,12 +673,27 @@ def test_rows_of_several_databases_that_nobody_knows(project: Project, tmp_path:
     assert refused.exit_code == 3
     ways = refused.document["error"]["remedies"]
     commands = [command for way in ways for command in way["commands"]]
-    assert len(commands) == 3
+    assert len(commands) == 2
     for typed in commands:
         _, name, *arguments = shlex.split(typed)
         says(typed, "--tombstone nope=x")
         assert fixchain(name, *arguments, "--yes").exit_code == 0, typed
         assert fixchain("undo", *YES, *arguments[arguments.index("--database") :]).exit_code == 0
+
+
+def test_a_refusal_names_what_the_files_on_disk_allow(project: Project, tmp_path: Path) -> None:
+    """Not what the planned ones would; and for an empty row, what its tables match."""
+    other = f"sqlite:///{tmp_path / 'other.db'}"
+    sql(other, "CREATE TABLE alembic_version (version_num VARCHAR(32))")
+    sql(other, "CREATE TABLE a (id INTEGER)", "INSERT INTO alembic_version VALUES ('')")
+    project.stamp("nope")
+    refused = project.run("repair", "--database", other, "--tombstone", "nope=x", "--yes", *JSON)
+    ways = refused.document["error"]["remedies"]
+    (typed,) = (each for way in ways for each in way["commands"] if "restamp" in each)
+    _, name, *arguments = shlex.split(typed)
+    fixchain(name, *arguments, "--yes")
+    assert rows_of(other) == ["a"]
+    assert project.run("repair", "--database", other, "--tombstone", "nope=x", *YES).exit_code == 0
 
 
 def test_an_odd_id_that_git_knows_comes_back_as_it_was(project: Project) -> None:

@@ -155,12 +155,14 @@ def placeholder(snapshot: Facts, revision: str, statuses: Sequence[DatabaseStatu
     has_file = all(map(can_have_file, together))
     if beside:
         return _placeholder_beside(snapshot, together, beside, has_file=has_file)
-    fits = {fit(snapshot, status) for status in statuses}
-    found = fits.pop() if len(fits) == 1 else None
-    if has_file and found is not None and len(found.rows) == len(found.highest) == 1:
-        return _placeholder_on(together, found)
+    ends = graph.heads[:_SHOWN_HEADS]
+    found, *others = {fit(snapshot, status) for status in statuses} or [None]
+    if found is not None and not others and len(found.rows) == len(found.highest) == 1:
+        if has_file:
+            return _placeholder_on(together, found)
+        ends = tuple(dict.fromkeys(found.highest + found.rows))
     remedy = Remedy()
-    for head in graph.heads[:_SHOWN_HEADS]:
+    for head in ends:
         moved = way(f"move the stamp, if it counts for {head}", counting_as(head, *together))
         remedy |= _tombstone(together, head, f", if it was on {head}") if has_file else moved
     return remedy
@@ -182,17 +184,17 @@ def _placeholder_on(lost: Sequence[str], found: Fit) -> Remedy:
     (parent,), (highest,) = found.rows, found.highest
     if parent == highest:
         return _tombstone(lost, parent)
-    silent, one = listing(found.silent, _SHOWN_DEEDS), len(found.silent) == 1
-    each = silent if one else f"each of {silent}"
-    higher = _tombstone(lost, highest, f", if {each} has run there")
-    return higher | _tombstone(lost, parent, f", if {silent} {'has' if one else 'have'} not")
+    silent = listing(found.silent, _SHOWN_DEEDS)
+    each, have = ("", "has") if len(found.silent) == 1 else ("each of ", "have")
+    higher = _tombstone(lost, highest, f", if {each}{silent} has run there")
+    return higher | _tombstone(lost, parent, f", if {silent} {have} not")
 
 
 def _tombstone(lost: Sequence[str], parent: str = "", condition: str = "") -> Remedy:
     on, place = parent and f"={parent}", "its place" if len(lost) == 1 else "the place of each"
     wishes = " ".join(option("--tombstone", f"{each}{on}") for each in lost)
-    what = f"put a no-op revision in {place}{condition}"
-    return way(what, f"{{fixchain}} repair {wishes}{{databases}}")
+    command = f"{{fixchain}} repair {wishes}{{databases}}"
+    return way(f"put a no-op revision in {place}{condition}", command)
 
 
 def _ways_back(
@@ -224,13 +226,12 @@ def _ways_back(
         others = f" and those of {listing(left.between[1:])}, which it is built on,"
         what = f"bring its file{others if len(left.between) > 1 else ''} back from Git"
         remedy |= way(what, f"{{fixchain}} repair {back}{{databases}}")
-    remedy |= downwards if at_head else Remedy()
-    remedy |= Remedy() if nothing_lost else to_ancestor
+    remedy |= (downwards if at_head else Remedy()) | (Remedy() if nothing_lost else to_ancestor)
     if left.unknown:
         return remedy | placeholder(snapshot, lost.revision, statuses)
     if fits and snapshot.files and can_have_file(lost.revision):
-        stays = there and f"; {there} then stays without a migration"
-        remedy |= _tombstone([lost.revision], condition=stays)
+        alone = there and f"; {there} then stays without a migration"
+        remedy |= _tombstone([lost.revision], "", alone)
     return remedy
 
 

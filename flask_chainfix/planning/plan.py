@@ -195,7 +195,7 @@ def _prepared(
     refuse_early_tables(known, start, wishes)
     refuse_unproven(before, start, mends)
     refuse_doubted(start, wishes.attach)
-    _refuse_unrepairable(start, diagnose(start, Family.CHAIN, Family.DATABASE), wishes)
+    _refuse_unrepairable(start, diagnose(start, Family.CHAIN, Family.DATABASE), known, wishes)
     return start, (*revived, *mends), notices
 
 
@@ -222,7 +222,9 @@ def _without_obeyed(wishes: Wishes, mends: Sequence[Mend]) -> Wishes:
     return replace(wishes, attach=left)
 
 
-def _refuse_unrepairable(start: Facts, findings: Sequence[Finding], wishes: Wishes) -> None:
+def _refuse_unrepairable(
+    start: Facts, findings: Sequence[Finding], on_disk: Facts, wishes: Wishes
+) -> None:
     """Refuse if a remaining fault prevents relinking."""
     leftovers = {file.path for file in start.leftovers}
     ignored = [
@@ -245,7 +247,7 @@ def _refuse_unrepairable(start: Facts, findings: Sequence[Finding], wishes: Wish
             ways or "correct the file by hand",
         )
     try:
-        refuse_unknown_rows(start, findings)
+        refuse_unknown_rows(start, findings, on_disk=on_disk)
     except UnsafeForDatabases as refusal:
         if asked := words(wishes.typed):  # the ways out would be refused without it
             refusal.remedy = Remedy.of(refusal.remedy).repairing_also(asked)

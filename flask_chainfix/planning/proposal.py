@@ -11,6 +11,7 @@ from flask_chainfix.common.remedies import Remedy
 from flask_chainfix.common.wording import in_rows
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.diagnosis import Diagnosis, heads_in_doubt
+from flask_chainfix.diagnosis.lost_revisions import choices
 from flask_chainfix.diagnosis.rules import Family, diagnose
 from flask_chainfix.model.databases import (
     Downgrade,
@@ -162,9 +163,18 @@ _CONTRADICTED = {"FC305", "FC306"}
 
 
 def refuse_unknown_rows(
-    snapshot: Facts, findings: Sequence[Finding], planner: str = "repair"
+    snapshot: Facts,
+    findings: Sequence[Finding],
+    planner: str = "repair",
+    on_disk: Facts | None = None,
 ) -> None:
     """Refuse if it is unknown what a database has run.
+
+    Args:
+        snapshot: the chain.
+        findings: its findings.
+        planner: the command that is refused.
+        on_disk: the chain for which the remedies are, if it is another one.
 
     Raises:
         UnsafeForDatabases: it is unknown, so no plan is safe.
@@ -178,9 +188,12 @@ def refuse_unknown_rows(
     codes = _NOT_KNOWN | (_CONTRADICTED if doubtful else set())
     for finding in of_databases:
         if finding.code in codes and finding.severity is Severity.ERROR:
+            hint = Remedy.of(finding.hint)
+            if on_disk is not None and finding.code == "FC301":
+                hint = choices(on_disk, finding.revisions[0])
             raise UnsafeForDatabases(
                 f"no plan is safe while it is not known what a database has run: {finding.message}",
-                Remedy.of(finding.hint) | leaving_out(snapshot, finding.databases, planner),
+                hint | leaving_out(snapshot, finding.databases, planner),
             )
     for status in doubtful:
         raise UnsafeForDatabases(
