@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from io import StringIO
 from pathlib import Path
 from textwrap import dedent, indent
 
@@ -118,6 +119,14 @@ def upgrade(project: Path, url: str, to: str) -> None:
 def stamp(project: Path, url: str, to: str) -> None:
     """Have Alembic itself stamp one."""
     command.stamp(_config(project, url), to)
+
+
+def statements(project: Path, url: str, span: str, about: str) -> list[str]:
+    """The SQL that Alembic itself prints for a range of revisions, as far as it is about a name."""
+    config = _config(project, url)
+    config.output_buffer = StringIO()
+    command.upgrade(config, span, sql=True)
+    return [line for line in config.output_buffer.getvalue().splitlines() if about in line]
 
 
 def _config(project: Path, url: str) -> Config:

@@ -830,3 +830,17 @@ def test_what_a_name_holds_is_made_harmless(to: Path) -> None:
     done = fixchain("backup", "--database", "sqlite:///\x1b[31mx.db", "--to", to)
     assert done.exit_code == 3
     assert "\x1b" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("url", ["postgresql://", "mysql+pymysql://root@127.0.0.1:3306"])
+def test_a_url_without_a_database_is_no_source(
+    tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An app can name it in ``connect_args``; the server's own default is another one."""
+    monkeypatch.delenv("PGDATABASE", raising=False)
+    place = tmp_path / "backups"
+    done = fixchain("backup", "--database", url, "--to", place)
+    assert done.exit_code == 3, done
+    assert "names no database, so another one could be copied" in done.stderr
+    assert "--database URL" in done.stderr
+    assert not place.exists()

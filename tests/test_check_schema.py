@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.commands import fixchain
-from tests.rehearsals import add, create, plain, stamp, upgrade
+from tests.rehearsals import add, create, plain, stamp, statements, upgrade
 from tests.stamped import sql, user
 
 _USERS = """
@@ -150,6 +150,54 @@ def test_catch_up_is_no_way_out_with_several_heads(project: Path, database_url: 
     sql(database_url, _index_gone(database_url, "ix_users_name"))
     (finding,) = (each for each in _findings(database_url) if each["code"] == "FC307")
     assert "catch-up" not in finding["hint"]
+    assert ("alembic revision --head c" if "sqlite" in database_url else "--sql b:c") in finding[
+        "hint"
+    ]
+
+
+@pytest.mark.parametrize("dropped", [False, True], ids=["alone", "beside an index"])
+def test_a_missing_value_is_made_by_its_own_statement(
+    project: Path, postgresql: str, dropped: bool
+) -> None:
+    """Catch-up makes whole objects, so that it would find nothing to do for a value alone."""
+    add(project, "d <- c", "op.execute(\"CREATE TYPE mood AS ENUM ('sad', 'ok')\")", "pass")
+    value = "op.execute(\"ALTER TYPE mood ADD VALUE 'fine' BEFORE 'ok'\")"
+    add(project, "e <- d", f"with op.get_context().autocommit_block():\n    {value}", "pass")
+    add(project, "f <- e", create("notes"), 'op.drop_table("notes")')
+    upgrade(project, postgresql, "f")
+    sql(postgresql, "DROP TYPE mood", "CREATE TYPE mood AS ENUM ('sad', 'ok')")
+    if dropped:
+        sql(postgresql, "DROP INDEX ix_users_name")
+    (finding,) = _findings(postgresql)
+    assert "value mood.fine is not there" in finding["message"]
+    trace = fixchain("trace", "--database", postgresql).stdout
+    for said in (finding["hint"], trace):
+        assert ("catch-up --server" in said) is dropped
+        assert "alembic upgrade --sql d:e" in said
+    sql(postgresql, *statements(project, postgresql, "d:e", "mood"))
+    left = [each["message"] for each in _findings(postgresql)]
+    assert ["mood" in each for each in left] == [False] * dropped
+
+
+@pytest.mark.parametrize("between", ["", "op.drop_index('ix_users_name', 'users')"])
+def test_what_a_column_is_otherwise_is_nothing_for_catch_up(
+    project: Path, database_url: str, between: str
+) -> None:
+    batch = 'with op.batch_alter_table("posts") as batch_op:\n    batch_op.'
+    add(project, "d <- c", f'{batch}add_column(sa.Column("text", sa.String(9)))', "pass")
+    change = 'alter_column("text", existing_type=sa.String(9), nullable=False)'
+    add(project, "e <- d", f"{batch}{change}\n{between}", "pass")
+    upgrade(project, database_url, "e")
+    columns = "id INTEGER NOT NULL PRIMARY KEY, text VARCHAR(9)"
+    sql(database_url, "DROP TABLE posts", f"CREATE TABLE posts ({columns})")
+    if between:
+        sql(database_url, "CREATE INDEX ix_users_name ON users (name)")
+    (finding,) = _findings(database_url)
+    assert "posts.text is nullable" in finding["message"]
+    command = "alembic revision -m" if "sqlite" in database_url else "alembic upgrade --sql d:e"
+    for said in (finding["hint"], fixchain("trace", "--database", database_url).stdout):
+        assert "catch-up" not in said
+        assert command in said
 
 
 @pytest.mark.parametrize("kind", ["postgresql", "mariadb"])

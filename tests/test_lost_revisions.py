@@ -631,6 +631,71 @@ def test_a_stamp_that_is_no_id_is_told_and_can_be_moved(project: Project) -> Non
         assert project.rows == ["x"]
 
 
+@pytest.mark.parametrize("row", ["", " ", "x ", " x", "\t", "x=y", "nope="])
+def test_an_empty_row_and_others_that_nobody_sees_are_moved_as_printed(
+    project: Project, row: str
+) -> None:
+    project.stamp(row)
+    (typed,) = {
+        typed for way in project.finding()["remedies"] for typed in way["commands"] if typed
+    }
+    done = run(["bash", "-c", f"printf '%s\\0' {typed}"], capture_output=True, check=True)
+    name, command, *arguments = done.stdout.decode().split("\0")[:-1]
+    assert (name, command) == ("fixchain", "restamp")
+    said = flat(fixchain("restamp", *arguments, "--yes").stdout)
+    says(said, f"{row if row == row.strip() and row else repr(row)} → x moved")
+    assert project.rows == ["x"]
+
+
+def test_several_rows_that_nobody_knows_need_one_command(project: Project) -> None:
+    """A command for one of them would be refused because of the other."""
+    for rows, moved in (("one", "two"), ["two"]), (("", "one"), ["x"]):
+        project.stamp(rows[0])
+        sql(project.url, f"INSERT INTO alembic_version VALUES ('{rows[1]}')")
+        findings = project.run("check", *JSON).document["findings"]
+        typed = {each["remedies"][-1]["commands"][0] for each in findings}
+        (command,) = typed
+        _, name, *arguments = shlex.split(command)
+        done = fixchain(name, *arguments, "--yes")
+        assert done.exit_code == 0, done
+        assert project.rows == moved
+        project.run("undo", *YES)
+
+
+def test_rows_of_several_databases_that_nobody_knows(project: Project, tmp_path: Path) -> None:
+    """What a refusal names keeps the options of the command that it refuses."""
+    other = f"sqlite:///{tmp_path / 'other.db'}"
+    sql(other, "CREATE TABLE alembic_version (version_num VARCHAR(32))")
+    sql(other, *(f"CREATE TABLE {name} (id INTEGER)" for name in "abx"))
+    sql(other, "INSERT INTO alembic_version VALUES ('other9')")
+    project.stamp("nope")
+    refused = project.run("repair", "--database", other, "--tombstone", "nope=x", "--yes", *JSON)
+    assert refused.exit_code == 3
+    ways = refused.document["error"]["remedies"]
+    commands = [command for way in ways for command in way["commands"]]
+    assert len(commands) == 2
+    for typed in commands:
+        _, name, *arguments = shlex.split(typed)
+        says(typed, "--tombstone nope=x")
+        assert fixchain(name, *arguments, "--yes").exit_code == 0, typed
+        assert fixchain("undo", *YES, *arguments[arguments.index("--database") :]).exit_code == 0
+
+
+def test_a_refusal_names_what_the_files_on_disk_allow(project: Project, tmp_path: Path) -> None:
+    """Not what the planned ones would; and for an empty row, what its tables match."""
+    other = f"sqlite:///{tmp_path / 'other.db'}"
+    sql(other, "CREATE TABLE alembic_version (version_num VARCHAR(32))")
+    sql(other, "CREATE TABLE a (id INTEGER)", "INSERT INTO alembic_version VALUES ('')")
+    project.stamp("nope")
+    refused = project.run("repair", "--database", other, "--tombstone", "nope=x", "--yes", *JSON)
+    ways = refused.document["error"]["remedies"]
+    (typed,) = (each for way in ways for each in way["commands"] if "restamp" in each)
+    _, name, *arguments = shlex.split(typed)
+    fixchain(name, *arguments, "--yes")
+    assert rows_of(other) == ["a"]
+    assert project.run("repair", "--database", other, "--tombstone", "nope=x", *YES).exit_code == 0
+
+
 def test_an_odd_id_that_git_knows_comes_back_as_it_was(project: Project) -> None:
     text = project.path("x").read_text().replace("revision = 'x'", 'revision = "it\'s ${x}/../y"')
     project.path("x").write_text(text)

@@ -20,6 +20,7 @@ from tests.commands import SCRIPTS, Done, fixchain, run
 from tests.rehearsals import add, plain, with_app
 from tests.repositories import Repository, needs_git
 from tests.results import checked
+from tests.stamped import sql
 from tests.support import chain
 
 CONFIG = "[alembic]\nscript_location = migrations\nsqlalchemy.url = sqlite:///own.db\n"
@@ -177,6 +178,16 @@ def test_what_a_repair_cannot_mend_begins_with_its_best_way() -> None:
     first, again = steps(report)
     assert first == ("Bring it back:", ("git checkout main -- x.py",))
     assert again.commands == ("f check",)
+
+
+@needs_git
+def test_each_command_is_a_step_once(project: Path) -> None:
+    """To look again is the last step, also if a finding advises it."""
+    sql("sqlite:///own.db", "UPDATE alembic_version SET version_num = 'nope'")
+    with (project / "migrations/versions/c_add.py").open("a") as file:
+        file.write("def (")
+    commands = commands_in(fixchain("check", "--database", "sqlite:///own.db").stdout, "What to do")
+    assert commands == ["fixchain check --database sqlite:///own.db"]
 
 
 def test_what_keeps_a_repair_from_being_planned_comes_first() -> None:

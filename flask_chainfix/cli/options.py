@@ -292,12 +292,15 @@ def parse_revisions(text: str) -> tuple[str, ...]:
     return tuple(sorted({part.strip() for part in text.split(",") if part.strip()}))
 
 
-def pairs(form: str, *, needs_value: bool = True) -> Callable[..., dict[str, Any]]:
+def pairs(
+    form: str, *, needs_value: bool = True, of_rows: bool = False
+) -> Callable[..., dict[str, Any]]:
     """A callback that parses ``REVISION=OTHER`` options into a dictionary.
 
     Args:
         form: how the option is written, for the error.
         needs_value: whether ``=OTHER`` is required; if it is left out, the value is ``None``.
+        of_rows: whether REVISION is a row of a database, which may be any text, even ``""``.
     """
 
     def parse(
@@ -305,8 +308,8 @@ def pairs(form: str, *, needs_value: bool = True) -> Callable[..., dict[str, Any
     ) -> dict[str, Any]:
         parsed: dict[str, str | None] = {}
         for value in values:
-            revision, equals, other = value.partition("=")
-            if not revision or ((equals or needs_value) and not (equals and other)):
+            revision, equals, other = value.rpartition("=") if of_rows else value.partition("=")
+            if not (revision or of_rows) or ((equals or needs_value) and not (equals and other)):
                 raise click.BadParameter(f"{value!r} is not of the form {form}")
             if revision in parsed:
                 raise click.BadParameter(f"{revision} is named twice")

@@ -47,7 +47,7 @@ from flask_chainfix.report.results import Repaired, Result
     "taken",
     metavar="REVISION=OTHER",
     multiple=True,
-    callback=pairs("REVISION=OTHER"),
+    callback=pairs("REVISION=OTHER", of_rows=True),
     help="Treat REVISION, which no file has any more, as OTHER; may be given several times.",
 )
 @click.option(

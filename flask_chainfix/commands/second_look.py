@@ -22,7 +22,7 @@ from flask_chainfix.common.errors import (
     StaleSnapshot,
 )
 from flask_chainfix.common.remedies import way
-from flask_chainfix.common.wording import Progress, listing
+from flask_chainfix.common.wording import Progress, in_rows, listing
 from flask_chainfix.databases import moving
 from flask_chainfix.databases.applied.has_run import can_have_written
 from flask_chainfix.databases.applied.row_moves import planned_moves, without_missing
@@ -109,7 +109,7 @@ def _left_behind(now: DatabaseStatus) -> StaleSnapshot:
         )
     return StaleSnapshot(
         f"{now.name} has moved since the plan was made: it is at"
-        f" {', '.join(now.rows) or now.state.value} now",
+        f" {in_rows(now.rows) or now.state.value} now",
         "every file is as it was; run the command again",
     )
 
@@ -197,7 +197,7 @@ def judged_anew(session: Session, repaired: Repaired, moved: Sequence[DatabaseSt
     notices = tuple(
         f"{each.name} can no longer be read, so the new files stay: an upgrade may be using them"
         if each.state is DatabaseState.UNREACHABLE
-        else f"{each.name} has moved to {', '.join(each.rows) or each.state.value} while the new"
+        else f"{each.name} has moved to {in_rows(each.rows) or each.state.value} while the new"
         " files were in place, so they stay, and its stamp is judged by them"
         for each in moved
     )

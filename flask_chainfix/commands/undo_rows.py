@@ -10,7 +10,7 @@ from flask_chainfix.commands.session import Session
 from flask_chainfix.common.errors import CannotWrite, ChainFixError, RowsNotPutBack
 from flask_chainfix.common.quoting import word
 from flask_chainfix.common.remedies import Remedy, way
-from flask_chainfix.common.wording import Progress, listing
+from flask_chainfix.common.wording import Progress, in_rows, listing
 from flask_chainfix.databases import moving
 from flask_chainfix.databases.applied.contradictions import leaving_out, naming
 from flask_chainfix.databases.applied.row_moves import OF_EITHER_CHAIN, planned_moves
@@ -89,7 +89,7 @@ def _reverse_move(status: DatabaseStatus, recorded: Move, journal: Journal) -> M
     if status.rows not in (recorded.before, recorded.after):
         raise RowsNotPutBack(
             f"{status.name} has gone on since its stamp was moved: it is at"
-            f" {', '.join(status.rows) or 'nothing'}",
+            f" {in_rows(status.rows) or 'nothing'}",
             "if its stamp is right as it is, take its line out of"
             f" {journal.rows_path} and undo again, for the other databases",
             unchanged=True,

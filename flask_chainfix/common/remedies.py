@@ -62,8 +62,10 @@ class Remedy:
         return cls((Way(advice),) if advice else ())
 
     def __or__(self, other: str | Remedy) -> Remedy:
-        """Add another way, which comes last."""
-        return Remedy(self.ways + Remedy.of(other).ways)
+        """Add another way, which comes last, unless it has the commands of an earlier one."""
+        there = {(way.commands, way.lines) for way in self.ways if way.commands}
+        ways = (way for way in Remedy.of(other).ways if (way.commands, way.lines) not in there)
+        return Remedy((*self.ways, *ways))
 
     def __ror__(self, other: str) -> Remedy:
         """Add a sentence as the first way."""
@@ -83,6 +85,21 @@ class Remedy:
                 way
                 for way in self.ways
                 if not any(typed.startswith(command) for typed in way.commands)
+            )
+        )
+
+    def repairing_also(self, options: str) -> Remedy:
+        """The same ways with these options in each command that repairs."""
+        plain, asked = "{fixchain} repair", f"{{fixchain}} repair {options}"
+        return Remedy(
+            tuple(
+                way._replace(
+                    commands=tuple(
+                        f"{asked}{typed.removeprefix(plain)}" if typed.startswith(plain) else typed
+                        for typed in way.commands
+                    )
+                )
+                for way in self.ways
             )
         )
 

@@ -28,6 +28,14 @@ def listing(items: Iterable[str], most: int = _LISTED) -> str:
     return f"{shown} and {left_out:,} more" if left_out > 0 else shown
 
 
+def in_rows(rows: Iterable[str]) -> str:
+    """Rows of a version table, separated by commas; with quotes if they begin or end with a blank.
+
+    Databases can hold any text, even an empty one.
+    """
+    return ", ".join(row if row and row == row.strip() else repr(row) for row in rows)
+
+
 def beginning_of(text: str, most: int) -> str:
     """The beginning of a text, at most this many characters, with an ellipsis for the rest."""
     return text if len(text) <= most else f"{text[: most - 1]}…"

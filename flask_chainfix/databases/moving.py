@@ -18,7 +18,7 @@ from sqlalchemy import bindparam, text
 from sqlalchemy.engine import Connection
 
 from flask_chainfix.common.quoting import sql_identifier, sql_literal
-from flask_chainfix.common.wording import Progress
+from flask_chainfix.common.wording import Progress, in_rows
 from flask_chainfix.databases.connecting import (
     WAITING,
     Obstacle,
@@ -173,7 +173,7 @@ def _move(
 
 
 def _shown(rows: tuple[str, ...]) -> str:
-    return ", ".join(rows) or "none"
+    return in_rows(rows) or "none"
 
 
 def _locked_rows(connection: Connection, target: Target) -> tuple[str, ...]:

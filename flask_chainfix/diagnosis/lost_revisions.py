@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from flask_chainfix.common.quoting import git_word, operand, option, ref_word
 from flask_chainfix.common.remedies import REPAIR, Remedy, way
-from flask_chainfix.common.wording import close_ids, listing
+from flask_chainfix.common.wording import close_ids, in_rows, listing
 from flask_chainfix.databases.applied.contents import Fit, absent, fit, makes_all, proven_top
 from flask_chainfix.databases.applied.contradictions import is_broken
 from flask_chainfix.databases.applied.has_run import possibilities
@@ -148,50 +148,53 @@ def placeholder(snapshot: Facts, revision: str, statuses: Sequence[DatabaseStatu
 
     The tables of ``statuses``, the databases that have run it, may show its parent.
     """
-    graph, has_file = snapshot.graph, can_have_file(revision)
-    beside = {row for each in statuses for row in each.rows if row in graph}
+    graph, rows = snapshot.graph, {row for each in statuses for row in each.rows}
+    beside, lost = rows.intersection(graph), snapshot.databases.lost
+    # A command for one of several such rows would be refused because of the others.
+    together = sorted({revision, *(row for row in rows if row not in graph and row not in lost)})
+    has_file = all(map(can_have_file, together))
     if beside:
-        return _placeholder_beside(snapshot, revision, beside, has_file=has_file)
-    fits = {fit(snapshot, status) for status in statuses}
-    found = fits.pop() if len(fits) == 1 else None
-    if has_file and found is not None and len(found.rows) == len(found.highest) == 1:
-        return _placeholder_on(revision, found)
-    remedy = Remedy()
-    for head in graph.heads[:_SHOWN_HEADS]:
+        return _placeholder_beside(snapshot, together, beside, has_file=has_file)
+    ends = graph.heads[:_SHOWN_HEADS]
+    found, *others = {fit(snapshot, status) for status in statuses} or [None]
+    if found is not None and not others and len(found.rows) == len(found.highest) == 1:
         if has_file:
-            remedy |= _tombstone(f"{revision}={head}", f", if it was on {head}")
-        else:
-            what = f"move the stamp, if it counts for {head}"
-            remedy |= way(what, counting_as(head, revision))
+            return _placeholder_on(together, found)
+        ends = tuple(dict.fromkeys(found.highest + found.rows))
+    remedy = Remedy()
+    for head in ends:
+        moved = way(f"move the stamp, if it counts for {head}", counting_as(head, *together))
+        remedy |= _tombstone(together, head, f", if it was on {head}") if has_file else moved
     return remedy
 
 
 def _placeholder_beside(
-    snapshot: Facts, revision: str, beside: Collection[str], *, has_file: bool
+    snapshot: Facts, lost: Sequence[str], beside: Collection[str], *, has_file: bool
 ) -> Remedy:
     """On a parent of the other rows: Alembic writes no row beside one that it is above."""
     graph, row = snapshot.graph, min(beside)
     below = tops(graph, graph.required(beside) - graph.descendants(beside))
-    remedy = _tombstone(f"{revision}={below[0]}") if has_file and below else Remedy()
+    remedy = _tombstone(lost, below[0]) if has_file and below else Remedy()
     what = f"take it out of the stamp, which keeps {row}, if what it did is not there any more"
-    return remedy | way(what, counting_as(row, revision))
+    return remedy | way(what, counting_as(row, *lost))
 
 
-def _placeholder_on(revision: str, found: Fit) -> Remedy:
+def _placeholder_on(lost: Sequence[str], found: Fit) -> Remedy:
     """On top of what has certainly run; on revisions without tables only if the user confirms."""
     (parent,), (highest,) = found.rows, found.highest
     if parent == highest:
-        return _tombstone(f"{revision}={parent}")
-    silent, one = listing(found.silent, _SHOWN_DEEDS), len(found.silent) == 1
-    each = silent if one else f"each of {silent}"
-    higher = _tombstone(f"{revision}={highest}", f", if {each} has run there")
-    has = "has" if one else "have"
-    return higher | _tombstone(f"{revision}={parent}", f", if {silent} {has} not")
+        return _tombstone(lost, parent)
+    silent = listing(found.silent, _SHOWN_DEEDS)
+    each, have = ("", "has") if len(found.silent) == 1 else ("each of ", "have")
+    higher = _tombstone(lost, highest, f", if {each}{silent} has run there")
+    return higher | _tombstone(lost, parent, f", if {silent} {have} not")
 
 
-def _tombstone(wish: str, condition: str = "") -> Remedy:
-    command = f"{{fixchain}} repair {option('--tombstone', wish)}{{databases}}"
-    return way(f"put a no-op revision in its place{condition}", command)
+def _tombstone(lost: Sequence[str], parent: str = "", condition: str = "") -> Remedy:
+    on, place = parent and f"={parent}", "its place" if len(lost) == 1 else "the place of each"
+    wishes = " ".join(option("--tombstone", f"{each}{on}") for each in lost)
+    command = f"{{fixchain}} repair {wishes}{{databases}}"
+    return way(f"put a no-op revision in {place}{condition}", command)
 
 
 def _ways_back(
@@ -223,12 +226,12 @@ def _ways_back(
         others = f" and those of {listing(left.between[1:])}, which it is built on,"
         what = f"bring its file{others if len(left.between) > 1 else ''} back from Git"
         remedy |= way(what, f"{{fixchain}} repair {back}{{databases}}")
-    remedy |= downwards if at_head else Remedy()
-    remedy |= Remedy() if nothing_lost else to_ancestor
+    remedy |= (downwards if at_head else Remedy()) | (Remedy() if nothing_lost else to_ancestor)
     if left.unknown:
         return remedy | placeholder(snapshot, lost.revision, statuses)
     if fits and snapshot.files and can_have_file(lost.revision):
-        remedy |= _tombstone(lost.revision, there and f"; {there} then stays without a migration")
+        alone = there and f"; {there} then stays without a migration"
+        remedy |= _tombstone([lost.revision], "", alone)
     return remedy
 
 
@@ -334,7 +337,7 @@ def notes_on_taken(snapshot: Facts, taken: Mapping[str, str]) -> tuple[str, ...]
 
 def _note(snapshot: Facts, revision: str, other: str) -> str:
     lost = snapshot.databases.lost.get(revision)
-    counts = f"{revision} counts as {other}"
+    counts = f"{in_rows([revision])} counts as {other}"
     if lost is not None and lost.renamed == other:
         if not lost.edited:
             return f"{counts}: Git shows that it is the same migration under a new id"

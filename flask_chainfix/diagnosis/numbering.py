@@ -16,7 +16,8 @@ from typing import NamedTuple
 from flask_chainfix.databases.facts import Facts
 
 LONGEST_ID = 32  # alembic_version.version_num is VARCHAR(32)
-_PLAIN = re.compile(r"\w[\w. ]*")  # what can be written into a file's name and text unchanged
+# What can be written into a file's name and text unchanged, and nobody overlooks.
+_PLAIN = re.compile(r"\w(?:[\w. ]*[\w.])?")
 _LONGEST = 100
 _SYMBOLS = frozenset({"base", "head", "heads"})
 _HEX_LENGTH = 12

@@ -7,7 +7,13 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 
-from flask_chainfix.common.errors import CannotPlan, CannotReadGit, CannotRewrite
+from flask_chainfix.common.errors import (
+    CannotPlan,
+    CannotReadGit,
+    CannotRewrite,
+    UnsafeForDatabases,
+)
+from flask_chainfix.common.quoting import words
 from flask_chainfix.common.remedies import PLAIN_REPAIRS, Remedy
 from flask_chainfix.databases.applied.has_run import with_new_ids
 from flask_chainfix.databases.facts import Facts
@@ -189,7 +195,7 @@ def _prepared(
     refuse_early_tables(known, start, wishes)
     refuse_unproven(before, start, mends)
     refuse_doubted(start, wishes.attach)
-    _refuse_unrepairable(start, diagnose(start, Family.CHAIN, Family.DATABASE))
+    _refuse_unrepairable(start, diagnose(start, Family.CHAIN, Family.DATABASE), known, wishes)
     return start, (*revived, *mends), notices
 
 
@@ -216,7 +222,9 @@ def _without_obeyed(wishes: Wishes, mends: Sequence[Mend]) -> Wishes:
     return replace(wishes, attach=left)
 
 
-def _refuse_unrepairable(start: Facts, findings: Sequence[Finding]) -> None:
+def _refuse_unrepairable(
+    start: Facts, findings: Sequence[Finding], on_disk: Facts, wishes: Wishes
+) -> None:
     """Refuse if a remaining fault prevents relinking."""
     leftovers = {file.path for file in start.leftovers}
     ignored = [
@@ -238,7 +246,12 @@ def _refuse_unrepairable(start: Facts, findings: Sequence[Finding]) -> None:
             f"the chain cannot be relinked while it has {codes}{which}",
             ways or "correct the file by hand",
         )
-    refuse_unknown_rows(start, findings)
+    try:
+        refuse_unknown_rows(start, findings, on_disk=on_disk)
+    except UnsafeForDatabases as refusal:
+        if asked := words(wishes.typed):  # the ways out would be refused without it
+            refusal.remedy = Remedy.of(refusal.remedy).repairing_also(asked)
+        raise
 
 
 def _instead(mends: Sequence[Mend]) -> dict[str, Remedy]:

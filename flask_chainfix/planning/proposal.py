@@ -8,8 +8,10 @@ from dataclasses import replace
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.errors import CannotPlan, ChainFixError, UnsafeForDatabases
 from flask_chainfix.common.remedies import Remedy
+from flask_chainfix.common.wording import in_rows
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.diagnosis import Diagnosis, heads_in_doubt
+from flask_chainfix.diagnosis.lost_revisions import choices
 from flask_chainfix.diagnosis.rules import Family, diagnose
 from flask_chainfix.model.databases import (
     Downgrade,
@@ -161,9 +163,18 @@ _CONTRADICTED = {"FC305", "FC306"}
 
 
 def refuse_unknown_rows(
-    snapshot: Facts, findings: Sequence[Finding], planner: str = "repair"
+    snapshot: Facts,
+    findings: Sequence[Finding],
+    planner: str = "repair",
+    on_disk: Facts | None = None,
 ) -> None:
     """Refuse if it is unknown what a database has run.
+
+    Args:
+        snapshot: the chain.
+        findings: its findings.
+        planner: the command that is refused.
+        on_disk: the chain for which the remedies are, if it is another one.
 
     Raises:
         UnsafeForDatabases: it is unknown, so no plan is safe.
@@ -177,13 +188,16 @@ def refuse_unknown_rows(
     codes = _NOT_KNOWN | (_CONTRADICTED if doubtful else set())
     for finding in of_databases:
         if finding.code in codes and finding.severity is Severity.ERROR:
+            hint = Remedy.of(finding.hint)
+            if on_disk is not None and finding.code == "FC301":
+                hint = choices(on_disk, finding.revisions[0])
             raise UnsafeForDatabases(
                 f"no plan is safe while it is not known what a database has run: {finding.message}",
-                Remedy.of(finding.hint) | leaving_out(snapshot, finding.databases, planner),
+                hint | leaving_out(snapshot, finding.databases, planner),
             )
     for status in doubtful:
         raise UnsafeForDatabases(
             f"no known chain can have written the rows of {status.name}"
-            f" ({', '.join(status.rows)}), so what has run there is not known",
+            f" ({in_rows(status.rows)}), so what has run there is not known",
             by_its_origin(snapshot, status) | leaving_out(snapshot, [status.name], planner),
         )

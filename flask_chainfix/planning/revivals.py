@@ -113,7 +113,8 @@ def _tombstones(snapshot: Facts, wishes: Wishes) -> Iterator[NewRevision]:
             parents, why = _parents_by_git(snapshot, revision, wishes)
         else:
             parents = tuple(part.strip() for part in parent.split(","))
-            unknown = next((each for each in parents if each not in snapshot.graph), None)
+            there = {*snapshot.graph, *wishes.bring_back, *wishes.tombstones} - {revision}
+            unknown = next((each for each in parents if each not in there), None)
             if unknown is not None:
                 raise CannotPlan(
                     f"there is no revision {unknown!r} in this chain",

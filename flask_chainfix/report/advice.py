@@ -139,7 +139,9 @@ def steps(result: Checked, *, in_full: bool = True) -> list[NextStep]:
         if result.staged and result.exit_code:
             first = _until_staged(result, first)
         again = NextStep("Look again:", (f"{tools.fixchain} check{named}{tools.against}",))
-        return [*first, again] if first else []
+        same = [each for each in first if each.commands == again.commands]
+        others = [each for each in first if each not in same]
+        return [*others, *(same or [again])] if first else []
     plan, upstream = proposal.planned.plan, proposal.planned.upstream
     strict = proposal.diagnosis.strict
     no_git = "" if proposal.snapshot.environment.asks_git else " --no-git"

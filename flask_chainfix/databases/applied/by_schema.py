@@ -6,18 +6,25 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from flask_chainfix.chain.revision_graph import Graph
-from flask_chainfix.common.remedies import Remedy, way
+from flask_chainfix.common.quoting import option, word
+from flask_chainfix.common.remedies import REPAIR, Remedy, way
 from flask_chainfix.common.wording import listing
-from flask_chainfix.databases.applied.contradictions import completing, only
+from flask_chainfix.databases.applied.contents import not_as_made
+from flask_chainfix.databases.applied.contradictions import (
+    completing,
+    is_broken,
+    making_missing,
+    only,
+)
 from flask_chainfix.databases.applied.differences import Difference
 from flask_chainfix.databases.applied.lost import is_noop
-from flask_chainfix.databases.applied.rows import restamping, stood_for, tops
+from flask_chainfix.databases.applied.rows import restamping, since, stood_for, tops
 from flask_chainfix.databases.applied.verdicts import Trace, Verdict, trace
 from flask_chainfix.databases.facts import Facts, Uncompared
 from flask_chainfix.git.upstream import read_published
 from flask_chainfix.model.databases import DatabaseStatus, Move, MoveResult, MoveState
 from flask_chainfix.model.files import Header
-from flask_chainfix.schema.footprint import PROPERTIES, Kind, SchemaObject
+from flask_chainfix.schema.footprint import PROPERTIES, Kind, SchemaObject, key_of
 from flask_chainfix.schema.live import deciding
 from flask_chainfix.schema.object_history import State
 
@@ -169,7 +176,7 @@ def remedy_of(now: Facts, found: TracedDatabase) -> Remedy:
         return completing(now, found.status, found.half[0])
     fits_nowhere = shown.fits is None and found.behind and not found.ahead
     if fits_nowhere or found.claimed.intersection(found.contradicted):
-        return _making_it(now, "see the migration that makes what is missing")
+        return _making_it(now, found, shown, "see the migration that makes what is missing")
     for name in found.contradicted:
         if {True, False} <= {sign.made for sign in deciding(shown.revisions[name].signs)}:
             return completing(now, found.status, name)  # not in the order of its operations
@@ -189,17 +196,61 @@ def _moving(now: Facts, found: TracedDatabase, shown: Trace, fits: Sequence[str]
     never = way(
         f"move its stamp, if {names} never ran there: the next upgrade then runs {it}", move
     )
-    making = _making_it(now, f"if {names} did run, see the migration that makes what is missing")
+    text = f"if {names} did run, see the migration that makes what is missing"
+    making = _making_it(now, found, shown, text)
     # What leaves no sign would run again.
     doubtful = any(shown.revisions[name].because for name in found.behind)
     return making | never if doubtful else never | making
 
 
-def _making_it(now: Facts, text: str) -> Remedy:
-    """The command that shows the migration of catch-up; empty with several heads."""
-    server = "" if now.environment.dialect == "sqlite" else " --server"
-    made = way(text, f"{{fixchain}} catch-up{server} --dry-run{{databases}}")
-    return made if len(now.graph.heads) == 1 else Remedy()
+def _making_it(now: Facts, found: TracedDatabase, shown: Trace, text: str) -> Remedy:
+    """The command that shows the migration of catch-up, and how to make what that leaves."""
+    differing = list(not_as_made(shown, found.claimed))
+    made = Remedy()
+    if len(now.graph.heads) == 1 and any(_can_be_added(now, each) for each in differing):
+        server = "" if now.environment.dialect == "sqlite" else " --server"
+        made = way(text, f"{{fixchain}} catch-up{server} --dry-run{{databases}}")
+    return _with_the_rest(now, found.status, differing, made)
+
+
+def making_alike(now: Facts, status: DatabaseStatus, differing: Sequence[Difference]) -> Remedy:
+    """How to make what a database has otherwise as its revisions leave it."""
+    lacks = [each.object.spelled for each in differing if _can_be_added(now, each)]
+    made = making_missing(now, status, lacks) if lacks else Remedy()
+    return _with_the_rest(now, status, differing, made)
+
+
+def _can_be_added(now: Facts, found: Difference) -> bool:
+    """Whether catch-up can add what is missing: the whole object, if the chain ends with it."""
+    history = now.histories.get(key_of(found.object))
+    dropped = history is not None and history.steps[-1].state is False
+    return found.kind == "missing" and found.object.kind is not Kind.VALUE and not dropped
+
+
+def _with_the_rest(
+    now: Facts, status: DatabaseStatus, differing: Sequence[Difference], made: Remedy
+) -> Remedy:
+    """A way to add what is missing, and the way to make by hand what it leaves."""
+    rest = [each for each in differing if each.revision and not (made and _can_be_added(now, each))]
+    if not rest:
+        return made
+    if is_broken(now.graph):
+        return way("repair the files first", REPAIR)
+    revisions = [each for each in now.graph.order if any(each == one.revision for one in rest)]
+    left = "for the rest, " if made else ""
+    said = listing([each.object.spelled for each in rest], 3)
+    live = now.schemas.get(status.seen)
+    dialect = "" if live is None or isinstance(live, Uncompared) else live.dialect
+    if (dialect or now.environment.dialect) == "sqlite":  # Alembic has no SQL for its batches
+        what = f"again what {listing(revisions, 3)} does"
+        heads = [each for each in now.graph.heads if revisions[-1] in now.graph.required([each])]
+        on = f" {option('--head', heads[0])}" if len(now.graph.heads) > 1 else ""
+        again = f"{{alembic}} revision{on} -m {word(f'do {what}')}"
+        return made | way(f"{left}make a migration that does {what} to {said}", again)
+    return made | way(
+        f"{left}run by hand those of these statements that concern {said}",
+        *(f"{{alembic}} upgrade --sql {since(now.graph, each)}" for each in revisions),
+    )
 
 
 def move_by_schema(now: Facts, found: TracedDatabase) -> MoveResult:

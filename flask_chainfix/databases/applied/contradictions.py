@@ -10,7 +10,7 @@ from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.quoting import option, word, words
 from flask_chainfix.common.remedies import REPAIR, Remedy, way
-from flask_chainfix.common.wording import listing
+from flask_chainfix.common.wording import in_rows, listing
 from flask_chainfix.databases.applied.contents import (
     Fit,
     Found,
@@ -138,7 +138,7 @@ class Mismatch:
     @property
     def stamped(self) -> str:
         """The stamp of the database, in words."""
-        rows = ", ".join(self.status.rows)
+        rows = in_rows(self.status.rows)
         return f"{self.status.name} is {f'stamped with {rows}' if rows else 'not stamped'}"
 
 

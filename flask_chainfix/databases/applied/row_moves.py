@@ -9,6 +9,7 @@ from types import MappingProxyType
 from flask_chainfix.common.errors import CannotPlan
 from flask_chainfix.common.quoting import option
 from flask_chainfix.common.remedies import Remedy, Way, way
+from flask_chainfix.common.wording import in_rows
 from flask_chainfix.databases.applied.contents import absent, proven_top, reading_its_schema
 from flask_chainfix.databases.applied.contradictions import (
     by_its_origin,
@@ -168,7 +169,7 @@ def move_for(
             return _refused(status, contradiction(found), ways_out(now, found))
         return _refused(
             status,
-            f"it is not known which chain wrote {', '.join(status.rows)}, nor what has run",
+            f"it is not known which chain wrote {in_rows(status.rows)}, nor what has run",
             by_its_origin(now, status),
         )
     possible = [each for each in possible if _is_as_told(now, each, taken)] or possible
@@ -272,7 +273,7 @@ def _move(now: Facts, then: Facts, applied: Applied, taken: Mapping[str, str]) -
     if unknown:
         return _refused(
             status,
-            f"no migration file has {', '.join(unknown)}",
+            f"no migration file has {in_rows(unknown)}",
             way("see where it went, and what can be done", "{fixchain} check{asked}"),
         )
     try:
@@ -335,10 +336,8 @@ def _ways_back(now: Facts, then: Facts, status: DatabaseStatus, gone: str) -> Re
         )
     squashed = proven_top(now, status)
     if squashed is not None and not survivors(now, gone).rows:
-        return way(
-            f"if {squashed} does all that these did, say so",
-            counting_as(squashed, status.rows[0]),
-        )
+        said = f"if {squashed} does all that these did, say so"
+        return way(said, counting_as(squashed, status.rows[0]))
     return way("bring it back", _bring_back(gone)) | (
         f"treat it as another (restamp --lost {gone}=REVISION), if what it did is not there"
     )

@@ -6,13 +6,12 @@ from collections.abc import Iterator, Sequence
 
 from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.common.wording import listing
-from flask_chainfix.databases.applied.by_schema import difference_in_words
+from flask_chainfix.databases.applied.by_schema import difference_in_words, making_alike
 from flask_chainfix.databases.applied.contents import half_made, not_as_made, traced
 from flask_chainfix.databases.applied.contradictions import (
     Mismatch,
     completing,
     in_words,
-    making_missing,
     mismatch,
     ways_out,
 )
@@ -139,9 +138,11 @@ def schema_drift(snapshot: Facts) -> Iterator[Fault]:
         creates, or a migration was edited after it had run.
 
     How to repair it:
-        `{fixchain} catch-up` writes a migration that creates what is missing. Do the rest by hand:
-        write a migration for what the models need, or drop what is not needed. If the tables belong
-        to other programs, list them under `ignore_objects` in the settings.
+        `{fixchain} catch-up` writes a migration that creates what is missing. For what is there in
+        another way, and for values of a type, the finding names the command that prints the
+        statements. Where no migration creates it, write one for what the models need, or drop what
+        is not needed. If the tables belong to other programs, list them under `ignore_objects` in
+        the settings.
 
     Example:
         users: op.create_table("user", sa.Column("id", sa.Integer()))
@@ -168,12 +169,12 @@ def schema_drift(snapshot: Facts) -> Iterator[Fault]:
             continue
         said = [difference_in_words(each, snapshot) for each in differences[:_SHOWN]]
         more = len(differences) - len(said)
-        lacks = [each.object.spelled for each in differences if each.kind == "missing"]
+        extra = Remedy.of("write a migration for what the models need, and drop what nobody needs")
         yield Fault(
             f"{status.name}: {'; '.join(said)}{f'; and {more:,} more' if more else ''}",
             way("see all of it", "{fixchain} trace{databases}")
-            | (making_missing(snapshot, status, lacks) if lacks else Remedy())
-            | "write a migration for what the models need, and drop what nobody needs",
+            | making_alike(snapshot, status, differences)
+            | (extra if any(each.kind == "extra" for each in differences) else Remedy()),
             dict.fromkeys(each.revision for each in differences if each.revision),
             databases=[status.name],
         )

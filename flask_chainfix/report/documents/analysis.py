@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from flask_chainfix.common.quoting import ref_word
-from flask_chainfix.common.wording import count
+from flask_chainfix.common.wording import count, in_rows
 from flask_chainfix.model.files import HookState
 from flask_chainfix.report import advice
 from flask_chainfix.report.display import shown_path
@@ -150,7 +150,7 @@ def _done(result: Analysed, change: LastChange | None) -> Iterator[Chapter]:
         ((Typed(shown_path(each.path)),), _became(each.before, each.after)) for each in change.edits
     )
     moved = tuple(
-        (move.name, ", ".join(move.before) or "not stamped", ", ".join(move.after) or "none")
+        (move.name, in_rows(move.before) or "not stamped", in_rows(move.after) or "none")
         for move in change.moves
     )
     undo = f"{result.tools.fixchain} undo{result.tools.databases}"

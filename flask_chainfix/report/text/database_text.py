@@ -8,7 +8,7 @@ from typing import Any
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.quoting import printable, sql_comment
 from flask_chainfix.common.remedies import Remedy, Tools
-from flask_chainfix.common.wording import count, end_of, listing
+from flask_chainfix.common.wording import count, end_of, in_rows, listing
 from flask_chainfix.databases.applied.lost import distance
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.databases import (
@@ -153,9 +153,9 @@ def _line_of_move(
         missing = status.state is DatabaseState.MISSING
         detail, remedy = ("", result.remedy) if missing else (result.detail, "")
         return move.name, _stands(status), detail, _STYLES.get(state, ""), remedy
-    rows = ", ".join(move.before) or "not stamped"
+    rows = in_rows(move.before) or "not stamped"
     if move.after != move.before:
-        rows += f" → {', '.join(move.after) or 'none'}"
+        rows += f" → {in_rows(move.after) or 'none'}"
     word = "" if state is MoveState.PLANNED else f"  {state.value}"
     if table.distances and status is not None:
         word += _distance(table.snapshot, status)
@@ -165,7 +165,7 @@ def _line_of_move(
 def _stands(status: DatabaseStatus) -> str:
     if status.state is DatabaseState.UNSTAMPED:
         return f"not stamped, with {count(len(status.tables or ()), 'table')}"
-    return _WORDS.get(status.state) or ", ".join(status.rows)
+    return _WORDS.get(status.state) or in_rows(status.rows)
 
 
 def _distance(snapshot: Facts, status: DatabaseStatus) -> str:

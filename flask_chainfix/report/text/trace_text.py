@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from flask_chainfix.common.quoting import printable
 from flask_chainfix.common.remedies import Remedy
-from flask_chainfix.common.wording import count, listing
+from flask_chainfix.common.wording import count, in_rows, listing
 from flask_chainfix.databases.applied.by_schema import (
     TracedDatabase,
     against,
@@ -86,7 +86,7 @@ def _differences(found: TracedDatabase, result: Traced) -> tuple[Any, ...]:
 def summary(found: TracedDatabase, snapshot: Facts) -> str:
     """The trace of one database in one sentence."""
     rows, trace = found.status.rows, found.trace
-    stamped = f"stamped at {listing(rows)}" if rows else "not stamped"
+    stamped = f"stamped at {in_rows(rows)}" if rows else "not stamped"
     if trace is None:
         return f"{stamped}; its schema was not read: {found.problem}"
     parts = [
