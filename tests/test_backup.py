@@ -832,15 +832,20 @@ def test_what_a_name_holds_is_made_harmless(to: Path) -> None:
     assert "\x1b" not in done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("url", ["postgresql://", "mysql+pymysql://root@127.0.0.1:3306"])
-def test_a_url_without_a_database_is_no_source(
-    tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch
+def test_an_engine_that_connects_elsewhere_than_its_url(
+    server_url: str, to: Path, tmp_path: Path
 ) -> None:
-    """An app can name it in ``connect_args``; the server's own default is another one."""
-    monkeypatch.delenv("PGDATABASE", raising=False)
-    place = tmp_path / "backups"
-    done = fixchain("backup", "--database", url, "--to", place)
-    assert done.exit_code == 3, done
-    assert "names no database, so another one could be copied" in done.stderr
-    assert "--database URL" in done.stderr
-    assert not place.exists()
+    """The tools know only the URL, and would copy what is not the app's database."""
+    url = make_url(server_url)
+    args = {"dbname" if url.get_backend_name() == "postgresql" else "database": url.database}
+    with new_database(_kind(url), tmp_path) as other:
+        engine = create_engine(other, connect_args=args, poolclass=NullPool)
+        with pytest.raises(CannotBackUp, match="perhaps because of connect_args"):
+            backups.back_up(Target("it", engine.url, engine=engine), to, quietly)
+        assert not to.exists()
+        engine = create_engine(other, poolclass=NullPool)
+        assert backups.back_up(Target("it", engine.url, engine=engine), to, quietly).path.exists()
+
+
+def _kind(url: URL) -> str:
+    return "postgresql" if url.get_backend_name() == "postgresql" else "mariadb"

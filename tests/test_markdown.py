@@ -191,16 +191,16 @@ def test_an_error_is_a_document(tmp_path: Path) -> None:
 
 
 def test_however_much_there_is_it_fits_into_a_comment() -> None:
-    entries = ItemList(tuple(ListItem(f"finding {n} {'@word ' * 300}") for n in range(5_000)))
-    table = Table(("a", "b"), tuple((f"{n}", "| " * 300) for n in range(5_000)))
-    lines = CodeBlock(tuple(f"line {n}" for n in range(100_000)), "diff", "Changes of files")
+    entries = ItemList(tuple(ListItem(f"finding {n} {'@word ' * 300}") for n in range(1_000)))
+    table = Table(("a", "b"), tuple((f"{n}", "| " * 300) for n in range(1_000)))
+    lines = CodeBlock(tuple(f"line {n}" for n in range(20_000)), "diff", "Changes of files")
     chapters = tuple(Chapter(f"part {n}", (entries, table, lines)) for n in range(5))
     document = written(Document("title " * 1_000, chapters), "check")
     judge_markdown(document)
     assert LIMIT / 2 < len(document) <= LIMIT
     shown = document.count("\n- finding ")
     left = re.findall(r"^- … ([\d,]+) more$", document, re.MULTILINE)
-    assert shown + sum(int(each.replace(",", "")) for each in left) == 5_000 * len(left)
+    assert shown + sum(int(each.replace(",", "")) for each in left) == 1_000 * len(left)
     assert re.search(r"^… [\d,]+ more lines$", document, re.MULTILINE)
     assert re.search(
         r"^… \d+ more parts, for which there is no room here\.$", document, re.MULTILINE

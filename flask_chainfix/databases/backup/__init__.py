@@ -6,7 +6,7 @@ import errno
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -15,13 +15,15 @@ from itertools import count
 from pathlib import Path
 from time import monotonic
 
-from sqlalchemy.engine import URL
+from sqlalchemy import text
+from sqlalchemy.engine import URL, Engine
 
 from flask_chainfix.common import signals
 from flask_chainfix.common.errors import CannotBackUp
 from flask_chainfix.common.signals import Stays
 from flask_chainfix.common.wording import Progress
 from flask_chainfix.databases.backup import servers, sqlite
+from flask_chainfix.databases.connecting import Obstacle, reading
 from flask_chainfix.databases.drivers import check_url, parse_url
 from flask_chainfix.databases.targets import Target, app_engines
 from flask_chainfix.disk.safe_files import sync_directory, write_synced
@@ -49,7 +51,10 @@ _KINDS = {
     "mysql": _MYSQL,
     "mariadb": _MYSQL,
 }
-_NAMING = frozenset({"database", "db", "dbname", "read_default_file", "service"})
+_IDENTITY = {
+    "postgresql": "SELECT current_database(), pg_postmaster_start_time(), inet_server_port()",
+    "mysql": "SELECT database(), @@hostname, @@port",
+}
 
 
 def sources(written: Sequence[str], *, of_app: bool) -> tuple[Target, ...]:
@@ -58,23 +63,22 @@ def sources(written: Sequence[str], *, of_app: bool) -> tuple[Target, ...]:
     Raises:
         CannotBackUp: a URL is wrong, the app has no database, or there is none at all.
     """
-    urls = [parse_url(each, CannotBackUp) for each in written]
-    if of_app:
-        urls += _urls_of_app()
-    if not urls:
+    found = dict.fromkeys(parse_url(each, CannotBackUp) for each in written)
+    engines: dict[URL, Engine | None] = {**found, **(_engines_of_app() if of_app else {})}
+    if not engines:
         raise CannotBackUp(
             "there is no app here, and no configuration that names a database", _NAME_ONE
         )
-    return tuple(Target(shown_url(url), url) for url in dict.fromkeys(urls))
+    return tuple(Target(shown_url(url), url, engine=each) for url, each in engines.items())
 
 
-def _urls_of_app() -> Iterable[URL]:
+def _engines_of_app() -> dict[URL, Engine]:
     from flask import current_app
 
     if "migrate" not in current_app.extensions:
         raise CannotBackUp(f"the app {current_app.name!r} has no database", _NAME_ONE)
     engines = app_engines(f"correct the app's configuration, or {_NAME_ONE}")
-    return (engine.url for engine in engines.values())
+    return {engine.url: engine for engine in engines.values()}
 
 
 def back_up(database: Target, directory: Path, progress: Progress) -> Backup:
@@ -91,9 +95,14 @@ def back_up(database: Target, directory: Path, progress: Progress) -> Backup:
     started = monotonic()
     url, name = database.url, database.name
     check_url(url, CannotBackUp)
-    named = url.database or _NAMING.intersection(url.query) or "PGDATABASE" in os.environ
-    if database.backend != "sqlite" and not named:  # the app may name it in connect_args
-        raise CannotBackUp(f"{name} names no database, so another one could be copied", _NAME_ONE)
+    if database.engine is not None and _reached(database) != _reached(
+        replace(database, engine=None)
+    ):  # the tools know only the URL
+        raise CannotBackUp(
+            f"the app does not connect where {name} points, perhaps because of connect_args, so"
+            " another database would be copied",
+            "name the database that the app uses with --database URL",
+        )
     suffix, write, restore, _ = _KINDS[url.get_backend_name()]
     stem = url.database or ""
     stem = Path(stem).stem if database.backend == "sqlite" else stem
@@ -113,6 +122,15 @@ def back_up(database: Target, directory: Path, progress: Progress) -> Backup:
             sync_directory(directory)
             signals.stay(Stays.BACKUPS)
     return Backup(name, path, size, digest, tables, round(monotonic() - started, 4), command)
+
+
+def _reached(database: Target) -> tuple[object, ...]:
+    """What identifies a database on a server; empty if it cannot be reached, and for files."""
+    if database.backend not in _IDENTITY:
+        return ()
+    with suppress(Obstacle), reading(database) as connection:
+        return tuple(connection.execute(text(_IDENTITY[database.backend])).one())
+    return ()
 
 
 def copy_into(place: Target, database: Target, progress: Progress) -> Backup:
