@@ -20,6 +20,7 @@ from flask_chainfix.diagnosis.rules import Family, diagnose
 from flask_chainfix.model.findings import Finding, Severity
 from tests.commands import SCRIPTS, Done, fixchain, on_terminal, run
 from tests.disk import BROKEN, environment, migrations, tree
+from tests.nightly import first_of
 from tests.stamped import sql
 
 HEALTHY = ("a", "b <- a", "c <- b")
@@ -607,15 +608,17 @@ def test_a_command_that_holds_a_password_is_not_printed_again(
 
 @pytest.mark.parametrize(
     ("command", "env", "named"),
-    [
-        (["flask", "--app", "sample_app"], {}, "flask --app sample_app db"),
-        (["flask"], {"FLASK_APP": "sample_app"}, "flask db"),
-        (
-            [SCRIPTS / "python", "-m", "flask", "--app", "sample_app:create_app"],
-            {},
-            "python -m flask --app sample_app:create_app db",
-        ),
-    ],
+    first_of(
+        [
+            (["flask", "--app", "sample_app"], {}, "flask --app sample_app db"),
+            (["flask"], {"FLASK_APP": "sample_app"}, "flask db"),
+            (
+                [SCRIPTS / "python", "-m", "flask", "--app", "sample_app:create_app"],
+                {},
+                "python -m flask --app sample_app:create_app db",
+            ),
+        ]
+    ),
 )
 def test_advice_names_the_command_that_was_typed(
     sample: Path, command: list[str | Path], env: dict[str, str], named: str

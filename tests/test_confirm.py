@@ -11,6 +11,7 @@ from flask_chainfix.common.errors import BadConfiguration
 from flask_chainfix.environment.locate import open_config, open_directory
 from tests.commands import Done, fixchain, flask, run
 from tests.disk import BROKEN, environment
+from tests.nightly import first_of
 
 KNOWS_TOML = hasattr(Config, "toml_file_name")
 REPAIR = ("repair", "--yes", "--format", "json")
@@ -57,13 +58,13 @@ def add_to_migration(project: Path, code: str) -> None:
 # --- What lies in the working directory ----------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["types", "json", "logging"])
+@pytest.mark.parametrize("name", first_of(["types", "json", "logging"]))
 def test_modules_of_the_working_directory_hide_nothing(project: Path, name: str) -> None:
     (project / f"{name}.py").write_text("raise ValueError('this is not the standard library')\n")
     assert run("fixchain", *REPAIR, cwd=project).exit_code == 0
 
 
-@pytest.mark.parametrize("ini", ["", "prepend_sys_path = .\n"])
+@pytest.mark.parametrize("ini", first_of(["", "prepend_sys_path = .\n"]))
 def test_the_migrations_may_be_a_package_called_alembic(project: Path, ini: str) -> None:
     (project / "migrations").rename(project / "alembic")
     (project / "alembic/__init__.py").touch()

@@ -27,6 +27,7 @@ from tests.attacks.channels import judge_markdown, markdown_tokens
 from tests.browsers import mermaid_script
 from tests.commands import Done, fixchain, flask, run
 from tests.disk import environment
+from tests.nightly import first_of
 from tests.rehearsals import add, plain
 from tests.repositories import Repository
 from tests.stamped import sql
@@ -305,13 +306,15 @@ def test_the_sql_is_that_of_alembics_offline_mode(gated: Path) -> None:
 
 @pytest.mark.parametrize(
     ("connect", "place"),
-    [
-        ("sqlite3.connect('own.db')", "the SQLite database own.db"),
-        ("socket.create_connection(('127.0.0.1', PORT))", "127.0.0.1:PORT"),
-        ("pymysql.connect(host='127.0.0.1', port=PORT)", "127.0.0.1:PORT"),
-        ("psycopg2.connect('host=127.0.0.1 port=PORT')", "a database"),
-        ("sa.create_engine('sqlite:///own.db').connect()", "the SQLite database"),
-    ],
+    first_of(
+        [
+            ("sqlite3.connect('own.db')", "the SQLite database own.db"),
+            ("socket.create_connection(('127.0.0.1', PORT))", "127.0.0.1:PORT"),
+            ("pymysql.connect(host='127.0.0.1', port=PORT)", "127.0.0.1:PORT"),
+            ("psycopg2.connect('host=127.0.0.1 port=PORT')", "a database"),
+            ("sa.create_engine('sqlite:///own.db').connect()", "the SQLite database"),
+        ]
+    ),
 )
 def test_sql_is_made_without_any_connection(gated: Path, connect: str, place: str) -> None:
     """A server listens there, and hears nothing."""
