@@ -168,6 +168,9 @@ def test_a_clone_of_a_single_branch(
     project.git("update-ref", "refs/remotes/origin/main", "main")
     put("mine <- c")
     project.commit(2)
+    if refspec.endswith("feature"):  # as `git clone --single-branch` leaves it
+        project.git("update-ref", "refs/remotes/origin/feature", "feature")
+        project.git("remote", "set-head", "origin", "feature")
     on(project, "main", 3, "theirs <- c")
     project.git("push", "-q", "origin", "main")
     project.git("update-ref", "refs/remotes/origin/main", "main")
