@@ -65,6 +65,22 @@ class Project:
         self.repository.git("add", "-A")
         return run("git", "commit", "-q", "-m", "x", cwd=self.top)
 
+    def diverged(self) -> None:
+        """Set up the hooks, and branches of two heads that Git merges without conflicts."""
+        assert fixchain(*YES).exit_code == 0
+        self.commit()
+        self.repository.branch("feature")
+        self.put("migrations/versions/mine.py", migration(rev("mine <- b")))
+        self.commit()
+        self.repository.switch("main")
+        self.put("migrations/versions/theirs.py", migration(rev("theirs <- b")))
+        self.commit()
+        self.repository.switch("feature")
+
+    def assert_merged(self) -> None:
+        assert fixchain("check", "--against", "main").exit_code == 0
+        assert self.repository.git("rev-list", "--count", "--merges", "HEAD") == "1"
+
     def states(self, *options: str) -> dict[str, str]:
         """What a command says of each file."""
         document = fixchain(*options, "--format", "json").document
@@ -101,15 +117,7 @@ def test_a_commit_that_breaks_the_chain_is_refused(project: Project) -> None:
 
 def test_a_merge_that_breaks_the_chain_stops_until_it_is_mended(project: Project) -> None:
     """Git runs no pre-commit hook for a merge without conflicts."""
-    assert fixchain(*YES).exit_code == 0
-    project.commit()
-    project.repository.branch("feature")
-    project.put("migrations/versions/mine.py", migration(rev("mine <- b")))
-    project.commit()
-    project.repository.switch("main")
-    project.put("migrations/versions/theirs.py", migration(rev("theirs <- b")))
-    project.commit()
-    project.repository.switch("feature")
+    project.diverged()
     stopped = run("git", "merge", "--no-edit", "main", cwd=project.top)
     assert stopped.exit_code == 1
     assert "fixchain rebase" in stopped.stderr
@@ -118,8 +126,17 @@ def test_a_merge_that_breaks_the_chain_stops_until_it_is_mended(project: Project
         assert f"       {command}\n" in mended
         done = run(*command.split(), cwd=project.top)
         assert done.exit_code == 0, done.stderr
-    assert fixchain("check", "--against", "main").exit_code == 0
-    assert project.repository.git("rev-list", "--count", "--merges", "HEAD") == "1"
+    project.assert_merged()
+
+
+def test_the_printed_steps_of_a_merge_do_not_stop_at_the_hook(project: Project) -> None:
+    project.diverged()
+    (finding,) = fixchain("check", "--against=main", "--format=json").document["findings"]
+    for command in finding["remedies"][0]["commands"]:
+        agreed = ["--yes"] if command.startswith("fixchain") else []
+        done = run(*shlex.split(command), *agreed, cwd=project.top)
+        assert done.exit_code == 0, (command, done)
+    project.assert_merged()
 
 
 def test_what_it_prints_is_typed_from_any_directory(project: Project) -> None:
@@ -248,8 +265,26 @@ def test_only_files_of_the_work_tree_are_to_be_committed(project: Project) -> No
 def test_a_branch_without_migrations_can_be_committed_to(project: Project) -> None:
     fixchain(*YES)
     shutil.rmtree(project.top / "migrations")
+    project.put(".gitignore", "__pycache__/\n")
+    project.put("migrations/__pycache__/env.cpython-312.pyc", b"")  # Git leaves what it ignores
+    done = project.commit()
+    assert done.exit_code == 0, done.stderr
+
+
+def test_a_merge_that_moves_the_environment_passes(project: Project) -> None:
+    assert fixchain(*YES).exit_code == 0
+    project.put(".gitignore", "__pycache__/\n")
+    project.commit()
+    project.repository.branch("feature")
     project.put("other", "")
-    assert project.commit().exit_code == 0
+    project.commit()
+    project.repository.switch("main")
+    project.repository.git("mv", "migrations", "db")
+    project.commit()
+    project.repository.switch("feature")
+    project.put("migrations/__pycache__/env.cpython-312.pyc", b"")
+    merged = run("git", "merge", "--no-edit", "main", cwd=project.top)
+    assert merged.exit_code == 0, merged.stderr
 
 
 @pytest.mark.parametrize(
@@ -377,6 +412,12 @@ def test_own_calls_of_check_suffice(project: Project) -> None:
     assert done.exit_code == 0
     assert "everything is in place" not in done.stdout
     assert "already there, it differs from what would be written now" in done.stdout
+
+
+def test_a_hook_for_merges_that_only_mentions_pre_commit_does_not_suffice(project: Project) -> None:
+    script(project.top / MERGE_HOOK, "#!/bin/sh\n# unlike pre-commit, for merges\nmake lint\n")
+    assert project.states(*YES) == {HOOK: "written", MERGE_HOOK: "refused"}
+    assert project.read(MERGE_HOOK).endswith("\nmake lint\n")
 
 
 def test_hooks_of_the_work_tree(project: Project) -> None:
@@ -633,7 +674,7 @@ def test_print_changes_nothing_and_can_be_copied(project: Project) -> None:
     for options in (["--print"], ["--print", "--install", "--yes"]):
         done = fixchain("hook", *options)
         assert done.exit_code == 0
-        assert "\nif [ -e migrations ]; then\n" in done.stdout
+        assert "\nif [ -e migrations/env.py ]; then\n" in done.stdout
         assert "\nfixchain:\n  image:" in done.stdout
         assert "- [ ] " in done.stdout
     assert tree(project.top) == before

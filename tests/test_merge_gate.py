@@ -143,7 +143,7 @@ def test_a_remote_that_has_moved_on(project: Repository, tmp_path: Path) -> None
     finding = found(against="origin/main")["FC503"]
     assert finding["remedies"][0]["commands"][:2] == [
         "git fetch origin",
-        "git merge --no-edit origin/main",
+        "git merge --no-commit origin/main",
     ]
     typed(finding)
     assert_settled(project)
@@ -168,6 +168,9 @@ def test_a_clone_of_a_single_branch(
     project.git("update-ref", "refs/remotes/origin/main", "main")
     put("mine <- c")
     project.commit(2)
+    if refspec.endswith("feature"):  # as `git clone --single-branch` leaves it
+        project.git("update-ref", "refs/remotes/origin/feature", "feature")
+        project.git("remote", "set-head", "origin", "feature")
     on(project, "main", 3, "theirs <- c")
     project.git("push", "-q", "origin", "main")
     project.git("update-ref", "refs/remotes/origin/main", "main")
@@ -187,7 +190,7 @@ def test_a_branch_of_a_remote_that_is_gone_is_not_fetched(project: Repository) -
     on(project, "main", 3, "theirs <- c")
     project.git("update-ref", "refs/remotes/origin/main", "main")
     finding = found(against="origin/main")["FC503"]
-    assert finding["remedies"][0]["commands"][0] == "git merge --no-edit origin/main"
+    assert finding["remedies"][0]["commands"][0] == "git merge --no-commit origin/main"
     typed(finding)
     assert_settled(project)
 

@@ -128,7 +128,7 @@ def test_behind_it_says_how_to_catch_up(me: Clone) -> None:
     said = refused().stderr
     assert "origin/main has 2 revisions that are not here: c, d" in said
     again = "     fixchain rebase --onto origin/main\n"
-    assert f"     git merge --no-edit origin/main\n{again}" in said
+    assert f"     git merge --no-commit origin/main\n{again}" in said
     assert f"     git rebase origin/main\n{again}" in said
 
 
@@ -469,7 +469,7 @@ def test_a_hostile_name_is_quoted(me: Clone) -> None:
     name = "x;touch${IFS}pwned&$(touch${IFS}pwned)"
     me.git("update-ref", f"refs/heads/{name}", "origin/main")
     said = refused("--onto", name).stderr
-    assert f"     git merge --no-edit '{name}'\n" in said
+    assert f"     git merge --no-commit '{name}'\n" in said
     stuck(me, "merge", "origin/main")
     assert rebase("--yes", "--onto", name).exit_code == 0
     assert not list(me.top.rglob("pwned"))

@@ -159,8 +159,10 @@ def _pre_commit(call: HookCall) -> str:
 def _git_hook(call: HookCall) -> str:
     """The lines of Git's hook, which print nothing while nothing is wrong.
 
-    Hooks are not part of a commit, and branches without the migrations must pass.
+    Hooks are not part of a commit, and branches without the migrations must pass. There, files that
+    Git ignores may have kept the directory.
     """
+    needed = call.place if "-c" in call.options else f"{call.place}/env.py"
     sought = "".join(
         f"        fixchain_is={name}; ! {{ {there} && {run} fixchain --version; }} || return 0\n"
         for name, (run, there) in _MANAGERS.items()
@@ -168,9 +170,10 @@ def _git_hook(call: HookCall) -> str:
     run = "".join(
         f'        {name}) {run} fixchain "$@" ;;\n' for name, (run, _) in _MANAGERS.items()
     )
+    # With `cd` in front of its argument, `checks_only_others` would take these lines to run there.
     return f"""\
 # fixchain: begin (a commit that breaks the migration chain is refused)
-if [ -e {script_words(call.place)} ]; then
+if [ -e {script_words(needed)} ]; then
     fixchain_find() {{
         for fixchain_is in {_places(call)}; do
             ! command -v "$fixchain_is" || return 0
@@ -198,7 +201,7 @@ if [ -e {script_words(call.place)} ]; then
         {{
             printf '%s\\n' "$fixchain_said"
             if [ -n "${{GIT_PREFIX-}}" ]; then
-                echo "These commands are for the top of the work tree:"
+                echo "Type these commands at the top of the work tree:"
                 printf '    %s "$(git rev-parse --show-toplevel)"\\n' cd
             fi
             exit 1
@@ -250,7 +253,7 @@ def _absolute(place: str) -> str:
 
 
 # --- CI jobs -------------------------------------------------------------------------------------
-_PLAIN_NAME = re.compile(r"[a-z][a-z/-]*")
+_MAIN_BRANCHES = ("main", "master", "develop")
 _PLAIN_COMMAND = re.compile(r"fixchain (?:[\w ./=<>$@{}+\"-]|:\+)+", re.ASCII)
 
 
@@ -263,8 +266,7 @@ def _workflow(call: HookCall) -> str:
     # GitHub inserts the values of expressions before it parses quotes.
     check = call.shell("check").replace("${{", "$''{{")
     command = f'{check} ${{AGAINST:+--against "$AGAINST"}} --format github'
-    known = [call.main if _PLAIN_NAME.fullmatch(call.main) else yaml_string(call.main)]
-    branches = dict.fromkeys([*(known if call.main else []), "main", "master", "develop"])
+    known = () if call.main in ("", *_MAIN_BRANCHES) else (yaml_string(call.main),)
     return f"""\
 name: fixchain
 # What breaks the migration chain fails: a pull request, what a merge queue would land, and the main
@@ -273,7 +275,7 @@ on:
   pull_request:
   merge_group:
   push:
-    branches: [{", ".join(branches)}]
+    branches: [{", ".join((*known, *_MAIN_BRANCHES))}]
 permissions:
   contents: read
 jobs:
@@ -380,8 +382,10 @@ _IN_SCRIPT = "below its first line, if it is a shell script"
 
 GIT_HOOK = HookKind("Git hook", _git_hook, _IN_SCRIPT, "#!/bin/sh\n")
 # Git runs no pre-commit hook for a merge without conflicts. Git's own sample runs it from here.
+_RUNS_PRE_COMMIT = re.compile(rb"^(?![ \t]*#).*\bpre-commit\b", re.MULTILINE)
 MERGE_HOOK = GIT_HOOK._replace(
-    name="Git hook for merges", is_in=lambda data: calls_check(data) or b"pre-commit" in data
+    name="Git hook for merges",
+    is_in=lambda data: calls_check(data) or _RUNS_PRE_COMMIT.search(data) is not None,
 )
 
 WORKFLOW = HookKind("GitHub workflow", _workflow, "to a new file beside it")

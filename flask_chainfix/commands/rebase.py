@@ -343,12 +343,12 @@ def _behind(rebase: _Rebase, missing: list[str]) -> CannotPlan:
     ended = (concluding(doing),) if doing else deepening(now, upstream.ref)
     after = f", after the end of the {doing} that Git is in" if doing else ""
     stops = "; where Git stops at the app's own files, resolve those before you rebase"
-    remedy = way(f"merge them{after}{stops}", *ended, f"git merge --no-edit {ref}", again)
+    remedy = way(f"merge them{after}{stops}", *ended, f"git merge --no-commit {ref}", again)
     remedy |= way(f"put your commits on top{after}", *ended, f"git rebase {ref}", again)
     if now.lock is not None and not doing:
         aside = f"git checkout -- {git_word(now.lock.path)}"
         text = "if the chain lock stops Git, discard your version first: rebase writes it again"
-        remedy |= way(text, aside, f"git merge --no-edit {ref}", again)
+        remedy |= way(text, aside, f"git merge --no-commit {ref}", again)
     deleted = rebase.take(*(rebase.there.file(name) for name in missing))
     remedy |= way("bring back what was deleted here", deleted, again)
     verb = "is" if len(missing) == 1 else "are"

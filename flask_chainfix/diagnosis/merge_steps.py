@@ -19,9 +19,9 @@ def merge_steps(environment: Environment, merge: Merge) -> tuple[str, ...]:
         steps += [f"git add -- {git_words(merge.to_commit)}", 'git commit -m "Add migrations"']
     if merge.fetch:
         steps.append(merge.fetch)
-    # A merge driver, or rerere, may settle what Git would stop at: then this stops it all the same.
-    ended = bool(merge.conflicts or merge.others)
-    steps.append(f"git merge {'--no-commit' if ended else '--no-edit'} {ref}")
+    # One commit ends it, also if a merge driver or rerere settles all, or a hook checks merges.
+    stops = bool(merge.conflicts or merge.others or merge.after_merge is not AfterMerge.NOTHING)
+    steps.append(f"git merge {'--no-commit' if stops else '--no-edit'} {ref}")
     for conflict in merge.conflicts:
         if any(file.path == conflict.path for file in merge.theirs.files):
             steps.append(f"git checkout {ref} -- {git_words([conflict.path])}")
@@ -33,9 +33,8 @@ def merge_steps(environment: Environment, merge: Merge) -> tuple[str, ...]:
         steps.append("{fixchain} repair{databases}")
     elif merge.after_merge is AfterMerge.LOCK:
         steps.append("{fixchain} lock")
-    if ended or merge.after_merge is not AfterMerge.NOTHING:
-        steps.append(_staging(environment))
-        steps.append(concluding("merge") if ended else 'git commit -m "Relink migrations"')
+    if stops:
+        steps += [_staging(environment), concluding("merge")]
     return tuple(steps)
 
 

@@ -69,8 +69,8 @@ def read_upstream(ref: str | None, now: Snapshot) -> tuple[Snapshot, tuple[Publi
     Nothing is fetched: a remote's branch is in the state of the last fetch.
 
     Args:
-        ref: any Git revision; ``None`` for the remote's default branch, or, without a remote, for
-            the local ``main`` or ``master``.
+        ref: any Git revision; ``None`` for the default branch of a remote, or, if none names one,
+            for the only branch called ``main``, ``master`` or ``develop``.
         now: the current migrations.
 
     Returns:
@@ -331,11 +331,22 @@ def _default_branch(refs: Mapping[str, str], repository: Repository) -> str:
 def _all_refs(repository: Repository) -> dict[str, str]:
     """Every branch and tag, with its target if that is another reference.
 
+    A clone of a single branch calls that one the remote's default. This is left out if the clone
+    has a more likely branch by now.
+
     Raises:
         Unknown: Git fails.
     """
     answer = repository.git("for-each-ref", "--format=%(refname) %(symref)", *REFS)
-    return dict(line.split(" ") for line in os.fsdecode(answer).split("\n")[:-1])
+    refs = dict(line.split(" ") for line in os.fsdecode(answer).split("\n")[:-1])
+    for head, default in [*refs.items()]:
+        likely = {head.removesuffix("HEAD") + name for name in _LIKELY}
+        if default and _plain(head) == "HEAD" and default not in likely and likely & refs.keys():
+            remote = head[len(REMOTES) :].partition("/")[0]
+            with suppress(Unknown):
+                if b"*" not in repository.git("config", "--get-all", f"remote.{remote}.fetch"):
+                    del refs[head]
+    return refs
 
 
 def _likely(refs: Mapping[str, str]) -> Sequence[str]:
