@@ -832,15 +832,37 @@ def test_what_a_name_holds_is_made_harmless(to: Path) -> None:
     assert "\x1b" not in done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("url", ["postgresql://", "mysql+pymysql://root@127.0.0.1:3306"])
+@pytest.mark.parametrize(
+    "url", ["postgresql://", "postgresql://u@host", "mysql+pymysql://root@127.0.0.1:3306"]
+)
 def test_a_url_without_a_database_is_no_source(
-    tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch
+    to: Path, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An app can name it in ``connect_args``; the server's own default is another one."""
-    monkeypatch.delenv("PGDATABASE", raising=False)
-    place = tmp_path / "backups"
-    done = fixchain("backup", "--database", url, "--to", place)
-    assert done.exit_code == 3, done
-    assert "names no database, so another one could be copied" in done.stderr
-    assert "--database URL" in done.stderr
-    assert not place.exists()
+    for name in ("PGDATABASE", "PGSERVICE"):
+        monkeypatch.delenv(name, raising=False)
+    refused(url, to, "names no database", "end")
+
+
+@pytest.mark.parametrize(
+    ("query", "variables"),
+    [
+        ("?dbname={}", {}),
+        ("?database={}", {}),
+        ("?service=own", {}),
+        ("", {"PGDATABASE": "{}"}),
+        ("", {"PGSERVICE": "own"}),
+    ],
+)
+def test_a_database_of_postgresql_is_named_in_any_way(
+    tmp_path: Path, to: Path, query: str, variables: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with new_database("postgresql", tmp_path) as written:
+        execute(written, "CREATE TABLE t (id INTEGER)")
+        url, services = make_url(written), tmp_path / "services"
+        services.write_text(f"[own]\ndbname={url.database}\n")
+        monkeypatch.setenv("PGSERVICEFILE", str(services))
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value.format(url.database))
+        server = url.set(database="").render_as_string(hide_password=False)
+        assert back_up(f"{server}{query.format(url.database)}", to).tables == 1

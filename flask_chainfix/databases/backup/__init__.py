@@ -49,7 +49,6 @@ _KINDS = {
     "mysql": _MYSQL,
     "mariadb": _MYSQL,
 }
-_NAMING = frozenset({"database", "db", "dbname", "read_default_file", "service"})
 
 
 def sources(written: Sequence[str], *, of_app: bool) -> tuple[Target, ...]:
@@ -91,9 +90,6 @@ def back_up(database: Target, directory: Path, progress: Progress) -> Backup:
     started = monotonic()
     url, name = database.url, database.name
     check_url(url, CannotBackUp)
-    named = url.database or _NAMING.intersection(url.query) or "PGDATABASE" in os.environ
-    if database.backend != "sqlite" and not named:  # the app may name it in connect_args
-        raise CannotBackUp(f"{name} names no database, so another one could be copied", _NAME_ONE)
     suffix, write, restore, _ = _KINDS[url.get_backend_name()]
     stem = url.database or ""
     stem = Path(stem).stem if database.backend == "sqlite" else stem

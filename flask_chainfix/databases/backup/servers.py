@@ -143,6 +143,11 @@ def _failure(program: _Program, code: int, said: str) -> CannotBackUp:
     return CannotBackUp(f"{tool} failed on {database.name}: {shown}", remedy)
 
 
+def _nameless(database: Target) -> CannotBackUp:
+    remedy = "put its name at the end of the URL, and give that to --database"
+    return CannotBackUp(f"{database.name} names no database", remedy)
+
+
 # --- PostgreSQL -----------------------------------------------------------------------------------
 _PATIENCE = "10"  # seconds, for connecting
 _TABLE_DATA = re.compile(r"^\d+; \d+ \d+ TABLE DATA ", re.MULTILINE)
@@ -154,6 +159,8 @@ _LIBPQ_OPTIONS = r"""(?x) application_name | channel_binding | client_encoding |
     | ssl(cert|compression|crl|key|mode|rootcert) | target_session_attrs | tcp_user_timeout"""
 # The spelling of drivers that do not use libpq.
 _LIBPQ_NAMES = {"database": "dbname", "ssl": "sslmode"}
+_LIBPQ_NAMING = frozenset({"dbname", "service"})
+_VARIABLES_NAMING = frozenset({"PGDATABASE", "PGSERVICE"})
 
 
 def write_postgresql(database: Target, part: Path, progress: Progress) -> int:
@@ -165,6 +172,8 @@ def write_postgresql(database: Target, part: Path, progress: Progress) -> int:
     """
     dump, restorer = (_find(_POSTGRESQL, tool) for tool in ("pg_dump", "pg_restore"))
     parameters = _libpq_parameters(database.url)
+    if _LIBPQ_NAMING.isdisjoint(parameters) and _VARIABLES_NAMING.isdisjoint(os.environ):
+        raise _nameless(database)  # libpq's default is not what an app names in connect_args
     variables = {"PGCONNECT_TIMEOUT": os.environ.get("PGCONNECT_TIMEOUT", _PATIENCE)}
     if "password" in parameters:
         variables["PGPASSWORD"] = parameters["password"]
@@ -255,9 +264,7 @@ def write_mysql(database: Target, part: Path, progress: Progress) -> int:
     dump, _ = _programs()
     parameters = _mysql_parameters(database.url)
     if "database" not in parameters:
-        raise CannotBackUp(
-            f"{database.name} names no database", "put its name at the end of the URL"
-        )
+        raise _nameless(database)
     variables = {"MYSQL_PWD": parameters["password"]} if "password" in parameters else {}
     command = [dump, *_DUMPING, *_mysql_place(parameters), "--", parameters["database"]]
     _dump(_Program(database, command, variables), part, progress)
