@@ -638,10 +638,25 @@ _FOREIGN_UNNAMED = _batch("create_foreign_key(None, 'other', ['score'], ['id'])"
         (
             _INDEX,
             "op.drop_index('idx_users_mail')",
+            "op.create_index(None, 'users', ['score', 'mail'])",
+        ),
+        (
+            _INDEX,
+            "op.drop_index('idx_users_mail')",
+            "op.add_column('users', sa.Column('note', sa.Text(), index=True))",
+        ),
+        (
+            _INDEX,
+            "op.drop_index('idx_users_mail')",
             "op.add_column('users', sa.Column('x', sa.Text()))",
         ),
         (_UNIQUE, _dropped("uq_users_mail", "unique"), "op.create_index(None, 'users', ['mail'])"),
         (_UNIQUE, _dropped("uq_users_mail", "unique"), _FOREIGN),
+        (
+            _UNIQUE,
+            _dropped("uq_users_mail", "unique"),
+            _batch("create_unique_constraint(batch.f('uq_users'), ['mail', 'id'])"),
+        ),
         (_UNIQUE, _dropped("uq_users_mail", "unique"), _FOREIGN_UNNAMED),
         (
             _UNIQUE,
