@@ -873,6 +873,11 @@ _CHILD = "sa.Column('id', sa.Integer(), primary_key=True), sa.Column('owner', sa
         "op.create_table('t', sa.Column('a', sa.Enum('x', 'y', name='e')))",
         "op.create_table('t', sa.Column('a', sa.Integer(), sa.Identity()))",
         "op.execute('CREATE TABLE t (a INTEGER UNIQUE, b INTEGER, UNIQUE (b))')",
+        (  # on SQLite, Alembic also makes an index that is named after the copy of the table
+            f"op.create_table('t', {_CHILD})",
+            "with op.batch_alter_table('t') as batch:\n        batch.drop_column('owner')\n"
+            "        batch.add_column(sa.Column('by', sa.Integer(), index=True))",
+        ),
         (
             f"op.create_table('t', {_CHILD})",
             "op.rename_table('t', 'u')",
