@@ -200,6 +200,22 @@ def test_what_a_column_is_otherwise_is_nothing_for_catch_up(
         assert command in said
 
 
+@pytest.mark.parametrize(
+    ("url", "fits"), [("sqlite:///own.db", False), ("postgresql+psycopg://host/x", True)]
+)
+def test_the_statements_are_for_the_database_of_env_py(
+    project: Path, postgresql: str, url: str, fits: bool
+) -> None:
+    change = 'op.alter_column("users", "age", existing_type=sa.Integer(), nullable=False)'
+    add(project, "d <- c", change, "pass")
+    upgrade(project, postgresql, "d")
+    sql(postgresql, "ALTER TABLE users ALTER age DROP NOT NULL")
+    Path("own.ini").write_text(f"[alembic]\nscript_location = migrations\nsqlalchemy.url = {url}\n")
+    said = " ".join(fixchain("-c", "own.ini", "check", "--database", postgresql).stdout.split())
+    assert "the statements about users.age, which this prints" in said
+    assert ("once env.py uses that --database: alembic" not in said) is fits
+
+
 @pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
 def test_columns_of_another_type_nullability_or_default(
     project: Path, kind: str, request: pytest.FixtureRequest

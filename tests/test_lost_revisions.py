@@ -583,6 +583,16 @@ def test_tombstones_of_several_in_a_row(project: Project) -> None:
     project.upgrade()
 
 
+@pytest.mark.parametrize("wishes", [("y=y",), ("y=z", "z=y"), ("y=z", "z=w", "w=z")])
+def test_tombstones_are_never_on_each_other(project: Project, wishes: tuple[str, ...]) -> None:
+    """Alembic cannot load a cycle; the plan would not be what is written."""
+    typed = [part for each in wishes for part in ("--tombstone", each)]
+    refused = fixchain("repair", *typed, "--no-database", *YES)
+    assert refused.exit_code == 3, refused
+    says(refused.stderr, "would form a cycle", "--tombstone")
+    assert not [*Path("migrations/versions").glob("*tombstone*")]
+
+
 def test_a_tombstone_of_the_first_revision(project: Project) -> None:
     """It is a base again, and what has landed since goes on it, as it has not run there."""
     project.lose("a", "b", "x")

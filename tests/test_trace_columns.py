@@ -638,10 +638,25 @@ _FOREIGN_UNNAMED = _batch("create_foreign_key(None, 'other', ['score'], ['id'])"
         (
             _INDEX,
             "op.drop_index('idx_users_mail')",
+            "op.create_index(None, 'users', ['score', 'mail'])",
+        ),
+        (
+            _INDEX,
+            "op.drop_index('idx_users_mail')",
+            "op.add_column('users', sa.Column('note', sa.Text(), index=True))",
+        ),
+        (
+            _INDEX,
+            "op.drop_index('idx_users_mail')",
             "op.add_column('users', sa.Column('x', sa.Text()))",
         ),
         (_UNIQUE, _dropped("uq_users_mail", "unique"), "op.create_index(None, 'users', ['mail'])"),
         (_UNIQUE, _dropped("uq_users_mail", "unique"), _FOREIGN),
+        (
+            _UNIQUE,
+            _dropped("uq_users_mail", "unique"),
+            _batch("create_unique_constraint(batch.f('uq_users'), ['mail', 'id'])"),
+        ),
         (_UNIQUE, _dropped("uq_users_mail", "unique"), _FOREIGN_UNNAMED),
         (
             _UNIQUE,
@@ -858,6 +873,11 @@ _CHILD = "sa.Column('id', sa.Integer(), primary_key=True), sa.Column('owner', sa
         "op.create_table('t', sa.Column('a', sa.Enum('x', 'y', name='e')))",
         "op.create_table('t', sa.Column('a', sa.Integer(), sa.Identity()))",
         "op.execute('CREATE TABLE t (a INTEGER UNIQUE, b INTEGER, UNIQUE (b))')",
+        (  # on SQLite, Alembic also makes an index that is named after the copy of the table
+            f"op.create_table('t', {_CHILD})",
+            "with op.batch_alter_table('t') as batch:\n        batch.drop_column('owner')\n"
+            "        batch.add_column(sa.Column('by', sa.Integer(), index=True))",
+        ),
         (
             f"op.create_table('t', {_CHILD})",
             "op.rename_table('t', 'u')",

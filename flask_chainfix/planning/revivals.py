@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from graphlib import CycleError, TopologicalSorter
 
 from flask_chainfix.common.errors import CannotPlan, UnsafeForDatabases
 from flask_chainfix.common.remedies import Remedy, repairing, way
@@ -45,7 +46,9 @@ def revive(runtime: Runtime, snapshot: Facts, wishes: Wishes) -> tuple[Mend, ...
             )
     _require_parents(snapshot, wishes)
     back = [brought_back(snapshot, revision) for revision in wishes.bring_back]
-    back += (render(runtime, new) for new in _tombstones(snapshot, wishes))
+    tombstones = [*_tombstones(snapshot, wishes)]
+    _refuse_cycle(snapshot, [*(new for new, _ in back), *tombstones])
+    back += (render(runtime, new) for new in tombstones)
     return tuple(
         Mend(
             "FC301", Part.FILE, new.revision, edit.path, (), (new.revision,), new.why, (edit,), new
@@ -113,7 +116,7 @@ def _tombstones(snapshot: Facts, wishes: Wishes) -> Iterator[NewRevision]:
             parents, why = _parents_by_git(snapshot, revision, wishes)
         else:
             parents = tuple(part.strip() for part in parent.split(","))
-            there = {*snapshot.graph, *wishes.bring_back, *wishes.tombstones} - {revision}
+            there = {*snapshot.graph, *wishes.bring_back, *wishes.tombstones}
             unknown = next((each for each in parents if each not in there), None)
             if unknown is not None:
                 raise CannotPlan(
@@ -125,6 +128,15 @@ def _tombstones(snapshot: Facts, wishes: Wishes) -> Iterator[NewRevision]:
         if lost is not None and lost.path.parent in snapshot.environment.version_locations:
             location = lost.path.parent
         yield NewRevision(revision, None, location, f"tombstone of {revision}", parents, (why,))
+
+
+def _refuse_cycle(snapshot: Facts, revived: Sequence[NewRevision]) -> None:
+    try:
+        TopologicalSorter({new.revision: new.down_revision for new in revived}).prepare()
+    except CycleError as error:
+        cycle = sorted({*error.args[1]})
+        ways = placeholder(snapshot, cycle[0])
+        raise CannotPlan(f"{', '.join(cycle)} would form a cycle", ways) from error
 
 
 def _parents_by_git(

@@ -241,14 +241,17 @@ def _with_the_rest(
     said = listing([each.object.spelled for each in rest], 3)
     live = now.schemas.get(status.seen)
     dialect = "" if live is None or isinstance(live, Uncompared) else live.dialect
-    if (dialect or now.environment.dialect) == "sqlite":  # Alembic has no SQL for its batches
-        what = f"again what {listing(revisions, 3)} does"
+    of_env = (now.environment.dialect or dialect).replace("mariadb", "mysql")
+    if (dialect or of_env) == "sqlite":  # Alembic has no SQL for its batches
+        do = "does" if len(revisions) == 1 else "do"
+        what = f"again what {listing(revisions, 3)} {do}"
         heads = [each for each in now.graph.heads if revisions[-1] in now.graph.required([each])]
         on = f" {option('--head', heads[0])}" if len(now.graph.heads) > 1 else ""
         again = f"{{alembic}} revision{on} -m {word(f'do {what}')}"
         return made | way(f"{left}make a migration that does {what} to {said}", again)
+    other = "" if status.own or of_env == dialect else ", once env.py uses that --database"
     return made | way(
-        f"{left}run by hand those of these statements that concern {said}",
+        f"{left}run by hand the statements about {said}, which this prints{other}",
         *(f"{{alembic}} upgrade --sql {since(now.graph, each)}" for each in revisions),
     )
 

@@ -161,6 +161,8 @@ def _extra_parts(
         table = key_of(table_of(thing))
         if (key.database, key.schema, key.name) in names or table not in evidence.mentioned:
             continue
+        if "__alembic_tmp_" in key.name:  # named by a batch after its copy of the table
+            continue
         origins = evidence.origins(table)
         unnamed = {
             each.part.kind

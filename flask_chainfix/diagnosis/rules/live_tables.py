@@ -138,11 +138,11 @@ def schema_drift(snapshot: Facts) -> Iterator[Fault]:
         creates, or a migration was edited after it had run.
 
     How to repair it:
-        `{fixchain} catch-up` writes a migration that creates what is missing. For what is there in
-        another way, and for values of a type, the finding names the command that prints the
-        statements. Where no migration creates it, write one for what the models need, or drop what
-        is not needed. If the tables belong to other programs, list them under `ignore_objects` in
-        the settings.
+        `{fixchain} catch-up` writes a migration that creates what is missing. For columns that
+        differ and missing values of a type, the finding names the command that prints the
+        statements. Where no migration creates an object, write one if the models need it, else
+        drop it. If the tables belong to other programs, list them under `ignore_objects` in the
+        settings.
 
     Example:
         users: op.create_table("user", sa.Column("id", sa.Integer()))

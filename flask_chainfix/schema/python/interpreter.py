@@ -27,6 +27,7 @@ from flask_chainfix.schema.python.values import (
     Arguments,
     ColumnValue,
     ConstraintValue,
+    FinalName,
     Local,
     Partial,
     TooMuch,
@@ -341,7 +342,9 @@ class Operation:
         """Note that something is unknown."""
         self.run.doubt(f"{self.name}: {detail}", self.line, *actions, table=table)
 
-    def act_on_part(self, action: Action, kind: Kind, parameter: str, sort: str = "") -> None:
+    def act_on_part(
+        self, action: Action, kind: Kind, parameter: str, sort: str = "", part: str = ""
+    ) -> None:
         """Note that a part of the table, named by an argument, is created or dropped.
 
         Args:
@@ -349,6 +352,7 @@ class Operation:
             kind: its kind.
             parameter: the argument.
             sort: the sort of a constraint, if known.
+            part: what its name contains if the argument is left out.
         """
         name, table = self.text(parameter), self.table
         if table is None and (kind is not Kind.INDEX or self.names_table):
@@ -356,10 +360,10 @@ class Operation:
         if name:
             self.note(action, (table or self.run.table("")).part(kind, name))
             if sort:
-                final = action is DROP
+                final = action is DROP or isinstance(name, FinalName)
                 self.run.unnamed(table, kind, part=name, sort=sort, noted=name, final=final)
         elif self.values.get(parameter) is None:
-            self.run.unnamed(table, kind, sort=sort)
+            self.run.unnamed(table, kind, part=part, sort=sort)
         else:
             self.doubt("the name is computed", action, table=table)
 

@@ -6,28 +6,16 @@ from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 
 from flask_chainfix.common.dataclass import dataclass
-from flask_chainfix.schema.footprint import (
-    PROPERTIES,
-    Action,
-    ColumnProperties,
-    Kind,
-    SchemaObject,
-)
+from flask_chainfix.schema.footprint import PROPERTIES, Action, ColumnProperties, Kind, SchemaObject
 from flask_chainfix.schema.python.definitions import data_type, default, hidden, nullability
-from flask_chainfix.schema.python.interpreter import (
-    CREATE,
-    DROP,
-    OF_A_TABLE,
-    USE,
-    Operation,
-    Run,
-)
+from flask_chainfix.schema.python.interpreter import CREATE, DROP, OF_A_TABLE, USE, Operation, Run
 from flask_chainfix.schema.python.values import (
     UNKNOWN,
     Arguments,
     Clause,
     ColumnValue,
     ConstraintValue,
+    FinalName,
     Handle,
     Operations,
     Partial,
@@ -162,7 +150,8 @@ def _make_constraints(
         if name is not None:
             operation.note(CREATE, table.part(kind, name))
         if name is None or sort:
-            operation.run.unnamed(table, kind, part=name or "", sort=sort, noted=name or "")
+            given, final = name or "", isinstance(name, FinalName)
+            operation.run.unnamed(table, kind, part=given, sort=sort, noted=given, final=final)
 
 
 def _make_types(operation: Operation, types: tuple[TypeValue, ...]) -> None:
@@ -184,7 +173,7 @@ def _make_parts(operation: Operation, column: ColumnValue, table: SchemaObject) 
         noted = name if len(name) <= _LONGEST_NAME else ""
         if noted:
             operation.note(CREATE, table.part(Kind.INDEX, noted))
-        operation.run.unnamed(table, Kind.INDEX, noted=noted)
+        operation.run.unnamed(table, Kind.INDEX, part=column.name, noted=noted)
     _hide(operation, column.hides, table, column.name or "")
 
 
@@ -285,11 +274,13 @@ def _altered(operation: Operation, *, renames: bool) -> ColumnProperties:
 def _create_index(operation: Operation) -> None:
     columns = operation.values.get("columns")
     operation.use_columns(columns, operation.table, certain=operation.certain)
-    plain = all(isinstance(column, str) for column in elements(columns) or (None,))
+    parts = elements(columns) or (None,)
+    plain, first = all(isinstance(part, str) for part in parts), parts[0]
     # SQLite's copy of the table has no indexes on expressions.
     lost = not plain and operation.run.dialect in _COPYING
     with operation.run.perhaps() if lost else nullcontext():
-        operation.act_on_part(CREATE, Kind.INDEX, "index_name")
+        part = first if isinstance(first, str) else ""
+        operation.act_on_part(CREATE, Kind.INDEX, "index_name", part=part)
 
 
 @_operation("drop_column", "table_name", "column_name")
@@ -397,4 +388,4 @@ def _handle(operation: Operation) -> object:
 
 @_operation("f", "name")
 def _final_name(operation: Operation) -> object:
-    return operation.values.get("name")
+    return FinalName(operation.text("name")) or operation.values.get("name")

@@ -157,6 +157,12 @@ class DataType:
     word: str
 
 
+class FinalName(str):
+    """A name that no naming convention changes: ``op.f`` has been called on it."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True)
 class TypeValue:
     """An enumerated type.
