@@ -31,12 +31,6 @@ def test_several_ways_are_a_numbered_list_with_the_best_first() -> None:
     ]
 
 
-def test_a_command_is_named_once_with_its_first_reason() -> None:
-    again = way("for another reason", *BACK.ways[0].commands)
-    assert DOWN | BACK | again == DOWN | BACK
-    assert len((BACK | "delete it" | "drop it").ways) == 3
-
-
 def test_commands_are_never_wrapped() -> None:
     rows = [row for row in remedy_rows(DOWN | BACK, TOOLS) if " db " in row.text]
     assert rows

@@ -62,10 +62,8 @@ class Remedy:
         return cls((Way(advice),) if advice else ())
 
     def __or__(self, other: str | Remedy) -> Remedy:
-        """Add another way, which comes last, unless it has the commands of an earlier one."""
-        there = {(way.commands, way.lines) for way in self.ways if way.commands}
-        ways = (way for way in Remedy.of(other).ways if (way.commands, way.lines) not in there)
-        return Remedy((*self.ways, *ways))
+        """Add another way, which comes last."""
+        return Remedy(self.ways + Remedy.of(other).ways)
 
     def __ror__(self, other: str) -> Remedy:
         """Add a sentence as the first way."""

@@ -101,11 +101,12 @@ def _choices(snapshot: Facts, revision: str) -> Remedy:
             command = f"git checkout {ref_word(ref)} -- {git_word(place)}"
             remedy |= way("bring the migrations back from Git", command)
     squashed = _squashed_into(snapshot, revision, left, statuses)
-    if squashed is not None:
-        what = f"move the stamp to {squashed}, which makes what the database holds"
-        remedy |= way(what, counting_as(squashed, revision))
+    moved = "" if squashed is None else counting_as(squashed, revision)
+    if moved:
+        remedy |= way(f"move the stamp to {squashed}, which makes what the database holds", moved)
     if lost is None:
-        return remedy | _without_git(snapshot, revision, statuses)
+        others = _without_git(snapshot, revision, statuses)
+        return remedy | (others.without(moved) if moved else others)
     back = _ways_back(snapshot, lost, left, statuses)
     if not back and squashed is None:
         back = finishing_there(snapshot, revision) or replaced(snapshot, revision)

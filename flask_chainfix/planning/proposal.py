@@ -11,7 +11,6 @@ from flask_chainfix.common.remedies import Remedy
 from flask_chainfix.common.wording import in_rows
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.diagnosis import Diagnosis, heads_in_doubt
-from flask_chainfix.diagnosis.lost_revisions import choices
 from flask_chainfix.diagnosis.rules import Family, diagnose
 from flask_chainfix.model.databases import (
     Downgrade,
@@ -190,6 +189,8 @@ def refuse_unknown_rows(
         if finding.code in codes and finding.severity is Severity.ERROR:
             hint = Remedy.of(finding.hint)
             if on_disk is not None and finding.code == "FC301":
+                from flask_chainfix.diagnosis.lost_revisions import choices
+
                 hint = choices(on_disk, finding.revisions[0])
             raise UnsafeForDatabases(
                 f"no plan is safe while it is not known what a database has run: {finding.message}",

@@ -193,6 +193,7 @@ def _is_ours(word: str) -> bool:
         "--continue",
         "--abort",
         "--all",
+        "--no-commit",
         "--no-edit",
         "--unshallow",
     }
