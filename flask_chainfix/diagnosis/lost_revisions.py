@@ -73,8 +73,8 @@ def whereabouts(snapshot: Facts, revision: str) -> str:
 def choices(snapshot: Facts, revision: str) -> Remedy:
     """The remedies for a lost revision, the best first."""
     lost = snapshot.databases.lost.get(revision)
-    there = () if lost is None else in_its_environment(snapshot, lost).ways
-    remedy = Remedy(there + _choices(snapshot, revision).ways)
+    there = in_its_environment(snapshot, lost) if lost else Remedy()
+    remedy = there | _choices(snapshot, revision)
     if not is_broken(snapshot.graph):
         return remedy
     for refused in ("restamp", "unwind"):  # until the chain is whole again
@@ -221,7 +221,7 @@ def _ways_back(
         early_on_return(snapshot, status, lost.revision) for status in statuses
     )
     moving = moving_here(snapshot, lost) if len(left.between) == 1 else Remedy()
-    remedy = Remedy(remedy.ways + moving.ways)
+    remedy |= moving
     if fits and not moving:
         back = " ".join(option("--bring-back", each) for each in left.between)
         others = f" and those of {listing(left.between[1:])}, which it is built on,"
@@ -301,10 +301,8 @@ def taking_down_there(snapshot: Facts, revision: str) -> Remedy:
 
 def losses_in_words(footprints: Sequence[Footprint | None]) -> str:
     """What a downgrade drops, in words; a footprint is ``None`` if there is no file."""
-    names = losses(footprints)
-    if not names:
-        return "this drops nothing"
-    return f"this drops {listing(names, _SHOWN_DEEDS)}, with the data in it"
+    told = listing(losses(footprints), _SHOWN_DEEDS)
+    return f"this drops {told}, with the data in it" if told else "this drops nothing"
 
 
 def losses(footprints: Sequence[Footprint | None]) -> tuple[str, ...]:
