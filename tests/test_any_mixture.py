@@ -167,7 +167,8 @@ def with_call(data: bytes, name: bytes) -> bytes:
     """The file with a call around the value of a variable."""
     start = data.index(name + b" = ") + len(name) + 3
     end = data.index(b"\n", start)
-    return data[:start] + b"str(" + data[start:end] + b")" + data[end:]
+    call = b"tuple" if data[start : start + 1] == b"(" else b"str"
+    return data[:start] + call + b"(" + data[start:end] + b")" + data[end:]
 
 
 FAULTS = (
