@@ -53,12 +53,13 @@ def first_of(cases: Iterable[Any]) -> list[Any]:
 def on_one_database(tests: Iterable[pytest.Item]) -> None:
     """Leave all kinds of databases but one to the night: by day each test runs on one of its own.
 
-    Which it is depends on the name alone, so that all kinds take part.
+    Which it is depends on the name alone, so that all kinds take part. What is left to the night
+    already is not chosen.
     """
     of_each: dict[str, list[pytest.Item]] = {}
     for test in tests:
         parts = test.nodeid.rstrip("]").replace("[", "-").split("-")
-        if not set(KINDS).isdisjoint(parts):
+        if not set(KINDS).isdisjoint(parts) and test.get_closest_marker("nightly") is None:
             name = "-".join(each for each in parts if each not in KINDS)
             of_each.setdefault(name, []).append(test)
     for name, alike in of_each.items():

@@ -52,7 +52,7 @@ _KINDS = {
     "mariadb": _MYSQL,
 }
 _IDENTITY = {
-    "postgresql": "SELECT current_database(), pg_postmaster_start_time(), inet_server_port()",
+    "postgresql": "SELECT current_database(), pg_postmaster_start_time()",
     "mysql": "SELECT database(), @@hostname, @@port",
 }
 
