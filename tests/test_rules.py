@@ -495,7 +495,10 @@ def test_a_docstring_without_that_line_is_not_stale() -> None:
 
 
 def test_a_parent_named_twice_is_redundant() -> None:
-    assert only("FC112", chain("a", "b <- a, a")).revisions == ("a", "b")
+    finding = only("FC112", chain("a", "b <- a, a"))
+    assert finding.revisions == ("a", "b")
+    assert finding.message == "b names a twice as a parent"
+    assert "name a once in its down_revision" in finding.hint
     assert codes(chain("a", "b <- a", "c <- a", "m <- b, c")) == []
 
 

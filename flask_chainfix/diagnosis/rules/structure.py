@@ -323,11 +323,15 @@ def redundant_parent(snapshot: Facts) -> Iterator[Fault]:
         )
     for revision, redundant in redundant_parents(graph).items():
         if revision not in tied:
-            names = listing(redundant)
+            names, named = listing(redundant), graph.parents[revision]
+            said = f"names {names} as a parent, which another of its parents already builds on"
+            what = f"take {names} out of its down_revision"
+            if all(named.count(each) > 1 for each in redundant):
+                said = f"names {names} twice as a parent"
+                what = f"name {names} once in its down_revision"
             yield Fault(
-                f"{revision} names {names} as a parent, which another of its parents already"
-                " builds on",
-                way(f"take {names} out of its down_revision", _STRICT),
+                f"{revision} {said}",
+                way(what, _STRICT),
                 (revision, *redundant),
                 snapshot.locations(revision, "down_revision"),
             )

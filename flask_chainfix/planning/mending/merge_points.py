@@ -223,6 +223,9 @@ def _dependency_on_the_way(graph: Graph, revision: str, lower: str) -> tuple[str
 def _with_parents(
     case: Case, revision: str, parents: Iterable[str], dropped: Collection[str]
 ) -> Mend:
-    why = Reason("redundant", f"another of its parents builds on {', '.join(dropped)}")
+    names, kept = ", ".join(dropped), tuple(parents)
+    twice = set(dropped).issubset(kept)
+    what = f"it names {names} twice" if twice else f"another of its parents builds on {names}"
+    why = Reason("redundant", what)
     file = case.snapshot.file(revision)
-    return case.rewritten("FC112", Part.PARENTS, file, tuple(parents), why)
+    return case.rewritten("FC112", Part.PARENTS, file, kept, why)
