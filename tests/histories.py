@@ -172,7 +172,11 @@ def tells_the_truth(history: History, database: Database) -> bool:
         name: tuple(each for each in names if not any({name, each} <= some for some in circles))
         for name, names in known.items()
     }
-    told = set(database.rows).union(*(reachable(certain, row) for row in database.rows))
+    below = set().union(*(reachable(certain, row) for row in database.rows))
+    ids = [rev.revision for rev in history.now]
+    if any(ids.count(row) > 1 for row in database.rows) and not below.isdisjoint(database.rows):
+        return False  # Alembic wrote no such rows of this chain: they tell of a twin that never ran
+    told = below.union(database.rows)
     ran = {history.now[place].revision for place in database.ran}
     return told <= ran <= told | _below(history, told & doubtful)
 

@@ -351,7 +351,8 @@ def wait_for(file: Path) -> str:
 
 
 def test_a_bar_goes_on_while_it_runs_and_then_the_table_is_there(project: Path) -> None:
-    plain(project, "a", "b <- a", "c <- b")
+    plain(project, "a", "b <- a")
+    add(project, "c <- b", f"import time\ntime.sleep(2)\n{create('c')}")  # a fast one shows none
     ours, theirs = pty.openpty()
     output = project / "output"
     with (
