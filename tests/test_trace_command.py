@@ -161,6 +161,26 @@ def test_what_no_schema_shows_is_for_the_user_to_say(project: Path, database_url
         assert (kept.exit_code, rows_of(database_url)) == (0, [stamp])
 
 
+def test_many_signs_against_a_stamp_are_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain(tmp_path)
+    chain = "abcde"
+    for below, name in zip(" abcd", chain, strict=True):
+        add(tmp_path, f"{name} <- {below}", _TWO.replace('"secrets"', f'"secrets_{name}"'))
+        made = tmp_path / f"migrations/versions/{name}_add.py"
+        made.write_text(made.read_text().replace('"endpoints"', f'"endpoints_{name}"'))
+    monkeypatch.chdir(tmp_path)
+    url = f"sqlite:///{tmp_path / 'x.db'}"
+    _upgrade(tmp_path, url, "e")
+    sql(url, *(f"DROP TABLE endpoints_{name}" for name in chain))
+    said = "stamped at e; something is not as a, b, c and 2 more leave it\n"
+    assert said in _trace(url).stdout
+    sql(url, "UPDATE alembic_version SET version_num = 'b'")
+    done = " ".join(_trace(url).stdout.split())
+    assert "something is not as a, b leave it, something is as c, d, e leave it already" in done
+
+
 def test_a_database_that_is_not_stamped(project: Path, database_url: str) -> None:
     """As ``create_all`` leaves one: there may be no version table, and Alembic makes it."""
     _upgrade(project, database_url, "c")

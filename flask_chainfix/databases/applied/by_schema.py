@@ -29,6 +29,7 @@ from flask_chainfix.schema.live import deciding
 from flask_chainfix.schema.object_history import State
 
 _WHERE_IT_WENT = way("see where it went", "{fixchain} check{asked}")
+_NAMED = 3
 _OUT_OF_REACH = Uncompared("it cannot be reached from here", "")
 
 
@@ -82,9 +83,9 @@ class TracedDatabase(NamedTuple):
         )
 
     @property
-    def told(self) -> tuple[str, ...]:
+    def told(self) -> frozenset[str]:
         """The revisions whose verdicts do not match the stamp."""
-        return (*self.behind, *self.ahead, *self.half, *self.contradicted)
+        return frozenset((*self.behind, *self.ahead, *self.half, *self.contradicted))
 
     @property
     def differs(self) -> bool:
@@ -125,11 +126,15 @@ def trace_databases(now: Facts) -> tuple[tuple[TracedDatabase, ...], tuple[str, 
     return tuple(found), notices
 
 
-def against(found: TracedDatabase, revision: str) -> str:
-    """The signs of a revision against a database's stamp, in words."""
-    if revision in found.claimed:
-        return f"something is not as {revision} leaves it"
-    return f"something is as {revision} leaves it already"
+def against(found: TracedDatabase, revisions: Sequence[str]) -> list[str]:
+    """The signs of revisions against a database's stamp, in words."""
+    lacking = [name for name in revisions if name in found.claimed]
+    early = [name for name in revisions if name not in found.claimed]
+    leave_it = [f"leave{'s' if len(names) == 1 else ''} it" for names in (lacking, early)]
+    said = [f"something is not as {listing(lacking, _NAMED)} {leave_it[0]}"] if lacking else []
+    if early:
+        said.append(f"something is as {listing(early, _NAMED)} {leave_it[1]} already")
+    return said
 
 
 def difference_in_words(found: Difference, snapshot: Facts) -> str:
@@ -192,7 +197,7 @@ def _moving(now: Facts, found: TracedDatabase, shown: Trace, fits: Sequence[str]
     move = f"{{fixchain}} restamp --from-schema{only(now, found.status)}"
     if found.ahead:
         return way("move its stamp", move)
-    names, it = listing(found.behind, 3), "it" if len(found.behind) == 1 else "them"
+    names, it = listing(found.behind, _NAMED), "it" if len(found.behind) == 1 else "them"
     never = way(
         f"move its stamp, if {names} never ran there: the next upgrade then runs {it}", move
     )
@@ -277,7 +282,7 @@ def move_by_schema(now: Facts, found: TracedDatabase) -> MoveResult:
         detail = "something has run there without what it requires: no stamp stands for that"
         return _refused(status, detail, look)
     if found.contradicted:
-        detail = f"{against(found, found.contradicted[0])}, and that does not decide"
+        detail = f"{against(found, found.contradicted[:1])[0]}, and that does not decide"
         return _refused(status, detail, look)
     run = stood_for(graph, shown.fits)
     reachable = run.union(shown.silent)

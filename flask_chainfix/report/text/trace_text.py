@@ -94,8 +94,10 @@ def summary(found: TracedDatabase, snapshot: Facts) -> str:
         for names, word in ((found.behind, "behind"), (found.ahead, "ahead"))
         if names
     ]
-    parts += [f"half of {name} has run" for name in found.half]
-    parts += [against(found, name) for name in found.contradicted]
+    if found.half:
+        each = "each of " if len(found.half) > 1 else ""
+        parts.append(f"half of {each}{listing(found.half, _NAMED)} has run")
+    parts += against(found, found.contradicted)
     if parts:
         matches = ""
         if trace.fits and not found.half and not found.contradicted:
@@ -122,19 +124,18 @@ def picture(found: TracedDatabase, snapshot: Facts) -> list[PictureNode]:
     """The chain with the verdict on each revision; applied ones have no mark."""
     if found.trace is None:
         return []
-    nodes = []
+    nodes, told = [], found.told
     for revision, traced in found.trace.revisions.items():
         marks = () if traced.verdict is Verdict.RUN else (_WORDS[traced.verdict],)
         if revision in found.status.rows:
             marks = ("stamp", *marks)
-        wrong = revision in found.told
         nodes.append(
             PictureNode(
                 revision,
                 snapshot.graph.parents[revision],
                 snapshot.header(revision).message,
                 marks,
-                "broken" if wrong else "plain",
+                "broken" if revision in told else "plain",
             )
         )
     return nodes
@@ -174,7 +175,7 @@ def sections(
 def _evidence_sections(
     found: TracedDatabase, trace: Trace, snapshot: Facts, most: _Shown
 ) -> Iterator[Section]:
-    told = [name for name in trace.revisions if name in found.told]
+    told = list(filter(found.told.__contains__, trace.revisions))
     rows: list[Row] = []
     for name in told[: most.revisions]:
         traced = trace.revisions[name]
