@@ -19,7 +19,7 @@ from flask_chainfix.databases.applied.row_moves import (
     move_for,
     planned_moves,
 )
-from flask_chainfix.databases.applied.rows import gaps, overlaps, tops
+from flask_chainfix.databases.applied.rows import can_stand, gaps, overlaps, tops
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.databases import DatabaseStatus, LostRevision, Move, MoveResult, MoveState
 from flask_chainfix.model.plans import Wishes
@@ -64,6 +64,23 @@ def test_rows_that_others_stand_for(rows: str, expected: str) -> None:
 
 def test_a_dependency_is_stood_for_as_well() -> None:
     assert overlaps(graph("a", "d", "c <- a +d"), ["c", "d"]) == ("d",)
+
+
+@settings(max_examples=examples(100))
+@given(data=st.data())
+def test_rows_below_others_by_the_oracle(data: st.DataObject) -> None:
+    """Any graph, also one with cycles: what ``depends_on`` requires is no ancestor."""
+    names = "abcdef"
+    some = st.lists(st.sampled_from(names), max_size=2, unique=True).map(tuple)
+    chain = [Rev(name, data.draw(some), depends_on=data.draw(some)) for name in names]
+    rows = data.draw(st.lists(st.sampled_from(names), max_size=4, unique=True))
+    parents = all_ancestors({rev.revision: rev.parents for rev in chain})
+    required = all_ancestors({rev.revision: rev.parents + rev.depends_on for rev in chain})
+    made = graph(*chain)
+    expected = {row for row in rows for other in rows if row != other and row in required[other]}
+    assert set(overlaps(made, rows)) == expected
+    is_below = any(row != other and row in parents[other] for row in rows for other in rows)
+    assert can_stand(made, tuple(rows)) is not is_below
 
 
 @pytest.mark.parametrize(

@@ -181,6 +181,16 @@ def test_many_signs_against_a_stamp_are_one_sentence(
     assert "something is not as a, b leave it, something is as c, d, e leave it already" in done
 
 
+def test_of_many_rows_the_first_are_shown(project: Path, tmp_path: Path) -> None:
+    """As a migration tool that keeps a row for each version leaves them."""
+    url = f"sqlite:///{tmp_path / 'x.db'}"
+    _upgrade(project, url, "c")
+    sql(url, *(f"INSERT INTO alembic_version VALUES ('{number:03}')" for number in range(300)))
+    done = fixchain("check", "--database", url)
+    first = ", ".join(f"{number:03}" for number in range(12))
+    assert f"x.db  {first} and 289 more\n" in done.stdout
+
+
 def test_a_database_that_is_not_stamped(project: Path, database_url: str) -> None:
     """As ``create_all`` leaves one: there may be no version table, and Alembic makes it."""
     _upgrade(project, database_url, "c")

@@ -29,11 +29,11 @@ def listing(items: Iterable[str], most: int = _LISTED) -> str:
 
 
 def in_rows(rows: Iterable[str]) -> str:
-    """Rows of a version table, separated by commas; with quotes if they begin or end with a blank.
+    """Rows of a version table, listed; with quotes if they begin or end with a blank.
 
     Databases can hold any text, even an empty one.
     """
-    return ", ".join(row if row and row == row.strip() else repr(row) for row in rows)
+    return listing(row if row and row == row.strip() else repr(row) for row in rows)
 
 
 def beginning_of(text: str, most: int) -> str:

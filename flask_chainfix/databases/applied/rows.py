@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import lru_cache
 
 from flask_chainfix.chain.revision_graph import Graph
@@ -20,12 +20,8 @@ def stood_for(graph: Graph, rows: tuple[str, ...]) -> frozenset[str]:
 def overlaps(graph: Graph, rows: Iterable[str]) -> tuple[str, ...]:
     """The rows that another row already stands for; Alembic refuses to upgrade from these."""
     numbers = Counter(row for row in rows if row in graph)
-    return tuple(
-        row
-        for row, number in numbers.items()
-        if number > 1
-        or any(row != other and row in stood_for(graph, (other,)) for other in numbers)
-    )
+    lower = _lower(graph, numbers, graph.requirements, graph.required)
+    return tuple(row for row, number in numbers.items() if number > 1 or row in lower)
 
 
 @lru_cache(maxsize=256)
@@ -35,10 +31,22 @@ def can_stand(graph: Graph, rows: tuple[str, ...]) -> bool:
     Bugs in Alembic can leave the same row several times, and a row beside one that depends on it;
     such rows are taken literally.
     """
-    distinct = set(rows)
-    return all(row in graph for row in distinct) and not any(
-        row != other and graph.is_ancestor(row, other) for row in distinct for other in distinct
-    )
+    if any(row not in graph for row in rows):
+        return False
+    return not _lower(graph, set(rows), graph.parents.__getitem__, graph.ancestors)
+
+
+def _lower(
+    graph: Graph,
+    rows: Collection[str],
+    required: Callable[[str], tuple[str, ...]],
+    reach: Callable[[Iterable[str]], set[str]],
+) -> set[str]:
+    """Those of some revisions that are below another of them."""
+    lower = reach(below for row in rows for below in required(row)).intersection(rows)
+    if graph.cycles:  # whose members are below themselves
+        return {each for each in lower if any(each in reach([row]) for row in rows if row != each)}
+    return lower
 
 
 def gaps(graph: Graph, revisions: Iterable[str]) -> tuple[str, ...]:
