@@ -172,9 +172,6 @@ def test_what_is_foreseen_is_what_a_merge_brings(template: Path, found: Branches
     before = {path: path.read_bytes() for path in sorted(top.rglob("*")) if path.is_file()}
     read_merges = foresee_merges(mine, "theirs")
     assert before == {path: path.read_bytes() for path in sorted(top.rglob("*")) if path.is_file()}
-    (merge,) = read_merges.merges
-    assert not read_merges.notices
-    foreseen = {(each.code, each.revisions or each.message) for each in breaking(mine, merge)}
     put(top, found.theirs)
     theirs = told(read(top))
     put(top, found.on_disk)
@@ -182,6 +179,13 @@ def test_what_is_foreseen_is_what_a_merge_brings(template: Path, found: Branches
     git(top, "commit", "-q", "--allow-empty", "-m", "mine")
     git(top, "merge", "-q", "-m", "merged", "theirs", fails=True)
     after = read(top)
+    if not read_merges.merges:
+        assert "has no migrations there; it may have moved them" in read_merges.notices[0]
+        assert not after.files
+        return
+    (merge,) = read_merges.merges
+    assert not read_merges.notices
+    foreseen = {(each.code, each.revisions or each.message) for each in breaking(mine, merge)}
     stopped = {
         top / os.fsdecode(line).partition("\t")[2]
         for line in git(top, "ls-files", "-u", "-z").split(b"\0")
