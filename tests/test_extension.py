@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import click
 import flask_migrate.cli  # type: ignore[import-untyped]
 import pytest
 from flask import Flask
@@ -16,6 +18,7 @@ from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 
 from flask_chainfix import ChainFix
+from flask_chainfix.cli.groups import app_group
 from tests.commands import Done, fixchain, flask, run
 from tests.disk import BROKEN, environment, tree
 
@@ -323,6 +326,15 @@ def test_help_needs_neither_a_database_nor_a_directory(
     assert " ".join(["db fixchain", *command]) in typed
     assert (title, " ".join(["db fixchain", *command]) in example) == ("Example:", True)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_help_has_every_command_once_the_first_ones_first() -> None:
+    app = new_app()
+    constructor_after(app)
+    said = invoke(app, "db", "fixchain", "--help").stdout
+    listed = re.findall(r"^  ([a-z][a-z-]+)  +[A-Z]", said, re.MULTILINE)
+    assert listed[:2] == ["check", "repair"]
+    assert sorted(listed) == app_group.list_commands(click.Context(app_group))
 
 
 def test_the_version_is_told_in_an_app_as_by_the_script() -> None:

@@ -8,25 +8,33 @@ import click
 
 from flask_chainfix.cli.usage import Group
 
-# The first sentence of each command's help, so that the group's help imports no command.
-_SUMMARIES = {
-    "backup": "Copy databases to files before anything is changed.",
-    "catch-up": "Write a migration that adds what some databases lack.",
-    "check": "Say what is wrong with the migration chain.",
-    "explain": "Explain a finding.",
-    "graph": "Draw the chain, as it is and as a repair would leave it.",
-    "hook": "Install checks for every commit and pull request.",
-    "lock": "Write the heads to a file, so that new heads conflict in Git.",
-    "move": "Move a revision after another one.",
-    "rebase": "Move your revisions on top of the main branch's.",
-    "rehearse": "Run the chain on a scratch database, never on the app's.",
-    "repair": "Relink the chain to one base and one head.",
-    "report": "Write an analysis of the chain for a ticket.",
-    "restamp": "Move the stamps of databases to the repaired chain.",
-    "squash": "Replace the chain up to a revision with one proven migration.",
-    "trace": "Say what each database has really run, judged by its schema.",
-    "undo": "Undo the last repair: its files and its stamps.",
-    "unwind": "Downgrade a database that is ahead of this code.",
+# Commands by purpose, with the first sentence of their help: the group's help imports no command.
+_BY_PURPOSE = {
+    "Check and repair": {
+        "check": "Say what is wrong with the migration chain.",
+        "repair": "Relink the chain to one base and one head.",
+        "rebase": "Move your revisions on top of the main branch's.",
+        "undo": "Undo the last repair: its files and its stamps.",
+        "explain": "Explain a finding.",
+    },
+    "Show and test": {
+        "graph": "Draw the chain, as it is and as a repair would leave it.",
+        "report": "Write an analysis of the chain for a ticket.",
+        "rehearse": "Run the chain on a scratch database, never on the app's.",
+    },
+    "Databases": {
+        "trace": "Say what each database has really run, judged by its schema.",
+        "restamp": "Move the stamps of databases to the repaired chain.",
+        "catch-up": "Write a migration that adds what some databases lack.",
+        "unwind": "Downgrade a database that is ahead of this code.",
+        "backup": "Copy databases to files before anything is changed.",
+    },
+    "Maintain": {
+        "move": "Move a revision after another one.",
+        "squash": "Replace the chain up to a revision with one proven migration.",
+        "hook": "Install checks for every commit and pull request.",
+        "lock": "Write the heads to a file, so that new heads conflict in Git.",
+    },
 }
 
 _SETTINGS = {"help_option_names": ["-h", "--help"]}
@@ -45,12 +53,19 @@ class LazyGroup(Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the commands with their summaries."""
-        click.Group(commands=self.commands).format_commands(ctx, formatter)
+        """List the commands by purpose, with their summaries."""
+        width = max(map(len, self.list_commands(ctx)))
+        for purpose, summaries in _BY_PURPOSE.items():
+            with formatter.section(purpose):
+                formatter.write_dl([(name.ljust(width), said) for name, said in summaries.items()])
 
 
 def _summaries() -> dict[str, click.Command]:
-    return {name: click.Command(name, help=summary) for name, summary in _SUMMARIES.items()}
+    return {
+        name: click.Command(name, help=summary)
+        for summaries in _BY_PURPOSE.values()
+        for name, summary in summaries.items()
+    }
 
 
 def _hidden() -> dict[str, click.Command]:
