@@ -358,6 +358,22 @@ def test_children_that_are_older_follow_the_older_one() -> None:
     assert parents(after, "c") == ("b",)
 
 
+def test_that_only_a_date_shows_it_is_a_guess() -> None:
+    _, (renamed,) = mended(two("c <- b :2024-02-01"))
+    assert renamed.path.name == "b_two.py"
+    assert renamed.why[-1] == (GUESS, "only dates show that c follows b_one.py")
+    undated = replace(rev("b <- a", file="b_one.py").doing("op.create_table('one')"), date=None)
+    later = rev("b <- a :2024-03-02", file="b_two.py")
+    _, (follows, _) = mended(chain("a", undated, later, "c <- b :2024-02-01"))
+    assert follows.path.name == "c_add_c.py"
+    assert kinds(follows) == ["date", GUESS]
+
+
+def test_a_date_does_not_say_what_a_database_has_run() -> None:
+    with pytest.raises(CannotPlan, match="nothing shows which of them is the parent of c"):
+        mended(looked_at(two("c <- b :2024-02-01"), db("c")))
+
+
 def test_children_that_landed_before_the_other_one() -> None:
     snapshot = two("c <- b :2024-06-01")
     paths = {file.name: file.path for file in snapshot.files}

@@ -54,8 +54,10 @@ def _description(case: Case, file: MigrationFile) -> Iterator[str]:
 
 def _parent_of(
     case: Case, child: Child, files: Sequence[MigrationFile], ran: Sequence[_Ran]
-) -> tuple[MigrationFile, Reason] | None:
+) -> tuple[MigrationFile, tuple[Reason, ...]] | None:
     """The parent file of a child, and why; ``None`` if the evidence leaves several.
+
+    A date alone is a guess, and does not say what a database has run.
 
     Raises:
         CannotPlan: only a link that the publisher does not have excludes a published file.
@@ -65,12 +67,12 @@ def _parent_of(
     if len(known) == 1 and child.revision not in case.snapshot.graph.duplicates and not publisher:
         ((database, file),) = known.values()
         why = f"{database.name} has run {child.revision} and {file.name}"
-        return (file, Reason("database", why))
+        return (file, (Reason("database", why),))
     published = [file for file in files if publisher and case.publisher(file) == publisher]
     if len(published) == 1:
-        return (published[0], Reason("published", f"{publisher} has {child.revision} on it"))
+        return (published[0], (Reason("published", f"{publisher} has {child.revision} on it"),))
     needed = {
-        file.path: (file, reason)
+        file.path: (file, (reason,))
         for file in files
         if (reason := reason_before(case, file, child.file, "schema"))
     }
@@ -80,8 +82,13 @@ def _parent_of(
     for kind in ("chain", "branch", "published", "git", "date"):
         excluded = {file.path: why for file in left for why in _excluded(case, child, file, kind)}
         remaining = [file for file in left if file.path not in excluded]
+        if len(remaining) == 1 and kind == "date":
+            guess = f"only dates show that {child.revision} follows {remaining[0].name}"
+            has_run = any(child.revision in each.revisions for each in applied_in(case.snapshot))
+            why_not = next(iter(excluded.values()))
+            return None if has_run else (remaining[0], (why_not, Reason(GUESS, guess)))
         if len(remaining) == 1:
-            return (remaining[0], next(iter(excluded.values())))
+            return (remaining[0], (next(iter(excluded.values())),))
         left = remaining or left
     return None
 
@@ -201,12 +208,14 @@ def ids_of_their_own(case: Case) -> Iterator[Mend]:
         new_ids = {file.path: new_id_for(case, file) for file in others}
         for child, parent in parents:
             if parent is not None and parent[0] is not kept:
-                mend = followed(case, child, revision, new_ids[parent[0].path], parent[1])
+                mend = followed(case, child, revision, new_ids[parent[0].path], *parent[1])
                 case = replace(case, snapshot=case.snapshot.after(mend.edits))
                 yield mend
+        stay = [parent[1] for _, parent in parents if parent is not None and parent[0] is kept]
+        guesses = tuple(why for whys in stay for why in whys if why.kind == GUESS)
         for file in others:
             why = (why_kept,) if why_kept else (*_why_later(case, file, kept),)
-            yield renamed(case, revision, new_ids[file.path], file, why)
+            yield renamed(case, revision, new_ids[file.path], file, (*why, *guesses))
         return
 
 

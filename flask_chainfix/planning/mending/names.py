@@ -63,13 +63,13 @@ def renamed(
     return replace(mend, edits=(replace(edit, after=None), Edit(path, None, edit.after)))
 
 
-def followed(case: Case, child: Child, revision: str, new_id: str, why: Reason) -> Mend:
+def followed(case: Case, child: Child, revision: str, new_id: str, *why: Reason) -> Mend:
     """Make a child name the new id instead of the old one."""
     file = next(each for each in case.snapshot.files if each.path == child.file.path)
     header = header_of(file)
     named = header.down_revision if child.part is Part.PARENTS else header.depends_on
     ids = tuple(new_id if name == revision else name for name in named or ())
-    return case.rewritten("FC104", child.part, file, ids, why)
+    return case.rewritten("FC104", child.part, file, ids, *why)
 
 
 # --- FC109: ids that are too long for the version table are shortened ----------------------------
