@@ -272,11 +272,12 @@ def test_the_chain_lock_is_in_the_way_as_it_should_be(project: Repository, drive
     assert_settled(project)
 
 
+@pytest.mark.parametrize("typed_first", [(), ("FC502",)])
 @pytest.mark.parametrize("is_committed", [True, False])
 def test_a_chain_lock_that_has_to_be_written_first_is_committed(
-    project: Repository, is_committed: bool
+    project: Repository, is_committed: bool, typed_first: tuple[str, ...]
 ) -> None:
-    """As it is, Git would not merge over it."""
+    """Git does not merge over a lock that is written and not committed."""
     project.switch("main")
     lock(project, 2)
     project.git("checkout", "-q", "-B", "feature")
@@ -287,9 +288,11 @@ def test_a_chain_lock_that_has_to_be_written_first_is_committed(
     if is_committed:
         project.commit(4)
     errors = found()
-    typed(errors["FC502"])
-    typed(errors["FC503"])
+    for code in (*typed_first, "FC503"):
+        typed(errors[code])
     assert_settled(project)
+    subjects = project.git("log", "--format=%s", "main..")
+    assert ("Update the chain lock" if is_committed else "Add migrations") in subjects.splitlines()
 
 
 def test_only_the_chain_lock_stops_git(project: Repository) -> None:

@@ -66,10 +66,8 @@ def judged(snapshot: Facts, merge: Merge) -> Merge:
         after_merge = AfterMerge.REBASE if plain or mine is not None else AfterMerge.REPAIR
     elif broken and any(each.path == snapshot.environment.lock_path for each in merge.conflicts):
         after_merge = AfterMerge.LOCK
-    to_commit = merge.to_commit
-    if broken and errors_of(diagnose(snapshot, Family.LOCK)):  # it is written first
-        to_commit = tuple(dict.fromkeys((*to_commit, snapshot.environment.lock_path)))
-    return replace(merge, after_merge=after_merge, rebased=tuple(rebased), to_commit=to_commit)
+    lock_first = bool(broken and errors_of(diagnose(snapshot, Family.LOCK)))
+    return replace(merge, after_merge=after_merge, rebased=tuple(rebased), lock_first=lock_first)
 
 
 def _has_only_more_heads(snapshot: Facts, merge: Merge) -> bool:

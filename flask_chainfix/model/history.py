@@ -282,6 +282,7 @@ class Merge:
         conflicts: the migrations, and the chain lock, with conflicts.
         others: how many other files have conflicts.
         to_commit: files of mine that are not committed, or differ from the disk.
+        lock_first: whether the chain lock of mine is outdated, and has to be written first.
         is_gate: whether the merged side has landed, so that mine come on top of it.
         fetch: the command that updates the merged side; ``""`` if no remote has it.
         after_merge: what must be run after it to make it a sound chain.
@@ -297,6 +298,7 @@ class Merge:
     conflicts: tuple[Conflict, ...] = ()
     others: int = 0
     to_commit: tuple[Path, ...] = ()
+    lock_first: bool = False
     is_gate: bool = True
     fetch: str = ""
     after_merge: AfterMerge = AfterMerge.NOTHING
