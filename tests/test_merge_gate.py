@@ -521,6 +521,22 @@ def test_git_is_asked_at_most_five_times(
     assert len(more) <= MOST_CALLS, more
 
 
+def test_remotes_are_not_asked_about_if_nothing_is_to_be_merged(
+    project: Repository, tmp_path: Path, calls: Callable[[], list[str]]
+) -> None:
+    project.git("clone", "-q", "--bare", project.top, tmp_path / "bare.git")
+    project.git("remote", "add", "origin", tmp_path / "bare.git")
+    project.git("fetch", "-q", "origin")
+    put("mine <- c")
+    asked = {}
+    check()  # what is asked once is known from now on
+    for against in ("main", "origin/main"):
+        calls()
+        assert found(against=against) == {}
+        asked[against] = len(calls())
+    assert asked["origin/main"] == asked["main"]
+
+
 # --- Clones and repositories of all kinds --------------------------------------------------------
 
 

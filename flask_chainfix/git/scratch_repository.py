@@ -85,7 +85,7 @@ class ScratchRepository:
         self.base = ""
         self._tips: list[str] = []
         self.unrelated = False
-        self.fetch = ""
+        self._tracking = ""
         self.merged: dict[Pair, _Merged] = {}
 
     def name_of(self, directory: Path, name: str) -> str | None:
@@ -149,7 +149,12 @@ class ScratchRepository:
         self.commits = {name: each.hash for name, each in found.items()}
         self._tips = [self.commits[name] for name in (*names, "HEAD") if name in self.commits]
         if asked[-1] in found and "/" in remote:
-            self.fetch = fetch_of(self.repository, asked[-1])
+            self._tracking = asked[-1]
+
+    @property
+    def fetch(self) -> str:
+        """The command that updates the first of them; ``""`` if it is no remote's branch."""
+        return fetch_of(self.repository, self._tracking) if self._tracking else ""
 
     def find_base(self, ref: str) -> None:
         """Find the merge base of a commit and the checked-out one.

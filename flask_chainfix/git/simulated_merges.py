@@ -127,16 +127,18 @@ class Merging:
                     raise reason
                 untold[_untold(empty[0], reason)] = None
                 continue
+            conflicts = tuple(self._named(conflict) for each in done for conflict in each.conflicts)
+            brings = conflicts or (files, lock) != (sides[mine].files, sides[mine].lock)
             merge = Merge(
                 sides[mine],
                 sides[theirs],
                 files,
                 lock,
-                tuple(self._named(conflict) for each in done for conflict in each.conflicts),
+                conflicts,
                 sum(each.others for each in done),
                 tuple(changed) if mine == DISK else (),
                 is_gate=ref in (mine, theirs),
-                fetch=self._scratches[0].fetch if theirs == ref else "",
+                fetch=self._scratches[0].fetch if theirs == ref and brings else "",
             )
             # Others come on top of what has landed.
             is_turned = mine == ref
