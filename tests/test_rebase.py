@@ -312,6 +312,21 @@ def test_nothing_to_do(me: Clone) -> None:
     assert "nothing to do: 1 revision of yours stands on top of what origin/main" in done.stdout
 
 
+@pytest.mark.parametrize("name", ["feature", "main"])
+def test_nothing_to_do_on_what_may_not_be_the_main_branch(me: Clone, name: str) -> None:
+    """Whoever clones a work tree gets its checked-out branch as the default."""
+    me.git("update-ref", "-d", "refs/remotes/origin/main")
+    me.git("update-ref", f"refs/remotes/origin/{name}", "feature")
+    me.git("remote", "set-head", "origin", name)
+    more = "; if others build on another branch, name it with --onto"
+    for new in ((), ("n <- m2",)):
+        me.write(*new)
+        said = rebase("--yes").stdout
+        assert f"origin/{name}" in said
+        assert (more in said) == (name == "feature")
+        assert more not in rebase("--yes", "--onto", f"origin/{name}").stdout
+
+
 # --- What is not clear ---------------------------------------------------------------------------
 
 
@@ -435,7 +450,7 @@ def test_the_default_branch(me: Clone, refs: list[str], default: str, found: str
 
 def test_which_of_two_branches_others_build_on(others: Clone, me: Clone) -> None:
     """The remote knows it; without one, the user does."""
-    others.git("branch", "develop", "main~1")
+    others.git("branch", "develop", "main")
     me.pull()
     me.git("remote", "set-head", "origin", "--delete")
     stuck(me, "merge", "origin/main")
@@ -444,12 +459,58 @@ def test_which_of_two_branches_others_build_on(others: Clone, me: Clone) -> None
     assert "     fixchain rebase --onto origin/develop\n" in said
     me.git(*advised(said, "git remote")[1:])
     assert planned() == M1_ON_D
-    me.git("branch", "develop", "main")
+    me.git("branch", "develop", "origin/main")
     me.git("update-ref", "refs/heads/main", "origin/main")
     me.git("remote", "remove", "origin")
     said = refused().stderr
     assert "git " not in said
     assert planned(*advised(said, "fixchain rebase --onto main")[2:]) == M1_ON_D
+
+
+@pytest.mark.parametrize("where", ["origin", "here"])
+@pytest.mark.parametrize(
+    ("stale", "current"), [("develop", "main"), ("main", "develop"), ("master", "develop")]
+)
+@pytest.mark.parametrize("command", ["merge", "rebase", "merged", "apart"])
+def test_the_branch_from_which_mine_comes(
+    others: Clone, me: Clone, where: str, stale: str, current: str, command: str
+) -> None:
+    """Mine has commits of that branch which the other one does not have."""
+    others.git("branch", "old", "main~1")
+    if command == "apart":  # a release that was not merged back
+        others.git("checkout", "-q", "old")
+        (others.top / "models.py").write_text("released\n")
+        others.commit(6)
+    me.pull()
+    tips = {stale: me.git("rev-parse", "origin/old"), current: me.git("rev-parse", "origin/main")}
+    me.git("remote", "remove", "origin")
+    me.git("branch", "-D", "main")
+    for name, tip in tips.items():
+        place = "heads" if where == "here" else "remotes/origin"
+        me.git("update-ref", f"refs/{place}/{name}", tip)
+    stuck(me, "rebase" if command == "rebase" else "merge", tips[current])
+    if command == "merged":
+        me.git("checkout", "--theirs", "models.py")
+        me.commit(7)
+    done = rebase("--dry-run")
+    name = current if where == "here" else f"origin/{current}"
+    assert f"on top of what {name} has" in done.stdout, done
+
+
+@pytest.mark.parametrize("command", ["fork", "both", "checked out"])
+def test_the_branch_from_which_mine_comes_may_be_unknown(me: Clone, command: str) -> None:
+    me.git("update-ref", "refs/heads/main", "origin/main")
+    me.git("update-ref", "refs/heads/develop", "origin/main~1")
+    me.git("remote", "remove", "origin")
+    if command != "fork":
+        me.git("checkout", "-q", "--detach", "develop")
+        me.commit_new("e <- b", day=6)
+        me.git("branch", "-f", "develop")
+        me.git("checkout", "-q", "develop" if command == "checked out" else "feature")
+    if command == "both":
+        me.git("merge", "-q", "develop")
+        stuck(me, "merge", "main")
+    assert "it may be main or develop" in refused().stderr
 
 
 def test_a_name_that_is_none(me: Clone) -> None:

@@ -21,7 +21,8 @@ from flask_chainfix.databases.survey import no_database
 from flask_chainfix.diagnosis.diagnosis import Diagnosis, errors_of, in_doubt, remarks_on_links
 from flask_chainfix.diagnosis.rules import Family, diagnose
 from flask_chainfix.git.landings import read_history
-from flask_chainfix.git.upstream import deepening, operation, read_upstream
+from flask_chainfix.git.operations import operation
+from flask_chainfix.git.upstream import deepening, is_usual, read_upstream
 from flask_chainfix.model.files import Header, MigrationFile
 from flask_chainfix.model.history import PublishedChain
 from flask_chainfix.model.plans import Mend, Plan, Reason, Wishes
@@ -49,6 +50,7 @@ class _Rebase:
         start: the chain to relink, in which mine have new ids if main uses the same ones.
         mends: the changes that give them new ids.
         downgrade: whether to downgrade and upgrade databases that would otherwise skip a revision.
+        is_named: whether the user or the settings name the main branch.
     """
 
     diagnosis: Diagnosis
@@ -56,6 +58,7 @@ class _Rebase:
     start: Facts
     mends: tuple[Mend, ...] = ()
     downgrade: bool = False
+    is_named: bool = False
 
     @property
     def now(self) -> Facts:
@@ -109,12 +112,11 @@ def plan_rebase(session: Session, onto: str | None, *, downgrade: bool = False) 
         )
     diagnosis = knowing_lost(session.runtime, diagnosis)
     now = diagnosis.snapshot
-    there, published = read_upstream(
-        onto if onto is not None else now.environment.settings.main_branch or None, now
-    )
+    named = onto if onto is not None else now.environment.settings.main_branch or None
+    there, published = read_upstream(named, now)
     now = replace(now, published_chains=published)
     known = replace(diagnosis, snapshot=now)
-    rebase = _Rebase(known, there, now, downgrade=downgrade)
+    rebase = _Rebase(known, there, now, downgrade=downgrade, is_named=named is not None)
     planning = session.planning("rebase", _proposed(session, rebase))
     if downgrade and planning.proposal.planned is not None:
         _refuse_downgrade(session, planning.proposal.snapshot, planning.proposal.planned)
@@ -382,13 +384,14 @@ def _refuse_other_order(rebase: _Rebase) -> None:
 
 def _nothing_to_do(rebase: _Rebase, mine: Collection[str]) -> str:
     ref = rebase.upstream.short
-    if not mine:
-        return f"nothing to do: {ref}, as this clone knows it, has every revision that is here"
-    verb = "stands" if len(mine) == 1 else "stand"
-    return (
-        f"nothing to do: {_counted(mine)} of yours {verb} on top of what {ref} has, as this clone"
-        " knows it"
-    )
+    why = f"{ref}, as this clone knows it, has every revision that is here"
+    if mine:
+        verb = "stands" if len(mine) == 1 else "stand"
+        why = f"{_counted(mine)} of yours {verb} on top of what {ref} has, as this clone knows it"
+    # A clone of one branch, or of somebody's work tree, calls any branch the default.
+    is_doubtful = not (rebase.is_named or is_usual(rebase.upstream.ref))
+    other = "; if others build on another branch, name it with --onto" if is_doubtful else ""
+    return f"nothing to do: {why}{other}"
 
 
 def _counted(revisions: Collection[str]) -> str:

@@ -1,4 +1,4 @@
-"""The main branch and the releases, their chains, and the current operation of Git."""
+"""The main branch and the releases, and their chains."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from fnmatch import fnmatchcase
-from pathlib import Path
 
 from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.errors import CannotReadGit
 from flask_chainfix.common.quoting import ref_word
-from flask_chainfix.common.regular_files import read_regular
 from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.git.landings import LOCAL, REFS, REMOTES, TAGS, short_ref
+from flask_chainfix.git.operations import operation_in
 from flask_chainfix.git.past import (
     fetch_missing,
     read_branch,
@@ -46,22 +45,6 @@ _VERSION = re.compile(
 )
 _TAGGED = re.compile(r"([a-z][\w.]*[-_/@])*", re.IGNORECASE)  # the name before a version
 
-# Files in the Git directory during an operation. A rebase may also have those of a merge.
-_OPERATIONS = {
-    "rebase-merge": "rebase",
-    "rebase-apply/rebasing": "rebase",
-    "rebase-apply/applying": "am",
-    "MERGE_HEAD": "merge",
-    "CHERRY_PICK_HEAD": "cherry-pick",
-    "REVERT_HEAD": "revert",
-}
-_TODO = ("rebase-merge/git-rebase-todo", "sequencer/todo")
-_PICKED = re.compile(
-    rb"^(?:pick|reword|edit|squash|fixup|merge|[presfm])(?: -[cC])? ([0-9a-f]{7,64})\b",
-    re.MULTILINE,
-)
-_PATCH = re.compile(rb"\AFrom ([0-9a-f]{40,64}) ")
-
 
 def read_upstream(ref: str | None, now: Snapshot) -> tuple[Snapshot, tuple[PublishedChain, ...]]:
     """Read the chain of the branch that others build on, and the chains of the releases.
@@ -70,7 +53,8 @@ def read_upstream(ref: str | None, now: Snapshot) -> tuple[Snapshot, tuple[Publi
 
     Args:
         ref: any Git revision; ``None`` for the default branch of a remote, or, if none names one,
-            for the only branch called ``main``, ``master`` or ``develop``.
+            for the only branch called ``main``, ``master`` or ``develop``, or for the one of them
+            from which the checked-out branch comes.
         now: the current migrations.
 
     Returns:
@@ -173,6 +157,11 @@ def main_lines(settings: Settings, refs: Mapping[str, str]) -> tuple[str, ...]:
     return (main, local) if local != main and local in refs else (main,)
 
 
+def is_usual(ref: str) -> bool:
+    """Whether a branch has one of the names that main branches usually have."""
+    return _plain(ref) in _LIKELY
+
+
 def main_name(now: Snapshot) -> str:
     """The name of the main branch on a remote or here; ``""`` if it is unknown."""
     for repository in repositories_of(version_roots(now))[0]:
@@ -247,14 +236,6 @@ def _plain(ref: str) -> str:
     return ref.removeprefix(LOCAL).removeprefix(TAGS)
 
 
-def operation(now: Snapshot) -> str:
-    """Git's current operation, for example ``rebase``; ``""`` if there is none."""
-    if not now.environment.asks_git:
-        return ""
-    repositories, _ = repositories_of(version_roots(now))
-    return next(filter(None, map(_operation_in, repositories)), "")
-
-
 def deepening(now: Snapshot, ref: str) -> tuple[str, ...]:
     """The command without which a shallow clone cannot merge a commit; else nothing."""
     repositories, _ = repositories_of(version_roots(now))
@@ -267,33 +248,6 @@ def deepening(now: Snapshot, ref: str) -> tuple[str, ...]:
     return ()
 
 
-def bringing(repository: Repository, commit: str) -> str:
-    """Git's current operation, if it is still to apply a commit; otherwise ``""``."""
-    left = _to_apply(Path(repository.directory))
-    is_left = any(each.startswith(commit) or commit.startswith(each) for each in left)
-    return _operation_in(repository) if is_left else ""
-
-
-def _operation_in(repository: Repository) -> str:
-    marks = {os.path.join(repository.directory, mark): mark for mark in _OPERATIONS}
-    return next((_OPERATIONS[mark] for path, mark in marks.items() if os.path.exists(path)), "")
-
-
-def _to_apply(directory: Path) -> set[str]:
-    """The commits that the current operation has not applied yet, perhaps abbreviated."""
-    found: list[bytes] = []
-    for name in _TODO:
-        with suppress(OSError):
-            found += _PICKED.findall(read_regular(directory / name))
-    patches = directory / "rebase-apply"
-    with suppress(OSError, ValueError):
-        following = int(read_regular(patches / "next"))
-        for patch in patches.iterdir():
-            if patch.name.isdecimal() and int(patch.name) >= following:
-                found += _PATCH.findall(read_regular(patch))
-    return {commit.decode() for commit in found}
-
-
 def _default_branch(refs: Mapping[str, str], repository: Repository) -> str:
     """The full name of the branch that others most likely build on.
 
@@ -301,6 +255,9 @@ def _default_branch(refs: Mapping[str, str], repository: Repository) -> str:
         CannotReadGit: there is none, or several are equally likely.
     """
     likely = _likely(refs)
+    if len(likely) > 1:
+        with suppress(Unknown):
+            likely = _forked_from(likely, repository) or likely
     if len(likely) == 1:
         return likely[0]
     again, remedy = "{fixchain} rebase", Remedy()
@@ -326,6 +283,26 @@ def _default_branch(refs: Mapping[str, str], repository: Repository) -> str:
         f" {why}",
         remedy,
     )
+
+
+def _forked_from(likely: Sequence[str], repository: Repository) -> Sequence[str]:
+    """Those of some branches with commits that only they and the checked-out branch have.
+
+    Raises:
+        Unknown: one of them is checked out, or Git fails.
+    """
+    if likely[0].startswith(LOCAL):
+        checked_out = os.fsdecode(repository.git("rev-parse", "--symbolic-full-name", "HEAD"))
+        if checked_out.rstrip("\n") in likely:
+            raise Unknown("the branch that others build on is checked out")
+    heads = ["HEAD", *(["MERGE_HEAD"] if operation_in(repository) == "merge" else [])]
+    found = []
+    for ref in likely:
+        fork = repository.git("merge-base", ref, *heads).decode().strip()
+        having = repository.git("for-each-ref", f"--contains={fork}", "--format=x", *likely)
+        if having.count(b"x") == 1:
+            found.append(ref)
+    return found
 
 
 def _all_refs(repository: Repository) -> dict[str, str]:
@@ -367,7 +344,7 @@ def _likely(refs: Mapping[str, str]) -> Sequence[str]:
         list(defaults.values()),
         [ref for ref in there if ref.startswith(origin)],
         there,
-        [ref for ref in local if ref.removeprefix(LOCAL) in _LIKELY],
+        [ref for ref in map(LOCAL.__add__, _LIKELY) if ref in refs],
         local if len(local) == 1 and not remotes else [],
     )
     return next(filter(None, candidates), [])
