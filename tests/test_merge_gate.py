@@ -977,6 +977,18 @@ def test_sparse_checkouts(project: Repository, kept: tuple[str, ...]) -> None:
     assert_settled(project)
 
 
+def test_a_migration_that_a_sparse_checkout_leaves_out_is_not_deleted(project: Repository) -> None:
+    project.git("sparse-checkout", "set", "--no-cone", "/*", f"!{file_of('c')}")
+    assert not file_of("c").exists()
+    assert found() == {}
+    (notice,) = check().document["notices"]
+    assert notice.startswith("the sparse checkout leaves out 1 migration: c_add_c.py")
+    project.git(*shlex.split(notice.split("`")[1])[1:])
+    assert file_of("c").exists()
+    assert found() == {}
+    assert check().document["notices"] == []
+
+
 @pytest.mark.parametrize("sparse", ["set", "disable"])
 def test_what_is_deleted_in_a_sparse_checkout_is_gone(project: Repository, sparse: str) -> None:
     put("mine <- c")

@@ -132,6 +132,18 @@ def test_behind_it_says_how_to_catch_up(me: Clone) -> None:
     assert f"     git rebase origin/main\n{again}" in said
 
 
+def test_what_a_sparse_checkout_leaves_out_is_checked_out(me: Clone) -> None:
+    me.git("checkout", "-q", "--detach", "origin/main")
+    me.git("sparse-checkout", "set", "--no-cone", "/*", f"!{VERSIONS}/d.py")
+    me.write("n <- c")
+    said = refused().stderr
+    assert "git merge" not in said
+    me.git(*advised(said, "git ")[1:])
+    done = fixchain(*advised(said, "fixchain")[1:], "--yes")
+    assert done.exit_code == 0, done
+    assert me.parents["n"] == ("d",)
+
+
 def test_after_a_merge(me: Clone) -> None:
     me.git("merge", "-q", "-s", "ours", "origin/main")
     me.git("checkout", "origin/main", "--", VERSIONS)
@@ -428,6 +440,10 @@ def test_the_setting(me: Clone) -> None:
         (["origin/develop", "origin/main"], "", ""),
         (["origin/develop", "origin/main"], "origin/develop", "origin/develop"),
         (["origin/main"], "origin/gone", "origin/main"),
+        (["team/core/main"], "team/core/main", "team/core/main"),
+        (["team/core/main", "team/core/trunk"], "team/core/trunk", "team/core/trunk"),
+        (["origin/main", "team/core/main"], "team/core/main", "team/core/main"),
+        (["origin/main", "origin/core/main"], "origin/main", "origin/main"),
         ([], "", "main"),
     ],
 )
@@ -439,7 +455,7 @@ def test_the_default_branch(me: Clone, refs: list[str], default: str, found: str
     for ref in refs:
         me.git("update-ref", f"refs/remotes/{ref}", theirs)
     if default:
-        remote = default.partition("/")[0]
+        remote = default.rpartition("/")[0]
         me.git("symbolic-ref", f"refs/remotes/{remote}/HEAD", f"refs/remotes/{default}")
     done = rebase("--dry-run")
     if found:
@@ -516,6 +532,15 @@ def test_the_branch_from_which_mine_comes_may_be_unknown(me: Clone, command: str
 def test_a_name_that_is_none(me: Clone) -> None:
     assert "'nowhere' is not a revision" in refused("--onto", "nowhere").stderr
     assert "is not a revision" in refused("--onto", "a\nb").stderr
+
+
+@pytest.mark.parametrize("remote", ["up", "team/core", "team"])
+def test_a_branch_of_a_remote_that_was_not_fetched(me: Clone, remote: str) -> None:
+    me.git("remote", "rename", "origin", remote)
+    if remote == "team":  # Git refuses to add it beside this one, but it may be configured
+        me.git("config", "remote.t.url", "elsewhere")
+    said = refused("--onto", f"{remote}/new/branch").stderr
+    assert f"git fetch {remote} new/branch:refs/remotes/{remote}/new/branch\n" in said
 
 
 @pytest.mark.parametrize("name", ["--output=x", "-rf"])

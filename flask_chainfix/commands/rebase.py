@@ -22,6 +22,7 @@ from flask_chainfix.diagnosis.diagnosis import Diagnosis, errors_of, in_doubt, r
 from flask_chainfix.diagnosis.rules import Family, diagnose
 from flask_chainfix.git.landings import read_history
 from flask_chainfix.git.operations import operation
+from flask_chainfix.git.repositories import is_left_out
 from flask_chainfix.git.upstream import deepening, is_usual, read_upstream
 from flask_chainfix.model.files import Header, MigrationFile
 from flask_chainfix.model.history import PublishedChain
@@ -341,6 +342,12 @@ def _unreadable(rebase: _Rebase, file: MigrationFile) -> CannotPlan:
 
 def _behind(rebase: _Rebase, missing: list[str]) -> CannotPlan:
     now, upstream, again = rebase.now, rebase.upstream, rebase.command
+    files = [rebase.there.file(name) for name in missing]
+    have = f"{_counted(missing)} that {'is' if len(missing) == 1 else 'are'} not here"
+    what = f"{upstream.short} has {have}: {listing(missing, _NAMED)}"
+    if is_left_out([file.path for file in files]):
+        text = "check out what the sparse checkout leaves out"
+        return CannotPlan(what, way(text, "git sparse-checkout disable", again))
     doing, ref = operation(now), upstream.typed
     ended = (concluding(doing),) if doing else deepening(now, upstream.ref)
     after = f", after the end of the {doing} that Git is in" if doing else ""
@@ -351,14 +358,8 @@ def _behind(rebase: _Rebase, missing: list[str]) -> CannotPlan:
         aside = f"git checkout -- {git_word(now.lock.path)}"
         text = "if the chain lock stops Git, discard your version first: rebase writes it again"
         remedy |= way(text, aside, f"git merge --no-commit {ref}", again)
-    deleted = rebase.take(*(rebase.there.file(name) for name in missing))
-    remedy |= way("bring back what was deleted here", deleted, again)
-    verb = "is" if len(missing) == 1 else "are"
-    return CannotPlan(
-        f"{upstream.short} has {_counted(missing)} that {verb} not here:"
-        f" {listing(missing, _NAMED)}",
-        remedy,
-    )
+    remedy |= way("bring back what was deleted here", rebase.take(*files), again)
+    return CannotPlan(what, remedy)
 
 
 def _refuse_other_order(rebase: _Rebase) -> None:

@@ -216,8 +216,10 @@ def no_revision(ref: str, repository: Repository, *, several: bool) -> CannotRea
     if several:
         text += ": the version locations lie in several repositories, and each must have it"
     remedy = Remedy.of(text)
-    remote, _, branch = ref.partition("/")
-    if _BRANCH.fullmatch(branch) and remote in remotes_of(repository):
+    remotes = sorted(remotes_of(repository), key=len)  # one may begin like another
+    remote = next((each for each in reversed(remotes) if ref.startswith(f"{each}/")), "")
+    branch = ref[len(remote) + 1 :]
+    if remote and _BRANCH.fullmatch(branch):
         fetching = fetch_missing(repository, remote, branch)
         remedy = way("fetch it, as this clone may be of another branch only", fetching) | text
     elif repository.shallow:

@@ -28,10 +28,9 @@ from flask_chainfix.git.past import no_revision, trees_of
 from flask_chainfix.git.program import Ended, Unknown, batch, quoted, run
 from flask_chainfix.git.repositories import (
     ABBREVIATED,
-    LIST,
     Repository,
     fetch_of,
-    literal,
+    left_out_of,
     real_directory,
 )
 from flask_chainfix.git.tree import ObjectCache, Tree
@@ -86,6 +85,7 @@ class ScratchRepository:
         self._tips: list[str] = []
         self.unrelated = False
         self._tracking = ""
+        self.left_out: frozenset[str] = frozenset()
         self.merged: dict[Pair, _Merged] = {}
 
     def name_of(self, directory: Path, name: str) -> str | None:
@@ -238,8 +238,8 @@ class ScratchRepository:
         told = {name: data for name, data in here.items() if name is not None and data}
         put = {name: data for name, data in told.items() if committed.get(name) != data}
         missing = [name for name in committed if name not in here]
-        left_out = self._left_out(missing)
-        gone = [name for name in missing if name not in left_out]
+        self.left_out = left_out_of(self.repository, missing)
+        gone = [name for name in missing if name not in self.left_out]
         self.commits[DISK] = head or ""
         if put or gone or merging or head is None:
             self.commits[DISK] = self._commit(put, gone, [head, merging])
@@ -257,15 +257,6 @@ class ScratchRepository:
         if self._lock_name is not None and head in self.locks:
             found[self._lock_name] = self.locks[head].data or b""
         return found
-
-    def _left_out(self, names: Sequence[str]) -> set[str]:
-        """Those of some files that a sparse checkout leaves out, and nobody has deleted."""
-        if not names:
-            return set()
-        places = {os.path.dirname(name) for name in names}
-        listed = self.repository.git(*LIST, "-t", "-z", "--", *map(literal, places))
-        entries = os.fsdecode(listed).split("\0")
-        return {entry[2:] for entry in entries if entry.startswith("S ")}
 
     def _commit(
         self, put: Mapping[str, bytes], gone: Iterable[str], parents: Sequence[str | None]

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.signals import without_garbage_collection
+from flask_chainfix.common.wording import count, listing
 from flask_chainfix.git.merge_bases import Pair
 from flask_chainfix.git.past import TreeReader, cannot_read, version_roots
 from flask_chainfix.git.program import Unknown
@@ -31,7 +32,8 @@ class Merges(NamedTuple):
     """The results of merges, and what the sides have in common.
 
     Attributes:
-        base: the migrations at the merge base of REF and the checked-out commit.
+        base: the migrations at the merge base of REF and the checked-out commit, without those
+            that a sparse checkout leaves out.
         commit: its abbreviated hash.
         absent: the version locations that did not exist.
         merges: the merge of REF with the files on the disk, then the merges of other branches.
@@ -76,9 +78,20 @@ class Merging:
             merges, unknown = self._merges(ref, names, base)
         except Unknown as reason:
             return Merges(base, commit, absent, (), (self._too_old() or _untold(ref, reason),))
-        unrelated = any(scratch.unrelated for scratch in self._scratches)
-        notices = (*unknown, *([_foreign(ref)] if unrelated else []))
-        return Merges(base, commit, absent, merges, notices)
+        notices = [*unknown]
+        if any(scratch.unrelated for scratch in self._scratches):
+            notices.append(_foreign(ref))
+        left_out = [file for file in base.files if self._is_left_out(file)]
+        if left_out:
+            notices.append(_sparse(left_out))
+            kept = (file for file in base.files if file not in left_out)
+            base = Snapshot(base.environment, tuple(kept))
+        return Merges(base, commit, absent, merges, tuple(notices))
+
+    def _is_left_out(self, file: MigrationFile) -> bool:
+        """Whether a sparse checkout leaves out a file."""
+        names = ((each, each.name_of(file.directory, file.name)) for each in self._scratches)
+        return any(name in scratch.left_out for scratch, name in names)
 
     def _merges(
         self, ref: str, names: Sequence[str], base: Snapshot
@@ -278,6 +291,14 @@ def _together(one: Side, other: Side) -> tuple[MigrationFile, ...]:
 
 def _untold(ref: str, reason: Unknown) -> str:
     return f"what a merge with {ref} would be is not known: {reason}"
+
+
+def _sparse(left_out: Sequence[MigrationFile]) -> str:
+    number, names = count(len(left_out), "migration"), listing([file.name for file in left_out], 3)
+    return (
+        f"the sparse checkout leaves out {number}: {names}; to compare all, check them out with"
+        " `git sparse-checkout disable`"
+    )
 
 
 def _foreign(ref: str) -> str:

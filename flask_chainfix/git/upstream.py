@@ -153,21 +153,22 @@ def main_lines(settings: Settings, refs: Mapping[str, str]) -> tuple[str, ...]:
     main = _main_branch(settings, refs)
     if main is None:
         return ()
-    local = LOCAL + _plain(main)
+    local = LOCAL + _plain(main, refs)
     return (main, local) if local != main and local in refs else (main,)
 
 
 def is_usual(ref: str) -> bool:
     """Whether a branch has one of the names that main branches usually have."""
-    return _plain(ref) in _LIKELY
+    return ref.rpartition("/")[2] in _LIKELY
 
 
 def main_name(now: Snapshot) -> str:
     """The name of the main branch on a remote or here; ``""`` if it is unknown."""
     for repository in repositories_of(version_roots(now))[0]:
         with suppress(Unknown):
-            for ref in main_lines(now.environment.settings, _all_refs(repository)):
-                return _plain(ref) if ref.startswith((LOCAL, REMOTES)) else ""
+            refs = _all_refs(repository)
+            for ref in main_lines(now.environment.settings, refs):
+                return _plain(ref, refs) if ref.startswith((LOCAL, REMOTES)) else ""
     return ""
 
 
@@ -190,10 +191,11 @@ def _releases(settings: Settings, refs: Mapping[str, str], main: str | None) -> 
     likely: Sequence[str] = _NAMES
     if main is None:  # any of them may be it, unless that is turned off
         likely = _LIKELY if settings.main_branch is None else ()
-    on_remotes = {_plain(name) for name in refs if name.startswith(REMOTES)}
+    on_remotes = {_plain(name, refs) for name in refs if name.startswith(REMOTES)}
+    of_main = () if main is None else (main, LOCAL + _plain(main, refs))
     for ref, leads_to in refs.items():
-        name = _plain(ref)
-        if leads_to or (main is not None and ref in (main, LOCAL + _plain(main))):
+        name = _plain(ref, refs)
+        if leads_to or ref in of_main:
             continue
         if ref.startswith(LOCAL) and name in on_remotes:
             continue
@@ -229,11 +231,19 @@ def _numbers(ref: str) -> list[int]:
     return [int(number) for number in re.findall(r"\d+", ref)]
 
 
-def _plain(ref: str) -> str:
+def _plain(ref: str, refs: Mapping[str, str]) -> str:
     """The name of a branch or tag, without the name of its remote."""
     if ref.startswith(REMOTES):
-        return ref[len(REMOTES) :].partition("/")[2]
+        return ref[len(REMOTES) + len(_remote(ref, refs)) + 1 :]
     return ref.removeprefix(LOCAL).removeprefix(TAGS)
+
+
+def _remote(ref: str, refs: Mapping[str, str]) -> str:
+    """The remote of a branch; its name may contain slashes if its default branch is known."""
+    name = ref.removeprefix(REMOTES)
+    remotes = (name[: slash.start()] for slash in re.finditer("/", name))
+    known = (each for each in remotes if f"{REMOTES}{each}/HEAD" in refs)
+    return next(known, name.partition("/")[0])
 
 
 def deepening(now: Snapshot, ref: str) -> tuple[str, ...]:
@@ -318,8 +328,9 @@ def _all_refs(repository: Repository) -> dict[str, str]:
     refs = dict(line.split(" ") for line in os.fsdecode(answer).split("\n")[:-1])
     for head, default in [*refs.items()]:
         likely = {head.removesuffix("HEAD") + name for name in _LIKELY}
-        if default and _plain(head) == "HEAD" and default not in likely and likely & refs.keys():
-            remote = head[len(REMOTES) :].partition("/")[0]
+        is_head = default and _plain(head, refs) == "HEAD"
+        if is_head and default not in likely and likely & refs.keys():
+            remote = _remote(head, refs)
             with suppress(Unknown):
                 if b"*" not in repository.git("config", "--get-all", f"remote.{remote}.fetch"):
                     del refs[head]
@@ -328,14 +339,12 @@ def _all_refs(repository: Repository) -> dict[str, str]:
 
 def _likely(refs: Mapping[str, str]) -> Sequence[str]:
     """The most likely branches, all equally likely."""
-    remotes = dict.fromkeys(
-        ref[len(REMOTES) :].partition("/")[0] for ref in refs if ref.startswith(REMOTES)
-    )
+    remotes = dict.fromkeys(_remote(ref, refs) for ref in refs if ref.startswith(REMOTES))
     origin, local = f"{REMOTES}origin/", [ref for ref in refs if ref.startswith(LOCAL)]
     defaults = {
         ref: name or ref
         for ref, name in refs.items()
-        if ref.startswith(REMOTES) and _plain(ref) == "HEAD"
+        if ref.startswith(REMOTES) and _plain(ref, refs) == "HEAD"
     }
     named = [f"{REMOTES}{remote}/{name}" for remote in remotes for name in _LIKELY]
     there = [ref for ref in named if ref in refs]
