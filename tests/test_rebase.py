@@ -164,9 +164,9 @@ def test_after_a_merge(me: Clone) -> None:
     ("command", "goes_on"),
     [
         (("merge", "origin/main"), "git commit --no-edit"),
-        (("rebase", "origin/main"), "git -c core.editor=true rebase --continue"),
-        (("rebase", "--apply", "origin/main"), "git -c core.editor=true rebase --continue"),
-        (("cherry-pick", "origin/main"), "git -c core.editor=true cherry-pick --continue"),
+        (("rebase", "origin/main"), "GIT_EDITOR=true git rebase --continue"),
+        (("rebase", "--apply", "origin/main"), "GIT_EDITOR=true git rebase --continue"),
+        (("cherry-pick", "origin/main"), "GIT_EDITOR=true git cherry-pick --continue"),
     ],
 )
 def test_in_the_middle_of_a_conflict(me: Clone, command: tuple[str, ...], goes_on: str) -> None:
@@ -179,7 +179,7 @@ def test_in_the_middle_of_a_conflict(me: Clone, command: tuple[str, ...], goes_o
     assert goes_on in done.stdout
     (me.top / "models.py").write_text("both\n")
     me.git("add", "-A")
-    me.git(*goes_on.split()[1:])
+    me.type(goes_on)
     assert me.parents == MOVED
     assert rebase().exit_code == 0
 
@@ -234,7 +234,7 @@ def test_behind_in_the_middle_of_a_revert(me: Clone) -> None:
     me.git("add", "-A")
     ways = [line.strip() for line in said.splitlines() if "revert --continue" in line]
     assert len(set(ways)) == 1
-    me.git(*shlex.split(ways[0])[1:])
+    me.type(ways[0])
     assert not (me.top / ".git/REVERT_HEAD").exists()
     assert me.git("status", "--porcelain") == ""
 
