@@ -805,12 +805,34 @@ def test_migrations_that_the_other_side_has_moved_are_not_judged(project: Reposi
     project.commit(3)
     project.switch("feature")
     done = check()
-    assert any("main has no migrations there" in each for each in done.document["notices"])
+    why = "main has moved the migrations to db/versions; merge it, and check there"
+    assert any(why in each for each in done.document["notices"])
     said = fixchain("check", "--against", "main").stdout.partition("\n")[0]
     assert "with main merged" not in said
     edit("b", "'old'", "'older'")
     typed(found()["FC501"])
     assert found() == {}
+
+
+def test_a_migration_that_git_puts_where_the_others_are_now_is_not_removed(
+    project: Repository,
+) -> None:
+    """Git stops the merge, but nobody has changed the file."""
+    put("mine <- c")
+    project.commit(2)
+    project.switch("main")
+    Path("migrations").rename("db")
+    project.commit(3)
+    done = fixchain("-d", "db", "check", "--against", "feature", "--format", "json")
+    assert (done.exit_code, done.document["findings"]) == (0, [])
+    Path("db/versions/theirs.py").write_bytes(migration(rev("theirs <- c")))
+    done = fixchain("-d", "db", "check", "--against", "feature", "--format", "json")
+    (finding,) = done.document["findings"]
+    assert "FC102" in finding["message"]
+    typed(finding)
+    assert project.git("status", "--porcelain") == ""
+    assert Path("db/versions/mine_add_mine.py").exists()
+    assert fixchain("-d", "db", "check").exit_code == 0
 
 
 def moved_and_rewritten(project: Repository, day: int) -> None:

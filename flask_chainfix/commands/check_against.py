@@ -60,10 +60,11 @@ def judged(snapshot: Facts, merge: Merge) -> Merge:
         theirs = _on_top(resolved, merge.mine)
         rebased += [Rebased(merge.theirs.ref, theirs.files)] if theirs is not None else []
     after_merge = AfterMerge.NOTHING
-    if not merge.theirs.files:  # the merge may take this environment away
+    if merge.takes_away:
         broken = False
     if broken and (not merge.conflicts or errors_of(diagnose(resolved))):
-        after_merge = AfterMerge.REBASE if plain or mine is not None else AfterMerge.REPAIR
+        can_rebase = merge.theirs.files and (plain or mine is not None)
+        after_merge = AfterMerge.REBASE if can_rebase else AfterMerge.REPAIR
     elif broken and any(each.path == snapshot.environment.lock_path for each in merge.conflicts):
         after_merge = AfterMerge.LOCK
     lock_first = bool(broken and errors_of(diagnose(snapshot, Family.LOCK)))

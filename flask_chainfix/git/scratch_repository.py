@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from datetime import datetime, timezone
 from functools import cache, cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,7 +27,6 @@ from flask_chainfix.git.merge_bases import MergeBases, Pair, additions, parents_
 from flask_chainfix.git.past import no_revision, trees_of
 from flask_chainfix.git.program import Ended, Unknown, batch, quoted, run
 from flask_chainfix.git.repositories import (
-    ABBREVIATED,
     Repository,
     fetch_of,
     left_out_of,
@@ -35,13 +34,14 @@ from flask_chainfix.git.repositories import (
 )
 from flask_chainfix.git.tree import ObjectCache, Tree
 from flask_chainfix.model.files import ChainLock
-from flask_chainfix.model.history import Conflict, LastCommit
+from flask_chainfix.model.history import Conflict
 
 DISK = ""
 """The name of the files on the disk, in place of a commit."""
 
+# Git stops, but has put the file where the other side has moved its directory.
+_ONLY_MOVED = "directory rename suggested"
 _MOST_COMMITS = 10_000  # the number of commits to walk
-_AUTHOR = re.compile(rb"^author (.*?) <[^>\n]*> (\d+)", re.MULTILINE)
 
 
 class _Merged(NamedTuple):
@@ -218,6 +218,19 @@ class ScratchRepository:
             level = [name for name in dict.fromkeys(above) if name not in seen]
             seen.update(level)
 
+    def moved_to(self, name: str) -> str:
+        """The directory that has most of the moved migrations in a commit; ``""`` if none has.
+
+        Raises:
+            Unknown: Git cannot read it.
+        """
+        asked = ("diff-tree", "-r", "-z", "-M", "--diff-filter=R", "--name-status")
+        answer = self.repository.git(*asked, self.base, self.commits[name])
+        fields = os.fsdecode(answer).split("\0")
+        moves = zip(fields[1::3], fields[2::3], strict=False)  # a status comes before each two
+        found = Counter(os.path.dirname(new) for old, new in moves if self._is_migration(old))
+        return found.most_common(1)[0][0] if found else ""
+
     # --- Merging ---------------------------------------------------------------------------------
     def take_from_disk(self) -> list[Path]:
         """Make a commit of the files on the disk, if they differ from the checked-out commit.
@@ -287,6 +300,8 @@ class ScratchRepository:
         for pair, (tree, conflicts) in zip(pairs, _results(answer), strict=True):
             ours = []
             for name, kind in conflicts.items():
+                if kind == _ONLY_MOVED:
+                    continue
                 if name == self._lock_name or self._is_migration(name):
                     ours.append(Conflict(Path(self.repository.top, name), kind))
             self.merged[pair] = _Merged(tree, tuple(ours), len(conflicts) - len(ours))
@@ -350,27 +365,6 @@ class ScratchRepository:
             "GIT_CONFIG_GLOBAL": os.devnull,
             "GIT_CONFIG_NOSYSTEM": "1",
         }
-
-    # --- The last change of a file ---------------------------------------------------------------
-    def last_commit(self, commit: str, name: str) -> LastCommit | None:
-        """The last commit at or below this one that changed a file."""
-        for _ in range(_MOST_COMMITS):
-            there = self.repository.objects([commit, f"{commit}:{name}"])
-            if f"{commit}:{name}" not in there:
-                return None
-            blob, data = there[f"{commit}:{name}"].hash, there[commit].data
-            parents = parents_of(data)
-            before = self.repository.objects(f"{parent}:{name}" for parent in parents)
-            then = {key.partition(":")[0]: found.hash for key, found in before.items()}
-            following = next((each for each in parents if then.get(each) == blob), None)
-            if following is None:
-                author = _AUTHOR.search(data.partition(b"\n\n")[0])
-                if author is None:
-                    return None
-                day = datetime.fromtimestamp(int(author[2]), timezone.utc).date().isoformat()
-                return LastCommit(commit[:ABBREVIATED], author[1].decode(errors="replace"), day)
-            commit = following
-        return None
 
 
 def _results(answer: str) -> Iterator[tuple[str, dict[str, str]]]:

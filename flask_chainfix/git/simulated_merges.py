@@ -17,7 +17,7 @@ from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.signals import without_garbage_collection
 from flask_chainfix.common.wording import count, listing
 from flask_chainfix.git.merge_bases import Pair
-from flask_chainfix.git.past import TreeReader, cannot_read, version_roots
+from flask_chainfix.git.past import TreeReader, cannot_read, last_commit, version_roots
 from flask_chainfix.git.program import Unknown
 from flask_chainfix.git.repositories import ABBREVIATED, repositories_of
 from flask_chainfix.git.scratch_repository import DISK, ScratchRepository
@@ -135,7 +135,7 @@ class Merging:
                 files if is_first else Side("", files).ids - sides[mine].ids - sides[theirs].ids
             )
             if base.files and empty and not brought:
-                reason = Unknown(f"{empty[0]} has no migrations there; it may have moved them")
+                reason = Unknown(self._without_migrations(empty[0]))
                 if is_first:
                     raise reason
                 untold[_untold(empty[0], reason)] = None
@@ -159,6 +159,13 @@ class Merging:
                 replace(merge, mine=merge.theirs, theirs=merge.mine) if is_turned else merge
             )
         return tuple(found), tuple(untold)
+
+    def _without_migrations(self, name: str) -> str:
+        """The reason why a merge with a commit is unknown that has no migrations here."""
+        places = dict.fromkeys(filter(None, (each.moved_to(name) for each in self._scratches)))
+        if not places:
+            return f"{name} has no migrations there; it may have moved them"
+        return f"{name} has moved the migrations to {listing(places)}; merge it, and check there"
 
     def _refuse_other_files(self) -> None:
         """Stop if a commit of the files on the disk would not have all migrations.
@@ -247,7 +254,7 @@ class Merging:
         for scratch in self._scratches:
             name = scratch.name_of(path.parent, path.name)
             if name is not None:
-                return scratch.last_commit(scratch.commits.get(ref or "HEAD", ""), name)
+                return last_commit(scratch.repository, scratch.commits.get(ref or "HEAD", ""), name)
         return None
 
 

@@ -311,6 +311,11 @@ class Merge:
         return self.files not in (self.mine.files, self.theirs.files)
 
     @property
+    def takes_away(self) -> bool:
+        """Whether the other side has moved or removed what was here, so that the merge does."""
+        return not (self.theirs.files or self.mine.held.issubset(map(id, self.files)))
+
+    @property
     def resolved(self) -> tuple[MigrationFile, ...]:
         """The migrations, with the other side's version of those with conflicts."""
         if not self.conflicts:
