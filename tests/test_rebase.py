@@ -317,11 +317,36 @@ def test_nothing_to_do(me: Clone) -> None:
     me.git("checkout", "-q", "origin/main")
     done = rebase("--yes")
     assert done.exit_code == 0
-    assert "nothing to do: origin/main, as this clone knows it, has every revision" in done.stdout
+    said = "nothing to do: origin/main has every revision that is here, as this clone knows it\n"
+    assert said in done.stdout
     me.write("n <- d")
     done = rebase("--yes")
     assert done.exit_code == 0
     assert "nothing to do: 1 revision of yours stands on top of what origin/main" in done.stdout
+
+
+def test_what_the_parent_of_a_fork_has_is_not_mine(me: Clone) -> None:
+    """The remote ``origin`` is the fork, whose main branch is behind."""
+    me.git("update-ref", "refs/remotes/upstream/main", "origin/main")
+    me.git("update-ref", "refs/remotes/origin/main", "main")
+    me.git("checkout", "-q", "--detach", "upstream/main")
+    said = "nothing to do: origin/main, upstream/main have every revision that is here, as this"
+    assert said in rebase("--yes").stdout
+    me.git("checkout", "-q", "feature")
+    stuck(me, "merge", "upstream/main")
+    below = "on top of what origin/main, upstream/main have"
+    assert f"onto: 2 revisions of yours, {below}\n" in rebase("--dry-run").stdout
+    assert rebase("--yes").exit_code == 0
+    assert me.parents == MOVED
+    assert f"nothing to do: 2 revisions of yours stand {below}, as this" in rebase("--yes").stdout
+
+
+@pytest.mark.parametrize("command", ["merge", "rebase"])
+def test_what_is_only_on_the_local_main_branch_is_mine(me: Clone, command: str) -> None:
+    me.git("checkout", "-q", "-B", "main")
+    stuck(me, command, "origin/main")
+    said = "onto: 2 revisions of yours, on top of what origin/main has\n"
+    assert said in rebase("--dry-run").stdout
 
 
 @pytest.mark.parametrize("name", ["feature", "main"])

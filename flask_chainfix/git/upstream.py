@@ -73,15 +73,14 @@ def read_upstream(ref: str | None, now: Snapshot) -> tuple[Snapshot, tuple[Publi
         )
     first = next(iter(repositories))
     chains: Mapping[str, Snapshot] = {}
-    asked: list[PublishedChain] = []
+    published: list[PublishedChain] = []
     try:
         refs = _all_refs(first)
         name = ref if ref is not None else _default_branch(refs, first)
         if len(repositories) == 1:
-            found = _published(now.environment.settings, refs)
-            asked = [each for each in found if each.ref != name]
+            published = [*_published(now.environment.settings, refs)]
             main = [name] if ref is None else []  # the user's name may not be a commit
-            chains = read_chains(first, [*main, *(each.ref for each in asked)], now)
+            chains = read_chains(first, [*main, *(each.ref for each in published)], now)
     except Unknown as reason:
         raise CannotReadGit(
             f"the repository {first.top} cannot be read: {reason}",
@@ -94,8 +93,8 @@ def read_upstream(ref: str | None, now: Snapshot) -> tuple[Snapshot, tuple[Publi
         )
     there = chains.get(name) or read_branch(name, now)
     onto = PublishedChain(short_ref(name), name, short_ref(name), there.files, is_main=True)
-    others = (replace(each, is_main=False) for each in _read(asked, chains))
-    return there, (onto, *others)
+    others = (each for each in _read(published, chains) if each.ref != name)
+    return there, (onto, *(replace(each, is_main=False) for each in others))
 
 
 def read_published(now: Snapshot) -> tuple[tuple[PublishedChain, ...], tuple[str, ...]]:

@@ -119,6 +119,26 @@ class PublishedChain:
         return ref_word(self.short)
 
 
+def unpublished(
+    above: Iterable[str], chains: Iterable[PublishedChain]
+) -> tuple[frozenset[str], tuple[PublishedChain, ...]]:
+    """Tell what nobody else has yet among the revisions that the main branch does not have.
+
+    Args:
+        above: these revisions.
+        chains: the chain of the main branch, then those of others, for example of a fork's parent.
+
+    Returns:
+        The revisions that none of the others has; and the chains below them: that of the main
+        branch, and those that have the rest.
+    """
+    revisions, (main, *others) = frozenset(above), chains
+    # The local branch of the same name may have mine, if I work on it.
+    known = (each for each in others if not each.is_line)
+    having = [each for each in known if not each.revisions.isdisjoint(revisions)]
+    return revisions.difference(*(each.revisions for each in having)), (main, *having)
+
+
 # --- What a chain is compared with: the lock beside it, and what others already have -------------
 
 
