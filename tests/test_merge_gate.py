@@ -295,6 +295,22 @@ def test_a_chain_lock_that_has_to_be_written_first_is_committed(
     assert ("Update the chain lock" if is_committed else "Add migrations") in subjects.splitlines()
 
 
+def test_a_chain_lock_without_known_heads_is_not_written_first(project: Repository) -> None:
+    """A commit was picked whose parent is on main."""
+    project.switch("main")
+    lock(project, 2)
+    project.git("checkout", "-q", "-B", "feature")
+    project.switch("main")
+    lock(project, 3, "d <- c")
+    lock(project, 4, "e <- d")
+    project.switch("feature")
+    lock(project, 5, "mine <- c")
+    with pytest.raises(AssertionError):
+        project.git("cherry-pick", "main")
+    typed(found()["FC503"])
+    assert_settled(project)
+
+
 def test_only_the_chain_lock_stops_git(project: Repository) -> None:
     project.switch("main")
     lock(project, 2)
