@@ -64,11 +64,18 @@ class Repository:
             self.git("init", "-q", "-b", "main")
 
     def git(self, *arguments: str | Path, day: int = 0, answer: bytes = b"") -> str:
+        return self._run(["git", *_OPTIONS, *map(str, arguments)], day, answer)
+
+    def type(self, command: str, day: int = 0) -> str:
+        """Let a shell run a command that was printed."""
+        return self._run(["sh", "-c", command], day)
+
+    def _run(self, words: list[str], day: int, answer: bytes = b"") -> str:
         date = f"{int((FIRST_DAY + timedelta(days=day)).timestamp())} +0200"
         people = {f"GIT_{role}_{what}": "a" for role in _ROLES for what in ("NAME", "EMAIL")}
         dates = {f"GIT_{role}_DATE": date for role in _ROLES}
         done = subprocess.run(
-            ["git", *_OPTIONS, *map(str, arguments)],
+            words,
             cwd=self.top,
             env={**os.environ, **people, **dates},
             input=answer,

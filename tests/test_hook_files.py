@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from flask_chainfix.cli.check import check
+from flask_chainfix.commands.hook_calls import calls_check
 from flask_chainfix.commands.hook_texts import (
     CHECKLIST,
     GIT_HOOK,
@@ -22,7 +23,6 @@ from flask_chainfix.commands.hook_texts import (
     WORKFLOW,
     HookCall,
     HookKind,
-    calls_check,
 )
 from tests.repositories import needs_git, script
 

@@ -1044,13 +1044,13 @@ def test_what_the_stopped_operation_is_still_to_bring_is_not_taken_back(
     app.write_text("both\n")
     repository.git("add", "-A")
     finding, operation = project.finding(), command_[0]
-    goes_on_with = f"git -c core.editor=true {operation} --continue"
+    goes_on_with = f"GIT_EDITOR=true git {operation} --continue"
     says(finding["message"], f"the {operation} that has stopped is still to bring it")
     (goes_on,) = finding["remedies"]
     assert goes_on["commands"] == ["git add -- migrations", goes_on_with]
     says(project.refuses("unwind", "--yes"), "y is not gone", goes_on_with)
     for typed in goes_on["commands"]:
-        repository.git(*shlex.split(typed)[1:], day=5)
+        repository.type(typed, day=5)
     project.does("check")
     assert project.tables == {"a", "b", "x", "y"}
 

@@ -272,11 +272,12 @@ def test_the_chain_lock_is_in_the_way_as_it_should_be(project: Repository, drive
     assert_settled(project)
 
 
+@pytest.mark.parametrize("typed_first", [(), ("FC502",)])
 @pytest.mark.parametrize("is_committed", [True, False])
 def test_a_chain_lock_that_has_to_be_written_first_is_committed(
-    project: Repository, is_committed: bool
+    project: Repository, is_committed: bool, typed_first: tuple[str, ...]
 ) -> None:
-    """As it is, Git would not merge over it."""
+    """Git does not merge over a lock that is written and not committed."""
     project.switch("main")
     lock(project, 2)
     project.git("checkout", "-q", "-B", "feature")
@@ -287,8 +288,26 @@ def test_a_chain_lock_that_has_to_be_written_first_is_committed(
     if is_committed:
         project.commit(4)
     errors = found()
-    typed(errors["FC502"])
-    typed(errors["FC503"])
+    for code in (*typed_first, "FC503"):
+        typed(errors[code])
+    assert_settled(project)
+    subjects = project.git("log", "--format=%s", "main..")
+    assert ("Update the chain lock" if is_committed else "Add migrations") in subjects.splitlines()
+
+
+def test_a_chain_lock_without_known_heads_is_not_written_first(project: Repository) -> None:
+    """A commit was picked whose parent is on main."""
+    project.switch("main")
+    lock(project, 2)
+    project.git("checkout", "-q", "-B", "feature")
+    project.switch("main")
+    lock(project, 3, "d <- c")
+    lock(project, 4, "e <- d")
+    project.switch("feature")
+    lock(project, 5, "mine <- c")
+    with pytest.raises(AssertionError):
+        project.git("cherry-pick", "main")
+    typed(found()["FC503"])
     assert_settled(project)
 
 
@@ -516,6 +535,22 @@ def test_git_is_asked_at_most_five_times(
     check(*(f"--with=side{number}" for number in range(4)))
     more = calls()
     assert len(more) <= MOST_CALLS, more
+
+
+def test_remotes_are_not_asked_about_if_nothing_is_to_be_merged(
+    project: Repository, tmp_path: Path, calls: Callable[[], list[str]]
+) -> None:
+    project.git("clone", "-q", "--bare", project.top, tmp_path / "bare.git")
+    project.git("remote", "add", "origin", tmp_path / "bare.git")
+    project.git("fetch", "-q", "origin")
+    put("mine <- c")
+    asked = {}
+    check()  # what is asked once is known from now on
+    for against in ("main", "origin/main"):
+        calls()
+        assert found(against=against) == {}
+        asked[against] = len(calls())
+    assert asked["origin/main"] == asked["main"]
 
 
 # --- Clones and repositories of all kinds --------------------------------------------------------
@@ -786,12 +821,34 @@ def test_migrations_that_the_other_side_has_moved_are_not_judged(project: Reposi
     project.commit(3)
     project.switch("feature")
     done = check()
-    assert any("main has no migrations there" in each for each in done.document["notices"])
+    why = "main has moved the migrations to db/versions; merge it, and check there"
+    assert any(why in each for each in done.document["notices"])
     said = fixchain("check", "--against", "main").stdout.partition("\n")[0]
     assert "with main merged" not in said
     edit("b", "'old'", "'older'")
     typed(found()["FC501"])
     assert found() == {}
+
+
+def test_a_migration_that_git_puts_where_the_others_are_now_is_not_removed(
+    project: Repository,
+) -> None:
+    """Git stops the merge, but nobody has changed the file."""
+    put("mine <- c")
+    project.commit(2)
+    project.switch("main")
+    Path("migrations").rename("db")
+    project.commit(3)
+    done = fixchain("-d", "db", "check", "--against", "feature", "--format", "json")
+    assert (done.exit_code, done.document["findings"]) == (0, [])
+    Path("db/versions/theirs.py").write_bytes(migration(rev("theirs <- c")))
+    done = fixchain("-d", "db", "check", "--against", "feature", "--format", "json")
+    (finding,) = done.document["findings"]
+    assert "FC102" in finding["message"]
+    typed(finding)
+    assert project.git("status", "--porcelain") == ""
+    assert Path("db/versions/mine_add_mine.py").exists()
+    assert fixchain("-d", "db", "check").exit_code == 0
 
 
 def moved_and_rewritten(project: Repository, day: int) -> None:
@@ -956,6 +1013,18 @@ def test_sparse_checkouts(project: Repository, kept: tuple[str, ...]) -> None:
     assert not Path("docs").exists()
     typed(found()["FC503"])
     assert_settled(project)
+
+
+def test_a_migration_that_a_sparse_checkout_leaves_out_is_not_deleted(project: Repository) -> None:
+    project.git("sparse-checkout", "set", "--no-cone", "/*", f"!{file_of('c')}")
+    assert not file_of("c").exists()
+    assert found() == {}
+    (notice,) = check().document["notices"]
+    assert notice.startswith("the sparse checkout leaves out 1 migration: c_add_c.py")
+    project.git(*shlex.split(notice.split("`")[1])[1:])
+    assert file_of("c").exists()
+    assert found() == {}
+    assert check().document["notices"] == []
 
 
 @pytest.mark.parametrize("sparse", ["set", "disable"])

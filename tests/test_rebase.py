@@ -132,6 +132,18 @@ def test_behind_it_says_how_to_catch_up(me: Clone) -> None:
     assert f"     git rebase origin/main\n{again}" in said
 
 
+def test_what_a_sparse_checkout_leaves_out_is_checked_out(me: Clone) -> None:
+    me.git("checkout", "-q", "--detach", "origin/main")
+    me.git("sparse-checkout", "set", "--no-cone", "/*", f"!{VERSIONS}/d.py")
+    me.write("n <- c")
+    said = refused().stderr
+    assert "git merge" not in said
+    me.git(*advised(said, "git ")[1:])
+    done = fixchain(*advised(said, "fixchain")[1:], "--yes")
+    assert done.exit_code == 0, done
+    assert me.parents["n"] == ("d",)
+
+
 def test_after_a_merge(me: Clone) -> None:
     me.git("merge", "-q", "-s", "ours", "origin/main")
     me.git("checkout", "origin/main", "--", VERSIONS)
@@ -152,9 +164,9 @@ def test_after_a_merge(me: Clone) -> None:
     ("command", "goes_on"),
     [
         (("merge", "origin/main"), "git commit --no-edit"),
-        (("rebase", "origin/main"), "git -c core.editor=true rebase --continue"),
-        (("rebase", "--apply", "origin/main"), "git -c core.editor=true rebase --continue"),
-        (("cherry-pick", "origin/main"), "git -c core.editor=true cherry-pick --continue"),
+        (("rebase", "origin/main"), "GIT_EDITOR=true git rebase --continue"),
+        (("rebase", "--apply", "origin/main"), "GIT_EDITOR=true git rebase --continue"),
+        (("cherry-pick", "origin/main"), "GIT_EDITOR=true git cherry-pick --continue"),
     ],
 )
 def test_in_the_middle_of_a_conflict(me: Clone, command: tuple[str, ...], goes_on: str) -> None:
@@ -167,7 +179,7 @@ def test_in_the_middle_of_a_conflict(me: Clone, command: tuple[str, ...], goes_o
     assert goes_on in done.stdout
     (me.top / "models.py").write_text("both\n")
     me.git("add", "-A")
-    me.git(*goes_on.split()[1:])
+    me.type(goes_on)
     assert me.parents == MOVED
     assert rebase().exit_code == 0
 
@@ -222,7 +234,7 @@ def test_behind_in_the_middle_of_a_revert(me: Clone) -> None:
     me.git("add", "-A")
     ways = [line.strip() for line in said.splitlines() if "revert --continue" in line]
     assert len(set(ways)) == 1
-    me.git(*shlex.split(ways[0])[1:])
+    me.type(ways[0])
     assert not (me.top / ".git/REVERT_HEAD").exists()
     assert me.git("status", "--porcelain") == ""
 
@@ -305,11 +317,51 @@ def test_nothing_to_do(me: Clone) -> None:
     me.git("checkout", "-q", "origin/main")
     done = rebase("--yes")
     assert done.exit_code == 0
-    assert "nothing to do: origin/main, as this clone knows it, has every revision" in done.stdout
+    said = "nothing to do: origin/main has every revision that is here, as this clone knows it\n"
+    assert said in done.stdout
     me.write("n <- d")
     done = rebase("--yes")
     assert done.exit_code == 0
     assert "nothing to do: 1 revision of yours stands on top of what origin/main" in done.stdout
+
+
+def test_what_the_parent_of_a_fork_has_is_not_mine(me: Clone) -> None:
+    """The remote ``origin`` is the fork, whose main branch is behind."""
+    me.git("update-ref", "refs/remotes/upstream/main", "origin/main")
+    me.git("update-ref", "refs/remotes/origin/main", "main")
+    me.git("checkout", "-q", "--detach", "upstream/main")
+    said = "nothing to do: origin/main, upstream/main have every revision that is here, as this"
+    assert said in rebase("--yes").stdout
+    me.git("checkout", "-q", "feature")
+    stuck(me, "merge", "upstream/main")
+    below = "on top of what origin/main, upstream/main have"
+    assert f"onto: 2 revisions of yours, {below}\n" in rebase("--dry-run").stdout
+    assert rebase("--yes").exit_code == 0
+    assert me.parents == MOVED
+    assert f"nothing to do: 2 revisions of yours stand {below}, as this" in rebase("--yes").stdout
+
+
+@pytest.mark.parametrize("command", ["merge", "rebase"])
+def test_what_is_only_on_the_local_main_branch_is_mine(me: Clone, command: str) -> None:
+    me.git("checkout", "-q", "-B", "main")
+    stuck(me, command, "origin/main")
+    said = "onto: 2 revisions of yours, on top of what origin/main has\n"
+    assert said in rebase("--dry-run").stdout
+
+
+@pytest.mark.parametrize("name", ["feature", "main"])
+def test_nothing_to_do_on_what_may_not_be_the_main_branch(me: Clone, name: str) -> None:
+    """Whoever clones a work tree gets its checked-out branch as the default."""
+    me.git("update-ref", "-d", "refs/remotes/origin/main")
+    me.git("update-ref", f"refs/remotes/origin/{name}", "feature")
+    me.git("remote", "set-head", "origin", name)
+    more = "; if others build on another branch, name it with --onto"
+    for new in ((), ("n <- m2",)):
+        me.write(*new)
+        said = rebase("--yes").stdout
+        assert f"origin/{name}" in said
+        assert (more in said) == (name == "feature")
+        assert more not in rebase("--yes", "--onto", f"origin/{name}").stdout
 
 
 # --- What is not clear ---------------------------------------------------------------------------
@@ -413,6 +465,10 @@ def test_the_setting(me: Clone) -> None:
         (["origin/develop", "origin/main"], "", ""),
         (["origin/develop", "origin/main"], "origin/develop", "origin/develop"),
         (["origin/main"], "origin/gone", "origin/main"),
+        (["team/core/main"], "team/core/main", "team/core/main"),
+        (["team/core/main", "team/core/trunk"], "team/core/trunk", "team/core/trunk"),
+        (["origin/main", "team/core/main"], "team/core/main", "team/core/main"),
+        (["origin/main", "origin/core/main"], "origin/main", "origin/main"),
         ([], "", "main"),
     ],
 )
@@ -424,7 +480,7 @@ def test_the_default_branch(me: Clone, refs: list[str], default: str, found: str
     for ref in refs:
         me.git("update-ref", f"refs/remotes/{ref}", theirs)
     if default:
-        remote = default.partition("/")[0]
+        remote = default.rpartition("/")[0]
         me.git("symbolic-ref", f"refs/remotes/{remote}/HEAD", f"refs/remotes/{default}")
     done = rebase("--dry-run")
     if found:
@@ -435,7 +491,7 @@ def test_the_default_branch(me: Clone, refs: list[str], default: str, found: str
 
 def test_which_of_two_branches_others_build_on(others: Clone, me: Clone) -> None:
     """The remote knows it; without one, the user does."""
-    others.git("branch", "develop", "main~1")
+    others.git("branch", "develop", "main")
     me.pull()
     me.git("remote", "set-head", "origin", "--delete")
     stuck(me, "merge", "origin/main")
@@ -444,7 +500,7 @@ def test_which_of_two_branches_others_build_on(others: Clone, me: Clone) -> None
     assert "     fixchain rebase --onto origin/develop\n" in said
     me.git(*advised(said, "git remote")[1:])
     assert planned() == M1_ON_D
-    me.git("branch", "develop", "main")
+    me.git("branch", "develop", "origin/main")
     me.git("update-ref", "refs/heads/main", "origin/main")
     me.git("remote", "remove", "origin")
     said = refused().stderr
@@ -452,9 +508,64 @@ def test_which_of_two_branches_others_build_on(others: Clone, me: Clone) -> None
     assert planned(*advised(said, "fixchain rebase --onto main")[2:]) == M1_ON_D
 
 
+@pytest.mark.parametrize("where", ["origin", "here"])
+@pytest.mark.parametrize(
+    ("stale", "current"), [("develop", "main"), ("main", "develop"), ("master", "develop")]
+)
+@pytest.mark.parametrize("command", ["merge", "rebase", "merged", "apart"])
+def test_the_branch_from_which_mine_comes(
+    others: Clone, me: Clone, where: str, stale: str, current: str, command: str
+) -> None:
+    """Mine has commits of that branch which the other one does not have."""
+    others.git("branch", "old", "main~1")
+    if command == "apart":  # a release that was not merged back
+        others.git("checkout", "-q", "old")
+        (others.top / "models.py").write_text("released\n")
+        others.commit(6)
+    me.pull()
+    tips = {stale: me.git("rev-parse", "origin/old"), current: me.git("rev-parse", "origin/main")}
+    me.git("remote", "remove", "origin")
+    me.git("branch", "-D", "main")
+    for name, tip in tips.items():
+        place = "heads" if where == "here" else "remotes/origin"
+        me.git("update-ref", f"refs/{place}/{name}", tip)
+    stuck(me, "rebase" if command == "rebase" else "merge", tips[current])
+    if command == "merged":
+        me.git("checkout", "--theirs", "models.py")
+        me.commit(7)
+    done = rebase("--dry-run")
+    name = current if where == "here" else f"origin/{current}"
+    assert f"on top of what {name} has" in done.stdout, done
+
+
+@pytest.mark.parametrize("command", ["fork", "both", "checked out"])
+def test_the_branch_from_which_mine_comes_may_be_unknown(me: Clone, command: str) -> None:
+    me.git("update-ref", "refs/heads/main", "origin/main")
+    me.git("update-ref", "refs/heads/develop", "origin/main~1")
+    me.git("remote", "remove", "origin")
+    if command != "fork":
+        me.git("checkout", "-q", "--detach", "develop")
+        me.commit_new("e <- b", day=6)
+        me.git("branch", "-f", "develop")
+        me.git("checkout", "-q", "develop" if command == "checked out" else "feature")
+    if command == "both":
+        me.git("merge", "-q", "develop")
+        stuck(me, "merge", "main")
+    assert "it may be main or develop" in refused().stderr
+
+
 def test_a_name_that_is_none(me: Clone) -> None:
     assert "'nowhere' is not a revision" in refused("--onto", "nowhere").stderr
     assert "is not a revision" in refused("--onto", "a\nb").stderr
+
+
+@pytest.mark.parametrize("remote", ["up", "team/core", "team"])
+def test_a_branch_of_a_remote_that_was_not_fetched(me: Clone, remote: str) -> None:
+    me.git("remote", "rename", "origin", remote)
+    if remote == "team":  # Git refuses to add it beside this one, but it may be configured
+        me.git("config", "remote.t.url", "elsewhere")
+    said = refused("--onto", f"{remote}/new/branch").stderr
+    assert f"git fetch {remote} new/branch:refs/remotes/{remote}/new/branch\n" in said
 
 
 @pytest.mark.parametrize("name", ["--output=x", "-rf"])

@@ -10,7 +10,7 @@ from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.errors import CannotPlan, CannotRewrite
 from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.diagnosis.diagnosis import errors_of
+from flask_chainfix.diagnosis.diagnosis import errors_of, in_doubt
 from flask_chainfix.diagnosis.rules import Family, diagnose
 from flask_chainfix.diagnosis.rules.merging import breaking, clashes, clashes_in, may_clash
 from flask_chainfix.git.simulated_merges import Merges, Merging, merging
@@ -60,16 +60,21 @@ def judged(snapshot: Facts, merge: Merge) -> Merge:
         theirs = _on_top(resolved, merge.mine)
         rebased += [Rebased(merge.theirs.ref, theirs.files)] if theirs is not None else []
     after_merge = AfterMerge.NOTHING
-    if not merge.theirs.files:  # the merge may take this environment away
+    if merge.takes_away:
         broken = False
     if broken and (not merge.conflicts or errors_of(diagnose(resolved))):
-        after_merge = AfterMerge.REBASE if plain or mine is not None else AfterMerge.REPAIR
+        can_rebase = merge.theirs.files and (plain or mine is not None)
+        after_merge = AfterMerge.REBASE if can_rebase else AfterMerge.REPAIR
     elif broken and any(each.path == snapshot.environment.lock_path for each in merge.conflicts):
         after_merge = AfterMerge.LOCK
-    to_commit = merge.to_commit
-    if broken and errors_of(diagnose(snapshot, Family.LOCK)):  # it is written first
-        to_commit = tuple(dict.fromkeys((*to_commit, snapshot.environment.lock_path)))
-    return replace(merge, after_merge=after_merge, rebased=tuple(rebased), to_commit=to_commit)
+    lock_first = bool(broken and _can_write_lock(snapshot))
+    return replace(merge, after_merge=after_merge, rebased=tuple(rebased), lock_first=lock_first)
+
+
+def _can_write_lock(snapshot: Facts) -> bool:
+    """Whether the chain lock is outdated, and the heads are known that it should have."""
+    outdated = errors_of(diagnose(snapshot, Family.LOCK))
+    return bool(outdated) and not in_doubt(diagnose(snapshot, Family.CHAIN))
 
 
 def _has_only_more_heads(snapshot: Facts, merge: Merge) -> bool:

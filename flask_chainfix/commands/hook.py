@@ -15,6 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.commands.hook_calls import checks_only_others
 from flask_chainfix.commands.hook_texts import (
     ATTRIBUTES,
     CHECKLIST,
@@ -25,7 +26,6 @@ from flask_chainfix.commands.hook_texts import (
     WORKFLOW,
     HookCall,
     HookKind,
-    checks_only_others,
     merge_driver,
     post_checkout,
 )
@@ -227,7 +227,7 @@ def _hook_file(kind: HookKind, path: Path, call: HookCall, tree: WorkTree) -> Ho
         return replace(refused, detail=f"it cannot be read: {error.strerror}")
     if data is not None and kind.is_in(data):
         differs = _difference(text, data)
-        if differs and checks_only_others(data, call, _default(tree)):
+        if differs and checks_only_others(data, call.places, _default(tree)):
             detail = f"it checks another environment; add the check of {call.place} in these lines"
             return replace(refused, detail=detail)
         return replace(refused, state=HookState.THERE, detail=differs)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Sequence
-from itertools import product
 from typing import NamedTuple
 
+from flask_chainfix.commands.hook_calls import calls_check
 from flask_chainfix.common.quoting import script_words, yaml_string
 
 
@@ -31,73 +30,14 @@ class HookCall(NamedTuple):
     directory: str = ""
     main: str = ""
 
+    @property
+    def places(self) -> tuple[str, str]:
+        """The names of the environment: the one that is used, and its directory."""
+        return self.place, self.directory or self.place
+
     def shell(self, *arguments: str) -> str:
         """A command line for a POSIX shell."""
         return script_words("fixchain", *self.options, *arguments)
-
-
-_CALLS_CHECK = re.compile(
-    rb"^(?:# fixchain: begin"
-    rb"|[ \-]*\bid: *[\"']?fixchain[\"']? *(?:#|\r?$)"  # a hook of pre-commit
-    rb"|(?![ \t]*#).*\bfixchain\b.*\bcheck\b)",
-    re.MULTILINE,
-)
-
-
-def calls_check(data: bytes) -> bool:
-    """Whether a file already has such lines, ours or others."""
-    return _CALLS_CHECK.search(data) is not None
-
-
-_CALL = re.compile(
-    rb"(?P<app>\bflask[ \t].*)?(?:\bfixchain\w*[\"']?[ \t]+|\bargs: *\[ *)"
-    rb"(?:-[cd][ ,]+(?:'(?P<a>[^'\n]+)'|\"(?P<b>[^\"\n]+)\"|(?P<c>[^\s,\]]+))[ ,]+)?check\b"
-)
-_CHANGES_DIRECTORY = re.compile(
-    rb"\b(?:cd[ \t]+(?:--[ \t]+)?|working-directory[\"']?:[ \t]*)"
-    rb"(?:'(?P<a>[^'\n]+)'|\"(?P<b>[^\"\n]+)\"|(?P<c>[^\s;&|,})]+))"
-)
-
-
-def checks_only_others(data: bytes, call: HookCall, default: str) -> bool:
-    """Whether the calls of ``check`` in a file all name environments, and none names this one.
-
-    ``False`` where variables, or the app, may decide which they name.
-
-    Args:
-        data: the file.
-        call: how to name this environment.
-        default: what a call without options names at the top of the work tree; ``""`` if that is
-            unknown.
-    """
-    places = {os.path.normpath(each) for each in (call.place, call.directory or call.place)}
-    changes = [_named(each) for each in _CHANGES_DIRECTORY.finditer(data)]
-    known = [each for each in changes if each[:1] not in ("/", "~", "-") and "$" not in each]
-    anywhere = len(known) < len(changes)
-    # Any call may run in any of them, and in one of them below another.
-    pairs = product(("", *known), repeat=2)
-    directories = {os.path.normpath(os.path.join(*each)) for each in pairs}
-
-    def may_be_this(found: re.Match[bytes]) -> bool:
-        name = os.path.normpath(_named(found) or default or "$")
-        if "$" in name or (not _named(found) and found["app"]):
-            return True
-        if not places.isdisjoint(
-            os.path.normpath(os.path.join(each, name)) for each in directories
-        ):
-            return True
-        if _named(found):
-            return anywhere and any(place.endswith(f"/{name}") for place in places)
-        # Elsewhere, a configuration may lead to any directory.
-        below = (f"{each}/" for each in directories if each != os.curdir)
-        return anywhere or any(place.startswith(tuple(below)) for place in places)
-
-    calls = list(_CALL.finditer(data))
-    return bool(calls) and not any(map(may_be_this, calls))
-
-
-def _named(found: re.Match[bytes]) -> str:
-    return os.fsdecode(found["a"] or found["b"] or found["c"] or b"")
 
 
 class HookKind(NamedTuple):

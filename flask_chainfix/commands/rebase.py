@@ -14,16 +14,18 @@ from flask_chainfix.common.errors import CannotPlan, CannotRewrite, UnsafeForDat
 from flask_chainfix.common.quoting import git_word, path_word
 from flask_chainfix.common.remedies import MERGE, Remedy, concluding, way
 from flask_chainfix.common.signals import without_garbage_collection
-from flask_chainfix.common.wording import count, listing
+from flask_chainfix.common.wording import count, have, listing
 from flask_chainfix.databases.applied.has_run import applied_anywhere, with_new_ids
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.survey import no_database
 from flask_chainfix.diagnosis.diagnosis import Diagnosis, errors_of, in_doubt, remarks_on_links
 from flask_chainfix.diagnosis.rules import Family, diagnose
 from flask_chainfix.git.landings import read_history
-from flask_chainfix.git.upstream import deepening, operation, read_upstream
+from flask_chainfix.git.operations import operation
+from flask_chainfix.git.repositories import is_left_out
+from flask_chainfix.git.upstream import deepening, is_usual, read_upstream
 from flask_chainfix.model.files import Header, MigrationFile
-from flask_chainfix.model.history import PublishedChain
+from flask_chainfix.model.history import PublishedChain, unpublished
 from flask_chainfix.model.plans import Mend, Plan, Reason, Wishes
 from flask_chainfix.planning.downgrades import RebaseEffect, after_downgrades, from_current_rows
 from flask_chainfix.planning.edits import edits_between, edits_for, summed_up, with_lock
@@ -49,6 +51,7 @@ class _Rebase:
         start: the chain to relink, in which mine have new ids if main uses the same ones.
         mends: the changes that give them new ids.
         downgrade: whether to downgrade and upgrade databases that would otherwise skip a revision.
+        is_named: whether the user or the settings name the main branch.
     """
 
     diagnosis: Diagnosis
@@ -56,6 +59,7 @@ class _Rebase:
     start: Facts
     mends: tuple[Mend, ...] = ()
     downgrade: bool = False
+    is_named: bool = False
 
     @property
     def now(self) -> Facts:
@@ -109,12 +113,11 @@ def plan_rebase(session: Session, onto: str | None, *, downgrade: bool = False) 
         )
     diagnosis = knowing_lost(session.runtime, diagnosis)
     now = diagnosis.snapshot
-    there, published = read_upstream(
-        onto if onto is not None else now.environment.settings.main_branch or None, now
-    )
+    named = onto if onto is not None else now.environment.settings.main_branch or None
+    there, published = read_upstream(named, now)
     now = replace(now, published_chains=published)
     known = replace(diagnosis, snapshot=now)
-    rebase = _Rebase(known, there, now, downgrade=downgrade)
+    rebase = _Rebase(known, there, now, downgrade=downgrade, is_named=named is not None)
     planning = session.planning("rebase", _proposed(session, rebase))
     if downgrade and planning.proposal.planned is not None:
         _refuse_downgrade(session, planning.proposal.snapshot, planning.proposal.planned)
@@ -238,7 +241,9 @@ def _checked(rebase: _Rebase, plan: Plan, mine: Collection[str]) -> Proposal:
     replace(effect, now=start).refuse_skipping()
     remarks = remarks_on_links(before, edits)
     edits, after = with_lock(edits, after)
-    why = Reason("onto", f"{_counted(mine)} of yours, on top of what {rebase.upstream.short} has")
+    own, below = unpublished(mine, start.published_chains)
+    on = have(each.short for each in below)
+    why = Reason("onto", f"{_counted(own)} of yours, on top of what {on}")
     plan = replace(plan, order=after.graph.order, why=(why,))
     plan = replace(plan, choices=plan.choices | _without_needless(rebase, after, plan))
     renamed = {**start.databases.renamed, **plan.renamed}
@@ -339,6 +344,12 @@ def _unreadable(rebase: _Rebase, file: MigrationFile) -> CannotPlan:
 
 def _behind(rebase: _Rebase, missing: list[str]) -> CannotPlan:
     now, upstream, again = rebase.now, rebase.upstream, rebase.command
+    files = [rebase.there.file(name) for name in missing]
+    away = f"{_counted(missing)} that {'is' if len(missing) == 1 else 'are'} not here"
+    what = f"{upstream.short} has {away}: {listing(missing, _NAMED)}"
+    if is_left_out([file.path for file in files]):
+        text = "check out what the sparse checkout leaves out"
+        return CannotPlan(what, way(text, "git sparse-checkout disable", again))
     doing, ref = operation(now), upstream.typed
     ended = (concluding(doing),) if doing else deepening(now, upstream.ref)
     after = f", after the end of the {doing} that Git is in" if doing else ""
@@ -349,14 +360,8 @@ def _behind(rebase: _Rebase, missing: list[str]) -> CannotPlan:
         aside = f"git checkout -- {git_word(now.lock.path)}"
         text = "if the chain lock stops Git, discard your version first: rebase writes it again"
         remedy |= way(text, aside, f"git merge --no-commit {ref}", again)
-    deleted = rebase.take(*(rebase.there.file(name) for name in missing))
-    remedy |= way("bring back what was deleted here", deleted, again)
-    verb = "is" if len(missing) == 1 else "are"
-    return CannotPlan(
-        f"{upstream.short} has {_counted(missing)} that {verb} not here:"
-        f" {listing(missing, _NAMED)}",
-        remedy,
-    )
+    remedy |= way("bring back what was deleted here", rebase.take(*files), again)
+    return CannotPlan(what, remedy)
 
 
 def _refuse_other_order(rebase: _Rebase) -> None:
@@ -381,14 +386,14 @@ def _refuse_other_order(rebase: _Rebase) -> None:
 
 
 def _nothing_to_do(rebase: _Rebase, mine: Collection[str]) -> str:
-    ref = rebase.upstream.short
-    if not mine:
-        return f"nothing to do: {ref}, as this clone knows it, has every revision that is here"
-    verb = "stands" if len(mine) == 1 else "stand"
-    return (
-        f"nothing to do: {_counted(mine)} of yours {verb} on top of what {ref} has, as this clone"
-        " knows it"
-    )
+    own, below = unpublished(mine, rebase.now.published_chains)
+    on = have(each.short for each in below)
+    why = f"{_counted(own)} of yours {'stands' if len(own) == 1 else 'stand'} on top of what {on}"
+    why = why if own else f"{on} every revision that is here"
+    # A clone of one branch, or of somebody's work tree, calls any branch the default.
+    is_doubtful = not (rebase.is_named or is_usual(rebase.upstream.ref))
+    other = "; if others build on another branch, name it with --onto" if is_doubtful else ""
+    return f"nothing to do: {why}, as this clone knows it{other}"
 
 
 def _counted(revisions: Collection[str]) -> str:

@@ -16,8 +16,9 @@ from flask_chainfix.databases.applied.row_moves import rows_after
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.survey import noticed_unseen
 from flask_chainfix.environment.new_revisions import operations, render
+from flask_chainfix.git.operations import operation
 from flask_chainfix.git.past import read_branch
-from flask_chainfix.git.upstream import operation, read_published
+from flask_chainfix.git.upstream import read_published
 from flask_chainfix.model.files import Edit
 from flask_chainfix.model.history import PublishedChain
 from flask_chainfix.model.plans import NewRevision, Plan, Proof, Reason

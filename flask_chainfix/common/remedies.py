@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Collection, Iterable
 from typing import NamedTuple
@@ -148,7 +149,9 @@ def concluding(operation: str) -> str:
     """
     if operation == "merge":
         return "git commit --no-edit"
-    return f"git -c core.editor=true {operation} --continue"
+    if os.name == "nt":  # not every shell there can set a variable for one command
+        return f"git -c core.editor=true {operation} --continue"
+    return f"GIT_EDITOR=true git {operation} --continue"  # the variable would precede the setting
 
 
 # --- The commands of this project ----------------------------------------------------------------

@@ -28,6 +28,12 @@ def listing(items: Iterable[str], most: int = _LISTED) -> str:
     return f"{shown} and {left_out:,} more" if left_out > 0 else shown
 
 
+def have(names: Iterable[str]) -> str:
+    """All names as the subject of a verb: ``a has``, or ``a, b have``."""
+    found = list(names)
+    return f"{', '.join(found)} {'has' if len(found) == 1 else 'have'}"
+
+
 def in_rows(rows: Iterable[str]) -> str:
     """Rows of a version table, listed; with quotes if they begin or end with a blank.
 

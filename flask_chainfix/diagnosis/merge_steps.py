@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 from flask_chainfix.common.quoting import git_words, path_word, ref_word
 from flask_chainfix.common.remedies import Remedy, concluding, way
@@ -14,9 +15,7 @@ from flask_chainfix.model.history import AfterMerge, Merge, Side
 
 def merge_steps(environment: Environment, merge: Merge) -> tuple[str, ...]:
     """The commands that merge, from the repository's current state."""
-    ref, steps = ref_word(merge.theirs.ref), []
-    if merge.to_commit:
-        steps += [f"git add -- {git_words(merge.to_commit)}", 'git commit -m "Add migrations"']
+    ref, steps = ref_word(merge.theirs.ref), [*_committing(environment, merge)]
     if merge.fetch:
         steps.append(merge.fetch)
     # One commit ends it, also if a merge driver or rerere settles all, or a hook checks merges.
@@ -36,6 +35,19 @@ def merge_steps(environment: Environment, merge: Merge) -> tuple[str, ...]:
     if stops:
         steps += [_staging(environment), concluding("merge")]
     return tuple(steps)
+
+
+def _committing(environment: Environment, merge: Merge) -> Iterator[str]:
+    """The commands that commit what is not committed yet."""
+    to_commit = dict.fromkeys(merge.to_commit)
+    if merge.lock_first:
+        yield "{fixchain} lock"
+        to_commit[environment.lock_path] = None
+    if to_commit:
+        is_lock = [*to_commit] == [environment.lock_path]
+        message = "Update the chain lock" if is_lock else "Add migrations"
+        yield f"git add -- {git_words(to_commit)}"
+        yield f'git commit -m "{message}"'
 
 
 def _staging(environment: Environment) -> str:

@@ -26,9 +26,10 @@ from flask_chainfix.git.landings import (
     read_log,
     short_ref,
 )
+from flask_chainfix.git.operations import bringing
 from flask_chainfix.git.program import Unknown
 from flask_chainfix.git.repositories import Repository, literal, real_directory, repositories_of
-from flask_chainfix.git.upstream import bringing, main_lines
+from flask_chainfix.git.upstream import main_lines
 from flask_chainfix.model.databases import LostRevision
 from flask_chainfix.model.files import Header
 

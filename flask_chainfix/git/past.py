@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime, timezone
 from pathlib import Path
 
 from flask_chainfix.chain import source
@@ -14,17 +15,27 @@ from flask_chainfix.common.errors import CannotReadGit
 from flask_chainfix.common.quoting import ref_word
 from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.common.signals import without_garbage_collection
+from flask_chainfix.git.merge_bases import parents_of
 from flask_chainfix.git.program import Unknown, remedy_for
-from flask_chainfix.git.repositories import Repository, literal, real_directory, repositories_of
+from flask_chainfix.git.repositories import (
+    ABBREVIATED,
+    Repository,
+    literal,
+    real_directory,
+    repositories_of,
+)
 from flask_chainfix.git.tree import ObjectCache, Tree, read_trees
 from flask_chainfix.model.environment import Environment
 from flask_chainfix.model.files import MigrationFile, Unreadable
+from flask_chainfix.model.history import LastCommit
 
 OUTSIDE = Unreadable(
     "is a link to a file that is in no version location",
     "name another Git revision, at which it is a file",
 )
 _RECENT = 50  # commits
+_MOST_CHANGES = 10_000  # the number of commits to walk for a file
+_AUTHOR = re.compile(rb"^author (.*?) <[^>\n]*> (\d+)", re.MULTILINE)
 _BRANCH = re.compile(r"\w[\w./-]*")
 _ELSEWHERE = ("--branches", "--remotes", "--tags", "--not", "HEAD")
 
@@ -216,8 +227,10 @@ def no_revision(ref: str, repository: Repository, *, several: bool) -> CannotRea
     if several:
         text += ": the version locations lie in several repositories, and each must have it"
     remedy = Remedy.of(text)
-    remote, _, branch = ref.partition("/")
-    if _BRANCH.fullmatch(branch) and remote in remotes_of(repository):
+    remotes = sorted(remotes_of(repository), key=len)  # one may begin like another
+    remote = next((each for each in reversed(remotes) if ref.startswith(f"{each}/")), "")
+    branch = ref[len(remote) + 1 :]
+    if remote and _BRANCH.fullmatch(branch):
         fetching = fetch_missing(repository, remote, branch)
         remedy = way("fetch it, as this clone may be of another branch only", fetching) | text
     elif repository.shallow:
@@ -249,3 +262,24 @@ def cannot_read(ref: str, roots: Iterable[str], reason: str) -> CannotReadGit:
         remedy_for(reason)
         or way("see what Git says there; the clone may not be complete", "git fsck"),
     )
+
+
+def last_commit(repository: Repository, commit: str, name: str) -> LastCommit | None:
+    """The last commit at or below this one that changed a file."""
+    for _ in range(_MOST_CHANGES):
+        there = repository.objects([commit, f"{commit}:{name}"])
+        if f"{commit}:{name}" not in there:
+            return None
+        blob, data = there[f"{commit}:{name}"].hash, there[commit].data
+        parents = parents_of(data)
+        before = repository.objects(f"{parent}:{name}" for parent in parents)
+        then = {key.partition(":")[0]: found.hash for key, found in before.items()}
+        following = next((each for each in parents if then.get(each) == blob), None)
+        if following is None:
+            author = _AUTHOR.search(data.partition(b"\n\n")[0])
+            if author is None:
+                return None
+            day = datetime.fromtimestamp(int(author[2]), timezone.utc).date().isoformat()
+            return LastCommit(commit[:ABBREVIATED], author[1].decode(errors="replace"), day)
+        commit = following
+    return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -294,6 +294,36 @@ def fetch_of(repository: Repository, ref: str) -> str:
             if branch != ref:
                 return f"git fetch {ref_word(remote)} {ref_word(f'+{branch}:{ref}')}"
     return ""
+
+
+def left_out_of(repository: Repository, names: Collection[str]) -> frozenset[str]:
+    """Those of some files that a sparse checkout leaves out, and nobody has deleted.
+
+    Args:
+        repository: the repository.
+        names: their names in Git; none of them is on the disk.
+
+    Raises:
+        Unknown: Git fails.
+    """
+    if not names:
+        return frozenset()
+    places = {os.path.dirname(name) for name in names}
+    listed = repository.git(*LIST, "-t", "-z", "--", *map(literal, places))
+    entries = os.fsdecode(listed).split("\0")
+    return frozenset(entry[2:] for entry in entries if entry.startswith("S ")).intersection(names)
+
+
+def is_left_out(paths: Collection[Path]) -> bool:
+    """Whether a sparse checkout leaves out one of some files, which are not on the disk."""
+    real = {real_directory(path.parent) + path.name for path in paths}
+    roots = {os.path.join(os.path.dirname(each), "") for each in real}
+    for repository, places in repositories_of(roots)[0].items():
+        with suppress(Unknown):
+            names = [repository.name(each) for each in real if each.startswith(tuple(places))]
+            if left_out_of(repository, names):
+                return True
+    return False
 
 
 def tracked_below(directory: Path) -> frozenset[str]:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from datetime import datetime, timezone
 from functools import cache, cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,22 +27,21 @@ from flask_chainfix.git.merge_bases import MergeBases, Pair, additions, parents_
 from flask_chainfix.git.past import no_revision, trees_of
 from flask_chainfix.git.program import Ended, Unknown, batch, quoted, run
 from flask_chainfix.git.repositories import (
-    ABBREVIATED,
-    LIST,
     Repository,
     fetch_of,
-    literal,
+    left_out_of,
     real_directory,
 )
 from flask_chainfix.git.tree import ObjectCache, Tree
 from flask_chainfix.model.files import ChainLock
-from flask_chainfix.model.history import Conflict, LastCommit
+from flask_chainfix.model.history import Conflict
 
 DISK = ""
 """The name of the files on the disk, in place of a commit."""
 
+# Git stops, but has put the file where the other side has moved its directory.
+_ONLY_MOVED = "directory rename suggested"
 _MOST_COMMITS = 10_000  # the number of commits to walk
-_AUTHOR = re.compile(rb"^author (.*?) <[^>\n]*> (\d+)", re.MULTILINE)
 
 
 class _Merged(NamedTuple):
@@ -85,7 +84,8 @@ class ScratchRepository:
         self.base = ""
         self._tips: list[str] = []
         self.unrelated = False
-        self.fetch = ""
+        self._tracking = ""
+        self.left_out: frozenset[str] = frozenset()
         self.merged: dict[Pair, _Merged] = {}
 
     def name_of(self, directory: Path, name: str) -> str | None:
@@ -149,7 +149,12 @@ class ScratchRepository:
         self.commits = {name: each.hash for name, each in found.items()}
         self._tips = [self.commits[name] for name in (*names, "HEAD") if name in self.commits]
         if asked[-1] in found and "/" in remote:
-            self.fetch = fetch_of(self.repository, asked[-1])
+            self._tracking = asked[-1]
+
+    @property
+    def fetch(self) -> str:
+        """The command that updates the first of them; ``""`` if it is no remote's branch."""
+        return fetch_of(self.repository, self._tracking) if self._tracking else ""
 
     def find_base(self, ref: str) -> None:
         """Find the merge base of a commit and the checked-out one.
@@ -213,6 +218,19 @@ class ScratchRepository:
             level = [name for name in dict.fromkeys(above) if name not in seen]
             seen.update(level)
 
+    def moved_to(self, name: str) -> str:
+        """The directory that has most of the moved migrations in a commit; ``""`` if none has.
+
+        Raises:
+            Unknown: Git cannot read it.
+        """
+        asked = ("diff-tree", "-r", "-z", "-M", "--diff-filter=R", "--name-status")
+        answer = self.repository.git(*asked, self.base, self.commits[name])
+        fields = os.fsdecode(answer).split("\0")
+        moves = zip(fields[1::3], fields[2::3], strict=False)  # a status comes before each two
+        found = Counter(os.path.dirname(new) for old, new in moves if self._is_migration(old))
+        return found.most_common(1)[0][0] if found else ""
+
     # --- Merging ---------------------------------------------------------------------------------
     def take_from_disk(self) -> list[Path]:
         """Make a commit of the files on the disk, if they differ from the checked-out commit.
@@ -233,8 +251,8 @@ class ScratchRepository:
         told = {name: data for name, data in here.items() if name is not None and data}
         put = {name: data for name, data in told.items() if committed.get(name) != data}
         missing = [name for name in committed if name not in here]
-        left_out = self._left_out(missing)
-        gone = [name for name in missing if name not in left_out]
+        self.left_out = left_out_of(self.repository, missing)
+        gone = [name for name in missing if name not in self.left_out]
         self.commits[DISK] = head or ""
         if put or gone or merging or head is None:
             self.commits[DISK] = self._commit(put, gone, [head, merging])
@@ -252,15 +270,6 @@ class ScratchRepository:
         if self._lock_name is not None and head in self.locks:
             found[self._lock_name] = self.locks[head].data or b""
         return found
-
-    def _left_out(self, names: Sequence[str]) -> set[str]:
-        """Those of some files that a sparse checkout leaves out, and nobody has deleted."""
-        if not names:
-            return set()
-        places = {os.path.dirname(name) for name in names}
-        listed = self.repository.git(*LIST, "-t", "-z", "--", *map(literal, places))
-        entries = os.fsdecode(listed).split("\0")
-        return {entry[2:] for entry in entries if entry.startswith("S ")}
 
     def _commit(
         self, put: Mapping[str, bytes], gone: Iterable[str], parents: Sequence[str | None]
@@ -291,6 +300,8 @@ class ScratchRepository:
         for pair, (tree, conflicts) in zip(pairs, _results(answer), strict=True):
             ours = []
             for name, kind in conflicts.items():
+                if kind == _ONLY_MOVED:
+                    continue
                 if name == self._lock_name or self._is_migration(name):
                     ours.append(Conflict(Path(self.repository.top, name), kind))
             self.merged[pair] = _Merged(tree, tuple(ours), len(conflicts) - len(ours))
@@ -354,27 +365,6 @@ class ScratchRepository:
             "GIT_CONFIG_GLOBAL": os.devnull,
             "GIT_CONFIG_NOSYSTEM": "1",
         }
-
-    # --- The last change of a file ---------------------------------------------------------------
-    def last_commit(self, commit: str, name: str) -> LastCommit | None:
-        """The last commit at or below this one that changed a file."""
-        for _ in range(_MOST_COMMITS):
-            there = self.repository.objects([commit, f"{commit}:{name}"])
-            if f"{commit}:{name}" not in there:
-                return None
-            blob, data = there[f"{commit}:{name}"].hash, there[commit].data
-            parents = parents_of(data)
-            before = self.repository.objects(f"{parent}:{name}" for parent in parents)
-            then = {key.partition(":")[0]: found.hash for key, found in before.items()}
-            following = next((each for each in parents if then.get(each) == blob), None)
-            if following is None:
-                author = _AUTHOR.search(data.partition(b"\n\n")[0])
-                if author is None:
-                    return None
-                day = datetime.fromtimestamp(int(author[2]), timezone.utc).date().isoformat()
-                return LastCommit(commit[:ABBREVIATED], author[1].decode(errors="replace"), day)
-            commit = following
-        return None
 
 
 def _results(answer: str) -> Iterator[tuple[str, dict[str, str]]]:

@@ -15,8 +15,9 @@ from typing import NamedTuple
 
 from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.signals import without_garbage_collection
+from flask_chainfix.common.wording import count, listing
 from flask_chainfix.git.merge_bases import Pair
-from flask_chainfix.git.past import TreeReader, cannot_read, version_roots
+from flask_chainfix.git.past import TreeReader, cannot_read, last_commit, version_roots
 from flask_chainfix.git.program import Unknown
 from flask_chainfix.git.repositories import ABBREVIATED, repositories_of
 from flask_chainfix.git.scratch_repository import DISK, ScratchRepository
@@ -31,7 +32,8 @@ class Merges(NamedTuple):
     """The results of merges, and what the sides have in common.
 
     Attributes:
-        base: the migrations at the merge base of REF and the checked-out commit.
+        base: the migrations at the merge base of REF and the checked-out commit, without those
+            that a sparse checkout leaves out.
         commit: its abbreviated hash.
         absent: the version locations that did not exist.
         merges: the merge of REF with the files on the disk, then the merges of other branches.
@@ -76,9 +78,20 @@ class Merging:
             merges, unknown = self._merges(ref, names, base)
         except Unknown as reason:
             return Merges(base, commit, absent, (), (self._too_old() or _untold(ref, reason),))
-        unrelated = any(scratch.unrelated for scratch in self._scratches)
-        notices = (*unknown, *([_foreign(ref)] if unrelated else []))
-        return Merges(base, commit, absent, merges, notices)
+        notices = [*unknown]
+        if any(scratch.unrelated for scratch in self._scratches):
+            notices.append(_foreign(ref))
+        left_out = [file for file in base.files if self._is_left_out(file)]
+        if left_out:
+            notices.append(_sparse(left_out))
+            kept = (file for file in base.files if file not in left_out)
+            base = Snapshot(base.environment, tuple(kept))
+        return Merges(base, commit, absent, merges, tuple(notices))
+
+    def _is_left_out(self, file: MigrationFile) -> bool:
+        """Whether a sparse checkout leaves out a file."""
+        names = ((each, each.name_of(file.directory, file.name)) for each in self._scratches)
+        return any(name in scratch.left_out for scratch, name in names)
 
     def _merges(
         self, ref: str, names: Sequence[str], base: Snapshot
@@ -122,21 +135,23 @@ class Merging:
                 files if is_first else Side("", files).ids - sides[mine].ids - sides[theirs].ids
             )
             if base.files and empty and not brought:
-                reason = Unknown(f"{empty[0]} has no migrations there; it may have moved them")
+                reason = Unknown(self._without_migrations(empty[0]))
                 if is_first:
                     raise reason
                 untold[_untold(empty[0], reason)] = None
                 continue
+            conflicts = tuple(self._named(conflict) for each in done for conflict in each.conflicts)
+            brings = conflicts or (files, lock) != (sides[mine].files, sides[mine].lock)
             merge = Merge(
                 sides[mine],
                 sides[theirs],
                 files,
                 lock,
-                tuple(self._named(conflict) for each in done for conflict in each.conflicts),
+                conflicts,
                 sum(each.others for each in done),
                 tuple(changed) if mine == DISK else (),
                 is_gate=ref in (mine, theirs),
-                fetch=self._scratches[0].fetch if theirs == ref else "",
+                fetch=self._scratches[0].fetch if theirs == ref and brings else "",
             )
             # Others come on top of what has landed.
             is_turned = mine == ref
@@ -144,6 +159,13 @@ class Merging:
                 replace(merge, mine=merge.theirs, theirs=merge.mine) if is_turned else merge
             )
         return tuple(found), tuple(untold)
+
+    def _without_migrations(self, name: str) -> str:
+        """The reason why a merge with a commit is unknown that has no migrations here."""
+        places = dict.fromkeys(filter(None, (each.moved_to(name) for each in self._scratches)))
+        if not places:
+            return f"{name} has no migrations there; it may have moved them"
+        return f"{name} has moved the migrations to {listing(places)}; merge it, and check there"
 
     def _refuse_other_files(self) -> None:
         """Stop if a commit of the files on the disk would not have all migrations.
@@ -232,7 +254,7 @@ class Merging:
         for scratch in self._scratches:
             name = scratch.name_of(path.parent, path.name)
             if name is not None:
-                return scratch.last_commit(scratch.commits.get(ref or "HEAD", ""), name)
+                return last_commit(scratch.repository, scratch.commits.get(ref or "HEAD", ""), name)
         return None
 
 
@@ -276,6 +298,14 @@ def _together(one: Side, other: Side) -> tuple[MigrationFile, ...]:
 
 def _untold(ref: str, reason: Unknown) -> str:
     return f"what a merge with {ref} would be is not known: {reason}"
+
+
+def _sparse(left_out: Sequence[MigrationFile]) -> str:
+    number, names = count(len(left_out), "migration"), listing([file.name for file in left_out], 3)
+    return (
+        f"the sparse checkout leaves out {number}: {names}; to compare all, check them out with"
+        " `git sparse-checkout disable`"
+    )
 
 
 def _foreign(ref: str) -> str:

@@ -1,4 +1,4 @@
-"""The main branch and the releases, their chains, and the current operation of Git."""
+"""The main branch and the releases, and their chains."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from fnmatch import fnmatchcase
-from pathlib import Path
 
 from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.errors import CannotReadGit
 from flask_chainfix.common.quoting import ref_word
-from flask_chainfix.common.regular_files import read_regular
 from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.git.landings import LOCAL, REFS, REMOTES, TAGS, short_ref
+from flask_chainfix.git.operations import operation_in
 from flask_chainfix.git.past import (
     fetch_missing,
     read_branch,
@@ -46,22 +45,6 @@ _VERSION = re.compile(
 )
 _TAGGED = re.compile(r"([a-z][\w.]*[-_/@])*", re.IGNORECASE)  # the name before a version
 
-# Files in the Git directory during an operation. A rebase may also have those of a merge.
-_OPERATIONS = {
-    "rebase-merge": "rebase",
-    "rebase-apply/rebasing": "rebase",
-    "rebase-apply/applying": "am",
-    "MERGE_HEAD": "merge",
-    "CHERRY_PICK_HEAD": "cherry-pick",
-    "REVERT_HEAD": "revert",
-}
-_TODO = ("rebase-merge/git-rebase-todo", "sequencer/todo")
-_PICKED = re.compile(
-    rb"^(?:pick|reword|edit|squash|fixup|merge|[presfm])(?: -[cC])? ([0-9a-f]{7,64})\b",
-    re.MULTILINE,
-)
-_PATCH = re.compile(rb"\AFrom ([0-9a-f]{40,64}) ")
-
 
 def read_upstream(ref: str | None, now: Snapshot) -> tuple[Snapshot, tuple[PublishedChain, ...]]:
     """Read the chain of the branch that others build on, and the chains of the releases.
@@ -70,7 +53,8 @@ def read_upstream(ref: str | None, now: Snapshot) -> tuple[Snapshot, tuple[Publi
 
     Args:
         ref: any Git revision; ``None`` for the default branch of a remote, or, if none names one,
-            for the only branch called ``main``, ``master`` or ``develop``.
+            for the only branch called ``main``, ``master`` or ``develop``, or for the one of them
+            from which the checked-out branch comes.
         now: the current migrations.
 
     Returns:
@@ -89,15 +73,14 @@ def read_upstream(ref: str | None, now: Snapshot) -> tuple[Snapshot, tuple[Publi
         )
     first = next(iter(repositories))
     chains: Mapping[str, Snapshot] = {}
-    asked: list[PublishedChain] = []
+    published: list[PublishedChain] = []
     try:
         refs = _all_refs(first)
         name = ref if ref is not None else _default_branch(refs, first)
         if len(repositories) == 1:
-            found = _published(now.environment.settings, refs)
-            asked = [each for each in found if each.ref != name]
+            published = [*_published(now.environment.settings, refs)]
             main = [name] if ref is None else []  # the user's name may not be a commit
-            chains = read_chains(first, [*main, *(each.ref for each in asked)], now)
+            chains = read_chains(first, [*main, *(each.ref for each in published)], now)
     except Unknown as reason:
         raise CannotReadGit(
             f"the repository {first.top} cannot be read: {reason}",
@@ -110,8 +93,8 @@ def read_upstream(ref: str | None, now: Snapshot) -> tuple[Snapshot, tuple[Publi
         )
     there = chains.get(name) or read_branch(name, now)
     onto = PublishedChain(short_ref(name), name, short_ref(name), there.files, is_main=True)
-    others = (replace(each, is_main=False) for each in _read(asked, chains))
-    return there, (onto, *others)
+    others = (each for each in _read(published, chains) if each.ref != name)
+    return there, (onto, *(replace(each, is_main=False) for each in others))
 
 
 def read_published(now: Snapshot) -> tuple[tuple[PublishedChain, ...], tuple[str, ...]]:
@@ -169,16 +152,22 @@ def main_lines(settings: Settings, refs: Mapping[str, str]) -> tuple[str, ...]:
     main = _main_branch(settings, refs)
     if main is None:
         return ()
-    local = LOCAL + _plain(main)
+    local = LOCAL + _plain(main, refs)
     return (main, local) if local != main and local in refs else (main,)
+
+
+def is_usual(ref: str) -> bool:
+    """Whether a branch has one of the names that main branches usually have."""
+    return ref.rpartition("/")[2] in _LIKELY
 
 
 def main_name(now: Snapshot) -> str:
     """The name of the main branch on a remote or here; ``""`` if it is unknown."""
     for repository in repositories_of(version_roots(now))[0]:
         with suppress(Unknown):
-            for ref in main_lines(now.environment.settings, _all_refs(repository)):
-                return _plain(ref) if ref.startswith((LOCAL, REMOTES)) else ""
+            refs = _all_refs(repository)
+            for ref in main_lines(now.environment.settings, refs):
+                return _plain(ref, refs) if ref.startswith((LOCAL, REMOTES)) else ""
     return ""
 
 
@@ -201,10 +190,11 @@ def _releases(settings: Settings, refs: Mapping[str, str], main: str | None) -> 
     likely: Sequence[str] = _NAMES
     if main is None:  # any of them may be it, unless that is turned off
         likely = _LIKELY if settings.main_branch is None else ()
-    on_remotes = {_plain(name) for name in refs if name.startswith(REMOTES)}
+    on_remotes = {_plain(name, refs) for name in refs if name.startswith(REMOTES)}
+    of_main = () if main is None else (main, LOCAL + _plain(main, refs))
     for ref, leads_to in refs.items():
-        name = _plain(ref)
-        if leads_to or (main is not None and ref in (main, LOCAL + _plain(main))):
+        name = _plain(ref, refs)
+        if leads_to or ref in of_main:
             continue
         if ref.startswith(LOCAL) and name in on_remotes:
             continue
@@ -240,19 +230,19 @@ def _numbers(ref: str) -> list[int]:
     return [int(number) for number in re.findall(r"\d+", ref)]
 
 
-def _plain(ref: str) -> str:
+def _plain(ref: str, refs: Mapping[str, str]) -> str:
     """The name of a branch or tag, without the name of its remote."""
     if ref.startswith(REMOTES):
-        return ref[len(REMOTES) :].partition("/")[2]
+        return ref[len(REMOTES) + len(_remote(ref, refs)) + 1 :]
     return ref.removeprefix(LOCAL).removeprefix(TAGS)
 
 
-def operation(now: Snapshot) -> str:
-    """Git's current operation, for example ``rebase``; ``""`` if there is none."""
-    if not now.environment.asks_git:
-        return ""
-    repositories, _ = repositories_of(version_roots(now))
-    return next(filter(None, map(_operation_in, repositories)), "")
+def _remote(ref: str, refs: Mapping[str, str]) -> str:
+    """The remote of a branch; its name may contain slashes if its default branch is known."""
+    name = ref.removeprefix(REMOTES)
+    remotes = (name[: slash.start()] for slash in re.finditer("/", name))
+    known = (each for each in remotes if f"{REMOTES}{each}/HEAD" in refs)
+    return next(known, name.partition("/")[0])
 
 
 def deepening(now: Snapshot, ref: str) -> tuple[str, ...]:
@@ -267,33 +257,6 @@ def deepening(now: Snapshot, ref: str) -> tuple[str, ...]:
     return ()
 
 
-def bringing(repository: Repository, commit: str) -> str:
-    """Git's current operation, if it is still to apply a commit; otherwise ``""``."""
-    left = _to_apply(Path(repository.directory))
-    is_left = any(each.startswith(commit) or commit.startswith(each) for each in left)
-    return _operation_in(repository) if is_left else ""
-
-
-def _operation_in(repository: Repository) -> str:
-    marks = {os.path.join(repository.directory, mark): mark for mark in _OPERATIONS}
-    return next((_OPERATIONS[mark] for path, mark in marks.items() if os.path.exists(path)), "")
-
-
-def _to_apply(directory: Path) -> set[str]:
-    """The commits that the current operation has not applied yet, perhaps abbreviated."""
-    found: list[bytes] = []
-    for name in _TODO:
-        with suppress(OSError):
-            found += _PICKED.findall(read_regular(directory / name))
-    patches = directory / "rebase-apply"
-    with suppress(OSError, ValueError):
-        following = int(read_regular(patches / "next"))
-        for patch in patches.iterdir():
-            if patch.name.isdecimal() and int(patch.name) >= following:
-                found += _PATCH.findall(read_regular(patch))
-    return {commit.decode() for commit in found}
-
-
 def _default_branch(refs: Mapping[str, str], repository: Repository) -> str:
     """The full name of the branch that others most likely build on.
 
@@ -301,6 +264,9 @@ def _default_branch(refs: Mapping[str, str], repository: Repository) -> str:
         CannotReadGit: there is none, or several are equally likely.
     """
     likely = _likely(refs)
+    if len(likely) > 1:
+        with suppress(Unknown):
+            likely = _forked_from(likely, repository) or likely
     if len(likely) == 1:
         return likely[0]
     again, remedy = "{fixchain} rebase", Remedy()
@@ -328,6 +294,26 @@ def _default_branch(refs: Mapping[str, str], repository: Repository) -> str:
     )
 
 
+def _forked_from(likely: Sequence[str], repository: Repository) -> Sequence[str]:
+    """Those of some branches with commits that only they and the checked-out branch have.
+
+    Raises:
+        Unknown: one of them is checked out, or Git fails.
+    """
+    if likely[0].startswith(LOCAL):
+        checked_out = os.fsdecode(repository.git("rev-parse", "--symbolic-full-name", "HEAD"))
+        if checked_out.rstrip("\n") in likely:
+            raise Unknown("the branch that others build on is checked out")
+    heads = ["HEAD", *(["MERGE_HEAD"] if operation_in(repository) == "merge" else [])]
+    found = []
+    for ref in likely:
+        fork = repository.git("merge-base", ref, *heads).decode().strip()
+        having = repository.git("for-each-ref", f"--contains={fork}", "--format=x", *likely)
+        if having.count(b"x") == 1:
+            found.append(ref)
+    return found
+
+
 def _all_refs(repository: Repository) -> dict[str, str]:
     """Every branch and tag, with its target if that is another reference.
 
@@ -341,8 +327,9 @@ def _all_refs(repository: Repository) -> dict[str, str]:
     refs = dict(line.split(" ") for line in os.fsdecode(answer).split("\n")[:-1])
     for head, default in [*refs.items()]:
         likely = {head.removesuffix("HEAD") + name for name in _LIKELY}
-        if default and _plain(head) == "HEAD" and default not in likely and likely & refs.keys():
-            remote = head[len(REMOTES) :].partition("/")[0]
+        is_head = default and _plain(head, refs) == "HEAD"
+        if is_head and default not in likely and likely & refs.keys():
+            remote = _remote(head, refs)
             with suppress(Unknown):
                 if b"*" not in repository.git("config", "--get-all", f"remote.{remote}.fetch"):
                     del refs[head]
@@ -351,14 +338,12 @@ def _all_refs(repository: Repository) -> dict[str, str]:
 
 def _likely(refs: Mapping[str, str]) -> Sequence[str]:
     """The most likely branches, all equally likely."""
-    remotes = dict.fromkeys(
-        ref[len(REMOTES) :].partition("/")[0] for ref in refs if ref.startswith(REMOTES)
-    )
+    remotes = dict.fromkeys(_remote(ref, refs) for ref in refs if ref.startswith(REMOTES))
     origin, local = f"{REMOTES}origin/", [ref for ref in refs if ref.startswith(LOCAL)]
     defaults = {
         ref: name or ref
         for ref, name in refs.items()
-        if ref.startswith(REMOTES) and _plain(ref) == "HEAD"
+        if ref.startswith(REMOTES) and _plain(ref, refs) == "HEAD"
     }
     named = [f"{REMOTES}{remote}/{name}" for remote in remotes for name in _LIKELY]
     there = [ref for ref in named if ref in refs]
@@ -367,7 +352,7 @@ def _likely(refs: Mapping[str, str]) -> Sequence[str]:
         list(defaults.values()),
         [ref for ref in there if ref.startswith(origin)],
         there,
-        [ref for ref in local if ref.removeprefix(LOCAL) in _LIKELY],
+        [ref for ref in map(LOCAL.__add__, _LIKELY) if ref in refs],
         local if len(local) == 1 and not remotes else [],
     )
     return next(filter(None, candidates), [])

@@ -119,6 +119,26 @@ class PublishedChain:
         return ref_word(self.short)
 
 
+def unpublished(
+    above: Iterable[str], chains: Iterable[PublishedChain]
+) -> tuple[frozenset[str], tuple[PublishedChain, ...]]:
+    """Tell what nobody else has yet among the revisions that the main branch does not have.
+
+    Args:
+        above: these revisions.
+        chains: the chain of the main branch, then those of others, for example of a fork's parent.
+
+    Returns:
+        The revisions that none of the others has; and the chains below them: that of the main
+        branch, and those that have the rest.
+    """
+    revisions, (main, *others) = frozenset(above), chains
+    # The local branch of the same name may have mine, if I work on it.
+    known = (each for each in others if not each.is_line)
+    having = [each for each in known if not each.revisions.isdisjoint(revisions)]
+    return revisions.difference(*(each.revisions for each in having)), (main, *having)
+
+
 # --- What a chain is compared with: the lock beside it, and what others already have -------------
 
 
@@ -282,6 +302,7 @@ class Merge:
         conflicts: the migrations, and the chain lock, with conflicts.
         others: how many other files have conflicts.
         to_commit: files of mine that are not committed, or differ from the disk.
+        lock_first: whether the chain lock of mine is outdated, and has to be written first.
         is_gate: whether the merged side has landed, so that mine come on top of it.
         fetch: the command that updates the merged side; ``""`` if no remote has it.
         after_merge: what must be run after it to make it a sound chain.
@@ -297,6 +318,7 @@ class Merge:
     conflicts: tuple[Conflict, ...] = ()
     others: int = 0
     to_commit: tuple[Path, ...] = ()
+    lock_first: bool = False
     is_gate: bool = True
     fetch: str = ""
     after_merge: AfterMerge = AfterMerge.NOTHING
@@ -307,6 +329,11 @@ class Merge:
     def is_new(self) -> bool:
         """Whether its chain differs from both sides."""
         return self.files not in (self.mine.files, self.theirs.files)
+
+    @property
+    def takes_away(self) -> bool:
+        """Whether the other side has moved or removed what was here, so that the merge does."""
+        return not (self.theirs.files or self.mine.held.issubset(map(id, self.files)))
 
     @property
     def resolved(self) -> tuple[MigrationFile, ...]:

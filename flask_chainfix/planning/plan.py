@@ -30,8 +30,9 @@ from flask_chainfix.diagnosis.rules import Family, diagnose
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.environment.new_revisions import render
 from flask_chainfix.git.landings import read_history
+from flask_chainfix.git.operations import operation
 from flask_chainfix.git.past import read_branch
-from flask_chainfix.git.upstream import operation, read_published
+from flask_chainfix.git.upstream import read_published
 from flask_chainfix.model.findings import Finding
 from flask_chainfix.model.history import PublishedChain
 from flask_chainfix.model.plans import AUTO, Mend, Plan, Wishes

@@ -187,7 +187,7 @@ def _way_out(snapshot: Facts, merge: Merge) -> Remedy:
     if clashing:  # a rebase is refused until this is changed
         return _change(snapshot, merge, clashing[0])
     text = "merge, and put your migrations on top, before others see both"
-    if not merge.theirs.files:
+    if merge.takes_away:
         places = listing(map(os.path.relpath, snapshot.environment.version_locations))
         text = (
             f"merge {merge.theirs.ref}, which has no migrations in {places}, then put yours where"
