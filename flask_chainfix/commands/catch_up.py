@@ -188,7 +188,7 @@ def _refuse_stamp(now: Facts, found: TracedDatabase, again: str) -> None:
             f"{listing(found.ahead, _NAMED)} {'has' if len(found.ahead) == 1 else 'have'} run in"
             f" {name}, and its stamp does not say so: Alembic would run"
             f" {'it' if len(found.ahead) == 1 else 'them'} again",
-            _stamping_first(now, found, again) | without,
+            _stamping_first(now, found, again).placed(here=found.status.own) | without,
         )
 
 

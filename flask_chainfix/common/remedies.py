@@ -31,11 +31,13 @@ class Way(NamedTuple):
             ``{how}`` stands for those that say how the command at work answers;
             ``{program} -d DIR`` is ``{fixchain}`` in another environment.
         lines: lines of a file to copy, below the sentence.
+        here: whether it is about a database that ``env.py`` uses already.
     """
 
     text: str
     commands: tuple[str, ...] = ()
     lines: tuple[str, ...] = ()
+    here: bool = False
 
     @property
     def whole(self) -> str:
@@ -100,6 +102,10 @@ class Remedy:
                 for way in self.ways
             )
         )
+
+    def placed(self, *, here: bool) -> Remedy:
+        """The same for a database that ``env.py`` uses already, or does not."""
+        return Remedy(tuple(way._replace(here=here) for way in self.ways))
 
     def __bool__(self) -> bool:
         return bool(self.ways)
@@ -208,8 +214,10 @@ class Tools:
         ``env.py``.
         """
         text, commands = self.spell_out(way.text), tuple(map(self.spell_out, way.commands))
-        if self.named and any(map(_CHANGING.match, way.commands)):
-            options = (("database", " --database"), ("schema", " --schemas "))
-            places = [place for place, option in options if option in self.named]
+        options = (("database", " --database"), ("schema", " --schemas "))
+        places = [place for place, option in options if option in self.named]
+        if way.here and "database" in places:
+            places.remove("database")
+        if places and any(map(_CHANGING.match, way.commands)):
             text += f", once env.py uses that {' and '.join(places)}"
         return way._replace(text=text, commands=commands)

@@ -317,4 +317,5 @@ def _why(found: TracedDatabase) -> str:
 
 def _refused(status: DatabaseStatus, detail: str, remedy: str | Remedy) -> MoveResult:
     move = Move(status.name, status.identity, status.rows, status.rows)
+    remedy = Remedy.of(remedy).placed(here=status.own)
     return MoveResult(move, MoveState.REFUSED, detail, remedy)
