@@ -249,3 +249,13 @@ def test_a_step_says_which_of_several_databases_it_is_for(
     assert "FC306`, stamp-contradicts-schema, for sqlite:" in report
     alone = fixchain("check", "--database").stdout.partition("What to do\n")[2]
     assert alone.split()[1:4] == ["Its", "tables", "match"]
+
+
+def test_a_named_database_that_does_not_exist_is_not_one_of_the_apps(project: Path) -> None:
+    named = "--database sqlite:///nope.db"
+    said = fixchain(*OPTIONS, "check", *named.split()).stdout
+    assert "sqlite:///nope.db does not exist: correct its name, or pass its --stamp instead" in said
+    assert f"repair {named} --dry-run" in said
+    assert "--no-database" not in said
+    own = fixchain("-d", "migrations", "check", "--no-database", *named.split()).stdout
+    assert f"repair --no-database {named} --dry-run" in own

@@ -231,8 +231,12 @@ def noticed_unseen(snapshot: Facts, wishes: DatabaseWishes) -> tuple[str, ...]:
 
 def noticed_missing(snapshot: Facts, wishes: DatabaseWishes) -> tuple[str, ...]:
     """What ``missing_database`` refuses, as a notice for a plan that is only shown."""
+    own, named = (
+        "pass --no-database, or its --stamp",
+        "correct its name, or pass its --stamp instead",
+    )
     return tuple(
-        f"{status.name} does not exist: pass --no-database, or its --stamp"
+        f"{status.name} does not exist: {own if status.own else named}"
         for status in _missing(snapshot, wishes)
     )
 
