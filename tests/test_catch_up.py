@@ -515,6 +515,18 @@ def test_databases_of_two_kinds(project: Path, url: str, postgresql: str) -> Non
         assert differences(right[each], schema_of(each)) == ()
 
 
+def test_where_no_url_is_configured_the_named_server_is_the_one_to_rehearse_on(
+    project: Path, mariadb: str
+) -> None:
+    upgrade(project, mariadb)
+    _drop(mariadb, "table posts")
+    done = catch_up(mariadb, "--server", mariadb, "--yes")
+    assert done.exit_code == 0, done
+    (command,) = re.findall(r"^ +fixchain (rehearse.*)$", done.stdout, re.MULTILINE)
+    assert command == f"rehearse --database {mariadb}"
+    assert "rehearsed on a new MariaDB database" in fixchain(*command.split()).stdout
+
+
 def test_the_downgrade_does_nothing_and_says_why(project: Path, url: str) -> None:
     _drop(url, "table posts")
     assert catch_up(url, "--yes").exit_code == 0

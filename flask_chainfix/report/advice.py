@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from flask_chainfix.planning.proposal import Planned, Proposal
 
 _STEP = 2
+_NAMED_URL = re.compile(r" --database (?:'[^']*'|\S+)")
 _MASKED = re.compile(r"--(?:database|server)[ =]\S*\*\*\*")
 
 _ABOUT_MASKS = (
@@ -370,19 +371,22 @@ def _databases(repair: Repair, *, here: bool = True) -> str | None:
     named = tools.databases if here else tools.named
     in_app = tools.fixchain.startswith(tools.alembic)
     is_asked = named not in ("", " --database")  # which names the app's own, if there are any
-    known = is_asked or in_app or repair.snapshot.environment.dialect is not None
+    known = is_asked or in_app or repair.snapshot.environment.names_database
     return named if known else None
 
 
 def _test(repair: Repair) -> NextStep:
     from flask_chainfix.model.rehearsal import SERVERS
 
-    own = repair.snapshot.environment.dialect in SERVERS
-    return NextStep(
-        "Test the chain up and down on a scratch database"
-        f"{' of the server that the app uses' if own else ''}:",
-        (f"{repair.tools.fixchain} rehearse{' --database' if own else ''}",),
-    )
+    environment, tools, where, server = repair.snapshot.environment, repair.tools, "", ""
+    if environment.dialect in SERVERS:
+        named = _NAMED_URL.search(tools.named)
+        if environment.names_database:
+            where, server = " of the server that the app uses", " --database"
+        elif named is not None:
+            where, server = " of the server that you named", named[0]
+    text = f"Test the chain up and down on a scratch database{where}:"
+    return NextStep(text, (f"{tools.fixchain} rehearse{server}",))
 
 
 def _upgrade(repair: Repair) -> str:
