@@ -19,7 +19,7 @@ from flask_chainfix.databases.applied.by_schema import move_by_schema, trace_dat
 from flask_chainfix.databases.applied.row_moves import assuming_current_chain, planned_moves
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.moving import guarded_sql
-from flask_chainfix.databases.survey import given_by_user
+from flask_chainfix.databases.reaching import given_by_user
 from flask_chainfix.databases.targets import unreached_target
 from flask_chainfix.diagnosis.diagnosis import Diagnosis, in_doubt
 from flask_chainfix.diagnosis.lost_revisions import notes_on_taken

@@ -243,6 +243,7 @@ class Databases:
             whose chain would explain them; ``""`` if none would.
         old_is_named: whether the user has named the chain that stamped them: the latest old one.
         current_is_named: whether the user has named the current chain as that one.
+        twice: the identities of those that were left out, as others lead to the same database.
         notices: why that is incomplete, for the user.
     """
 
@@ -258,6 +259,7 @@ class Databases:
     origins: Mapping[str, str] = field(default_factory=dict)
     old_is_named: bool = False
     current_is_named: bool = False
+    twice: frozenset[str] = frozenset()
     notices: tuple[str, ...] = ()
 
     def some_of(self, *names: Collection[str]) -> str:
