@@ -29,7 +29,8 @@ class Way(NamedTuple):
             ``{own}`` for those of the app's own databases and ``{named}`` for the others;
             ``{asked}`` is ``{databases}`` for a command that reads databases only on request;
             ``{how}`` stands for those that say how the command at work answers;
-            ``{program} -d DIR`` is ``{fixchain}`` in another environment.
+            ``{program} -d DIR`` is ``{fixchain}`` in another environment, and ``{group}`` is
+            Flask-Migrate's group, ``db`` where no app says otherwise.
         lines: lines of a file to copy, below the sentence.
         here: whether it is about a database that ``env.py`` uses already.
     """
@@ -192,8 +193,9 @@ class Tools:
 
         The placeholders are ``{alembic}``, ``{fixchain}``, ``{databases}`` with its parts ``{own}``
         and ``{named}``, ``{asked}``: all databases, or the app's own if none is named,
-        ``{how}``, and ``{program}``.
+        ``{how}``, ``{program}``, and ``{group}``.
         """
+        typed = self.program.split()
         meant = {
             "alembic": self.alembic,
             "fixchain": self.fixchain,
@@ -202,6 +204,7 @@ class Tools:
             "own": self.own,
             "how": self.how,
             "program": self.program,
+            "group": typed[-2] if len(typed) > 2 else "db",
             "asked": f"{self.databases}{self.stamps}" or " --database",
         }
         # In a single pass: the inserted text is from others and may look like a placeholder.

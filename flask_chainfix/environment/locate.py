@@ -45,7 +45,7 @@ _LOCATING = (
     "recursive_version_locations",
     "sourceless",
 )
-_NEW = way("make a new one in an app", "flask db init")
+_NEW = way("make a new one in an app", "flask {group} init")
 
 
 @dataclass(frozen=True)
