@@ -663,9 +663,9 @@ def test_an_empty_row_and_others_that_nobody_sees_are_moved_as_printed(
     project: Project, row: str
 ) -> None:
     project.stamp(row)
-    (typed,) = {
+    (typed,) = [
         typed for way in project.finding()["remedies"] for typed in way["commands"] if typed
-    }
+    ]
     done = run(["bash", "-c", f"printf '%s\\0' {typed}"], capture_output=True, check=True)
     name, command, *arguments = done.stdout.decode().split("\0")[:-1]
     assert (name, command) == ("fixchain", "restamp")
