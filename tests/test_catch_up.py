@@ -332,6 +332,15 @@ def test_a_stamp_that_lies_in_one_of_two_databases(project: Path, url: str, tmp_
     assert rows_of(url) == ["d"]
 
 
+def test_a_stamp_that_no_file_has(project: Path, url: str, tmp_path: Path) -> None:
+    other = f"sqlite:///{tmp_path / 'two.db'}"
+    upgrade(project, other)
+    sql(url, "UPDATE alembic_version SET version_num = 'gone'")
+    _refused(project, url, "is stamped with gone, which no file has", "--tombstone gone=c")
+    done = catch_up(url, "--database", other)
+    assert f"fixchain catch-up --server --database {other}\n" in done.stderr
+
+
 def test_a_revision_that_has_half_run(project: Path, url: str) -> None:
     up = (
         'op.create_table("x", sa.Column("id", sa.Integer()))\nop.create_table("y", sa.Column("id"))'

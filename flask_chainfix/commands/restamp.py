@@ -202,8 +202,11 @@ def judged(result: _R, moves: Sequence[MoveResult]) -> _R:
     if not refused:
         return result
     first = refused[0]
-    others = f", and {count(len(refused) - 1, 'other')}," if len(refused) > 1 else ""
+    more = len(refused) - 1
+    others = (
+        f"; {count(more, 'other')} {'is' if more == 1 else 'are'} not moved either" if more else ""
+    )
     what = "is in doubt" if first.state is MoveState.DOUBTFUL else "cannot be moved"
     return result.stopped_by(
-        RowsNotMoved(f"the stamp of {first.move.name}{others} {what}: {first.detail}", first.remedy)
+        RowsNotMoved(f"the stamp of {first.move.name} {what}: {first.detail}{others}", first.remedy)
     )

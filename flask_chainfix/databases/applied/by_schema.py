@@ -237,8 +237,9 @@ def _with_the_rest(
     if (dialect or of_env) == "sqlite":  # Alembic has no SQL for its batches
         do = "does" if len(revisions) == 1 else "do"
         what = f"again what {listing(revisions, 3)} {do}"
-        heads = [each for each in now.graph.heads if revisions[-1] in now.graph.required([each])]
-        on = f" {option('--head', heads[0])}" if len(now.graph.heads) > 1 else ""
+        ran = {revisions[-1], *status.rows}
+        head = max(now.graph.heads, key=lambda each: len(ran & set(now.graph.required([each]))))
+        on = f" {option('--head', head)}" if len(now.graph.heads) > 1 else ""
         again = f"{{alembic}} revision{on} -m {word(f'do {what}')}"
         return made | way(f"{left}make a migration that does {what} to {said}", again)
     other = "" if status.own or of_env == dialect else ", once env.py uses that --database"
