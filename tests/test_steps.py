@@ -20,7 +20,7 @@ from tests.commands import SCRIPTS, Done, fixchain, run
 from tests.rehearsals import add, plain, upgrade, with_app
 from tests.repositories import Repository, needs_git
 from tests.results import checked
-from tests.stamped import sql
+from tests.stamped import rows_of, sql
 from tests.support import chain
 
 CONFIG = "[alembic]\nscript_location = migrations\nsqlalchemy.url = sqlite:///own.db\n"
@@ -260,3 +260,21 @@ def test_a_named_database_that_does_not_exist_is_not_one_of_the_apps(project: Pa
     assert "--no-database" not in said
     own = fixchain("-d", "migrations", "check", "--no-database", *named.split()).stdout
     assert f"repair --no-database {named} --dry-run" in own
+
+
+def test_a_remedy_for_one_database_leaves_the_apps_own_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    plain(tmp_path, "a", "b <- a", "c <- b")
+    (tmp_path / "alembic.ini").write_text(CONFIG)
+    own, other = "sqlite:///own.db", "sqlite:///other.db"
+    for url in (own, other):
+        upgrade(tmp_path, url, "b")
+        sql(url, "UPDATE alembic_version SET version_num = 'a'")
+    said = fixchain("trace", "--database", "--database", other).stdout
+    command = f"fixchain restamp --from-schema --no-database --database {other}"
+    assert command in said
+    assert "fixchain restamp --from-schema --database\n" in said
+    assert fixchain(*command.split()[1:], "--yes").exit_code == 0
+    assert (rows_of(own), rows_of(other)) == (["a"], ["b"])

@@ -79,15 +79,15 @@ def naming(names: Iterable[str]) -> str | None:
 def only(snapshot: Facts, status: DatabaseStatus) -> str:
     """The options that name one database alone, or all of them if no option can do that.
 
-    Args:
-        snapshot: with all databases.
-        status: the database; one of the app's takes the app's others with it.
+    One of the app's takes the app's others with it.
     """
     if len(snapshot.databases.statuses) == 1:
         return "{databases}"
     if status.own:
         return "{own}"
-    return ("***" not in status.name and naming([status.name])) or "{databases}"
+    alone = "" if "***" in status.name else naming([status.name])
+    without = " --no-database" if any(each.own for each in snapshot.databases.statuses) else ""
+    return f"{without}{alone}" if alone else "{databases}"
 
 
 def leaving_out(
