@@ -332,6 +332,15 @@ def test_a_stamp_that_lies_in_one_of_two_databases(project: Path, url: str, tmp_
     assert rows_of(url) == ["d"]
 
 
+def test_a_stamp_that_no_file_has(project: Path, url: str, tmp_path: Path) -> None:
+    other = f"sqlite:///{tmp_path / 'two.db'}"
+    upgrade(project, other)
+    sql(url, "UPDATE alembic_version SET version_num = 'gone'")
+    _refused(project, url, "is stamped with gone, which no file has", "--tombstone gone=c")
+    done = catch_up(url, "--database", other)
+    assert f"fixchain catch-up --server --database {other}\n" in done.stderr
+
+
 def test_a_revision_that_has_half_run(project: Path, url: str) -> None:
     up = (
         'op.create_table("x", sa.Column("id", sa.Integer()))\nop.create_table("y", sa.Column("id"))'
@@ -513,6 +522,18 @@ def test_databases_of_two_kinds(project: Path, url: str, postgresql: str) -> Non
     for each in (url, postgresql):
         upgrade(project, each)
         assert differences(right[each], schema_of(each)) == ()
+
+
+def test_where_no_url_is_configured_the_named_server_is_the_one_to_rehearse_on(
+    project: Path, mariadb: str
+) -> None:
+    upgrade(project, mariadb)
+    _drop(mariadb, "table posts")
+    done = catch_up(mariadb, "--server", mariadb, "--yes")
+    assert done.exit_code == 0, done
+    (command,) = re.findall(r"^ +fixchain (rehearse.*)$", done.stdout, re.MULTILINE)
+    assert command == f"rehearse --database {mariadb}"
+    assert "rehearsed on a new MariaDB database" in fixchain(*command.split()).stdout
 
 
 def test_the_downgrade_does_nothing_and_says_why(project: Path, url: str) -> None:

@@ -200,6 +200,50 @@ def test_what_a_column_is_otherwise_is_nothing_for_catch_up(
         assert command in said
 
 
+@pytest.mark.parametrize("written", ["sql", "op"])
+def test_what_catch_up_does_not_add_is_made_by_hand(
+    project: Path, postgresql: str, written: str
+) -> None:
+    """A domain, a type without labels, a primary key: it leaves them to be written by hand."""
+    key = 'op.create_primary_key("pk_notes", "notes", ["n"])'
+    if written == "sql":
+        key = 'op.execute("ALTER TABLE notes ADD CONSTRAINT pk_notes PRIMARY KEY (n)")'
+    made = {
+        "domain positive": "CREATE DOMAIN positive AS integer CHECK (VALUE > 0)",
+        "type pair": "CREATE TYPE pair AS (x integer, y integer)",
+    }
+    lines = [f"op.execute({each!r})" for each in made.values()]
+    table = "op.execute('CREATE TABLE notes (n integer NOT NULL)')"
+    add(project, "d <- c", "\n".join((*lines, table, key)), "pass")
+    upgrade(project, postgresql, "d")
+    gone = [f"DROP {name}" for name in made]
+    sql(postgresql, *gone, "ALTER TABLE notes DROP CONSTRAINT pk_notes")
+    (finding,) = _findings(postgresql)
+    assert "constraint notes.pk_notes is not there" in finding["message"]
+    by_hand = "the statements about positive, pair, notes.pk_notes, which this prints"
+    for said in (finding["hint"], fixchain("trace", "--database", postgresql).stdout):
+        assert "catch-up" not in said
+        assert by_hand in " ".join(said.split())
+        assert "alembic upgrade --sql c:d" in said
+    add_key = "ALTER TABLE notes ADD CONSTRAINT pk_notes PRIMARY KEY (n)"
+    sql(postgresql, *made.values(), add_key)
+    assert _findings(postgresql) == []
+
+
+def test_a_stamp_that_is_behind_where_a_primary_key_is_missing(
+    project: Path, postgresql: str
+) -> None:
+    key = 'sa.PrimaryKeyConstraint("n", name="pk_notes")'
+    add(project, "d <- c", f'op.create_table("notes", sa.Column("n", sa.Integer()), {key})', "pass")
+    add(project, "e <- d", 'op.create_table("tags", sa.Column("n", sa.Integer()))', "pass")
+    upgrade(project, postgresql, "e")
+    set_back = "UPDATE alembic_version SET version_num = 'd'"
+    sql(postgresql, "ALTER TABLE notes DROP CONSTRAINT pk_notes", set_back)
+    said = " ".join(fixchain("check", "--database", postgresql).stdout.split())
+    assert "it lacks notes.pk_notes: stamp it there, once env.py" in said
+    assert "catch-up" not in said
+
+
 @pytest.mark.parametrize(
     ("url", "fits"), [("sqlite:///own.db", False), ("postgresql+psycopg://host/x", True)]
 )

@@ -108,6 +108,40 @@ def test_an_id_in_another_case_is_another_id(database_url: str) -> None:
     assert rows_of(database_url) == ["ABC"]
 
 
+@pytest.mark.parametrize("as_script", [False, True])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (("b", "b "), ("b",)),
+        (("a", "b "), ("b",)),
+        (("a", "b "), ("b", "c")),
+        (("b", "c"), ("b ",)),
+        (("B", "b"), ("b",)),
+    ],
+)
+def test_ids_that_a_server_takes_for_one(
+    database_url: str, before: tuple[str, ...], after: tuple[str, ...], as_script: bool
+) -> None:
+    """MariaDB compares them without the blanks at their ends, and without case."""
+    alike = len({each.rstrip().casefold() for each in before}) < len(before)
+    key = "" if alike else " PRIMARY KEY"
+    stamp(database_url, *before, columns=f"version_num VARCHAR(32) NOT NULL{key}")
+    there = target(database_url)
+    wanted = Move(there.name, there.identity, before, after)
+    if as_script:
+        run_script(database_url, guarded_sql(there, wanted))
+    else:
+        (done,) = move_rows({there.identity: there}, [wanted], lambda _: None, lambda *_: None)
+        assert (done.state, done.detail) == (MOVED, "")
+    assert tuple(rows_of(database_url)) == after
+
+
+def test_ids_that_cannot_be_in_one_table(mariadb: str) -> None:
+    stamp(mariadb, "x", "é")
+    refused_to(FAILED, mariadb, "x é", "Duplicate entry", "the collation of", to="e z")
+    assert rows_of(mariadb) == ["x", "é"]
+
+
 def test_rows_that_have_changed_meanwhile(database_url: str) -> None:
     stamp(database_url, "a", "c")
     refused_to(REFUSED, database_url, "a b", "a, c instead of a, b", "run the command again")

@@ -641,14 +641,31 @@ def test_a_stamp_that_is_no_id_is_told_and_can_be_moved(project: Project) -> Non
         assert project.rows == ["x"]
 
 
+@pytest.mark.parametrize("row", ["gone", "go=ne", "x=y"])
+def test_of_ids_with_equals_signs_the_rows_and_the_chain_tell_what_is_meant(
+    project: Project, row: str
+) -> None:
+    add(project.top, "y=1 <- x", "pass", "pass")
+    project.stamp("go=ne")
+    ways = project.finding()["remedies"]
+    (printed,) = {each for way in ways for each in way["commands"] if "--lost go=ne=y=1 " in each}
+    project.does(*shlex.split(printed)[1:], *YES)
+    assert project.rows == ["y=1"]
+    add(project.top, "1 <- y=1", "pass", "pass")
+    for revision in ("y=1", "1"):
+        project.stamp(row)
+        project.does("restamp", "--lost", f"{row}={revision}", *YES)
+        assert project.rows == [revision]
+
+
 @pytest.mark.parametrize("row", ["", " ", "x ", " x", "\t", "x=y", "nope="])
 def test_an_empty_row_and_others_that_nobody_sees_are_moved_as_printed(
     project: Project, row: str
 ) -> None:
     project.stamp(row)
-    (typed,) = {
+    (typed,) = [
         typed for way in project.finding()["remedies"] for typed in way["commands"] if typed
-    }
+    ]
     done = run(["bash", "-c", f"printf '%s\\0' {typed}"], capture_output=True, check=True)
     name, command, *arguments = done.stdout.decode().split("\0")[:-1]
     assert (name, command) == ("fixchain", "restamp")

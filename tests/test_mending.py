@@ -715,6 +715,11 @@ def test_dates_do_not_tell_what_of_a_cycle_has_run() -> None:
     with pytest.raises(UnsafeForDatabases, match="not known whether c, d has run in prod"):
         unproven(looked_at(snapshot, db("b", "prod")))
     unproven(looked_at(snapshot, db("b", "prod")), Wishes(attach={"b": "a"}))
+    url = "sqlite:///prod.db"
+    with pytest.raises(UnsafeForDatabases) as refused:
+        unproven(looked_at(snapshot, db("b", url), db("a", "sqlite:///dev.db")))
+    *_, out = refused.value.remedy.ways
+    assert out.commands == ("{fixchain} repair{own} --database sqlite:///dev.db",)
 
 
 def relinked(tables: str | None = None) -> Facts:

@@ -158,7 +158,9 @@ def test_a_stamp_that_no_file_has(own: Path, tmp_path: Path) -> None:
     stamp(url, "gone")
     done = fixchain("rehearse", "--copy", url, "--format", "json")
     assert done.document["rehearsal_failure"]["kind"] == "stamp"
-    assert "gone" in done.document["error"]["remedy"]
+    remedy = done.document["error"]["remedy"]
+    assert "gone" in remedy
+    assert f"`fixchain check --database {url}`" in remedy
 
 
 def test_a_copy_that_is_up_to_date_already(own: Path, tmp_path: Path) -> None:

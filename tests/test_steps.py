@@ -17,10 +17,10 @@ from flask_chainfix.report import Style, render
 from flask_chainfix.report.advice import steps
 from flask_chainfix.report.results import Planning
 from tests.commands import SCRIPTS, Done, fixchain, run
-from tests.rehearsals import add, plain, with_app
+from tests.rehearsals import add, plain, upgrade, with_app
 from tests.repositories import Repository, needs_git
 from tests.results import checked
-from tests.stamped import sql
+from tests.stamped import rows_of, sql
 from tests.support import chain
 
 CONFIG = "[alembic]\nscript_location = migrations\nsqlalchemy.url = sqlite:///own.db\n"
@@ -141,6 +141,7 @@ def test_the_databases_that_were_named_are_in_the_steps(project: Path) -> None:
     for name in ("repair --dry-run", "backup", "repair", "restamp"):
         word = name.split()[0]
         assert [each for each in commands if f" {word}" in each and named in each], name
+    assert "Upgrade your databases, each once env.py uses it:" in done.stdout
 
 
 @pytest.mark.parametrize("command", ["check", "repair"])
@@ -223,3 +224,57 @@ def test_what_is_done_already_is_no_step(project: Path) -> None:
     assert [each for each in commands if "rehearse" in each or "upgrade" in each] == []
     assert any("git commit" in each for each in commands)
     assert typed(project, "alembic -c alembic.ini current").stdout.split() == ["c", "(head)"]
+
+
+def test_a_step_says_which_of_several_databases_it_is_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    plain(tmp_path, "a", "b <- a", "c <- b")
+    (tmp_path / "alembic.ini").write_text(CONFIG)
+    for name, rows in (("own", "b"), ("dev", "b"), ("test", "b"), ("staging", "c")):
+        upgrade(tmp_path, f"sqlite:///{name}.db", rows)
+        sql(f"sqlite:///{name}.db", "UPDATE alembic_version SET version_num = 'a'")
+    names = [f"--database=sqlite:///{name}.db" for name in ("dev", "test", "staging")]
+    said = fixchain("check", "--database", *names).stdout.partition("What to do\n")[2]
+    ways = [" ".join(each.split()) for each in re.split(r"(?m)^ +\d\. ", said)[1:]]
+    elsewhere = ", once env.py uses that database"
+    assert [each.partition(": alembic")[0] for each in ways[:3]] == [
+        "For each of sqlite:///dev.db, sqlite:///test.db: its tables match b: stamp it there"
+        + elsewhere,
+        f"For sqlite:///staging.db: its tables match c: stamp it there{elsewhere}",
+        "For sqlite:///own.db: its tables match b: stamp it there",
+    ]
+    report = fixchain("report", "--database", *names).stdout
+    assert "FC306`, stamp-contradicts-schema, for sqlite:" in report
+    alone = fixchain("check", "--database").stdout.partition("What to do\n")[2]
+    assert alone.split()[1:4] == ["Its", "tables", "match"]
+
+
+def test_a_named_database_that_does_not_exist_is_not_one_of_the_apps(project: Path) -> None:
+    named = "--database sqlite:///nope.db"
+    said = fixchain(*OPTIONS, "check", *named.split()).stdout
+    told = "sqlite:///nope.db does not exist: correct its name, or pass its --stamp instead"
+    assert told in " ".join(said.split())
+    assert f"repair {named} --dry-run" in said
+    assert "--no-database" not in said
+    own = fixchain("-d", "migrations", "check", "--no-database", *named.split()).stdout
+    assert f"repair --no-database {named} --dry-run" in own
+
+
+def test_a_remedy_for_one_database_leaves_the_apps_own_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    plain(tmp_path, "a", "b <- a", "c <- b")
+    (tmp_path / "alembic.ini").write_text(CONFIG)
+    own, other = "sqlite:///own.db", "sqlite:///other.db"
+    for url in (own, other):
+        upgrade(tmp_path, url, "b")
+        sql(url, "UPDATE alembic_version SET version_num = 'a'")
+    said = fixchain("trace", "--database", "--database", other).stdout
+    command = f"fixchain restamp --from-schema --no-database --database {other}"
+    assert command in said
+    assert "fixchain restamp --from-schema --database\n" in said
+    assert fixchain(*command.split()[1:], "--yes").exit_code == 0
+    assert (rows_of(own), rows_of(other)) == (["a"], ["b"])

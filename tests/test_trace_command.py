@@ -243,6 +243,30 @@ def test_a_stamp_that_no_file_has_is_not_moved(project: Path, database_url: str)
     assert "restamp" not in done.stdout
 
 
+def test_stamps_that_are_refused_each_for_its_own_reason(
+    project: Path, database_url: str, tmp_path: Path
+) -> None:
+    other = f"sqlite:///{tmp_path / 'other.db'}"
+    for url, row in ((database_url, "gone"), (other, "a")):
+        _upgrade(project, url, "c")
+        sql(url, f"UPDATE alembic_version SET version_num = '{row}'")
+    done = fixchain("restamp", "--database", database_url, "--database", other, "--dry-run")
+    assert "no migration file has gone; 1 other is not moved either\n" in done.stderr
+
+
+def test_what_is_done_again_is_on_top_of_what_the_database_has_run(project: Path) -> None:
+    url = "sqlite:///heads.db"
+    add(project, "x <- c", 'op.create_table("x", sa.Column("id", sa.Integer))', "pass")
+    add(project, "y <- c", 'op.create_table("y", sa.Column("id", sa.Integer))', "pass")
+    for head, other in ("xy", "yx"):
+        _upgrade(project, url, head)
+        sql(url, "DROP TABLE secrets")
+        said = _trace(url).stdout
+        assert f"revision --head {head} -m" in said
+        assert f"--head {other}" not in said
+        Path("heads.db").unlink()
+
+
 def test_alembic_commands_name_no_database(project: Path, database_url: str) -> None:
     """Where a user names one, ``env.py`` may use another, which they would change."""
     _upgrade(project, database_url, "b")

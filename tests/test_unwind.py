@@ -6,7 +6,8 @@ import importlib
 import shutil
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ from tests.commands import Done, fixchain, flask, run
 from tests.nightly import examples
 from tests.rehearsals import add, drop, plain, upgrade, with_app
 from tests.repositories import Repository, needs_git
-from tests.stamped import rows_of, sql, stamp
+from tests.stamped import rows_of, sql, stamp, user
 from tests.strategies_oracle import revisions
 from tests.support import Rev, chain, graph
 from tests.test_catch_up import schema_of
@@ -269,6 +270,35 @@ def test_several_databases_and_one_that_is_not_ahead(project: Path, ahead: str) 
     done = take_back(ahead, *named, "--yes", "--no-backup")
     assert "Downgraded: 1 revision in 2 databases." in done.stdout, done
     assert rows_of(ahead) == rows_of(other) == rows_of(behind) == ["a"]
+
+
+@contextmanager
+def another_url(url: str, directory: Path) -> Iterator[str]:
+    """Another URL of the same database: a link to the file, or another user."""
+    place = make_url(url)
+    if url.startswith("sqlite"):
+        link = directory / "link.db"
+        link.symlink_to(str(place.database))
+        yield f"sqlite:///{link}"
+        return
+    tables = "ALL TABLES IN SCHEMA public" if url.startswith("postgresql") else "*"
+    with user(url, f"SELECT ON {tables}") as other:
+        yield other
+
+
+def test_a_database_that_two_urls_name_is_taken_back_once(
+    project: Path, database_url: str, tmp_path: Path
+) -> None:
+    feature = on_branch(project, "b <- a")
+    upgrade(project, database_url, "b")
+    feature.switch("main")
+    with another_url(database_url, tmp_path) as other:
+        done = take_back(database_url, "--database", other, "--yes")
+        assert done.exit_code == 0, done
+        assert "leads to the same database as" in " ".join(done.stdout.split())
+        assert "Downgraded: 1 revision in 1 database." in done.stdout
+        assert rows_of(database_url) == ["a"]
+        assert len([*Path("backups").glob("*.sha256")]) == 1
 
 
 def test_it_runs_as_alembic_itself_would(project: Path, ahead: str) -> None:

@@ -15,6 +15,7 @@ from flask_chainfix.cli.running import Call
 from flask_chainfix.cli.usage import Command
 from flask_chainfix.commands import rehearse as command
 from flask_chainfix.commands.session import Session
+from flask_chainfix.common.quoting import word
 from flask_chainfix.rehearsal.app_databases import OWN_SERVER
 from flask_chainfix.rehearsal.round_trip import RehearsalRequest
 from flask_chainfix.report.results import Rehearsed
@@ -98,6 +99,11 @@ def rehearse(  # noqa: PLR0913  (an option each)
     url, source = (each and from_variable(each) for each in (database, copy))
     if url == "":
         raise click.UsageError(EMPTY_URL)
+    if source not in (None, OWN_SERVER):
+        from flask_chainfix.environment.messages import as_typed
+
+        named = f" --database {word(as_typed(source))}"
+        call = call._replace(typed={"databases": named, "named": named})
 
     def work(session: Session) -> Rehearsed:
         request = RehearsalRequest(

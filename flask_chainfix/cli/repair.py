@@ -57,7 +57,8 @@ def _parse_labels(
     metavar="REVISION=PARENT",
     multiple=True,
     callback=pairs("REVISION=PARENT"),
-    help="Give a revision this parent; may be given several times.",
+    help="Give a revision this parent; may be given several times. Where ids contain =, it is split"
+    " so that both are revisions of the chain.",
 )
 @click.option(
     "--bring-back",

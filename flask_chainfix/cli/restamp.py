@@ -48,7 +48,8 @@ from flask_chainfix.report.results import Repaired, Result
     metavar="REVISION=OTHER",
     multiple=True,
     callback=pairs("REVISION=OTHER", of_rows=True),
-    help="Treat REVISION, which no file has any more, as OTHER; may be given several times.",
+    help="Treat REVISION, which no file has any more, as OTHER; may be given several times."
+    " Where ids contain =, it is split so that OTHER is a revision of the chain.",
 )
 @click.option(
     "--from-schema",

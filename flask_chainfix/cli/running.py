@@ -289,7 +289,8 @@ def tools_by_name(context: click.Context) -> Tools:
     """The commands as the user called them, without an environment."""
     group = context.parent or context
     above = group.parent if context.meta[IN_APP] else None
-    return Tools(above.command_path if above else "alembic", group.command_path)
+    program = group.command_path
+    return Tools(above.command_path if above else "alembic", program, program=program)
 
 
 def refuse_guesses(plan: Plan, wishes: Wishes) -> NeedsConsent | None:

@@ -11,7 +11,7 @@ from flask_chainfix.commands.session import Session, commit_before, refuse_broke
 from flask_chainfix.common.errors import CannotPlan, DatabaseUnreachable, UnsafeForDatabases
 from flask_chainfix.common.quoting import word
 from flask_chainfix.common.remedies import Remedy, Way, way
-from flask_chainfix.common.wording import count, listing
+from flask_chainfix.common.wording import count, in_rows, listing
 from flask_chainfix.databases.applied.by_schema import (
     TracedDatabase,
     move_by_schema,
@@ -22,6 +22,7 @@ from flask_chainfix.databases.applied.contradictions import finishing, leaving_o
 from flask_chainfix.databases.applied.rows import restamping, stood_for, tops
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.diagnosis import Diagnosis, errors_of, in_doubt
+from flask_chainfix.diagnosis.lost_revisions import choices
 from flask_chainfix.diagnosis.numbering import NewIds
 from flask_chainfix.environment.new_revisions import operations, render
 from flask_chainfix.git.operations import operation
@@ -178,6 +179,12 @@ def _refuse_stamp(now: Facts, found: TracedDatabase, again: str) -> None:
             f"it is not known what {name} lacks: {found.problem}",
             Remedy.of(found.status.remedy) | without,
         )
+    gone = [row for row in found.status.rows if row not in now.graph]
+    if gone:
+        raise UnsafeForDatabases(
+            f"{name} is stamped with {in_rows(gone)}, which no file has",
+            choices(now, gone[0]) | without,
+        )
     if found.half:
         raise UnsafeForDatabases(
             f"half of {found.half[0]} has run in {name}, and Alembic would run it from its start",
@@ -188,7 +195,7 @@ def _refuse_stamp(now: Facts, found: TracedDatabase, again: str) -> None:
             f"{listing(found.ahead, _NAMED)} {'has' if len(found.ahead) == 1 else 'have'} run in"
             f" {name}, and its stamp does not say so: Alembic would run"
             f" {'it' if len(found.ahead) == 1 else 'them'} again",
-            _stamping_first(now, found, again) | without,
+            _stamping_first(now, found, again).placed(here=found.status.own) | without,
         )
 
 

@@ -264,7 +264,7 @@ def _with_repair(session: Session, checked: Checked) -> Checked:
         else:
             notices = noticed_missing(proposal.snapshot, session.databases)
             own = [each for each in proposal.snapshot.databases.statuses if each.own]
-            if notices and all(each.state is DatabaseState.MISSING for each in own):
+            if notices and own and all(each.state is DatabaseState.MISSING for each in own):
                 tools = replace(tools, databases=f" --no-database{tools.named}")
             proposal = proposal.noticing(*notices)
     return replace(checked, tools=tools, proposal=proposal, commit=commit_before(proposal))

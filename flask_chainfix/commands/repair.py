@@ -13,7 +13,7 @@ from flask_chainfix.commands.second_look import (
     unconfirmed,
     unnoted,
 )
-from flask_chainfix.commands.session import Session, commit_before, refuse_empty
+from flask_chainfix.commands.session import Session, commit_before, refuse_empty, split_again
 from flask_chainfix.common.errors import (
     CannotPlan,
     ChainFixError,
@@ -50,6 +50,9 @@ def plan_repair(session: Session, wishes: Wishes) -> Planning:
         BadConfiguration, BadDatabase: it is unclear which databases are meant.
     """
     diagnosis = session.begin(strict=wishes.strict, may_be_empty=True)
+    graph = diagnosis.snapshot.graph
+    attach = split_again(wishes.attach, lambda name, parent: name in graph and parent in graph)
+    wishes = replace(wishes, attach=attach)
     needed = bool(diagnosis.to_mend) or wishes.asks_for_change
     if needed or session.databases.any:
         lost = (*wishes.bring_back, *wishes.tombstones, *diagnosis.snapshot.graph.missing)

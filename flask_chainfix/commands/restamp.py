@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from flask_chainfix import disk
 from flask_chainfix.chain.snapshot import Snapshot
-from flask_chainfix.commands.session import Session, carried_out
+from flask_chainfix.commands.session import Session, carried_out, split_again
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.errors import CannotPlan, RowsNotMoved, StaleSnapshot
 from flask_chainfix.common.quoting import Unspeakable
@@ -19,7 +19,7 @@ from flask_chainfix.databases.applied.by_schema import move_by_schema, trace_dat
 from flask_chainfix.databases.applied.row_moves import assuming_current_chain, planned_moves
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.moving import guarded_sql
-from flask_chainfix.databases.survey import given_by_user
+from flask_chainfix.databases.reaching import given_by_user
 from flask_chainfix.databases.targets import unreached_target
 from flask_chainfix.diagnosis.diagnosis import Diagnosis, in_doubt
 from flask_chainfix.diagnosis.lost_revisions import notes_on_taken
@@ -73,22 +73,30 @@ def plan_restamp(session: Session, wishes: RestampWishes) -> RestampPlan:
             f"a broken chain does not show what has run where: {broken[0].message}",
             broken[0].hint | way("see all that is wrong with it", "{fixchain} check{databases}"),
         )
-    _require_lost(diagnosis.snapshot, wishes.taken)
     now = session.survey(diagnosis.snapshot, old=wishes.old)
+    taken = _as_meant(now, wishes.taken)
+    _require_lost(now, taken)
     if wishes.from_schema:
         traced, told = trace_databases(now)
         diagnosis = diagnosis.noticing(*told)
         moves = tuple(move_by_schema(now, each) for each in traced)
     else:
-        moves = planned_moves(now, now, wishes.taken)
+        moves = planned_moves(now, now, taken)
     if wishes.current:
         moves = assuming_current_chain(now, moves)
-    diagnosis = diagnosis.with_databases(now).noticing(*notes_on_taken(now, wishes.taken))
+    diagnosis = diagnosis.with_databases(now).noticing(*notes_on_taken(now, taken))
     if not (now.old or wishes.from_schema):
         diagnosis = diagnosis.noticing(_NO_OLDER_CHAIN)
     plan = judged(RestampPlan(tools=session.tools, diagnosis=diagnosis, moves=moves), moves)
     planned = any(each.state is MoveState.PLANNED for each in moves)
     return replace(plan, exit_code=1) if planned and plan.error is None else plan
+
+
+def _as_meant(now: Facts, taken: Mapping[str, str]) -> Mapping[str, str]:
+    """The pairs of ``--lost``: rather a row of a database that no file has, and a revision."""
+    lost = {row for each in now.databases.statuses for row in each.rows}.difference(now.graph)
+    known = split_again(taken, lambda row, other: other in now.graph and row not in now.graph)
+    return split_again(known, lambda row, other: other in now.graph and row in lost)
 
 
 def _require_lost(snapshot: Facts, taken: Mapping[str, str]) -> None:
@@ -194,8 +202,11 @@ def judged(result: _R, moves: Sequence[MoveResult]) -> _R:
     if not refused:
         return result
     first = refused[0]
-    others = f", and {count(len(refused) - 1, 'other')}," if len(refused) > 1 else ""
+    more = len(refused) - 1
+    others = (
+        f"; {count(more, 'other')} {'is' if more == 1 else 'are'} not moved either" if more else ""
+    )
     what = "is in doubt" if first.state is MoveState.DOUBTFUL else "cannot be moved"
     return result.stopped_by(
-        RowsNotMoved(f"the stamp of {first.move.name}{others} {what}: {first.detail}", first.remedy)
+        RowsNotMoved(f"the stamp of {first.move.name} {what}: {first.detail}{others}", first.remedy)
     )

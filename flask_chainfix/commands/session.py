@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import field, fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -76,7 +76,7 @@ class Session:
         Raises:
             BadConfiguration, BadDatabase: it is unclear which databases are meant.
         """
-        from flask_chainfix.databases.survey import targets_for
+        from flask_chainfix.databases.reaching import targets_for
 
         return targets_for(self.runtime, now, self.databases)
 
@@ -225,6 +225,20 @@ def unchanged_moves(now: Facts) -> tuple[MoveResult, ...]:
         MoveResult(Move(each.name, each.identity, each.rows, each.rows), MoveState.UNCHANGED)
         for each in now.databases.statuses
     )
+
+
+def split_again(pairs: Mapping[str, str], fits: Callable[[str, str], bool]) -> Mapping[str, str]:
+    """Pairs that were typed as ``ONE=OTHER``, split at the last ``=`` with which they fit.
+
+    Ids can contain ``=``. A pair that fits nowhere stays as it is.
+    """
+    found = {}
+    for one, other in pairs.items():
+        parts = f"{one}={other}".split("=")
+        ways = (("=".join(parts[:at]), "=".join(parts[at:])) for at in range(len(parts) - 1, 0, -1))
+        left, right = next((way for way in ways if fits(*way)), (one, other))
+        found[left] = right
+    return found
 
 
 def _unread_notices(environment: Environment) -> tuple[str, ...]:

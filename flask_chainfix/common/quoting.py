@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 # The placeholders in commands that ``Tools`` fill in.
-PLACEHOLDER = re.compile(r"\{(alembic|fixchain|databases|own|named|asked|how|program)\}")
+PLACEHOLDER = re.compile(r"\{(alembic|fixchain|databases|own|named|asked|how|program|group)\}")
 _TYPOGRAPHY = {ord("“"): '"', ord("”"): '"', ord("…"): "...", ord("→"): "->", ord("’"): "'"}
 _ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _NO_WORD = "\ufffd"  # no shell accepts a NUL, or half of a character

@@ -30,13 +30,16 @@ class Way(NamedTuple):
             ``{own}`` for those of the app's own databases and ``{named}`` for the others;
             ``{asked}`` is ``{databases}`` for a command that reads databases only on request;
             ``{how}`` stands for those that say how the command at work answers;
-            ``{program} -d DIR`` is ``{fixchain}`` in another environment.
+            ``{program} -d DIR`` is ``{fixchain}`` in another environment, and ``{group}`` is
+            Flask-Migrate's group, ``db`` where no app says otherwise.
         lines: lines of a file to copy, below the sentence.
+        here: whether it is about a database that ``env.py`` uses already.
     """
 
     text: str
     commands: tuple[str, ...] = ()
     lines: tuple[str, ...] = ()
+    here: bool = False
 
     @property
     def whole(self) -> str:
@@ -101,6 +104,10 @@ class Remedy:
                 for way in self.ways
             )
         )
+
+    def placed(self, *, here: bool) -> Remedy:
+        """The same for a database that ``env.py`` uses already, or does not."""
+        return Remedy(tuple(way._replace(here=here) for way in self.ways))
 
     def __bool__(self) -> bool:
         return bool(self.ways)
@@ -189,8 +196,9 @@ class Tools:
 
         The placeholders are ``{alembic}``, ``{fixchain}``, ``{databases}`` with its parts ``{own}``
         and ``{named}``, ``{asked}``: all databases, or the app's own if none is named,
-        ``{how}``, and ``{program}``.
+        ``{how}``, ``{program}``, and ``{group}``.
         """
+        typed = self.program.split()
         meant = {
             "alembic": self.alembic,
             "fixchain": self.fixchain,
@@ -199,6 +207,7 @@ class Tools:
             "own": self.own,
             "how": self.how,
             "program": self.program,
+            "group": typed[-2] if len(typed) > 2 else "db",
             "asked": f"{self.databases}{self.stamps}" or " --database",
         }
         # In a single pass: the inserted text is from others and may look like a placeholder.
@@ -211,8 +220,10 @@ class Tools:
         ``env.py``.
         """
         text, commands = self.spell_out(way.text), tuple(map(self.spell_out, way.commands))
-        if self.named and any(map(_CHANGING.match, way.commands)):
-            options = (("database", " --database"), ("schema", " --schemas "))
-            places = [place for place, option in options if option in self.named]
+        options = (("database", " --database"), ("schema", " --schemas "))
+        places = [place for place, option in options if option in self.named]
+        if way.here and "database" in places:
+            places.remove("database")
+        if places and any(map(_CHANGING.match, way.commands)):
             text += f", once env.py uses that {' and '.join(places)}"
         return way._replace(text=text, commands=commands)

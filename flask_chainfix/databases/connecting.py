@@ -110,6 +110,8 @@ def _remedy(kind: Trouble, target: Target) -> str:
         " version_table in the fixchain settings",
         Trouble.LOCKED: f"another session holds a lock on {table}: wait for it or end it"
         f" ({sessions})",
+        Trouble.VIOLATED: f"see whether the collation of {table}.version_num takes two of these"
+        " ids for one, and what else that table requires",
         Trouble.TOO_SLOW: f"see what keeps the server busy ({sessions})",
     }
     if target.backend == "sqlite":

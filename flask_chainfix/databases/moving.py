@@ -192,11 +192,13 @@ def _locked_rows(connection: Connection, target: Target) -> tuple[str, ...]:
 
 def _replace(connection: Connection, target: Target, move: Move) -> None:
     changes, table = _changes_for(move), version_table(target)
-    its_id = table.c.version_num == bindparam("old")
-    for old, new in changes.updated:
-        connection.execute(table.update().where(its_id).values(version_num=new), {"old": old})
+    its_id: Any = table.c.version_num == bindparam("old")
+    if target.backend == "mysql":
+        its_id = text(f"{_binary('version_num')} = {_binary(':old')}")
     for old in changes.deleted:
         connection.execute(table.delete().where(its_id), {"old": old})
+    for old, new in changes.updated:
+        connection.execute(table.update().where(its_id).values(version_num=new), {"old": old})
     for new in changes.inserted:
         connection.execute(table.insert().values(version_num=new))
     found = read_rows(connection, target)
@@ -244,8 +246,8 @@ def _changes_for(move: Move) -> _Changes:
     twice = {revision for revision, times in counted.items() if times > 1}
     surplus = sorted(set(move.before) - set(move.after) - twice)
     missing = sorted(set(move.after) - (set(move.before) - twice))
-    # A case-insensitive server refuses an id that differs from the old row only in case.
-    pairs = [(old, new) for old in surplus for new in missing if old.casefold() == new.casefold()]
+    # A server may refuse an id that differs from the old row only in case or blanks at its end.
+    pairs = [(old, new) for old in surplus for new in missing if _folded(old) == _folded(new)]
     surplus, missing = (
         [revision for revision in side if not any(revision in pair for pair in pairs)]
         for side in (surplus, missing)
@@ -256,6 +258,15 @@ def _changes_for(move: Move) -> _Changes:
         (*sorted(twice), *surplus[count:]),
         tuple(missing[count:]),
     )
+
+
+def _folded(revision: str) -> str:
+    return revision.rstrip(" ").casefold()
+
+
+def _binary(value: str) -> str:
+    """An expression of MySQL's that is equal to nothing else, whatever the collation."""
+    return f"CAST(CONVERT({value} USING utf8mb4) AS BINARY)"
 
 
 # --- As SQL for operators -------------------------------------------------------------------------
@@ -323,19 +334,15 @@ def _is_transactional(target: Target) -> str:
 
 
 def _mysql(target: Target, table: str, move: Move) -> Iterator[str]:
-    def binary(value: str) -> str:
-        return f"CAST(CONVERT({value} USING utf8mb4) AS BINARY)"
+    def is_it(revision: str) -> str:
+        return f"{_binary('version_num')} = {_binary(sql_literal(revision))}"
 
-    expected = _expected(
-        table,
-        move,
-        lambda revision: f"{binary('version_num')} = {binary(sql_literal(revision))}",
-    )
+    expected = _expected(table, move, is_it)
     yield f"SET SESSION innodb_lock_wait_timeout = {WAITING}"
     yield "START TRANSACTION"
     yield f"SELECT version_num FROM {table} FOR UPDATE"
     yield f"SET @fixchain_expected = ({expected} AND {_is_transactional(target)})"
-    yield from _changes(table, move, "@fixchain_expected")
+    yield from _changes(table, move, "@fixchain_expected", is_it=is_it)
     yield "COMMIT"
     yield f"SELECT IF(@fixchain_expected, 'moved', '{_OTHERS}') AS fixchain"
 
@@ -363,16 +370,24 @@ def _expected(table: str, move: Move, is_it: Callable[[str], str]) -> str:
     return " AND ".join(counted)
 
 
-def _changes(table: str, move: Move, guard: str, conflict: str = "") -> Iterator[str]:
+def _is_plainly(revision: str) -> str:
+    return f"version_num = {sql_literal(revision)}"
+
+
+def _changes(
+    table: str,
+    move: Move,
+    guard: str,
+    conflict: str = "",
+    is_it: Callable[[str], str] = _is_plainly,
+) -> Iterator[str]:
     changes = _changes_for(move)
     also, only = (f" AND {guard}", f" WHERE {guard}") if guard else ("", "")
-    for old, new in changes.updated:
-        yield (
-            f"UPDATE{conflict} {table} SET version_num = {sql_literal(new)}"
-            f" WHERE version_num = {sql_literal(old)}{also}"
-        )
     for old in changes.deleted:
-        yield f"DELETE FROM {table} WHERE version_num = {sql_literal(old)}{also}"
+        yield f"DELETE FROM {table} WHERE {is_it(old)}{also}"
+    for old, new in changes.updated:
+        setting = f"SET version_num = {sql_literal(new)}"
+        yield f"UPDATE{conflict} {table} {setting} WHERE {is_it(old)}{also}"
     for new in changes.inserted:
         source = " FROM DUAL" if guard.startswith("@") else ""
         yield f"INSERT{conflict} INTO {table} (version_num) SELECT {sql_literal(new)}{source}{only}"

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 from flask_chainfix import disk
 from flask_chainfix.chain import source
 from flask_chainfix.common.errors import (
-    BadConfiguration,
     BadDatabase,
     DatabaseMissing,
     DatabaseUnreachable,
 )
 from flask_chainfix.common.remedies import Remedy, way
-from flask_chainfix.common.wording import Progress, unseen
+from flask_chainfix.common.wording import Progress
 from flask_chainfix.databases.applied.contradictions import leaving_out, left_out, saying_where
 from flask_chainfix.databases.applied.has_run import is_another, possibilities
 from flask_chainfix.databases.applied.row_moves import move_for
 from flask_chainfix.databases.facts import Facts
+from flask_chainfix.databases.reaching import given_by_user, in_passing, reached, read_twice
 from flask_chainfix.disk.journal import Journal
 from flask_chainfix.disk.past_repairs import journals_of
 from flask_chainfix.environment.locate import Runtime
@@ -36,7 +36,7 @@ from flask_chainfix.model.databases import (
 from flask_chainfix.model.files import Header, MigrationFile
 
 if TYPE_CHECKING:
-    from flask_chainfix.databases.targets import Target
+    pass
 
 _NO_DATABASE_TOLD = "no database was looked at: name those in use with --database or --stamp"
 
@@ -81,13 +81,21 @@ def survey(  # noqa: PLR0913  (the inputs of a survey)
         BadConfiguration, BadDatabase: it is unknown which databases are meant.
         CannotRead, CannotReadGit: the journal, or the Git revision, cannot be read.
     """
-    targets, left_out = _reached(runtime, wishes)
+    targets, left_out = reached(runtime, wishes)
     from flask_chainfix.databases.version_tables import as_found, read_statuses
 
     statuses = read_statuses(tuple(targets.values()), progress, chain=snapshot)
     targets = as_found(targets, statuses)
-    passed, notices = _in_passing(runtime, snapshot, wishes, targets)
-    statuses += passed + given_by_user(wishes.stamps)
+    own, passed, notices = in_passing(runtime, snapshot, wishes, targets)
+    twice = read_twice({**targets, **own}, statuses + passed)
+    notices += tuple(
+        f"{each.name} leads to the same database as {twice[each.identity]}, and is left out"
+        for each in statuses + passed
+        if each.identity in twice
+    )
+    statuses = tuple(each for each in statuses + passed if each.identity not in twice)
+    targets = {name: each for name, each in targets.items() if name not in twice}
+    statuses += given_by_user(wishes.stamps)
     journals = journals_of(runtime.environment).ended
     repairs = disk.in_force(snapshot, journals)
     past = tuple(then for _, then in repairs)
@@ -108,6 +116,7 @@ def survey(  # noqa: PLR0913  (the inputs of a survey)
         shared=shared,
         others=_others(snapshot, past[0]) if old else {},
         old_is_named=bool(old),
+        twice=frozenset(twice),
         notices=(*left_out, *notices),
     )
     snapshot = replace(snapshot, databases=databases, old=chains)
@@ -231,8 +240,12 @@ def noticed_unseen(snapshot: Facts, wishes: DatabaseWishes) -> tuple[str, ...]:
 
 def noticed_missing(snapshot: Facts, wishes: DatabaseWishes) -> tuple[str, ...]:
     """What ``missing_database`` refuses, as a notice for a plan that is only shown."""
+    own, named = (
+        "pass --no-database, or its --stamp",
+        "correct its name, or pass its --stamp instead",
+    )
     return tuple(
-        f"{status.name} does not exist: pass --no-database, or its --stamp"
+        f"{status.name} does not exist: {own if status.own else named}"
         for status in _missing(snapshot, wishes)
     )
 
@@ -319,82 +332,3 @@ def _names_now(now: Facts, past: Facts, revision: str, file: MigrationFile) -> I
         name = each.reading.revision if isinstance(each.reading, Header) else None
         if name is not None and (here or name == revision or name not in past.graph):
             yield name
-
-
-def targets_for(runtime: Runtime, now: Facts, wishes: DatabaseWishes) -> Mapping[str, Target]:
-    """The databases that a command works on, by identity; without those read only in passing.
-
-    ``now`` is the chain with their statuses, if they were read.
-
-    Raises:
-        BadConfiguration, BadDatabase: it is unknown which are meant.
-    """
-    from flask_chainfix.databases.version_tables import as_found
-
-    return as_found(_reached(runtime, wishes)[0], now.databases.statuses)
-
-
-def _reached(
-    runtime: Runtime, wishes: DatabaseWishes
-) -> tuple[Mapping[str, Target], tuple[str, ...]]:
-    """The same, with notices about the databases that ``--schemas`` leaves out."""
-    wanted = wishes.own and not wishes.in_passing
-    by_schema = wishes.schemas is not None
-    from flask_chainfix.databases.targets import own_targets, targets_from
-    from flask_chainfix.databases.version_tables import in_schemas  # SQLAlchemy is slow to import
-
-    own = own_targets(runtime, in_schemas=by_schema) if wanted else ()
-    given = targets_from(runtime, wishes.urls, wishes.file, in_schemas=by_schema)
-    # If an option also names an app's database, it keeps its place and counts as the app's.
-    found = tuple({each.identity: each for each in (*given, *own)}.values())
-    if wishes.schemas is not None and found:
-        found = in_schemas(found, wishes.schemas)
-    targets = {target.identity: target for target in found}
-    notices = tuple(
-        f"{each.name} was not looked at: it is a SQLite database, which has no schemas"
-        for each in own
-        if each.backend == "sqlite" and each.identity not in targets
-    )
-    return targets, notices
-
-
-def _in_passing(
-    runtime: Runtime, snapshot: Facts, wishes: DatabaseWishes, others: Collection[str]
-) -> tuple[tuple[DatabaseStatus, ...], tuple[str, ...]]:
-    """The status of the app's databases that answer quickly, and notices.
-
-    Those of ``others`` (identities) are read anyway, so they are left out.
-    """
-    if not (wishes.own and wishes.in_passing):
-        return (), ()
-    from flask_chainfix.databases.targets import own_targets
-    from flask_chainfix.databases.version_tables import PASSING, read_statuses
-
-    try:
-        targets = own_targets(runtime)
-    except (BadConfiguration, BadDatabase) as error:
-        notice = f"the app's own databases were not looked at: {error.message}"
-        return (), (f"{notice}; a repair stops there, too, unless --no-database leaves them out",)
-    targets = tuple(target for target in targets if target.identity not in others)
-    statuses = read_statuses(targets, unseen, PASSING, snapshot)
-    notices = tuple(
-        f"{each.name} was not looked at: {each.problem}; a repair stops there, too, unless"
-        " --no-database leaves it out"
-        for each in statuses
-        if each.state is DatabaseState.UNREACHABLE
-    )
-    reached = tuple(
-        replace(each, in_passing=True)
-        for each in statuses
-        if each.state is not DatabaseState.UNREACHABLE
-    )
-    return reached, notices
-
-
-def given_by_user(stamps: Iterable[tuple[str, ...]]) -> tuple[DatabaseStatus, ...]:
-    """Stamps of databases that cannot be reached from here, as the user gave them."""
-    names = ((f"--stamp {','.join(rows)}", rows) for rows in stamps)
-    return tuple(
-        DatabaseStatus(name, name, DatabaseState.STAMPED, rows, by_user=True)
-        for name, rows in names
-    )

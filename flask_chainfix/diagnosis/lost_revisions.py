@@ -127,21 +127,22 @@ def _squashed_into(
     if top is None or lost is not None:
         return top
     # Its parents are unknown: the current chain may be below it.
-    made_anew = top in snapshot.graph.bases and makes_all(snapshot, statuses)
-    return top if made_anew else None
+    return top if top in snapshot.graph.bases and makes_all(snapshot, statuses) else None
 
 
 def _without_git(snapshot: Facts, revision: str, statuses: Sequence[DatabaseStatus]) -> Remedy:
     """The remedies for a revision that Git does not know."""
-    remedy, close = Remedy(), close_ids(revision, snapshot.graph)
-    run = frozenset(snapshot.graph.required(close[:1]))
-    if close and not any(absent(snapshot, each, run) for each in statuses):
-        remedy |= way(f"move the stamp, if it is {close[0]}", counting_as(close[0], revision))
-    remedy |= (
+    newer = (
         "look for newer code that has it, another branch, clone or release: it can take the"
         " database back with a downgrade, or be merged here"
     )
-    return remedy | placeholder(snapshot, revision, statuses)
+    others = newer | placeholder(snapshot, revision, statuses)
+    close = close_ids(revision, snapshot.graph)
+    run = frozenset(snapshot.graph.required(close[:1]))
+    if not close or any(absent(snapshot, each, run) for each in statuses):
+        return others
+    moved = counting_as(close[0], revision)
+    return way(f"move the stamp, if it is {close[0]}", moved) | others.without(moved)
 
 
 def placeholder(snapshot: Facts, revision: str, statuses: Sequence[DatabaseStatus] = ()) -> Remedy:
@@ -350,7 +351,7 @@ def _note(snapshot: Facts, revision: str, other: str) -> str:
         return f"{counts}: all tables that {other} and those below it make are there"
     if left.unknown:
         return (
-            f"{counts}: what {listing(left.unknown)} did, and whether {other} ran, cannot be"
+            f"{counts}: what {in_rows(left.unknown)} did, and whether {other} ran, cannot be"
             f" checked, as Git has no file of {'it' if len(left.unknown) == 1 else 'them'}"
         )
     return "; ".join((f"{counts}: {_between(snapshot, left)}", *_gaps(snapshot, left, other)))

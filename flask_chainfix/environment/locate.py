@@ -45,7 +45,7 @@ _LOCATING = (
     "recursive_version_locations",
     "sourceless",
 )
-_NEW = way("make a new one in an app", "flask db init")
+_NEW = way("make a new one in an app", "flask {group} init")
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,8 @@ def open_app(directory: str | None, reopen: dict[str, Any] | None = None) -> Run
     runtime = _open(options, {"directory": str(directory), **(reopen or {})})
     dialect = _dialect(current_app.config.get("SQLALCHEMY_DATABASE_URI"))
     if dialect is not None:
-        runtime = replace(runtime, environment=replace(runtime.environment, dialect=dialect))
+        environment = replace(runtime.environment, dialect=dialect, names_database=True)
+        runtime = replace(runtime, environment=environment)
     if reopen:
         return runtime
     # The configuration after the app's callbacks is passed on, so they do not run again.
@@ -187,6 +188,7 @@ def _open(options: Options, reopen: dict[str, Any]) -> Runtime:
         settings=settings,
         uses_flask=uses_flask_app(env_py),
         dialect=dialect,
+        names_database=dialect is not None,
         local_modules=local_modules(directory),
     )
     return Runtime(environment, options, reopen)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Collection, Hashable, Mapping
 from dataclasses import field
 from datetime import datetime
 from enum import Enum
+from itertools import chain
 from pathlib import Path
 
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.remedies import Remedy
+from flask_chainfix.common.wording import listing
+
+_NAMED = 3
 
 
 class DatabaseState(Enum):
@@ -239,6 +243,7 @@ class Databases:
             whose chain would explain them; ``""`` if none would.
         old_is_named: whether the user has named the chain that stamped them: the latest old one.
         current_is_named: whether the user has named the current chain as that one.
+        twice: the identities of those that were left out, as others lead to the same database.
         notices: why that is incomplete, for the user.
     """
 
@@ -254,7 +259,16 @@ class Databases:
     origins: Mapping[str, str] = field(default_factory=dict)
     old_is_named: bool = False
     current_is_named: bool = False
+    twice: frozenset[str] = frozenset()
     notices: tuple[str, ...] = ()
+
+    def some_of(self, *names: Collection[str]) -> str:
+        """The databases with these names, in words; ``""`` if they are all, or if none is named."""
+        about = dict.fromkeys(chain.from_iterable(names)) if all(names) else {}
+        if not {each.name for each in self.statuses}.difference(about):
+            return ""
+        each = "each of " if len(about) > 1 else ""
+        return f"{each}{listing(about, _NAMED)}"
 
     def with_present_id(self, revision: str) -> str:
         """An id, and the one that its file still has if it is to get this one, in words."""

@@ -49,6 +49,7 @@ class Environment:
         settings: the ``[fixchain]`` section.
         uses_flask: whether ``env.py`` belongs to Flask-Migrate.
         dialect: SQLAlchemy's name of the database's dialect; ``None`` if unknown.
+        names_database: whether the app, or the configuration, names the database.
         asks_git: whether version control may be used.
         local_modules: the top-level modules of its project; ``None`` if they were not read.
     """
@@ -60,6 +61,7 @@ class Environment:
     settings: Settings = Settings()
     uses_flask: bool = False
     dialect: str | None = None
+    names_database: bool = False
     asks_git: bool = True
     local_modules: frozenset[str] | None = None
 

@@ -42,7 +42,7 @@ def inside_app(runtime: Runtime, command: str = "rehearse") -> Iterator[Runtime]
             " comes from a callback",
             way(
                 "name the module and the factory that make the app",
-                f"flask --app MODULE:FACTORY db fixchain {command}",
+                f"flask --app MODULE:FACTORY {{group}} fixchain {command}",
             ),
         )
     if not runtime.environment.uses_flask or runtime.has_app:

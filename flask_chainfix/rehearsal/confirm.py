@@ -191,7 +191,7 @@ def confirm(
             message += " callback"
             more = way(
                 "if a migration needs the app, name the module and the factory that make it",
-                "flask --app MODULE:FACTORY db fixchain repair",
+                "flask --app MODULE:FACTORY {group} fixchain repair",
             )
         if answer["error"].startswith(ModuleNotFoundError.__name__):
             more |= ON_PATH_BY_ENV_PY

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from flask_chainfix.planning.proposal import Planned, Proposal
 
 _STEP = 2
+_NAMED_URL = re.compile(r" --database (?:'[^']*'|\S+)")
 _MASKED = re.compile(r"--(?:database|server)[ =]\S*\*\*\*")
 
 _ABOUT_MASKS = (
@@ -205,23 +206,28 @@ def _first_ways(proposal: Proposal, tools: Tools) -> list[NextStep]:
     obstacle, counting = proposal.obstacle, proposal.diagnosis.counting
     about = obstacle.about if obstacle is not None else None
     by_hand = [
-        Remedy.of(f"settle {each.code}, in one of the ways above")
+        (Remedy.of(f"settle {each.code}, in one of the ways above"), each.databases)
         if (each.code, each.revisions) == about and len(each.hint.ways) > 1
-        else each.hint
+        else (each.hint, each.databases)
         for each in counting
         if not each.repairable
     ]
     if obstacle is not None and not by_hand:
-        by_hand = [obstacle.remedy]
-    remedies = by_hand or [finding.hint for finding in counting]
-    ways = (remedy.ways[0] for remedy in map(Remedy.of, remedies) if remedy)
-    different = {way.commands or (way.text,): way for way in ways}
-    return [_step(way, tools) for way in list(different.values())[:_SHOWN_WAYS]]
+        by_hand = [(Remedy.of(obstacle.remedy), ())]
+    found: dict[object, tuple[Way, list[Sequence[str]]]] = {}
+    for remedy, databases in by_hand or [(each.hint, each.databases) for each in counting]:
+        for way in remedy.ways[:1]:
+            same = way.here, way.commands or way.text
+            found.setdefault(same, (way, []))[1].append(databases)
+    which = proposal.snapshot.databases.some_of
+    return [_step(way, tools, which(*names)) for way, names in list(found.values())[:_SHOWN_WAYS]]
 
 
-def _step(way: Way, tools: Tools) -> NextStep:
-    text, commands, _ = tools.spelled(way)
-    return NextStep(f"{text[:1].upper()}{text[1:]}{':' if commands else '.'}", commands)
+def _step(way: Way, tools: Tools, databases: str = "") -> NextStep:
+    spelled_ = tools.spelled(way)
+    text = f"for {databases}: {spelled_.text}" if databases else spelled_.text
+    end = ":" if spelled_.commands else "."
+    return NextStep(f"{text[:1].upper()}{text[1:]}{end}", spelled_.commands)
 
 
 def _backup(repair: Repair) -> NextStep:
@@ -271,7 +277,8 @@ def _is_run(done: Repaired) -> bool:
 def _steps_after_repair(repair: Repair) -> list[NextStep]:
     """The steps from a repair to an upgrade."""
     test = [] if repair.is_tested else [_test(repair)]
-    upgrade = [] if repair.is_run else [NextStep("Upgrade your database:", (_upgrade(repair),))]
+    yours = "databases, each once env.py uses it" if repair.tools.named else "database"
+    upgrade = [] if repair.is_run else [NextStep(f"Upgrade your {yours}:", (_upgrade(repair),))]
     upstream = repair.planned.upstream
     if upstream is not None:
         message = f"Put migrations on top of {upstream.short}"
@@ -364,19 +371,22 @@ def _databases(repair: Repair, *, here: bool = True) -> str | None:
     named = tools.databases if here else tools.named
     in_app = tools.fixchain.startswith(tools.alembic)
     is_asked = named not in ("", " --database")  # which names the app's own, if there are any
-    known = is_asked or in_app or repair.snapshot.environment.dialect is not None
+    known = is_asked or in_app or repair.snapshot.environment.names_database
     return named if known else None
 
 
 def _test(repair: Repair) -> NextStep:
     from flask_chainfix.model.rehearsal import SERVERS
 
-    own = repair.snapshot.environment.dialect in SERVERS
-    return NextStep(
-        "Test the chain up and down on a scratch database"
-        f"{' of the server that the app uses' if own else ''}:",
-        (f"{repair.tools.fixchain} rehearse{' --database' if own else ''}",),
-    )
+    environment, tools, where, server = repair.snapshot.environment, repair.tools, "", ""
+    if environment.dialect in SERVERS:
+        named = _NAMED_URL.search(tools.named)
+        if environment.names_database:
+            where, server = " of the server that the app uses", " --database"
+        elif named is not None:
+            where, server = " of the server that you named", named[0]
+    text = f"Test the chain up and down on a scratch database{where}:"
+    return NextStep(text, (f"{tools.fixchain} rehearse{server}",))
 
 
 def _upgrade(repair: Repair) -> str:

@@ -47,6 +47,7 @@ class Evidence:
         unnamed: the constraints and indexes that a table may get under unknown names, by table,
             each with its revision.
         views: the tables that are views.
+        by_hand: the objects that no operation adds where they are missing.
         rank: the place of each revision in an order in which the chain can run.
     """
 
@@ -71,6 +72,8 @@ class Evidence:
         self.column_drops: dict[Key, list[Touch]] = {}
         self.unnamed: dict[Key, list[tuple[str, Unnamed]]] = {}
         self.views: set[Key] = set()
+        effects = (effect for each in footprints.values() for effect in each.effects)
+        self.by_hand = {key_of(effect.object) for effect in effects if effect.by_hand}
         self.rank = {revision: number for number, revision in enumerate(graph.order)}
         self._heads: dict[str, int] = {}
         for revision in graph.order:

@@ -36,6 +36,7 @@ class Kind(Enum):
     __hash__ = object.__hash__
 
 
+BY_HAND = ("primary", "exclude")  # sorts of constraints; see ``Effect``
 PROPERTIES = (Kind.DATA_TYPE, Kind.NULLABILITY, Kind.DEFAULT)
 # The values of a property; a data type is one of a few words, with the length.
 NULLABLE, NOT_NULL = "nullable", "NOT NULL"
@@ -102,6 +103,8 @@ class Effect(NamedTuple):
             column, and unchanged for one that is used or renamed.
         default: the new default of an existing column, if the source shows it.
         is_view: whether the new object is a view; views and tables share their names.
+        by_hand: whether no operation adds the new object where it is missing: a primary key, an
+            exclusion constraint, a domain, or a type without enumerated values.
     """
 
     action: Action
@@ -113,6 +116,7 @@ class Effect(NamedTuple):
     properties: ColumnProperties = ()
     default: str | None = None
     is_view: bool = False
+    by_hand: bool = False
 
 
 class Opaque(NamedTuple):

@@ -16,7 +16,7 @@ from flask_chainfix.databases.applied.contradictions import (
     making_missing,
     only,
 )
-from flask_chainfix.databases.applied.differences import Difference
+from flask_chainfix.databases.applied.differences import Difference, can_be_added
 from flask_chainfix.databases.applied.lost import is_noop
 from flask_chainfix.databases.applied.rows import restamping, since, stood_for, tops
 from flask_chainfix.databases.applied.verdicts import Trace, Verdict, trace
@@ -24,7 +24,7 @@ from flask_chainfix.databases.facts import Facts, Uncompared
 from flask_chainfix.git.upstream import read_published
 from flask_chainfix.model.databases import DatabaseStatus, Move, MoveResult, MoveState
 from flask_chainfix.model.files import Header
-from flask_chainfix.schema.footprint import PROPERTIES, Kind, SchemaObject, key_of
+from flask_chainfix.schema.footprint import PROPERTIES, Kind, SchemaObject
 from flask_chainfix.schema.live import deciding
 from flask_chainfix.schema.object_history import State
 
@@ -212,7 +212,7 @@ def _making_it(now: Facts, found: TracedDatabase, shown: Trace, text: str) -> Re
     """The command that shows the migration of catch-up, and how to make what that leaves."""
     differing = list(not_as_made(shown, found.claimed))
     made = Remedy()
-    if len(now.graph.heads) == 1 and any(_can_be_added(now, each) for each in differing):
+    if len(now.graph.heads) == 1 and any(can_be_added(now, each) for each in differing):
         server = "" if now.environment.dialect == "sqlite" else " --server"
         made = way(text, f"{{fixchain}} catch-up{server} --dry-run{{databases}}")
     return _with_the_rest(now, found.status, differing, made)
@@ -220,23 +220,15 @@ def _making_it(now: Facts, found: TracedDatabase, shown: Trace, text: str) -> Re
 
 def making_alike(now: Facts, status: DatabaseStatus, differing: Sequence[Difference]) -> Remedy:
     """How to make what a database has otherwise as its revisions leave it."""
-    lacks = [each.object.spelled for each in differing if _can_be_added(now, each)]
-    made = making_missing(now, status, lacks) if lacks else Remedy()
-    return _with_the_rest(now, status, differing, made)
-
-
-def _can_be_added(now: Facts, found: Difference) -> bool:
-    """Whether catch-up can add what is missing: the whole object, if the chain ends with it."""
-    history = now.histories.get(key_of(found.object))
-    dropped = history is not None and history.steps[-1].state is False
-    return found.kind == "missing" and found.object.kind is not Kind.VALUE and not dropped
+    lacks = [each.object.spelled for each in differing if can_be_added(now, each)]
+    return _with_the_rest(now, status, differing, making_missing(now, status, lacks))
 
 
 def _with_the_rest(
     now: Facts, status: DatabaseStatus, differing: Sequence[Difference], made: Remedy
 ) -> Remedy:
     """A way to add what is missing, and the way to make by hand what it leaves."""
-    rest = [each for each in differing if each.revision and not (made and _can_be_added(now, each))]
+    rest = [each for each in differing if each.revision and not (made and can_be_added(now, each))]
     if not rest:
         return made
     if is_broken(now.graph):
@@ -250,8 +242,9 @@ def _with_the_rest(
     if (dialect or of_env) == "sqlite":  # Alembic has no SQL for its batches
         do = "does" if len(revisions) == 1 else "do"
         what = f"again what {listing(revisions, 3)} {do}"
-        heads = [each for each in now.graph.heads if revisions[-1] in now.graph.required([each])]
-        on = f" {option('--head', heads[0])}" if len(now.graph.heads) > 1 else ""
+        ran = {revisions[-1], *status.rows}
+        head = max(now.graph.heads, key=lambda each: len(ran & set(now.graph.required([each]))))
+        on = f" {option('--head', head)}" if len(now.graph.heads) > 1 else ""
         again = f"{{alembic}} revision{on} -m {word(f'do {what}')}"
         return made | way(f"{left}make a migration that does {what} to {said}", again)
     other = "" if status.own or of_env == dialect else ", once env.py uses that --database"
@@ -322,4 +315,5 @@ def _why(found: TracedDatabase) -> str:
 
 def _refused(status: DatabaseStatus, detail: str, remedy: str | Remedy) -> MoveResult:
     move = Move(status.name, status.identity, status.rows, status.rows)
+    remedy = Remedy.of(remedy).placed(here=status.own)
     return MoveResult(move, MoveState.REFUSED, detail, remedy)

@@ -22,6 +22,7 @@ from flask_chainfix.databases.applied.contents import (
     proven_top,
     traced,
 )
+from flask_chainfix.databases.applied.differences import can_be_added
 from flask_chainfix.databases.applied.has_run import Applied, claims, possibilities
 from flask_chainfix.databases.applied.rows import (
     catching_up,
@@ -78,15 +79,15 @@ def naming(names: Iterable[str]) -> str | None:
 def only(snapshot: Facts, status: DatabaseStatus) -> str:
     """The options that name one database alone, or all of them if no option can do that.
 
-    Args:
-        snapshot: with all databases.
-        status: the database; one of the app's takes the app's others with it.
+    One of the app's takes the app's others with it.
     """
     if len(snapshot.databases.statuses) == 1:
         return "{databases}"
     if status.own:
         return "{own}"
-    return ("***" not in status.name and naming([status.name])) or "{databases}"
+    alone = "" if "***" in status.name else naming([status.name])
+    without = " --no-database" if any(each.own for each in snapshot.databases.statuses) else ""
+    return f"{without}{alone}" if alone else "{databases}"
 
 
 def leaving_out(
@@ -111,8 +112,6 @@ def saying_where(snapshot: Facts, status: DatabaseStatus, command: str = "repair
 
 
 # --- Databases whose tables contradict their stamps, and Alembic's commands to fix them -----------
-
-
 _NAMED = 5
 
 
@@ -247,7 +246,7 @@ def running_skipped(snapshot: Facts, status: DatabaseStatus, run: Collection[str
 
 
 def making_missing(
-    snapshot: Facts, status: DatabaseStatus, missing: Iterable[str], condition: str = ""
+    snapshot: Facts, status: DatabaseStatus, missing: Collection[str], condition: str = ""
 ) -> Remedy:
     """How to have what a database lacks made where it is missing; empty with several heads."""
     run = stood_for(snapshot.graph, status.rows)
@@ -267,7 +266,7 @@ def making_missing(
         f"{condition}write a migration that makes what is missing where it is missing",
         f"{{fixchain}} catch-up --server{only(snapshot, status)}",
     )
-    return made if len(snapshot.graph.heads) == 1 else Remedy()
+    return made if missing and len(snapshot.graph.heads) == 1 else Remedy()
 
 
 def _counting(status: DatabaseStatus, lost: Sequence[str], top: str | None) -> Remedy:
@@ -325,7 +324,8 @@ def _with_what_is_missing(
         then, upgrade = _running_what_it_lacks(snapshot, found, fitting.rows)
         return way(f"its tables match {names}: stamp it there{then}", *stamping, *upgrade)
     lacks = f"its tables match {names}, except that it lacks {listing(missing, 4)}: stamp it there"
-    made = making_missing(snapshot, replace(status, rows=fitting.rows), missing).ways
+    adding = [each.object.spelled for each in differing if can_be_added(snapshot, each)]
+    made = making_missing(snapshot, replace(status, rows=fitting.rows), adding).ways
     then = "".join(f", then {each.text}" for each in made)
     return way(f"{lacks}{then}", *stamping, *(each for way in made for each in way.commands))
 

@@ -110,6 +110,14 @@ def differences(
     yield from _extra_parts(snapshot, live, has_run)
 
 
+def can_be_added(now: Facts, found: Difference) -> bool:
+    """Whether catch-up can add what is missing: the whole object, if the chain ends with it."""
+    history = now.histories.get(key_of(found.object))
+    dropped = history is not None and history.steps[-1].state is False
+    by_hand = found.object.kind is Kind.VALUE or key_of(found.object) in now.evidence.by_hand
+    return found.kind == "missing" and not (by_hand or dropped)
+
+
 def _extra(snapshot: Facts, live: Live) -> Iterator[Difference]:
     """The tables, and the columns of the chain's own tables, that no revision creates."""
     evidence, settings = snapshot.evidence, snapshot.environment.settings

@@ -396,4 +396,5 @@ def _certainly_below(now: Facts, rows: Collection[str]) -> set[str]:
 
 def _refused(status: DatabaseStatus, detail: str, remedy: str | Remedy) -> MoveResult:
     stay = Move(status.name, status.identity, status.rows, status.rows)
+    remedy = Remedy.of(remedy).placed(here=status.own)
     return MoveResult(stay, MoveState.REFUSED, detail, remedy)

@@ -15,7 +15,6 @@ from itertools import count
 from pathlib import Path
 from time import monotonic
 
-from sqlalchemy import text
 from sqlalchemy.engine import URL, Engine
 
 from flask_chainfix.common import signals
@@ -23,8 +22,8 @@ from flask_chainfix.common.errors import CannotBackUp
 from flask_chainfix.common.signals import Stays
 from flask_chainfix.common.wording import Progress
 from flask_chainfix.databases.backup import servers, sqlite
-from flask_chainfix.databases.connecting import Obstacle, reading
 from flask_chainfix.databases.drivers import check_url, parse_url
+from flask_chainfix.databases.reaching import place_of
 from flask_chainfix.databases.targets import Target, app_engines
 from flask_chainfix.disk.safe_files import sync_directory, write_synced
 from flask_chainfix.environment.messages import shown_url
@@ -50,10 +49,6 @@ _KINDS = {
     ),
     "mysql": _MYSQL,
     "mariadb": _MYSQL,
-}
-_IDENTITY = {
-    "postgresql": "SELECT current_database(), pg_postmaster_start_time()",
-    "mysql": "SELECT database(), @@hostname, @@port",
 }
 
 
@@ -95,7 +90,7 @@ def back_up(database: Target, directory: Path, progress: Progress) -> Backup:
     started = monotonic()
     url, name = database.url, database.name
     check_url(url, CannotBackUp)
-    if database.engine is not None and _reached(database) != _reached(
+    if database.engine is not None and place_of(database) != place_of(
         replace(database, engine=None)
     ):  # the tools know only the URL
         raise CannotBackUp(
@@ -122,15 +117,6 @@ def back_up(database: Target, directory: Path, progress: Progress) -> Backup:
             sync_directory(directory)
             signals.stay(Stays.BACKUPS)
     return Backup(name, path, size, digest, tables, round(monotonic() - started, 4), command)
-
-
-def _reached(database: Target) -> tuple[object, ...]:
-    """What identifies a database on a server; empty if it cannot be reached, and for files."""
-    if database.backend not in _IDENTITY:
-        return ()
-    with suppress(Obstacle), reading(database) as connection:
-        return tuple(connection.execute(text(_IDENTITY[database.backend])).one())
-    return ()
 
 
 def copy_into(place: Target, database: Target, progress: Progress) -> Backup:

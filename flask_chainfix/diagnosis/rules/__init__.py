@@ -301,8 +301,9 @@ def _file(line: str) -> str:
 
 
 def _findings(rule: Rule, snapshot: Facts) -> Iterator[Finding]:
+    own = {each.name for each in snapshot.databases.statuses if each.own}
     for fault in rule.find(snapshot):
-        places = fault.locations
+        places, here = fault.locations, [each in own for each in fault.databases]
         if isinstance(places, str):
             places = [
                 place
@@ -317,7 +318,7 @@ def _findings(rule: Rule, snapshot: Facts) -> Iterator[Finding]:
             fault.severity or rule.severity,
             fault.message,
             fault.breaks or explain(rule).breaks,
-            Remedy.of(fault.hint),
+            Remedy.of(fault.hint).placed(here=any(here) and all(here)),
             tuple(sorted(set(fault.revisions))),
             tuple(places),
             rule.repairable if fault.repairable is None else fault.repairable,

@@ -139,10 +139,10 @@ def schema_drift(snapshot: Facts) -> Iterator[Fault]:
 
     How to repair it:
         `{fixchain} catch-up` writes a migration that creates what is missing. For columns that
-        differ and missing values of a type, the finding names the command that prints the
-        statements. Where no migration creates an object, write one if the models need it, else
-        drop it. If the tables belong to other programs, list them under `ignore_objects` in the
-        settings.
+        differ, and for missing values of a type, domains, composite types and primary keys, the
+        finding names the command that prints the statements. Where no migration creates an object,
+        write one if the models need it, else drop it. If the tables belong to other programs, list
+        them under `ignore_objects` in the settings.
 
     Example:
         users: op.create_table("user", sa.Column("id", sa.Integer()))

@@ -247,7 +247,7 @@ def _refuse_repeated(before: Facts, after: Facts, applied: Applied, mend: Mend) 
             " run it again",
             reading_its_schema(after, status)
             | f"correct down_revision or depends_on of {listing(sorted(members))} by hand"
-            | way("leave that database out", f"{REPAIR} --no-database"),
+            | leaving_out(after, [status.name]),
         )
 
 

@@ -287,7 +287,7 @@ def remedy_for_stamp(graph: Graph, rows: Collection[str], ran: Collection[str]) 
     if unknown:
         return way(
             f"the new chain has no {', '.join(unknown)}: find out what happened to it",
-            "{fixchain} check --database",
+            "{fixchain} check{asked}",
         )
     tops = sorted(row for row in rows if row not in graph.required(set(rows) - {row}))
     missing = sorted(graph.required(tops).difference(ran, tops))
@@ -295,9 +295,9 @@ def remedy_for_stamp(graph: Graph, rows: Collection[str], ran: Collection[str]) 
         return way(
             f"{', '.join(missing)} never ran there, and would be skipped: undo the repair, and"
             " repair again with that database named",
-            "{fixchain} undo",
+            "{fixchain} undo{databases}",
         )
-    return way(f"move the stamp to {' '.join(tops)}", "{fixchain} restamp")
+    return way(f"move the stamp to {' '.join(tops)}", "{fixchain} restamp{databases}")
 
 
 def _of_type(failure: RehearsalFailure) -> str:

@@ -104,7 +104,9 @@ def _impact(result: Analysed) -> Iterator[Block]:
     for each in findings:
         ways = ways_block(each.hint, result.tools)
         if ways:
-            yield Paragraph(("What to do about ", Typed(each.code), f", {each.name}:"))
+            which = result.snapshot.databases.some_of(each.databases)
+            where = f", for {which}:" if which else ":"
+            yield Paragraph(("What to do about ", Typed(each.code), f", {each.name}{where}"))
             yield from ways
 
 

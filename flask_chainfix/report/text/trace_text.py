@@ -274,7 +274,8 @@ def steps(found: TracedDatabase, result: Traced) -> Remedy:
     """The remedies that make the database and its stamp match, or allow a comparison."""
     exact = result.exact.get(found.status.identity)
     comparing = Remedy.of(exact.remedy) if exact is not None else Remedy()
-    return Remedy(tuple(dict.fromkeys((remedy_of(result.snapshot, found) | comparing).ways)))
+    ways = (remedy_of(result.snapshot, found) | comparing).ways
+    return Remedy(tuple(dict.fromkeys(ways))).placed(here=found.status.own)
 
 
 def as_json(result: Traced) -> list[dict[str, Any]]:

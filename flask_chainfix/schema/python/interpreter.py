@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.schema.footprint import (
+    BY_HAND,
     Action,
     ColumnProperties,
     Effect,
@@ -358,7 +359,8 @@ class Operation:
         if table is None and (kind is not Kind.INDEX or self.names_table):
             return  # the unknown table has been noted already
         if name:
-            self.note(action, (table or self.run.table("")).part(kind, name))
+            part_ = (table or self.run.table("")).part(kind, name)
+            self.note(action, part_, by_hand=action is CREATE and sort in BY_HAND)
             if sort:
                 final = action is DROP or isinstance(name, FinalName)
                 self.run.unnamed(table, kind, part=name, sort=sort, noted=name, final=final)

@@ -6,7 +6,14 @@ from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 
 from flask_chainfix.common.dataclass import dataclass
-from flask_chainfix.schema.footprint import PROPERTIES, Action, ColumnProperties, Kind, SchemaObject
+from flask_chainfix.schema.footprint import (
+    BY_HAND,
+    PROPERTIES,
+    Action,
+    ColumnProperties,
+    Kind,
+    SchemaObject,
+)
 from flask_chainfix.schema.python.definitions import data_type, default, hidden, nullability
 from flask_chainfix.schema.python.interpreter import CREATE, DROP, OF_A_TABLE, USE, Operation, Run
 from flask_chainfix.schema.python.values import (
@@ -148,7 +155,7 @@ def _make_constraints(
     for constraint in constraints:
         name, kind, sort = constraint.name, constraint.kind, constraint.sort
         if name is not None:
-            operation.note(CREATE, table.part(kind, name))
+            operation.note(CREATE, table.part(kind, name), by_hand=sort in BY_HAND)
         if name is None or sort:
             given, final = name or "", isinstance(name, FinalName)
             operation.run.unnamed(table, kind, part=given, sort=sort, noted=given, final=final)

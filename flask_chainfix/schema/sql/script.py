@@ -237,7 +237,8 @@ def _create(statement: Statement, script: Script) -> Effects:
         type_ = statement.qualified(Kind.TYPE)
         if statement.runs_on or type_.name == "body":
             raise UnreadSql
-        yield create(type_)
+        is_enumerated = [statement.peek(), statement.peek(1)] == ["AS", "ENUM"]
+        yield create(type_)._replace(by_hand=not is_enumerated)
     elif kind in _TABLES or kind == "INDEX":
         if kind == "INDEX" and statement.peek(1) == ".":
             raise UnreadSql  # it would be read as a name and its table

@@ -206,7 +206,8 @@ def _column(node: exp.ColumnDef, table: SchemaObject, script: Script) -> Iterato
         if isinstance(kind, exp.Reference):
             yield from _reference(kind, script)
         if constraint.args.get("this") is not None:
-            made.append(create(table.part(Kind.CONSTRAINT, _text(constraint.this))))
+            made_ = create(table.part(Kind.CONSTRAINT, _text(constraint.this)))
+            made.append(made_._replace(by_hand=isinstance(kind, exp.PrimaryKeyColumnConstraint)))
     yield create(table.part(Kind.COLUMN, name))
     yield from made
 
@@ -230,7 +231,8 @@ def _constraint(
             is_key = isinstance(node, exp.PrimaryKey)
             yield alter(column, Kind.NULLABILITY) if is_key else use(column)
     if name:
-        yield create(table.part(Kind.CONSTRAINT, name))
+        made = create(table.part(Kind.CONSTRAINT, name))
+        yield made._replace(by_hand=isinstance(node, exp.PrimaryKey))
     elif own is not None:
         yield create(table.part(kind, _text(own)))
 
