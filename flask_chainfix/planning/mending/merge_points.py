@@ -75,8 +75,8 @@ def heads_joined(
     if not heads and not kept:
         return None
     parents = (*kept, *heads)
-    what = "head" if len(heads) == 1 else "heads"
-    why = [Reason("merge", f"{listing(heads) or 'nothing more'}: the {what} that it joins")]
+    what = f"{listing(heads)}: the {'head' if len(heads) == 1 else 'heads'} that it joins"
+    why = [Reason("merge", what if heads else "there is no other head for it to join")]
     by_date = [each for each in graph.heads_among(rest) if later[each] == "date"]
     if by_date:
         detail = f"{revision} joins {listing(heads)}, as only dates show that {by_date[0]} is later"
