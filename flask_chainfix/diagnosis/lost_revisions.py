@@ -44,9 +44,10 @@ def whereabouts(snapshot: Facts, revision: str) -> str:
     """What happened to a lost revision, according to Git."""
     lost = snapshot.databases.lost.get(revision)
     if lost is None:
-        close = close_ids(revision, snapshot.graph)
-        unknown = "Git knows nothing of it"
-        return f"{unknown}; a similar id is {listing(close)}" if close else unknown
+        if whole := snapshot.graph.begun_by(revision):
+            return f"Alembic takes it for {whole}, the only id that begins with it"
+        close = listing(close_ids(revision, snapshot.graph))
+        return "Git knows nothing of it" + (close and f"; a similar id is {close}")
     if other := environment_with(snapshot, lost):
         what = f"it belongs to another environment, {other}"
     elif lost.arriving:
@@ -135,13 +136,17 @@ def _without_git(snapshot: Facts, revision: str, statuses: Sequence[DatabaseStat
     """The remedies for a revision that Git does not know."""
     remedy, close = Remedy(), close_ids(revision, snapshot.graph)
     run = frozenset(snapshot.graph.required(close[:1]))
+    others = placeholder(snapshot, revision, statuses)
     if close and not any(absent(snapshot, each, run) for each in statuses):
-        remedy |= way(f"move the stamp, if it is {close[0]}", counting_as(close[0], revision))
+        moved = counting_as(close[0], revision)
+        if snapshot.graph.begun_by(revision):
+            return way("move the stamp to the whole id", moved)
+        remedy, others = way(f"move the stamp, if it is {close[0]}", moved), others.without(moved)
     remedy |= (
         "look for newer code that has it, another branch, clone or release: it can take the"
         " database back with a downgrade, or be merged here"
     )
-    return remedy | placeholder(snapshot, revision, statuses)
+    return remedy | others
 
 
 def placeholder(snapshot: Facts, revision: str, statuses: Sequence[DatabaseStatus] = ()) -> Remedy:
@@ -193,9 +198,9 @@ def _placeholder_on(lost: Sequence[str], found: Fit) -> Remedy:
 
 def _tombstone(lost: Sequence[str], parent: str = "", condition: str = "") -> Remedy:
     on, place = parent and f"={parent}", "its place" if len(lost) == 1 else "the place of each"
-    wishes = " ".join(option("--tombstone", f"{each}{on}") for each in lost)
-    command = f"{{fixchain}} repair {wishes}{{databases}}"
-    return way(f"put a no-op revision in {place}{condition}", command)
+    said = " ".join(option("--tombstone", f"{each}{on}") for each in lost)
+    what = f"put a no-op revision in {place}{condition}"
+    return way(what, f"{{fixchain}} repair {said}{{databases}}")
 
 
 def _ways_back(
@@ -245,12 +250,9 @@ def _unwinding(
     if not (left.rows and has_code and all(map(can_have_file, left.between))) or out_of_reach:
         return Remedy()
     told = losses_in_words(_downgrades(snapshot, left, statuses))
-    which = listing(left.between, _SHOWN_DEEDS)
-    return way(
-        f"downgrade the database to what this code has, with downgrade() of {which} from Git;"
-        f" {told}",
-        "{fixchain} unwind{databases}",
-    )
+    which = f"with downgrade() of {listing(left.between, _SHOWN_DEEDS)} from Git"
+    text = f"downgrade the database to what this code has, {which}; {told}"
+    return way(text, "{fixchain} unwind{databases}")
 
 
 def _downgrade(
@@ -293,10 +295,9 @@ def _downgrades(
 def taking_down_there(snapshot: Facts, revision: str) -> Remedy:
     """How to downgrade a lost revision with the code that has it; empty if that is unknown."""
     lost = snapshot.databases.lost.get(revision)
-    if lost is None:
-        return Remedy()
     statuses = [each for each in snapshot.databases.statuses if revision in each.rows]
-    return _downgrade(snapshot, lost, survivors(snapshot, revision), statuses)
+    left = survivors(snapshot, revision)
+    return _downgrade(snapshot, lost, left, statuses) if lost else Remedy()
 
 
 def losses_in_words(footprints: Sequence[Footprint | None]) -> str:
