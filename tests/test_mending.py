@@ -662,6 +662,28 @@ def test_what_a_database_is_not_known_to_have_run_is_put_below_nothing(
     unproven(elsewhere)
 
 
+@pytest.mark.parametrize(
+    ("tables", "when"),
+    [
+        (None, "put c on b, if b has run there"),
+        ("t_a t_b t_c t_gone", "put c on b, which prod has run"),
+        ("t_a t_c", ""),
+    ],
+)
+def test_what_has_lost_its_parent_is_put_on_the_rest_with_a_whole_command(
+    tables: str | None, when: str
+) -> None:
+    told = looked_at(chain("a", "b <- a", "c <- gone"), db("c", "prod", tables=tables))
+    with pytest.raises(UnsafeForDatabases) as refused:
+        unproven(told)
+    ways = {each.text: each.commands for each in refused.value.remedy.ways}
+    attached, replaced = ways.get(when), ways.get("put a no-op revision in place of gone")
+    assert attached == ((f"{REPAIR} --attach c=b",) if when else None)
+    assert replaced == ((f"{REPAIR} --tombstone gone=b",) if when else None)
+    if when:
+        unproven(told, Wishes(attach={"c": "b"}))
+
+
 def test_what_was_below_a_lost_parent_is_not_known() -> None:
     snapshot = looked_at(chain("a", "c <- gone"), db("c", "prod"))
     with pytest.raises(UnsafeForDatabases, match=UNKNOWN.format("what was below it")):
