@@ -127,12 +127,35 @@ def read_published(now: Snapshot) -> tuple[tuple[PublishedChain, ...], tuple[str
     if len(repositories) != 1:
         return (), ()
     (repository,) = repositories
+    settings = now.environment.settings
     try:
-        asked = list(_published(now.environment.settings, _all_refs(repository)))
+        refs = _all_refs(repository)
+        asked = list(_published(settings, refs))
         chains = read_chains(repository, [each.ref for each in asked], now)
     except Unknown as reason:
         return (), (f"{reason}: what the main branch and releases have is not known",)
-    return _read(asked, chains), ()
+    is_unknown = settings.main_branch is None and not _likely(refs)
+    notices = _of_one_branch(repository, refs) if is_unknown else ()
+    return _read(asked, chains), tuple(notices)
+
+
+def _of_one_branch(repository: Repository, refs: Iterable[str]) -> Iterator[str]:
+    """The notice that a clone of a single branch does not show what others have."""
+    for remote in {
+        ref[len(REMOTES) :].partition("/")[0] for ref in refs if ref.startswith(REMOTES)
+    }:
+        if _has_one_branch(repository, remote):
+            yield (
+                "the clone has one branch only: what the main branch has is not known; if others"
+                f" build on main, `{fetch_missing(repository, remote, 'main')}` fetches it"
+            )
+
+
+def _has_one_branch(repository: Repository, remote: str) -> bool:
+    """Whether a clone was made of single branches of a remote."""
+    with suppress(Unknown):
+        return b"*" not in repository.git("config", "--get-all", f"remote.{remote}.fetch")
+    return False
 
 
 def _read(
@@ -331,8 +354,8 @@ def _default_branch(refs: Mapping[str, str], repository: Repository) -> str:
 def _all_refs(repository: Repository) -> dict[str, str]:
     """Every branch and tag, with its target if that is another reference.
 
-    A clone of a single branch calls that one the remote's default. This is left out if the clone
-    has a more likely branch by now.
+    A clone of a single branch calls that one the remote's default, whatever it is. This is left out
+    unless its name is likely.
 
     Raises:
         Unknown: Git fails.
@@ -341,11 +364,10 @@ def _all_refs(repository: Repository) -> dict[str, str]:
     refs = dict(line.split(" ") for line in os.fsdecode(answer).split("\n")[:-1])
     for head, default in [*refs.items()]:
         likely = {head.removesuffix("HEAD") + name for name in _LIKELY}
-        if default and _plain(head) == "HEAD" and default not in likely and likely & refs.keys():
+        if default and _plain(head) == "HEAD" and default not in likely:
             remote = head[len(REMOTES) :].partition("/")[0]
-            with suppress(Unknown):
-                if b"*" not in repository.git("config", "--get-all", f"remote.{remote}.fetch"):
-                    del refs[head]
+            if _has_one_branch(repository, remote):
+                del refs[head]
     return refs
 
 
