@@ -982,6 +982,12 @@ def test_a_merge_point_drops_a_removed_parent_only_as_a_guess() -> None:
         assert (parents(after, "m"), is_guess(mend)) == (("b",), False)
 
 
+def test_a_lost_base_is_left_out_by_no_link_to_another_lineage() -> None:
+    snapshot = looked_at(chain("a", "p2 <- p1"), lost=[lost("p1 @plug")])
+    after, (mend,) = mended(snapshot)
+    assert (after.graph.bases, mend.choices.ways) == (("a", "p1"), ())
+
+
 def test_what_is_needed_is_not_to_be_left_out() -> None:
     last = rev("c <- x").doing(USES_X)
     for files, row, ways in (
