@@ -296,6 +296,18 @@ def test_a_row_that_is_a_part_of_one_id(row: str) -> None:
     assert commands(finding) == [(f"{{fixchain}} restamp --lost {row}=abcdef{{databases}}",)]
 
 
+def test_a_part_of_an_id_that_was_typed_is_to_be_typed_in_full() -> None:
+    typed = replace(db("abc", "--stamp abc"), by_user=True)
+    finding = only("FC301", looked_at(chain("z", "abcdef <- z"), typed))
+    assert hints(finding) == ["give the whole id, abcdef, to --stamp"]
+
+
+def test_below_a_missing_dependency_it_is_not_known_what_has_run() -> None:
+    for dependency, known in (("gone", None), ("a", (0, 0))):
+        snapshot = looked_at(chain("a", f"b <- a +{dependency}"), db("b"))
+        assert distance(snapshot, *snapshot.databases.statuses) == known
+
+
 def test_a_row_that_several_ids_begin_with() -> None:
     finding = unknown(row="abc", now=chain("abcdef", "abcxyz <- abcdef"))
     assert finding.message == "Git knows nothing of it"

@@ -36,6 +36,10 @@ from flask_chainfix.diagnosis.numbering import can_have_file
 from flask_chainfix.model.databases import DatabaseStatus, LostRevision
 from flask_chainfix.schema.footprint import Action, Effect, Footprint, Kind
 
+_NEWER_CODE = (
+    "look for newer code that has it, another branch, clone or release: it can take the database"
+    " back with a downgrade, or be merged here"
+)
 _SHOWN_DEEDS = 4
 _SHOWN_HEADS = 2
 
@@ -102,8 +106,7 @@ def _choices(snapshot: Facts, revision: str) -> Remedy:
             command = f"git checkout {ref_word(ref)} -- {git_word(place)}"
             remedy |= way("bring the migrations back from Git", command)
     squashed = _squashed_into(snapshot, revision, left, statuses)
-    moved = "" if squashed is None else counting_as(squashed, revision)
-    if moved:
+    if moved := "" if squashed is None else counting_as(squashed, revision):
         remedy |= way(f"move the stamp to {squashed}, which makes what the database holds", moved)
     if lost is None:
         others = _without_git(snapshot, revision, statuses)
@@ -134,19 +137,16 @@ def _squashed_into(
 
 def _without_git(snapshot: Facts, revision: str, statuses: Sequence[DatabaseStatus]) -> Remedy:
     """The remedies for a revision that Git does not know."""
-    remedy, close = Remedy(), close_ids(revision, snapshot.graph)
-    run = frozenset(snapshot.graph.required(close[:1]))
-    others = placeholder(snapshot, revision, statuses)
+    close, others = close_ids(revision, snapshot.graph), placeholder(snapshot, revision, statuses)
+    run, remedy = frozenset(snapshot.graph.required(close[:1])), Remedy()
     if close and not any(absent(snapshot, each, run) for each in statuses):
         moved = counting_as(close[0], revision)
         if snapshot.graph.begun_by(revision):
+            if all(each.by_user for each in statuses):
+                return Remedy.of(f"give the whole id, {close[0]}, to --stamp")
             return way("move the stamp to the whole id", moved)
         remedy, others = way(f"move the stamp, if it is {close[0]}", moved), others.without(moved)
-    remedy |= (
-        "look for newer code that has it, another branch, clone or release: it can take the"
-        " database back with a downgrade, or be merged here"
-    )
-    return remedy | others
+    return remedy | _NEWER_CODE | others
 
 
 def placeholder(snapshot: Facts, revision: str, statuses: Sequence[DatabaseStatus] = ()) -> Remedy:
