@@ -279,13 +279,45 @@ def test_a_row_that_nobody_knows() -> None:
     assert hints(finding)[1] == NOBODY_KNOWS
 
 
-@pytest.mark.parametrize("row", ["ABCDEF", "abcdeg", " abcdef", "abc", "abcdef1234"])
+@pytest.mark.parametrize("row", ["ABCDEF", "abcdeg", " abcdef", "abcdef1234"])
 def test_a_row_that_is_close_to_an_id(row: str) -> None:
     finding = unknown(row=row, now=chain("z", "abcdef <- z"))
     assert finding.message == "Git knows nothing of it; a similar id is abcdef"
     assert hints(finding)[0].startswith(
         "move the stamp, if it is abcdef: `{fixchain} restamp --lost "
     )
+
+
+@pytest.mark.parametrize("row", ["abc", "a"])
+def test_a_row_that_is_a_part_of_one_id(row: str) -> None:
+    finding = unknown(row=row, now=chain("z", "abcdef <- z", "bcde <- abcdef"))
+    assert finding.message == "Alembic takes it for abcdef, the only id that begins with it"
+    assert "Can't locate" not in finding.breaks
+    assert commands(finding) == [(f"{{fixchain}} restamp --lost {row}=abcdef{{databases}}",)]
+
+
+def test_a_part_of_an_id_that_was_typed_is_to_be_typed_in_full() -> None:
+    typed = replace(db("abc", "--stamp abc"), by_user=True)
+    finding = only("FC301", looked_at(chain("z", "abcdef <- z"), typed))
+    assert hints(finding) == ["give the whole id, abcdef, to --stamp"]
+
+
+def test_below_a_missing_dependency_it_is_not_known_what_has_run() -> None:
+    for dependency, known in (("gone", None), ("a", (0, 0))):
+        snapshot = looked_at(chain("a", f"b <- a +{dependency}"), db("b"))
+        assert distance(snapshot, *snapshot.databases.statuses) == known
+
+
+def test_a_row_that_several_ids_begin_with() -> None:
+    finding = unknown(row="abc", now=chain("abcdef", "abcxyz <- abcdef"))
+    assert finding.message == "Git knows nothing of it"
+    assert "Can't locate" in finding.breaks
+
+
+def test_a_row_that_differs_in_blanks_is_moved_in_one_way() -> None:
+    finding = unknown(row="abcdef ", now=chain("z", "abcdef <- z"))
+    typed = [command for way in commands(finding) for command in way]
+    assert len(typed) == len(set(typed)) == 1
 
 
 @pytest.mark.parametrize(

@@ -312,13 +312,26 @@ def test_a_row_that_git_has_never_seen_beside_a_base(project: Project) -> None:
     says(take_out[0], "restamp --lost nope=a")
 
 
-@pytest.mark.parametrize("row", ["9BC123DEF", "9bc123dfe", "9bc123def ", "9bc123"])
+@pytest.mark.parametrize("row", ["9BC123DEF", "9bc123dfe", "9bc123def "])
 def test_a_row_that_is_close_to_an_id(project: Project, row: str) -> None:
     add(project.top, "9bc123def <- x", "pass", "pass")
     project.stamp(row)
     finding = project.finding()
     assert finding["message"].endswith("a similar id is 9bc123def")
     says(finding["hint"], "move the stamp, if it is 9bc123def: `fixchain restamp --lost")
+
+
+def test_a_row_that_is_a_part_of_an_id_is_what_alembic_takes_it_for(project: Project) -> None:
+    add(project.top, "9bc123def <- x", "pass", "pass")
+    project.stamp("x")
+    sql(project.url, "UPDATE alembic_version SET version_num = '9bc12'")
+    project.upgrade()
+    assert project.rows == ["9bc12"], "Alembic has nothing to do"
+    finding = project.finding()
+    says(finding["message"], "Alembic takes it for 9bc123def")
+    (way,) = finding["remedies"]
+    type_all(project, way["commands"])
+    assert project.rows == ["9bc123def"]
 
 
 def test_outside_of_git_it_is_said_that_nothing_is_known(

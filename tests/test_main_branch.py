@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.commands import Done, fixchain
+from tests.disk import tree
 from tests.rehearsals import add, plain
 from tests.repositories import Repository, needs_git
 from tests.stamped import build
@@ -70,6 +73,57 @@ def project(tmp_path: Path) -> Project:
 
 
 # --- What the main branch has --------------------------------------------------------------------
+
+
+def _clone(project: Project, tmp_path: Path, *options: str) -> Project:
+    """A clone of the feature branch alone, after it has merged main."""
+    project.merge("main", day=3)
+    url = f"file://{project.top}"
+    project.git("clone", "-q", "--single-branch", "-b", "feature", *options, url, tmp_path / "one")
+    return Project(tmp_path / "one")
+
+
+def _fetching(told: str) -> list[str]:
+    (command,) = re.findall(r"`git (fetch [^`]*\borigin [^`]+)`", " ".join(told.split()))
+    return shlex.split(command)
+
+
+def test_a_clone_of_one_branch_does_not_take_it_for_the_main_branch(
+    project: Project, tmp_path: Path
+) -> None:
+    clone = _clone(project, tmp_path)
+    done = clone.run("repair", "--dry-run")
+    assert "main branch on" not in done.stdout, "as if main were known"
+    assert "what the main branch has is not known" in " ".join(done.stdout.split())
+    clone.git(*_fetching(done.stdout))
+    assert clone.moved() == {"mine": ["theirs"]}
+    assert "has one branch only" not in clone.run("repair", "--dry-run").stdout
+
+
+def test_who_turns_the_main_branch_off_is_not_told_to_fetch_it(
+    project: Project, tmp_path: Path
+) -> None:
+    clone = _clone(project, tmp_path)
+    clone.configure("main_branch =")
+    done = clone.run("repair", "--dry-run")
+    assert (done.exit_code, "has one branch only" in done.stdout) == (1, False)
+
+
+def test_dates_do_not_decide_for_sure_where_a_shallow_clone_hides_what_would(
+    project: Project, tmp_path: Path
+) -> None:
+    clone = _clone(project, tmp_path, "--depth", "1")
+    before = tree(clone.top / "migrations")
+    refused = clone.run("repair", "--yes")
+    assert (refused.exit_code, tree(clone.top / "migrations")) == (3, before)
+    assert "as the clone is shallow" in refused.stderr
+    assert "git fetch --unshallow" in refused.stderr
+    assert clone.run("repair", "--attach", "mine=theirs", "--dry-run").exit_code == 1
+    assert "guess:" not in clone.run("repair", "--attach", "mine=theirs", "--dry-run").stdout
+    clone.git(*_fetching(refused.stdout))
+    assert clone.run("repair", "--yes").exit_code == 0
+    clone.run("undo", "--yes")
+    assert clone.moved() == {"mine": ["theirs"]}
 
 
 def test_what_main_has_stays_and_mine_moves(project: Project) -> None:

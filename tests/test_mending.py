@@ -678,6 +678,28 @@ def test_what_a_database_is_not_known_to_have_run_is_put_below_nothing(
     unproven(elsewhere)
 
 
+@pytest.mark.parametrize(
+    ("tables", "when"),
+    [
+        (None, "put c on b, if b has run there"),
+        ("t_a t_b t_c t_gone", "put c on b, which prod has run"),
+        ("t_a t_c", ""),
+    ],
+)
+def test_what_has_lost_its_parent_is_put_on_the_rest_with_a_whole_command(
+    tables: str | None, when: str
+) -> None:
+    told = looked_at(chain("a", "b <- a", "c <- gone"), db("c", "prod", tables=tables))
+    with pytest.raises(UnsafeForDatabases) as refused:
+        unproven(told)
+    ways = {each.text: each.commands for each in refused.value.remedy.ways}
+    attached, replaced = ways.get(when), ways.get("put a no-op revision in place of gone")
+    assert attached == ((f"{REPAIR} --attach c=b",) if when else None)
+    assert replaced == ((f"{REPAIR} --tombstone gone=b",) if when else None)
+    if when:
+        unproven(told, Wishes(attach={"c": "b"}))
+
+
 def test_what_was_below_a_lost_parent_is_not_known() -> None:
     snapshot = looked_at(chain("a", "c <- gone"), db("c", "prod"))
     with pytest.raises(UnsafeForDatabases, match=UNKNOWN.format("what was below it")):
@@ -944,6 +966,59 @@ def test_a_merge_of_what_is_on_another_branch_is_straightened() -> None:
     after, mends = mended(looked_at(chain("a", "b <- a", "c <- b", extra=full), lost=known))
     assert parents(after, "m") == ("c",)
     assert [(each.part, is_guess(each)) for each in mends] == [(Part.PARENTS, True)]
+
+
+USES_X = "op.add_column('t_x', sa.Column('colour', sa.String(40)))"
+
+
+def test_a_merge_point_does_not_drop_what_others_need() -> None:
+    """Of a removed parent, a later migration or a database may still need what it made."""
+    files = ("a", "b <- a", "c <- m")
+    after, (mend,) = mended(
+        looked_at(
+            chain(*files[:2], rev(files[2]).doing(USES_X), extra=empty("m <- b, x")),
+            lost=[lost("x <- a")],
+        )
+    )
+    assert (parents(after, "m"), mend.part, is_guess(mend)) == (("b", "x"), Part.FILE, True)
+    for row, back in (("m", True), ("c", True), ("b", False)):
+        snapshot = chain(*files, extra=empty("m <- b, x"))
+        after, _ = mended(looked_at(snapshot, db(row), lost=[lost("x <- a")]))
+        assert ("x" in after.graph) is back, row
+
+
+def test_a_merge_point_drops_a_removed_parent_only_as_a_guess() -> None:
+    snapshot = chain("a", "b <- a", "c <- m", extra=empty("m <- b, x"))
+    after, (mend,) = mended(
+        looked_at(snapshot, lost=[lost("x <- y"), lost("y <- a")]), Wishes(strategy="linear")
+    )
+    assert (parents(after, "m"), is_guess(mend)) == (("b",), True)
+    (way,) = mend.choices.ways
+    assert way.commands == (
+        "{fixchain} repair --strategy linear --bring-back x --bring-back y{databases}",
+    )
+    nothing = Rev("x", ("a",), upgrade=(), downgrade=())
+    for row in ("b", "m"):
+        after, (mend,) = mended(looked_at(snapshot, db(row), lost=[lost(nothing)]))
+        assert (parents(after, "m"), is_guess(mend)) == (("b",), False)
+
+
+def test_a_lost_base_is_left_out_by_no_link_to_another_lineage() -> None:
+    snapshot = looked_at(chain("a", "p2 <- p1"), lost=[lost("p1 @plug")])
+    after, (mend,) = mended(snapshot)
+    assert (after.graph.bases, mend.choices.ways) == (("a", "p1"), ())
+
+
+def test_what_is_needed_is_not_to_be_left_out() -> None:
+    last = rev("c <- x").doing(USES_X)
+    for files, row, ways in (
+        ((last,), "b", 0),
+        (("c <- x",), "c", 0),
+        (("c <- x",), "b", 1),
+    ):
+        snapshot = looked_at(chain("a", "b <- a", *files), db(row), lost=[lost("x <- a")])
+        _, (mend,) = mended(snapshot)
+        assert (mend.part, len(mend.choices.ways)) == (Part.FILE, ways)
 
 
 def test_nothing_comes_from_another_branch_without_what_it_needs() -> None:

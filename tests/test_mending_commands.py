@@ -519,3 +519,26 @@ def test_a_repair_that_mends_nothing_says_so(project: Path, extra: str) -> None:
     assert done.exit_code == 3, done
     assert "remed" in done.stderr
     assert migrations(place) == before
+
+
+@needs_git
+def test_a_labelled_base_that_was_deleted_comes_back_as_one(project: Path) -> None:
+    """It belongs to no other base: that it names no parent is no fault."""
+    repository = Repository(project)
+    place = environment(project / "migrations", "a", "p1 @plug", "p2 <- p1")
+    (place / "plugins").mkdir()
+    for file in (place / "versions").glob("p*.py"):
+        file.rename(place / "plugins" / file.name)
+    (place / "alembic.ini").write_text(
+        "[alembic]\npath_separator = space\n"
+        "version_locations = %(here)s/versions %(here)s/plugins\n"
+    )
+    repository.commit(1)
+    (gone,) = (place / "plugins").glob("p1_*.py")
+    gone.unlink()
+    repository.commit(2)
+    assert repair("--dry-run").exit_code == 1
+    done = repair(*YES, "--accept-guesses", *JSON)
+    assert done.exit_code == 0, done
+    assert done.document["verified"]["bases"] == ["a", "p1"]
+    assert gone.exists()

@@ -15,6 +15,7 @@ from functools import cached_property
 from flask_chainfix.model.files import Header
 
 _NONE: tuple[str, ...] = ()
+_TOO_SHORT = 3  # characters: Alembic takes no part for an id of so few
 
 # Attributes that evidence does not change.
 _OF_LINKS = {"missing_parents", "parents", "children", "bases", "heads", "labelled"}
@@ -246,6 +247,15 @@ class Graph:
         """The revisions and all their descendants."""
         children = self.children
         return _reach(revisions, lambda revision: children.get(revision, _NONE), ())
+
+    def begun_by(self, part: str) -> str | None:
+        """The revision that Alembic takes a part of an id for: only its id begins with that."""
+        names = [
+            name
+            for name in {*self.parents, *self.labelled}
+            if part and len(name) > _TOO_SHORT and name.startswith(part)
+        ]
+        return names[0] if len(names) == 1 and names[0] in self else None
 
     def heads_among(self, revisions: Collection[str]) -> list[str]:
         """Those of some revisions that none of the others follows, in the order of the chain."""

@@ -36,6 +36,10 @@ from flask_chainfix.diagnosis.numbering import can_have_file
 from flask_chainfix.model.databases import DatabaseStatus, LostRevision
 from flask_chainfix.schema.footprint import Action, Effect, Footprint, Kind
 
+_NEWER_CODE = (
+    "look for newer code that has it, another branch, clone or release: it can take the database"
+    " back with a downgrade, or be merged here"
+)
 _SHOWN_DEEDS = 4
 _SHOWN_HEADS = 2
 
@@ -44,9 +48,10 @@ def whereabouts(snapshot: Facts, revision: str) -> str:
     """What happened to a lost revision, according to Git."""
     lost = snapshot.databases.lost.get(revision)
     if lost is None:
-        close = close_ids(revision, snapshot.graph)
-        unknown = "Git knows nothing of it"
-        return f"{unknown}; a similar id is {listing(close)}" if close else unknown
+        if whole := snapshot.graph.begun_by(revision):
+            return f"Alembic takes it for {whole}, the only id that begins with it"
+        close = listing(close_ids(revision, snapshot.graph))
+        return "Git knows nothing of it" + (close and f"; a similar id is {close}")
     if other := environment_with(snapshot, lost):
         what = f"it belongs to another environment, {other}"
     elif lost.arriving:
@@ -101,8 +106,7 @@ def _choices(snapshot: Facts, revision: str) -> Remedy:
             command = f"git checkout {ref_word(ref)} -- {git_word(place)}"
             remedy |= way("bring the migrations back from Git", command)
     squashed = _squashed_into(snapshot, revision, left, statuses)
-    moved = "" if squashed is None else counting_as(squashed, revision)
-    if moved:
+    if moved := "" if squashed is None else counting_as(squashed, revision):
         remedy |= way(f"move the stamp to {squashed}, which makes what the database holds", moved)
     if lost is None:
         others = _without_git(snapshot, revision, statuses)
@@ -132,17 +136,16 @@ def _squashed_into(
 
 def _without_git(snapshot: Facts, revision: str, statuses: Sequence[DatabaseStatus]) -> Remedy:
     """The remedies for a revision that Git does not know."""
-    newer = (
-        "look for newer code that has it, another branch, clone or release: it can take the"
-        " database back with a downgrade, or be merged here"
-    )
-    others = newer | placeholder(snapshot, revision, statuses)
-    close = close_ids(revision, snapshot.graph)
-    run = frozenset(snapshot.graph.required(close[:1]))
-    if not close or any(absent(snapshot, each, run) for each in statuses):
-        return others
-    moved = counting_as(close[0], revision)
-    return way(f"move the stamp, if it is {close[0]}", moved) | others.without(moved)
+    close, others = close_ids(revision, snapshot.graph), placeholder(snapshot, revision, statuses)
+    run, remedy = frozenset(snapshot.graph.required(close[:1])), Remedy()
+    if close and not any(absent(snapshot, each, run) for each in statuses):
+        moved = counting_as(close[0], revision)
+        if snapshot.graph.begun_by(revision):
+            if all(each.by_user for each in statuses):
+                return Remedy.of(f"give the whole id, {close[0]}, to --stamp")
+            return way("move the stamp to the whole id", moved)
+        remedy, others = way(f"move the stamp, if it is {close[0]}", moved), others.without(moved)
+    return remedy | _NEWER_CODE | others
 
 
 def placeholder(snapshot: Facts, revision: str, statuses: Sequence[DatabaseStatus] = ()) -> Remedy:
@@ -194,9 +197,9 @@ def _placeholder_on(lost: Sequence[str], found: Fit) -> Remedy:
 
 def _tombstone(lost: Sequence[str], parent: str = "", condition: str = "") -> Remedy:
     on, place = parent and f"={parent}", "its place" if len(lost) == 1 else "the place of each"
-    wishes = " ".join(option("--tombstone", f"{each}{on}") for each in lost)
-    command = f"{{fixchain}} repair {wishes}{{databases}}"
-    return way(f"put a no-op revision in {place}{condition}", command)
+    said = " ".join(option("--tombstone", f"{each}{on}") for each in lost)
+    what = f"put a no-op revision in {place}{condition}"
+    return way(what, f"{{fixchain}} repair {said}{{databases}}")
 
 
 def _ways_back(
@@ -246,12 +249,9 @@ def _unwinding(
     if not (left.rows and has_code and all(map(can_have_file, left.between))) or out_of_reach:
         return Remedy()
     told = losses_in_words(_downgrades(snapshot, left, statuses))
-    which = listing(left.between, _SHOWN_DEEDS)
-    return way(
-        f"downgrade the database to what this code has, with downgrade() of {which} from Git;"
-        f" {told}",
-        "{fixchain} unwind{databases}",
-    )
+    which = f"with downgrade() of {listing(left.between, _SHOWN_DEEDS)} from Git"
+    text = f"downgrade the database to what this code has, {which}; {told}"
+    return way(text, "{fixchain} unwind{databases}")
 
 
 def _downgrade(
@@ -294,10 +294,9 @@ def _downgrades(
 def taking_down_there(snapshot: Facts, revision: str) -> Remedy:
     """How to downgrade a lost revision with the code that has it; empty if that is unknown."""
     lost = snapshot.databases.lost.get(revision)
-    if lost is None:
-        return Remedy()
     statuses = [each for each in snapshot.databases.statuses if revision in each.rows]
-    return _downgrade(snapshot, lost, survivors(snapshot, revision), statuses)
+    left = survivors(snapshot, revision)
+    return _downgrade(snapshot, lost, left, statuses) if lost else Remedy()
 
 
 def losses_in_words(footprints: Sequence[Footprint | None]) -> str:

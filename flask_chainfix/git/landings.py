@@ -202,6 +202,7 @@ class _Reading(NamedTuple):
     places: Mapping[Path, _Place]
     pending: int  # files that no commit has
     notices: Sequence[str]
+    cut_off: Sequence[Path] = ()  # files that the oldest commits of a shallow clone have
 
 
 def read_history(
@@ -239,7 +240,8 @@ def read_history(
         commit = place.commit
         landings[path] = Landing(positions[place], commit.name, commit.date, came, commit.author)
     notices = _notices(readings, unknown, ranked=bool(landings))
-    return GitHistory(landings, tuple(dict.fromkeys(notices)))
+    cut_off = frozenset(path for reading in readings for path in reading.cut_off)
+    return GitHistory(landings, tuple(dict.fromkeys(notices)), cut_off=cut_off)
 
 
 def _notices(
@@ -292,7 +294,8 @@ def _read(
             arrived = _trace(read_log(repository, pathspecs, *asked)[0], names)
     notices = [] if compared else [_NOT_COMPARED]
     # The oldest commits of a shallow clone seem to have no parents and to add all their files.
-    if repository.shallow and sum(not commit.parents for commit in landed.values()) > 1:
+    oldest = [name for name, commit in landed.items() if repository.shallow and not commit.parents]
+    if len(oldest) > 1:
         notices.append(
             "the clone is shallow: which of the older migrations landed first is not known until"
             " `git fetch --unshallow`"
@@ -303,7 +306,8 @@ def _read(
         for name, commit in first.items()
         for file in names[name]
     }
-    return _Reading(by_file, len(names) - len(first), notices)
+    cut_off = [file for name in (oldest if len(oldest) > 1 else ()) for file in names[name]]
+    return _Reading(by_file, len(names) - len(first), notices, cut_off)
 
 
 def _trace(entries: Iterable[Entry], names: Iterable[str]) -> dict[str, Commit]:

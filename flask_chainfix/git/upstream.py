@@ -110,12 +110,33 @@ def read_published(now: Snapshot) -> tuple[tuple[PublishedChain, ...], tuple[str
     if len(repositories) != 1:
         return (), ()
     (repository,) = repositories
+    settings = now.environment.settings
     try:
-        asked = list(_published(now.environment.settings, _all_refs(repository)))
+        refs = _all_refs(repository)
+        asked = list(_published(settings, refs))
         chains = read_chains(repository, [each.ref for each in asked], now)
     except Unknown as reason:
         return (), (f"{reason}: what the main branch and releases have is not known",)
-    return _read(asked, chains), ()
+    is_unknown = settings.main_branch is None and not _likely(refs)
+    notices = _of_one_branch(repository, refs) if is_unknown else ()
+    return _read(asked, chains), tuple(notices)
+
+
+def _of_one_branch(repository: Repository, refs: Mapping[str, str]) -> Iterator[str]:
+    """The notice that a clone of a single branch does not show what others have."""
+    for remote in {_remote(ref, refs) for ref in refs if ref.startswith(REMOTES)}:
+        if _has_one_branch(repository, remote):
+            yield (
+                "the clone has one branch only: what the main branch has is not known; if others"
+                f" build on main, `{fetch_missing(repository, remote, 'main')}` fetches it"
+            )
+
+
+def _has_one_branch(repository: Repository, remote: str) -> bool:
+    """Whether a clone was made of single branches of a remote."""
+    with suppress(Unknown):
+        return b"*" not in repository.git("config", "--get-all", f"remote.{remote}.fetch")
+    return False
 
 
 def _read(
@@ -317,8 +338,8 @@ def _forked_from(likely: Sequence[str], repository: Repository) -> Sequence[str]
 def _all_refs(repository: Repository) -> dict[str, str]:
     """Every branch and tag, with its target if that is another reference.
 
-    A clone of a single branch calls that one the remote's default. This is left out if the clone
-    has a more likely branch by now.
+    A clone of a single branch calls that one the remote's default, whatever it is. This is left out
+    unless its name is likely.
 
     Raises:
         Unknown: Git fails.
@@ -327,12 +348,9 @@ def _all_refs(repository: Repository) -> dict[str, str]:
     refs = dict(line.split(" ") for line in os.fsdecode(answer).split("\n")[:-1])
     for head, default in [*refs.items()]:
         likely = {head.removesuffix("HEAD") + name for name in _LIKELY}
-        is_head = default and _plain(head, refs) == "HEAD"
-        if is_head and default not in likely and likely & refs.keys():
-            remote = _remote(head, refs)
-            with suppress(Unknown):
-                if b"*" not in repository.git("config", "--get-all", f"remote.{remote}.fetch"):
-                    del refs[head]
+        is_unlikely_head = default and _plain(head, refs) == "HEAD" and default not in likely
+        if is_unlikely_head and _has_one_branch(repository, _remote(head, refs)):
+            del refs[head]
     return refs
 
 

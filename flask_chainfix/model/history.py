@@ -58,11 +58,14 @@ class GitHistory:
             committed.
         notices: why the history is incomplete, for the user, each once.
         renamed: the paths as they were read of files that were renamed since, by the new path.
+        cut_off: the files, as they were read, that a shallow clone has from its beginning: others
+            than the commits in ``landings`` may have added them.
     """
 
     landings: Mapping[Path, Landing] = field(default_factory=dict)
     notices: tuple[str, ...] = ()
     renamed: Mapping[Path, Path] = field(default_factory=dict)
+    cut_off: frozenset[Path] = frozenset()
 
     def after(self, mends: Iterable[Mend]) -> GitHistory:
         """The same history after some files were renamed."""
@@ -76,6 +79,10 @@ class GitHistory:
     def landing(self, path: Path) -> Landing | None:
         """The commit that first added a file, also if it was renamed."""
         return self.landings.get(self.renamed.get(path, path))
+
+    def is_cut_off(self, path: Path) -> bool:
+        """Whether a shallow clone does not show when a file landed."""
+        return self.renamed.get(path, path) in self.cut_off
 
     def name(self, path: Path) -> str:
         """The name of a file when it was read, before any renaming."""

@@ -7,10 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from flask_chainfix.chain import heads_file, source
-from flask_chainfix.common.remedies import Remedy
+from flask_chainfix.common.remedies import REPAIR, Remedy, way
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.files import Edit, Header, MigrationFile
-from flask_chainfix.model.plans import Mend, NewRevision, Part, Plan, Reason, Relink
+from flask_chainfix.model.plans import GUESS, Mend, NewRevision, Part, Plan, Reason, Relink
+
+_CUT_OFF = Reason(GUESS, "dates or names decide, as the clone is shallow: Git may know better")
+_UNSHALLOW = way("fetch what decides, and plan again", "git fetch --unshallow", REPAIR)
 
 
 def edits_between(before: Facts, after: Facts) -> tuple[Edit, ...]:
@@ -52,10 +55,12 @@ def summed_up(
     """One plan of all mends and relinks."""
     renamed = replace(plan, mends=tuple(mends)).renamed
     ways = dict.fromkeys(way for mend in mends for way in mend.choices.ways)
+    relinks = tuple(_relinks(before, after, plan, mends))
+    deeper = _UNSHALLOW if any(_CUT_OFF in each.why for each in relinks) else Remedy()
     return replace(
         plan,
-        choices=plan.choices | Remedy(tuple(ways)),
-        relinks=tuple(_relinks(before, after, plan, mends)),
+        choices=deeper | plan.choices | Remedy(tuple(ways)),
+        relinks=relinks,
         new_revisions=(*(mend.new for mend in mends if mend.new is not None), *new_revisions),
         order=tuple(renamed.get(revision, revision) for revision in plan.order),
         mends=tuple(mend for mend in mends if mend.new is None and mend.part is not Part.PARENTS),
@@ -82,7 +87,16 @@ def _relinks(before: Facts, after: Facts, plan: Plan, mends: Sequence[Mend]) -> 
             continue
         old, now = _parents(files.get(file.path)), _parents(file)
         if file.path in reasons and old is not None and now is not None and old != now:
-            yield Relink(revision, file.path, old, now, tuple(reasons[file.path]))
+            why = reasons[file.path]
+            if _only_ranked(why) and before.git_history.is_cut_off(file.path):
+                why.append(_CUT_OFF)
+            yield Relink(revision, file.path, old, now, tuple(why))
+
+
+def _only_ranked(why: Sequence[Reason]) -> bool:
+    """Whether dates or names alone decide an order."""
+    kinds = {each.kind for each in why}
+    return "rank" in kinds and kinds <= {"rank", "branch", "base"}
 
 
 def _parents(file: MigrationFile | None) -> tuple[str, ...] | None:

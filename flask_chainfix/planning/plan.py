@@ -100,7 +100,8 @@ def _proposed(runtime: Runtime, diagnosis: Diagnosis, wishes: Wishes) -> Proposa
     before = diagnosis.snapshot
     start, mends, notices = _prepared(runtime, diagnosis, wishes)
     wishes = _without_obeyed(wishes, mends)
-    orphaned = frozenset(start.graph.bases).difference(placed(before)[0].graph.bases)
+    restored = (each.revision for each in mends if each.new)  # as bases, if they were
+    orphaned = frozenset(start.graph.bases).difference(placed(before)[0].graph.bases, restored)
     plan = _linked(start, wishes, orphaned, mends)
     rendered = [render(runtime, new) for new in plan.new_revisions]
     after = start.after([*edits_for(start, plan.parents), *(edit for _, edit in rendered)])

@@ -97,7 +97,7 @@ def distance(snapshot: Facts, status: DatabaseStatus) -> Distance | None:
         ahead.update(way.between)
         below += way.rows
     run = stood_for(graph, tuple(sorted(below))).intersection(graph)
-    if run & graph.open_ends:
+    if run & graph.open_ends or not run.isdisjoint(graph.missing_dependencies):
         return None
     return Distance(len(graph) - len(run), len(ahead))
 

@@ -37,6 +37,7 @@ _REPEATED = (
     "“{alembic} upgrade” stops there with “Online migration expected to match one row when updating"
     " …”"
 )
+_PART = "“{alembic} upgrade” leaves it in the version table, beside the new stamp"
 _RESTAMP = way(
     "move the stamp: nothing is run, and nothing is skipped", "{fixchain} restamp{databases}"
 )
@@ -92,7 +93,9 @@ def unknown_stamp(snapshot: Facts) -> Iterator[Fault]:
         else:
             message = f"{stamped} no migration file has: {whereabouts(snapshot, row)}"
             hint = _files_first(broken[0]) if broken else choices(snapshot, row)
-            yield Fault(message, hint, [row], databases=statuses)
+            is_part = snapshot.graph.begun_by(row) and row not in snapshot.databases.lost
+            breaks = _PART if is_part else None
+            yield Fault(message, hint, [row], databases=statuses, breaks=breaks)
 
 
 def _files_first(file: MigrationFile) -> Remedy:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from flask_chainfix.chain import source
 from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.common.errors import UnsafeForDatabases
-from flask_chainfix.common.quoting import operand, word
+from flask_chainfix.common.quoting import operand, option, word
 from flask_chainfix.common.remedies import MERGE, REPAIR, Remedy, way
 from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.applied.contents import (
@@ -29,7 +29,8 @@ from flask_chainfix.databases.applied.has_run import (
 )
 from flask_chainfix.databases.applied.rows import newly_skipped
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.model.databases import DatabaseState
+from flask_chainfix.diagnosis.numbering import can_have_file
+from flask_chainfix.model.databases import DatabaseState, DatabaseStatus
 from flask_chainfix.model.plans import GUESS, Mend, Part
 
 _UPGRADE_FIRST = way(
@@ -188,11 +189,11 @@ def _certain_links(snapshot: Facts) -> Graph:
 def _refuse_unproven_link(after: Facts, applied: Applied, mend: Mend, have: set[str]) -> None:
     status = applied.status
     if status.tables is not None and contradicts(after, status, applied.revisions):
+        on = f"on {', '.join(mend.after)}" if mend.after else "without a parent"
         raise UnsafeForDatabases(
             f"the tables of {status.name} show that something else has run there than"
-            f" {mend.revision} on {', '.join(mend.after) or 'nothing'} would mean",
-            "say with repair --attach where that revision belongs, or with repair --bring-back what"
-            " it was on" | leaving_out(after, [status.name]),
+            f" {mend.revision} {on} would mean",
+            _ways_to_place(after, status, mend) | leaving_out(after, [status.name]),
         )
     if _is_decided(mend):
         return
@@ -209,7 +210,7 @@ def _refuse_unproven_link(after: Facts, applied: Applied, mend: Mend, have: set[
         f"{status.name} has run {mend.revision}, and it is not known whether {what} has run"
         " there, too: if it has not, Alembic would never run it",
         reading_its_schema(after, status)
-        | _way_to_confirm(mend, unproven)
+        | _way_to_confirm(after, status, mend, unproven)
         | leaving_out(after, [status.name]),
     )
 
@@ -251,7 +252,9 @@ def _refuse_repeated(before: Facts, after: Facts, applied: Applied, mend: Mend) 
         )
 
 
-def _way_to_confirm(mend: Mend, unproven: Sequence[str]) -> Remedy:
+def _way_to_confirm(
+    after: Facts, status: DatabaseStatus, mend: Mend, unproven: Sequence[str]
+) -> Remedy:
     """The remedy: the user confirms that the revisions have run."""
     if mend.after:
         pair = word(f"{mend.revision}={(*unproven, *mend.after)[0]}")
@@ -259,4 +262,22 @@ def _way_to_confirm(mend: Mend, unproven: Sequence[str]) -> Remedy:
     if mend.code == "FC105":
         root = word(mend.revision)
         return way(f"if it has, and {mend.revision} is the first", f"{REPAIR} --root {root}")
-    return Remedy.of(f"say with repair --attach what {mend.revision} is on")
+    return _ways_to_place(after, status, mend)
+
+
+def _ways_to_place(after: Facts, status: DatabaseStatus, mend: Mend) -> Remedy:
+    """The remedies for a revision with an unknown parent: to put it on the head of the rest."""
+    graph, revision = after.graph, mend.revision
+    heads = graph.heads_among(set(graph).difference(graph.descendants([revision])))
+    below = frozenset(graph.required(heads))
+    if mend.code != "FC103" or mend.after or len(heads) != 1 or absent(after, status, below):
+        return Remedy.of(f"say with repair --attach what {revision} is on")
+    (head,) = heads
+    is_proven = proves(after, status, head)
+    when = f"which {status.name} has run" if is_proven else f"if {head} has run there"
+    attach = option("--attach", f"{revision}={head}")
+    remedy = way(f"put {revision} on {head}, {when}", f"{REPAIR} {attach}")
+    for name in mend.before if len(mend.before) == 1 and can_have_file(mend.before[0]) else ():
+        tombstone = option("--tombstone", f"{name}={head}")
+        remedy |= way(f"put a no-op revision in place of {name}", f"{REPAIR} {tombstone}")
+    return remedy

@@ -75,8 +75,8 @@ def heads_joined(
     if not heads and not kept:
         return None
     parents = (*kept, *heads)
-    what = "head" if len(heads) == 1 else "heads"
-    why = [Reason("merge", f"{listing(heads) or 'nothing more'}: the {what} that it joins")]
+    what = f"{listing(heads)}: the {'head' if len(heads) == 1 else 'heads'} that it joins"
+    why = [Reason("merge", what if heads else "there is no other head for it to join")]
     by_date = [each for each in graph.heads_among(rest) if later[each] == "date"]
     if by_date:
         detail = f"{revision} joins {listing(heads)}, as only dates show that {by_date[0]} is later"
@@ -88,13 +88,12 @@ def head_for(snapshot: Facts, revisions: Collection[str], lost: str) -> str | No
     """The head that revisions would follow if the lost revision below them were left out.
 
     Returns:
-        The head; ``None`` if it is unclear which.
+        The head; ``None`` if it is unclear which, as for a lost base.
     """
     rest = _main_lineage_without(snapshot, revisions)
     anchors = [row for row in survivors(snapshot, lost).rows if row in rest]
-    heads = snapshot.graph.heads_among(rest)
-    above = snapshot.graph.descendants(anchors)
-    on_them = [head for head in heads if head in above] if anchors else heads
+    heads, above = snapshot.graph.heads_among(rest), snapshot.graph.descendants(anchors)
+    on_them = [head for head in heads if head in above]
     found = on_them if len(on_them) == 1 else anchors
     return found[0] if len(found) == 1 else None
 

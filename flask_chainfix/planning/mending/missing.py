@@ -12,6 +12,9 @@ from flask_chainfix.common.errors import CannotPlan
 from flask_chainfix.common.quoting import ref_word, word
 from flask_chainfix.common.remedies import Remedy, repairing, way
 from flask_chainfix.common.wording import close_ids, listing
+from flask_chainfix.databases.applied.contents import made_by
+from flask_chainfix.databases.applied.has_run import applied_in
+from flask_chainfix.databases.applied.lost import is_noop, lost_footprint, survivors
 from flask_chainfix.databases.applied.rows import counting_as
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.lost_revisions import choices
@@ -70,6 +73,7 @@ def _mends_of(
     ids = dict.fromkeys(named or ())
     reasons: list[Reason] = []
     left: list[str] = []
+    others = Remedy()
     for name in dict.fromkeys(missing):
         meant = _meant(case, part, lookalikes, revision, name)
         if meant is not None:
@@ -82,6 +86,8 @@ def _mends_of(
             left.append(name)
     joined = _new_parents_of_merge_point(case, revision, left, ids) if parents and left else None
     if joined is not None:
+        if any(each.kind == GUESS for each in joined.why):
+            others = _bringing_back(case, left)
         ids, left = dict.fromkeys(joined.parents), []
         reasons.extend(joined.why)
     for name in left:
@@ -94,7 +100,7 @@ def _mends_of(
     if reasons:
         file = case.snapshot.file(revision)
         mend = case.rewritten(code, part, file, tuple(ids), *reasons)
-        choices = _using_similar_id(case, revision, left) if parents else Remedy()
+        choices = others | (_using_similar_id(case, revision, left) if parents else Remedy())
         told = (Reason("choice", each.text) for each in choices.ways)
         yield replace(mend, why=(*mend.why, *told), choices=choices)
 
@@ -115,10 +121,56 @@ def _new_parents_of_merge_point(
     known = all(name in case.snapshot.databases.lost for name in lost)
     if joined is None or (joined.parents == kept and not known):
         return None
-    if empty:
+    if known and any(_is_wanted(case.snapshot, [revision], name) for name in lost):
+        return None
+    removed = [name for name in lost if joined.parents == kept and _was_removed(case, name)]
+    if empty and not removed:
         return joined
-    guess = Reason(GUESS, f"{revision} loses its parent {listing(lost)}, though it is not empty")
+    if empty:
+        detail = f"the chain is to do without {listing(removed)}, which {revision} joined"
+    else:
+        detail = f"{revision} loses its parent {listing(lost)}, though it is not empty"
+    guess = Reason(GUESS, detail)
     return joined._replace(why=(*joined.why, guess))
+
+
+def _was_removed(case: Case, name: str) -> bool:
+    """Whether a lost revision did something, and no other branch still has it."""
+    return not case.snapshot.databases.lost[name].branch and not is_noop(case.snapshot, name)
+
+
+def _is_wanted(snapshot: Facts, waiting: Collection[str], name: str) -> bool:
+    """Whether a lost revision has run in a database, or what it made is used without it.
+
+    Args:
+        snapshot: the chain.
+        waiting: the revisions that name it as their parent.
+        name: the lost revision.
+    """
+    gone = [each for each in survivors(snapshot, name).between if not is_noop(snapshot, each)]
+    if not gone:
+        return False
+    if any(not each.revisions.isdisjoint(waiting) for each in applied_in(snapshot)):
+        return True
+    footprints = filter(None, (lost_footprint(snapshot, each) for each in gone))
+    made = {key for footprint in footprints for key in made_by(footprint)}
+    evidence, above = snapshot.evidence, snapshot.graph.descendants(waiting)
+    return any(
+        touch.revision in above
+        for key in made.difference(evidence.creators)
+        for touch in (*evidence.users.get(key, ()), *evidence.droppers.get(key, ()))
+    )
+
+
+def _bringing_back(case: Case, names: Sequence[str]) -> Remedy:
+    """The remedy of restoring lost revisions, with the lost ones below them."""
+    ways = [survivors(case.snapshot, name) for name in names]
+    if any(each.unknown for each in ways):
+        return Remedy()
+    gone = (revision for each in ways for revision in each.between)
+    back = tuple(dict.fromkeys((*case.wishes.bring_back, *gone)))
+    again = replace(case.wishes, bring_back=back)
+    return way(f"bring {listing(names)} back", repairing(again.typed))
 
 
 def _meant(
@@ -209,7 +261,7 @@ def _other_ways(case: Case, lost: LostRevision) -> Remedy:
         return ways  # they are restored themselves, with alternatives of their own
     head = head_for(case.snapshot, waiting, name) if waiting else None
     has_run = any(name in status.rows for status in case.snapshot.databases.statuses)
-    if head is not None and not has_run:
+    if head is not None and not has_run and not _is_wanted(case.snapshot, waiting, name):
         attached = dict.fromkeys(waiting, head)
         ways |= way(f"leave {name} out", _attaching(case, attached))
     if lost.stashed:
