@@ -674,7 +674,7 @@ def test_a_submodule(me: Clone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     done = fixchain("-d", "inner/migrations", "rebase", "--yes")
     assert done.exit_code == 0, done.stderr
     assert inner.parents == MOVED
-    assert "git commit --no-edit" in done.stdout
+    assert "git -C inner commit --no-edit" in done.stdout
 
 
 def test_line_ends_of_a_checkout(me: Clone) -> None:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from flask_chainfix.common.quoting import ref_word, word
+from flask_chainfix.common.quoting import git_path, git_program, ref_word, word
 from flask_chainfix.common.wording import count, listing
 from flask_chainfix.databases.applied.lost import lost_footprint
 from flask_chainfix.databases.facts import Facts
@@ -109,9 +109,9 @@ def _reading(lost: LostRevision) -> Iterator[str]:
     """The command that shows the file."""
     ref = lost.checkout or (lost.commit if lost.kept else "")
     if ref:
-        path = os.path.relpath(lost.path)
+        path = git_path(lost.path)
         prefix = "" if path.startswith(os.pardir) else f".{os.sep}"
-        yield f"git show {word(f'{ref}:{prefix}{path}')}"
+        yield f"{git_program(lost.path)} show {word(f'{ref}:{prefix}{path}')}"
 
 
 def as_json(result: UnwindPlan) -> list[dict[str, Any]] | None:
