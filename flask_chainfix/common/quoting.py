@@ -230,10 +230,16 @@ def git_program(path: str | os.PathLike[str]) -> str:
 
 def git_word(path: str | os.PathLike[str]) -> str:
     """A path as a word of a Git command."""
-    return path_word(git_path(path))
+    return path_word(_git_path(path))
 
 
-def git_path(path: str | os.PathLike[str]) -> str:
+def git_version(ref: str, path: str | os.PathLike[str]) -> str:
+    """A file in a commit, as a word of a Git command."""
+    name = _git_path(path)
+    return word(f"{ref}:{name if name.startswith(os.pardir) else os.path.join(os.curdir, name)}")
+
+
+def _git_path(path: str | os.PathLike[str]) -> str:
     """A path relative to where ``git_program`` starts: Git follows no links."""
     real = os.path.realpath(path)
     return os.path.relpath(real, _start_of_git(real))
