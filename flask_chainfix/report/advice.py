@@ -15,7 +15,7 @@ from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.findings import Finding
 from flask_chainfix.model.plans import Part, Plan
 from flask_chainfix.report.display import Row, shown_place
-from flask_chainfix.report.results import Checked, Locked, Repaired
+from flask_chainfix.report.results import Checked, Locked, Repaired, Undone
 
 if TYPE_CHECKING:
     from flask_chainfix.model.rehearsal import Rehearsal
@@ -327,6 +327,15 @@ def steps_after_lock(done: Locked) -> list[NextStep]:
     outside = sorted(each for each in written if environment.directory not in each.parents)
     places, message = (environment.directory, *outside), "Lock the migration chain"
     return [_commit(places, done.operation, message, done.tools)]
+
+
+def steps_after_undo(done: Undone) -> list[NextStep]:
+    """The step that commits the restored files, if the others were committed."""
+    if not done.was_committed:
+        return []
+    snapshot, changed = done.snapshot, (*done.restored, *done.deleted)
+    places = (snapshot.environment.directory, *map(snapshot.version_location, changed))
+    return [_commit(places, done.operation, f"Undo the {done.undoes}", done.tools)]
 
 
 def _commit(places: Iterable[Path], operation: str, message: str, tools: Tools) -> NextStep:
