@@ -117,6 +117,40 @@ def test_two_heads(project: Repository) -> None:
     assert_settled(project)
 
 
+@pytest.mark.parametrize("where", ["outside", "submodule", "below"])
+def test_the_commands_of_git_can_be_typed_elsewhere(
+    project: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    put("mine <- c")
+    on_main = Path("elsewhere")
+    project.git("worktree", "add", "-q", on_main, "main")
+    (on_main / file_of("theirs")).write_bytes(migration(rev("theirs <- c")))
+    Repository(on_main.absolute()).commit(3)
+    project.git("worktree", "remove", on_main)
+    if where == "below":  # a repository in that of the migrations
+        Repository(project.top / "tools")
+        (project.top / ".git/info/exclude").write_text("tools\n")
+        monkeypatch.chdir("tools")
+    elif where == "submodule":
+        Repository(tmp_path).git("submodule", "--quiet", "add", "./repository")
+    if where != "below":
+        monkeypatch.chdir(tmp_path)
+    place = os.path.relpath(project.top / "migrations")
+    done = fixchain("-d", place, "check", "--against", "main", "--format", "json")
+    (finding,) = (each for each in done.document["findings"] if each["code"] == "FC503")
+    typed(finding)
+    monkeypatch.chdir(project.top)
+    assert_settled(project)
+    monkeypatch.chdir(project.top / "tools" if where == "below" else tmp_path)
+    Path(place, "chain.lock").unlink(missing_ok=True)
+    done = fixchain("-d", place, "lock", "--yes")
+    commands = [line.strip() for line in done.stdout.splitlines() if " git " in f" {line}"]
+    for command in commands[-2:]:
+        project.type(f"cd {shlex.quote(os.getcwd())} && {command}")
+    assert project.git("status", "--porcelain") == ""
+    assert project.git("log", "-1", "--format=%s") == "Lock the migration chain"
+
+
 def test_two_heads_that_are_not_committed(project: Repository) -> None:
     put("mine <- c")
     on_main = Path("elsewhere")

@@ -304,6 +304,28 @@ def test_several_heads_of_mine_and_ten_revisions_of_others(others: Clone, me: Cl
     assert {each["revision"] for each in document["plan"]["relinks"]} <= {"m1", "m2", "x", "y"}
 
 
+@pytest.mark.parametrize("is_committed", [True, False])
+def test_an_undo_of_what_was_committed_is_to_be_committed(me: Clone, is_committed: bool) -> None:
+    stuck(me, "merge", "origin/main")
+    me.git("checkout", "--theirs", "models.py")
+    me.commit(4)
+    before = me.git("rev-parse", "HEAD:migrations")
+    assert rebase("--yes").exit_code == 0
+    if is_committed:
+        me.git("add", "-A")
+        me.commit(5)
+    done = fixchain("undo", "--yes")
+    assert done.exit_code == 0, done
+    commands = [line.strip() for line in done.stdout.splitlines() if "  git " in line]
+    assert bool(commands) == is_committed
+    for command in commands:
+        me.type(command)
+    assert me.git("status", "--porcelain") == ""
+    assert me.git("rev-parse", "HEAD:migrations") == before
+    if is_committed:
+        assert me.git("log", "-1", "--format=%s") == "Undo the rebase"
+
+
 def test_dry_run_and_a_missing_yes_change_nothing(me: Clone) -> None:
     stuck(me, "merge", "origin/main")
     before = migrations(Path("migrations"))
@@ -674,7 +696,7 @@ def test_a_submodule(me: Clone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     done = fixchain("-d", "inner/migrations", "rebase", "--yes")
     assert done.exit_code == 0, done.stderr
     assert inner.parents == MOVED
-    assert "git commit --no-edit" in done.stdout
+    assert "git -C inner commit --no-edit" in done.stdout
 
 
 def test_line_ends_of_a_checkout(me: Clone) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flask_chainfix.common.quoting import path_word, word
+from flask_chainfix.common.quoting import git_program, path_word, word
 from flask_chainfix.common.remedies import Tools
 
 if TYPE_CHECKING:
@@ -44,7 +44,12 @@ def open_from_app(context: click.Context, directory: str | None) -> tuple[Runtim
     reopen: dict[str, Any] = {}
     if script_info is not None and script_info.create_app is None:
         reopen = {"app": script_info.app_import_path, "x_arg": list(g.get("x_arg") or ())}
-    return open_app(directory, reopen), _app_tools(context, script_info, directory)
+    return _placed(open_app(directory, reopen), _app_tools(context, script_info, directory))
+
+
+def _placed(runtime: Runtime, tools: Tools) -> tuple[Runtime, Tools]:
+    """The environment, and the commands with that of Git where its migrations are."""
+    return runtime, replace(tools, git=git_program(runtime.environment.directory))
 
 
 def _app_tools(
@@ -79,14 +84,15 @@ def open_from_files(
     runtime = open_config(found, section) if found else open_directory(directory or "migrations")
     if not runtime.environment.uses_flask:
         needed = config or _other_config_file(runtime)
-        return runtime, tools_as_typed(directory, config, section, needed)
+        return _placed(runtime, tools_as_typed(directory, config, section, needed))
     from flask_chainfix.environment.surroundings import app_to_name
 
     used, app = runtime.environment.directory, app_to_name()
     alembic = "flask db" if app == "" else f"flask --app {path_word(app or 'APP')} db"
     if used != Path("migrations").absolute():
         alembic += f" -d {path_word(os.path.relpath(used))}"
-    return runtime, replace(tools_as_typed(directory, config, section), alembic=alembic)
+    tools = tools_as_typed(directory, config, section)
+    return _placed(runtime, replace(tools, alembic=alembic))
 
 
 def tools_as_typed(

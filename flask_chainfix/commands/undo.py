@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 from flask_chainfix import disk
 from flask_chainfix.chain import heads_file
 from flask_chainfix.commands.second_look import followed_back, refuse_moved
@@ -11,6 +14,10 @@ from flask_chainfix.common.errors import ChainFixError, NothingToUndo
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.rules import diagnose
 from flask_chainfix.disk.past_repairs import journal_to_undo, noticed_ignored
+from flask_chainfix.disk.safe_files import read_or_none
+from flask_chainfix.git.operations import operation
+from flask_chainfix.git.repositories import checked_out
+from flask_chainfix.model.files import Edit
 from flask_chainfix.report.results import Undone, UndoPlan
 
 _DELETES_UNSEEN = (
@@ -68,6 +75,7 @@ def carry_out_undo(session: Session, plan: UndoPlan) -> Undone:
             targets = session.targets(plan.snapshot)
             refuse_moved(targets, plan.snapshot, session.progress)
             moves = put_rows_back(targets, plan.moves, session.progress)
+            was_committed = _is_committed(directory, (*plan.restored, *plan.deleted))
             try:
                 targets = session.targets(plan.snapshot)  # there may be new tenants
                 refuse_moved(targets, plan.snapshot, session.progress, moves)
@@ -85,7 +93,15 @@ def carry_out_undo(session: Session, plan: UndoPlan) -> Undone:
         snapshot=snapshot,
         moves=moves,
         findings=diagnose(snapshot),
+        was_committed=was_committed,
+        operation=operation(snapshot) if was_committed else "",
     )
+
+
+def _is_committed(directory: Path, paths: Sequence[Path]) -> bool:
+    """Whether the checked-out commit has some files as they are."""
+    edits = [Edit(path, None, read_or_none(path)) for path in paths]
+    return bool(edits and checked_out(directory, ())) and checked_out(directory, edits) is None
 
 
 def _in_step(snapshot: Facts, notices: tuple[str, ...]) -> tuple[Facts, tuple[str, ...]]:

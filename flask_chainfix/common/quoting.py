@@ -222,9 +222,39 @@ def path_word(path: str) -> str:
     return word(os.path.join(os.curdir, path) if path.startswith("-") else path)
 
 
+def git_program(path: str | os.PathLike[str]) -> str:
+    """The command ``git``, in the work tree around a path if the working directory is not in it."""
+    start = _start_of_git(os.path.realpath(path))
+    return "git" if start == os.curdir else f"git -C {path_word(start)}"
+
+
 def git_word(path: str | os.PathLike[str]) -> str:
-    """A path as a word of a Git command: Git follows no links."""
-    return path_word(os.path.relpath(os.path.realpath(path)))
+    """A path as a word of a Git command."""
+    return path_word(_git_path(path))
+
+
+def git_version(ref: str, path: str | os.PathLike[str]) -> str:
+    """A file in a commit, as a word of a Git command."""
+    name = _git_path(path)
+    return word(f"{ref}:{name if name.startswith(os.pardir) else os.path.join(os.curdir, name)}")
+
+
+def _git_path(path: str | os.PathLike[str]) -> str:
+    """A path relative to where ``git_program`` starts: Git follows no links."""
+    real = os.path.realpath(path)
+    return os.path.relpath(real, _start_of_git(real))
+
+
+def _start_of_git(real: str) -> str:
+    """The directory in which Git has to start: in a submodule, for example, the top of that."""
+    top, here = (_work_tree_around(each) for each in (real, os.path.realpath(os.curdir)))
+    return os.curdir if top in ("", here) else os.path.relpath(top)
+
+
+def _work_tree_around(real: str) -> str:
+    """The top of the innermost work tree around a path; ``""`` if there is none."""
+    around = map(str, (real, *Path(real).parents))
+    return next((each for each in around if os.path.exists(os.path.join(each, ".git"))), "")
 
 
 def git_words(paths: Iterable[Path]) -> str:

@@ -18,6 +18,7 @@ PLAIN_REPAIRS = (REPAIR, MERGE)  # they leave everything to the plan
 
 # Alembic's commands that change a database.
 _CHANGING = re.compile(r"\{alembic\} (?:stamp|upgrade|downgrade) (?!.*--sql)")
+_GIT = re.compile(r"^(GIT_EDITOR=true )?git ")
 
 
 class Way(NamedTuple):
@@ -179,6 +180,7 @@ class Tools:
         against: the options for what ``check`` compares the files with, and ``--staged``.
         how: the options that say how this command answers, for example ``--dry-run``.
         program: the same as ``fixchain`` without the options that name an environment.
+        git: the command that runs Git where the migrations are.
     """
 
     alembic: str = "flask db"
@@ -190,6 +192,11 @@ class Tools:
     against: str = ""
     how: str = ""
     program: str = "flask db fixchain"
+    git: str = "git"
+
+    def in_work_tree(self, command: str) -> str:
+        """A command that, if it is one of Git, runs where the migrations are."""
+        return _GIT.sub(lambda found: f"{found[1] or ''}{self.git} ", command)
 
     def spell_out(self, text: str) -> str:
         """Text with its placeholders replaced by commands and options.
@@ -219,7 +226,8 @@ class Tools:
         Where databases are named, or schemas, it says that Alembic's commands change that of
         ``env.py``.
         """
-        text, commands = self.spell_out(way.text), tuple(map(self.spell_out, way.commands))
+        text = self.spell_out(way.text)
+        commands = tuple(self.in_work_tree(self.spell_out(each)) for each in way.commands)
         options = (("database", " --database"), ("schema", " --schemas "))
         places = [place for place, option in options if option in self.named]
         if way.here and "database" in places:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.errors import CannotReadGit
-from flask_chainfix.common.quoting import path_word
+from flask_chainfix.common.quoting import git_word
 from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.common.signals import without_garbage_collection
 from flask_chainfix.git.past import OUTSIDE, TreeReader, version_roots
@@ -125,7 +125,7 @@ def _entries(repository: Repository, names: Sequence[str]) -> Iterator[tuple[str
             continue
         path = os.fsdecode(name)
         if stage != b"0":
-            place = path_word(os.path.relpath(os.path.join(repository.top, path)))
+            place = git_word(os.path.join(repository.top, path))
             raise _cannot_read(
                 f"Git has an unresolved conflict in {path}",
                 way("resolve it, and stage the result", f"git add -- {place}"),

@@ -15,7 +15,7 @@ from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.findings import Finding
 from flask_chainfix.model.plans import Part, Plan
 from flask_chainfix.report.display import Row, shown_place
-from flask_chainfix.report.results import Checked, Locked, Repaired
+from flask_chainfix.report.results import Checked, Locked, Repaired, Undone
 
 if TYPE_CHECKING:
     from flask_chainfix.model.rehearsal import Rehearsal
@@ -183,17 +183,17 @@ def _until_staged(result: Checked, first: list[NextStep]) -> list[NextStep]:
     if not unstaged:
         locations = () if codes == {"FC502"} else snapshot.environment.version_locations
         written = [*locations, *([lock] if snapshot.lock is not None else [])]
-        return [*first, NextStep("Stage what was changed:", (_staging(written),))]
+        return [*first, NextStep("Stage what was changed:", (_staging(written, result.tools),))]
     places = {lock if path == lock else snapshot.version_location(path) for path in unstaged}
     write: tuple[str, ...] = ()
     if "FC502" in codes and lock not in unstaged:
         write, places = (f"{result.tools.fixchain} lock",), {*places, lock}
     what = "Stage the files on disk, if they belong in the commit:"
-    return [NextStep(what, (*write, _staging(sorted(places))))]
+    return [NextStep(what, (*write, _staging(sorted(places), result.tools)))]
 
 
-def _staging(places: Iterable[Path]) -> str:
-    return f"git add -- {git_words(places)}"
+def _staging(places: Iterable[Path], tools: Tools) -> str:
+    return f"{tools.git} add -- {git_words(places)}"
 
 
 def _is_rebase(way: Way) -> bool:
@@ -332,18 +332,28 @@ def steps_after_lock(done: Locked) -> list[NextStep]:
     environment = done.diagnosis.snapshot.environment
     written = {edit.path.absolute() for edit in done.edits}
     outside = sorted(each for each in written if environment.directory not in each.parents)
-    return [_commit((environment.directory, *outside), done.operation, "Lock the migration chain")]
+    places, message = (environment.directory, *outside), "Lock the migration chain"
+    return [_commit(places, done.operation, message, done.tools)]
 
 
-def _commit(places: Iterable[Path], operation: str, message: str) -> NextStep:
+def steps_after_undo(done: Undone) -> list[NextStep]:
+    """The step that commits the restored files, if the others were committed."""
+    if not done.was_committed:
+        return []
+    snapshot, changed = done.snapshot, (*done.restored, *done.deleted)
+    places = (snapshot.environment.directory, *map(snapshot.version_location, changed))
+    return [_commit(places, done.operation, f"Undo the {done.undoes}", done.tools)]
+
+
+def _commit(places: Iterable[Path], operation: str, message: str, tools: Tools) -> NextStep:
     """The step that commits what was changed, or goes on with Git's current operation."""
-    add = f"git add {git_words(places)}"
+    add = f"{tools.git} add {git_words(places)}"
     if operation:
         return NextStep(
             f"Add it, and go on with the {operation} once all is resolved:",
-            (add, concluding(operation)),
+            (add, tools.in_work_tree(concluding(operation))),
         )
-    return NextStep("Commit it:", (add, f"git commit -m {word(message)}"))
+    return NextStep("Commit it:", (add, f"{tools.git} commit -m {word(message)}"))
 
 
 def _commit_repair(repair: Repair, message: str) -> NextStep:
@@ -355,7 +365,8 @@ def _commit_repair(repair: Repair, message: str) -> NextStep:
         for edit in repair.planned.edits
         if not snapshot.is_elsewhere(edit.path)
     }
-    return _commit((directory, *sorted(changed)), repair.planned.operation, message)
+    places = (directory, *sorted(changed))
+    return _commit(places, repair.planned.operation, message, repair.tools)
 
 
 def _databases(repair: Repair, *, here: bool = True) -> str | None:

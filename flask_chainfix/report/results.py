@@ -270,11 +270,15 @@ class Undone(UndoPlan):
 
     Attributes:
         findings: the findings about the restored chain.
+        was_committed: whether the checked-out commit has the files as they were before undo.
+        operation: Git's current operation; ``""`` if there is none.
     """
 
     done: ClassVar[str] = "everything was put back"
 
     findings: tuple[Finding, ...]
+    was_committed: bool = False
+    operation: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

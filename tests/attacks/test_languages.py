@@ -114,6 +114,29 @@ def test_a_typed_path_leads_to_the_same_file(
     assert languages.typed_path(tmp_path / "a b") == "'a b'"
 
 
+def test_git_starts_in_the_same_work_tree_whatever_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work, empty = tmp_path / "work", tmp_path / "empty"
+    work.mkdir()
+    empty.mkdir()
+    monkeypatch.chdir(work)
+    for given in ALL:
+        name = given.replace("/", "_")
+        if "\0" in given or name in ("", ".", "..") or len(os.fsencode(name)) > 200:
+            continue
+        os.makedirs(os.path.join(name, ".git"))
+        command = f"{languages.git_program(name)} show {languages.git_version('v', f'{name}/a/b')}"
+        assert controls(command) == set()
+        program, option, top, show, version = read_by("bash", command, empty)
+        assert (program, option, show) == (b"git", b"-C", b"show")
+        assert os.path.abspath(top) == os.fsencode(work / name)
+        assert version == b"v:./a/b"
+        monkeypatch.chdir(name)
+        assert languages.git_program("a") == "git"
+        monkeypatch.chdir(work)
+
+
 def test_a_value_of_an_option_begins_none() -> None:
     for given in filter(str.isprintable, ALL):
         words = shlex.split(languages.option("--lost", given))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.common.dataclass import dataclass
-from flask_chainfix.common.quoting import option, word, words
+from flask_chainfix.common.quoting import git_words, option, word
 from flask_chainfix.common.remedies import REPAIR, Remedy, way
 from flask_chainfix.common.wording import in_rows, listing
 from flask_chainfix.databases.applied.contents import (
@@ -341,11 +340,11 @@ def by_its_origin(snapshot: Facts, status: DatabaseStatus) -> Remedy:
     remedy = _by_its_schema(snapshot, status)
     if origin is None:
         return remedy | "look for a clone whose Git has the chain that wrote its rows"
-    places = (os.path.relpath(place) for place in snapshot.environment.version_locations)
+    places = git_words(snapshot.environment.version_locations)
     return remedy | way(
         "replace COMMIT by the commit whose chain wrote its rows; the first command lists"
         " the commits that changed migrations",
-        f"git log --oneline --all -- {words(places)}",
+        f"git log --oneline --all -- {places}",
         f"{{fixchain}} restamp --old COMMIT{only(snapshot, status)}",
     )
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import count as count_up
+from pathlib import Path
 from typing import NamedTuple
 
 from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.chain.snapshot import location
-from flask_chainfix.common.quoting import option, path_word, ref_word
+from flask_chainfix.common.quoting import git_words, option, ref_word
 from flask_chainfix.common.remedies import REPAIR, Remedy, way
 from flask_chainfix.common.wording import count, listing
 from flask_chainfix.databases.facts import Facts
@@ -189,7 +189,7 @@ def duplicate_branch_label(snapshot: Facts) -> Iterator[Fault]:
 def _from_git(snapshot: Facts, name: str) -> Remedy:
     """How to restore the file of a missing revision, and of its missing ancestors."""
     locations = snapshot.environment.version_locations
-    wanted, places = [name], dict[str, list[str]]()
+    wanted, places = [name], dict[str, list[Path]]()
     for each in wanted:
         if each in snapshot.graph or each in snapshot.graph.labelled:
             continue
@@ -199,11 +199,10 @@ def _from_git(snapshot: Facts, name: str) -> Remedy:
         ref = "" if lost is None else lost.checkout or ("HEAD" if lost.kept else "")
         if lost is None or not ref or lost.path.parent not in locations:
             return Remedy.of("bring the missing file back from a clone or a release that has it")
-        places.setdefault(ref, []).append(os.path.relpath(lost.path))
+        places.setdefault(ref, []).append(lost.path)
         wanted += [below for below in lost.requirements if below not in wanted]
     commands = (
-        f"git checkout {ref_word(ref)} -- {' '.join(map(path_word, each))}"
-        for ref, each in places.items()
+        f"git checkout {ref_word(ref)} -- {git_words(each)}" for ref, each in places.items()
     )
     return way("bring the missing file back from Git", *commands)
 

@@ -171,9 +171,10 @@ def _hook_steps(plan: HookPlan) -> list[NextStep]:
         for file in plan.files
         if file.state is HookState.WRITTEN and ".git" not in file.path.parts
     ]
+    git = plan.tools.git
     commit = NextStep(
         "Look at the files, and commit them:",
-        (f"git add {' '.join(committed)}", 'git commit -m "Check the migration chain"'),
+        (f"{git} add {' '.join(committed)}", f'{git} commit -m "Check the migration chain"'),
     )
     again = NextStep("In every other clone, as Git copies no hooks, type once:", tuple(install))
     lock = NextStep("Write chain.lock, which Git then merges:", (f"{plan.tools.fixchain} lock",))

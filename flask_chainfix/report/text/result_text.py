@@ -166,6 +166,7 @@ def _(result: results.Undone, page: Page) -> None:
     if files:
         page.line(verdict(Diagnosis(result.snapshot, result.findings)))
     page.notices(result.notices)
+    page.steps("What to do now", advice.steps_after_undo(result))
 
 
 @write.register

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from flask_chainfix.common.quoting import ref_word, word
+from flask_chainfix.common.quoting import git_program, git_version, ref_word
 from flask_chainfix.common.wording import count, listing
 from flask_chainfix.databases.applied.lost import lost_footprint
 from flask_chainfix.databases.facts import Facts
@@ -109,9 +108,7 @@ def _reading(lost: LostRevision) -> Iterator[str]:
     """The command that shows the file."""
     ref = lost.checkout or (lost.commit if lost.kept else "")
     if ref:
-        path = os.path.relpath(lost.path)
-        prefix = "" if path.startswith(os.pardir) else f".{os.sep}"
-        yield f"git show {word(f'{ref}:{prefix}{path}')}"
+        yield f"{git_program(lost.path)} show {git_version(ref, lost.path)}"
 
 
 def as_json(result: UnwindPlan) -> list[dict[str, Any]] | None:
