@@ -487,6 +487,28 @@ def test_what_has_run_is_taken_down_before_it_is_undone(project: Path, url: str)
     assert tree(project / "migrations/versions") == before
 
 
+def test_env_py_uses_the_configured_database_already(
+    project: Path, url: str, tmp_path: Path
+) -> None:
+    other = f"sqlite:///{tmp_path / 'two.db'}"
+    upgrade(project, other)
+    ini = f"[alembic]\nscript_location = migrations\nsqlalchemy.url = {url}\n"
+    Path("alembic.ini").write_text(ini)
+    _drop(url, "table posts")
+    both = ("-c", "alembic.ini"), ("--database", "--database", other, "--yes")
+    for ahead, elsewhere in ((url, False), (other, True)):
+        done = fixchain(*both[0], "catch-up", "--server", *both[1])
+        assert done.exit_code == 0, done
+        upgrade(project, ahead)
+        refused = fixchain(*both[0], "undo", *both[1]).stderr
+        assert "first, then undo again" in refused
+        assert ("once env.py uses that database" in refused) is elsewhere
+        command.downgrade(config_of(project, ahead), "c")
+        assert fixchain(*both[0], "undo", *both[1]).exit_code == 0
+        if not elsewhere:
+            _drop(url, "table posts")
+
+
 def test_nothing_stays_where_alembic_does_not_confirm(
     project: Path, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -144,6 +144,17 @@ def test_the_databases_that_were_named_are_in_the_steps(project: Path) -> None:
     assert "Upgrade your databases, each once env.py uses it:" in done.stdout
 
 
+@needs_git
+def test_a_repair_has_moved_the_stamps_of_the_databases_that_were_named(project: Path) -> None:
+    elsewhere = "sqlite:///elsewhere.db"
+    upgrade(project, elsewhere, "heads")
+    done = fixchain(*OPTIONS, "repair", "--yes", "--no-database", "--database", elsewhere)
+    assert rows_of(elsewhere) == ["c"]
+    before = typed(project, "git rev-parse --short=12 HEAD").stdout.strip()
+    commands = commands_in(done.stdout, "What to do now")
+    assert f"fixchain -c alembic.ini restamp --old {before}" in commands
+
+
 @pytest.mark.parametrize("command", ["check", "repair"])
 def test_no_step_in_a_flask_project_touches_the_apps_database(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str

@@ -188,7 +188,7 @@ def _refuse_way_back(looked_at: Facts, moves: Sequence[MoveResult], then: Facts)
         raise RowsNotPutBack(
             f"{status.name} cannot go back to the old files:"
             f" {OF_EITHER_CHAIN if doubtful else first.detail}",
-            _downgrade_remedy(looked_at, status, then)
+            _downgrade_remedy(looked_at, status, then).placed(here=status.own)
             | Remedy.of(remedy)
             | leaving_out(looked_at, [status.name], "undo", "leave that database as it is"),
             unchanged=True,

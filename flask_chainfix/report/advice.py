@@ -121,6 +121,7 @@ class Repair(NamedTuple):
         commit: the commit with the current chain; ``""`` and ``None`` as in ``Checked``.
         is_tested: whether the planned chain has already run on a scratch database.
         is_run: whether the databases that were read have run all of it.
+        is_done: whether the repair was made, which moves the stamps of those databases.
     """
 
     snapshot: Facts
@@ -129,6 +130,7 @@ class Repair(NamedTuple):
     commit: str | None
     is_tested: bool = False
     is_run: bool = False
+    is_done: bool = False
 
 
 def steps(result: Checked, *, in_full: bool = True) -> list[NextStep]:
@@ -258,7 +260,7 @@ def what_is_left(done: Repaired) -> list[NextStep]:
     is_tested = rehearsal is not None and not rehearsal.missed_server
     is_run = _is_run(done)
     return _steps_after_repair(
-        Repair(done.snapshot, done.planned, done.tools, planning.commit, is_tested, is_run)
+        Repair(done.snapshot, done.planned, done.tools, planning.commit, is_tested, is_run, True)
     )
 
 
@@ -301,7 +303,10 @@ def _moves_stamps(plan: Plan) -> bool:
 
 def _restamps(repair: Repair) -> Iterator[NextStep]:
     """The steps that move the stamps of databases elsewhere."""
-    tools, databases = repair.tools, _databases(repair, here=False)
+    tools = repair.tools
+    if repair.is_done and "--schemas" not in tools.named:
+        repair = repair._replace(tools=replace(tools, named=""))
+    databases = _databases(repair, here=False)
     text = "Where other databases have run these migrations, move their stamps after deploying"
     if repair.commit and databases is not None:
         yield NextStep(f"{text}:", (f"{tools.fixchain} restamp --old {repair.commit}{databases}",))
