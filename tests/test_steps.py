@@ -14,7 +14,7 @@ from flask_chainfix.diagnosis.diagnosis import Diagnosis
 from flask_chainfix.model.findings import Finding, Severity
 from flask_chainfix.planning.proposal import Proposal
 from flask_chainfix.report import Style, render
-from flask_chainfix.report.advice import steps
+from flask_chainfix.report.next_steps import steps
 from flask_chainfix.report.results import Planning
 from tests.commands import SCRIPTS, Done, fixchain, run
 from tests.rehearsals import add, plain, upgrade, with_app

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from flask_chainfix.common.quoting import ref_word
 from flask_chainfix.common.wording import count, in_rows
 from flask_chainfix.model.files import HookState
-from flask_chainfix.report import advice
+from flask_chainfix.report import next_steps
 from flask_chainfix.report.display import shown_path
 from flask_chainfix.report.documents.chapters import (
     changes_block,
@@ -53,7 +53,7 @@ def analysis(result: Analysed) -> Document:
             Chapter("Files", (_files(result),)),
             *_repair(result, then),
             *databases_of(checked),
-            Chapter("Workflow", (steps_block(advice.steps(checked), "- [ ]"),)),
+            Chapter("Workflow", (steps_block(next_steps.steps(checked), "- [ ]"),)),
             *_done(result, result.change),
             Chapter("Prevention", (_prevention(result), *_to_prevent(result))),
             Chapter("Environment", (Table(("What", "Version"), result.versions),)),

@@ -14,8 +14,8 @@ from flask_chainfix.model.findings import Finding
 from flask_chainfix.model.history import ReferenceChain
 from flask_chainfix.model.plans import Plan, Reason
 from flask_chainfix.model.rehearsal import RevisionSql
-from flask_chainfix.report import advice
-from flask_chainfix.report.advice import NextStep, spelled
+from flask_chainfix.report import next_steps
+from flask_chainfix.report.advice import spelled
 from flask_chainfix.report.database_results import Traced, Unwound
 from flask_chainfix.report.display import Section, Style, shown_path, shown_place, unified_diff
 from flask_chainfix.report.documents.document import (
@@ -31,6 +31,7 @@ from flask_chainfix.report.documents.document import (
     Typed,
     Words,
 )
+from flask_chainfix.report.next_steps import NextStep
 from flask_chainfix.report.phrases import about_sql, mended, size, verdict
 from flask_chainfix.report.pictures.chain_picture import Picture, pictures
 from flask_chainfix.report.results import (
@@ -87,7 +88,7 @@ def _(result: Checked) -> Document:
             *(sections_of([queue_section(result.queue)]) if result.queue is not None else ()),
             *databases_of(result),
             *_obstacle(proposal, result.error),
-            Chapter("What to do", (steps_block(advice.steps(result)),)),
+            Chapter("What to do", (steps_block(next_steps.steps(result)),)),
             *_sql_chapters(result.sql),
         ),
     )
@@ -141,7 +142,7 @@ def _(result: Repaired) -> Document:
             *drawings(result, result.planning.proposal),
             *sections_of(databases.downgrade_sections(planned.downgrades, done=True)),
             plan_chapter(planned, tools),
-            Chapter("What to do now", (steps_block(advice.what_is_left(result)),)),
+            Chapter("What to do now", (steps_block(next_steps.what_is_left(result)),)),
             Chapter("To undo it", (steps_block([NextStep("Put the old files back:", (undo,))]),)),
             *_stopped(result),
         ),
@@ -152,7 +153,7 @@ def _(result: Repaired) -> Document:
 def _(result: Rehearsed) -> Document:
     done = result.rehearsal
     shown = [each for each in result.diagnosis.findings if each.code == "FC206"]
-    after = advice.steps_after_rehearsal(done, result.tools, of_plan=False)
+    after = next_steps.steps_after_rehearsal(done, result.tools, of_plan=False)
     return Document(
         rehearsal.verdict(done, of_plan=False),
         (

@@ -22,7 +22,7 @@ from flask_chainfix.diagnosis.diagnosis import errors_of
 from flask_chainfix.model.files import Header, MigrationFile
 from flask_chainfix.model.findings import Finding
 from flask_chainfix.model.plans import Part, Plan, Reason
-from flask_chainfix.report import advice
+from flask_chainfix.report import advice, next_steps
 from flask_chainfix.report.display import Style, shown_path
 from flask_chainfix.report.documents.document import Block, Chapter, Drawing, Typed, Words
 from flask_chainfix.report.phrases import mended, parents_of, verdict
@@ -77,7 +77,7 @@ def to_html(result: Drawn | Analysed, style: Style) -> str:
         width=_WIDTH,
         findings=[_finding(each, result) for each in shown],
         left_out=len(proposal.diagnosis.findings) - len(shown),
-        steps=advice.steps(result.checked),
+        steps=next_steps.steps(result.checked),
         why=[] if proposal.planned is None else proposal.planned.plan.why,
         obstacle="" if obstacle is None else obstacle.message,
         databases=[

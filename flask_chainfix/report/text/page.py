@@ -18,7 +18,7 @@ from flask_chainfix.model.databases import DatabaseState
 from flask_chainfix.model.files import Edit
 from flask_chainfix.model.findings import Explanation, Finding, Location, Severity
 from flask_chainfix.model.rehearsal import Rehearsal
-from flask_chainfix.report.advice import NextStep, choice_rows, remedy_rows
+from flask_chainfix.report.advice import choice_rows, remedy_rows
 from flask_chainfix.report.database_results import Finished, Unwound
 from flask_chainfix.report.display import (
     Detail,
@@ -31,6 +31,7 @@ from flask_chainfix.report.display import (
     unified_diff,
 )
 from flask_chainfix.report.lines import Line, link_to
+from flask_chainfix.report.next_steps import NextStep
 from flask_chainfix.report.phrases import size, verdict
 from flask_chainfix.report.pictures.chain_picture import current_state, expected_state
 from flask_chainfix.report.pictures.layout import PictureNode

@@ -12,9 +12,9 @@ from flask_chainfix.model.findings import Explanation
 from flask_chainfix.model.history import Fit, Queue
 from flask_chainfix.model.plans import GUESS, Confirmation, Plan, Proof, Reason
 from flask_chainfix.model.rehearsal import SERVERS, RevisionSql
-from flask_chainfix.report.advice import NextStep
 from flask_chainfix.report.display import Row, Section, line_style, shown_path, unified_diff
 from flask_chainfix.report.lines import Line, cells
+from flask_chainfix.report.next_steps import NextStep
 from flask_chainfix.report.phrases import about_sql, mended, parents_of, size
 from flask_chainfix.report.results import Explained, HookPlan, SquashPlan
 from flask_chainfix.report.text import database_text as databases

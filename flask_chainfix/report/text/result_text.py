@@ -8,7 +8,7 @@ from flask_chainfix.common.wording import count
 from flask_chainfix.diagnosis.diagnosis import DOWNGRADE_INCOMPLETE, Diagnosis
 from flask_chainfix.model.databases import MoveState
 from flask_chainfix.model.rehearsal import Rehearsal
-from flask_chainfix.report import advice, results
+from flask_chainfix.report import advice, next_steps, results
 from flask_chainfix.report.database_results import RestampPlan, RestampScript
 from flask_chainfix.report.display import Style
 from flask_chainfix.report.phrases import size, verdict
@@ -51,7 +51,7 @@ def _(result: results.Checked, page: Page) -> None:
     if result.queue is not None:
         page.sections([queue_section(result.queue)])
     page.outcome(result.proposal, result.error)
-    page.steps("What to do", advice.steps(result, in_full=page.in_full))
+    page.steps("What to do", next_steps.steps(result, in_full=page.in_full))
     page.sections(sql_sections(result.sql))
 
 
@@ -112,7 +112,7 @@ def _(result: results.Rehearsed, page: Page) -> None:
 
 
 def _write_steps_after(page: Page, result: Result, done: Rehearsal, *, of_plan: bool) -> None:
-    steps = advice.steps_after_rehearsal(done, result.tools, of_plan=of_plan)
+    steps = next_steps.steps_after_rehearsal(done, result.tools, of_plan=of_plan)
     page.steps("What to do now", steps)
 
 
@@ -134,7 +134,7 @@ def _(result: results.Repaired, page: Page) -> None:
     if page.in_full:
         page.line("The change is recorded in")
         page.path(result.journal)
-    page.steps("What to do now", advice.what_is_left(result))
+    page.steps("What to do now", next_steps.what_is_left(result))
 
 
 @write.register
@@ -166,7 +166,7 @@ def _(result: results.Undone, page: Page) -> None:
     if files:
         page.line(verdict(Diagnosis(result.snapshot, result.findings)))
     page.notices(result.notices)
-    page.steps("What to do now", advice.steps_after_undo(result))
+    page.steps("What to do now", next_steps.steps_after_undo(result))
 
 
 @write.register
@@ -187,7 +187,7 @@ def _(result: results.LockPlan, page: Page) -> None:
         for edit in result.edits:
             page.path(edit.path)
         if isinstance(result, results.Locked):
-            page.steps("What to do now", advice.steps_after_lock(result))
+            page.steps("What to do now", next_steps.steps_after_lock(result))
         return
     in_step = "The chain lock is in step with the chain."
     page.line(verdict(result.diagnosis) if result.edits else in_step, style="bold green")
