@@ -988,14 +988,32 @@ def test_a_lost_base_is_left_out_by_no_link_to_another_lineage() -> None:
     assert (after.graph.bases, mend.choices.ways) == (("a", "p1"), ())
 
 
+@pytest.mark.parametrize("row", ["", "c"])
+def test_a_squash_replaces_the_lost_revisions_whose_tables_it_makes(row: str) -> None:
+    makes = [f"op.create_table('t_{each}', sa.Column('id', sa.Integer()))" for each in "xyz"]
+    gone = [lost("x <- a"), lost("y <- x")]
+    for made, parent in ((makes, "squash"), (makes[1:], "y")):
+        files = "a", rev("squash <- a").doing(*made), "c <- y"
+        after, mends = mended(looked_at(chain(*files), db(row), lost=gone))
+        assert parents(after, "c") == (parent,)
+        assert all(map(is_guess, mends))
+    # What another branch has is not gone.
+    kept = [replace(each, branch="main", kept=True) for each in gone]
+    files = "a", rev("squash <- a").doing(*makes), "c <- y"
+    after, _ = mended(looked_at(chain(*files), db(row), lost=kept))
+    assert parents(after, "c") == ("y",)
+
+
 def test_what_is_needed_is_not_to_be_left_out() -> None:
     last = rev("c <- x").doing(USES_X)
-    for files, row, ways in (
-        ((last,), "b", 0),
-        (("c <- x",), "c", 0),
-        (("c <- x",), "b", 1),
+    for files, row, tables, ways in (
+        ((last,), "b", None, 0),
+        (("c <- x",), "c", None, 0),
+        (("c <- x",), "c", "t_a t_x t_b t_c", 0),
+        (("c <- x",), "b", None, 1),
     ):
-        snapshot = looked_at(chain("a", "b <- a", *files), db(row), lost=[lost("x <- a")])
+        there = db(row, tables=tables)
+        snapshot = looked_at(chain("a", "b <- a", *files), there, lost=[lost("x <- a")])
         _, (mend,) = mended(snapshot)
         assert (mend.part, len(mend.choices.ways)) == (Part.FILE, ways)
 

@@ -5,7 +5,7 @@ The main branch and releases count like databases that cannot be read from here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from flask_chainfix.chain import source
 from flask_chainfix.chain.revision_graph import Graph
@@ -22,15 +22,14 @@ from flask_chainfix.databases.applied.contents import (
 from flask_chainfix.databases.applied.contradictions import leaving_out
 from flask_chainfix.databases.applied.has_run import (
     Applied,
+    applied_by_rows,
     applied_in,
-    claims,
-    possibilities,
     published_in,
 )
 from flask_chainfix.databases.applied.rows import newly_skipped
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.numbering import can_have_file
-from flask_chainfix.model.databases import DatabaseState, DatabaseStatus
+from flask_chainfix.model.databases import DatabaseStatus
 from flask_chainfix.model.plans import GUESS, Mend, Part
 
 _UPGRADE_FIRST = way(
@@ -113,7 +112,7 @@ def refuse_unproven(before: Facts, after: Facts, mends: Sequence[Mend]) -> None:
     if not links:
         return
     known = _certain_links(before)
-    for applied in _run_by_rows(after):
+    for applied in applied_by_rows(after):
         have = known.required(row for row in applied.status.rows if row in known)
         for mend in links:
             if mend.revision in applied.revisions | have:
@@ -124,13 +123,6 @@ def refuse_unproven(before: Facts, after: Facts, mends: Sequence[Mend]) -> None:
         for mend in links:
             if mend.revision in landed.revisions and not _is_decided(mend):
                 _refuse_unlanded(landed, mend)
-
-
-def _run_by_rows(snapshot: Facts) -> Iterator[Applied]:
-    """What has run in each database by its rows, even if its tables contradict them."""
-    for status in snapshot.databases.statuses:
-        if status.state is not DatabaseState.UNREACHABLE:
-            yield from possibilities(snapshot, status) or claims(snapshot, status)
 
 
 def refuse_doubted(snapshot: Facts, placed: Collection[str]) -> None:
