@@ -934,6 +934,29 @@ def test_parents_that_it_had_when_it_landed() -> None:
     assert (parents(after, "m"), kinds(found)) == (("b2", "z"), ["git"])
 
 
+@pytest.mark.parametrize("row", ["", "c"])
+@pytest.mark.parametrize(
+    ("now", "then", "parent", "certain"),
+    [
+        ("c <- c", "c <- b", "b", True),
+        ("c <- never", "c <- a", "a", False),
+        ("c <- never", "c <- gone", "", False),
+    ],
+)
+def test_an_edited_link_goes_back_to_what_it_was_when_the_file_landed(
+    now: str, then: str, parent: str, row: str, *, certain: bool
+) -> None:
+    """As a search that replaced one id too many leaves it; the docstring was replaced, too."""
+    snapshot = looked_at(chain("a", "b <- a", now), db(row, tables=f"t_a t_c t_{parent}"))
+    added = GitHistory({snapshot.file("c").path: Landing(4, "c4", DAY)})
+    snapshot = replace(snapshot, git_history=added)
+    case = Case(snapshot, Wishes(), new_ids(snapshot), chain_at={"c4": chain("a", then)}.get)
+    after, (found,) = mend(case)
+    assert (parents(after, "c"), is_guess(found)) == ((parent,) if parent else (), not certain)
+    if parent:
+        refuse_unproven(snapshot, after, [found])
+
+
 def test_a_merge_of_what_is_on_another_branch_is_straightened() -> None:
     elsewhere = {"branch": "main", "kept": True}
     known = [lost("x <- b", **elsewhere), lost("y <- b", **elsewhere)]

@@ -262,14 +262,15 @@ def _ways_to_place(after: Facts, status: DatabaseStatus, mend: Mend) -> Remedy:
     graph, revision = after.graph, mend.revision
     heads = graph.heads_among(set(graph).difference(graph.descendants([revision])))
     below = frozenset(graph.required(heads))
-    if mend.code != "FC103" or mend.after or len(heads) != 1 or absent(after, status, below):
+    if mend.code == "FC107" or mend.after or len(heads) != 1 or absent(after, status, below):
         return Remedy.of(f"say with repair --attach what {revision} is on")
     (head,) = heads
     is_proven = proves(after, status, head)
     when = f"which {status.name} has run" if is_proven else f"if {head} has run there"
     attach = option("--attach", f"{revision}={head}")
     remedy = way(f"put {revision} on {head}, {when}", f"{REPAIR} {attach}")
-    for name in mend.before if len(mend.before) == 1 and can_have_file(mend.before[0]) else ():
+    gone = [name for name in mend.before if name not in graph and can_have_file(name)]
+    for name in gone if len(mend.before) == 1 else ():
         tombstone = option("--tombstone", f"{name}={head}")
         remedy |= way(f"put a no-op revision in place of {name}", f"{REPAIR} {tombstone}")
     return remedy

@@ -60,7 +60,7 @@ def heads_joined(
         The parents; ``None`` if they are unknown.
     """
     file = case.snapshot.file(revision)
-    told = _parents_in_text(case.snapshot, revision, kept) or _first_parents(case, file, revision)
+    told = _parents_in_text(case.snapshot, revision, kept) or _first_parents(case, revision)
     if told is not None:
         return told
     anchors = [row for name in lost for row in survivors(case.snapshot, name).rows]
@@ -132,13 +132,10 @@ def _parents_in_text(snapshot: Facts, revision: str, kept: tuple[str, ...]) -> N
     return None
 
 
-def _first_parents(case: Case, file: MigrationFile, revision: str) -> NewParents | None:
+def _first_parents(case: Case, revision: str) -> NewParents | None:
     """The parents that it had when it landed, if all of them exist."""
-    then, graph = case.chain_when_added(file), case.snapshot.graph
-    had = then.graph.named_parents.get(revision, ()) if then is not None else ()
-    if len(had) < 2 or not graph.descendants([revision]).isdisjoint(had):
-        return None
-    if not all(name in graph for name in had):
+    had = case.parents_when_added(revision)
+    if len(had) < 2:
         return None
     return NewParents(had, (Reason("git", f"it was on {listing(had)} when it landed"),))
 

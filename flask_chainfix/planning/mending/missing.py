@@ -200,7 +200,7 @@ def _meant(
     above = graph.descendants([revision])
     signs = [
         sign
-        for sign in _signs(case.snapshot, part, lookalikes, revision, name)
+        for sign in _signs(case, part, lookalikes, revision, name)
         if sign.revision in graph and sign.revision not in above
     ]
     if not signs:
@@ -214,9 +214,10 @@ def _meant(
 
 
 def _signs(
-    snapshot: Facts, part: Part, lookalikes: Lookalikes, revision: str, name: str
+    case: Case, part: Part, lookalikes: Lookalikes, revision: str, name: str
 ) -> Iterator[_Meant]:
     """The evidence for intended revisions, the most certain first."""
+    snapshot = case.snapshot
     lost = snapshot.databases.lost.get(name)
     for likeness in lookalikes.all(name):
         if likeness.kind != "label":
@@ -238,6 +239,9 @@ def _signs(
         yield _Meant(lost.renamed, Reason("git", f"{detail}{edited}"), not lost.edited)
     elif lost is not None and part is Part.PARENTS:
         yield from _replacement(snapshot, revision, name)
+    elif part is Part.PARENTS and len(had := case.parents_when_added(revision)) == 1:
+        why = Reason("git", f"{revision} was on {had[0]} when it landed")
+        yield _Meant(had[0], why, certain=False)
 
 
 def _bring_back(case: Case, code: str, revision: str, name: str) -> Mend | None:
