@@ -249,11 +249,13 @@ def _way_to_confirm(
 ) -> Remedy:
     """The remedy: the user confirms that the revisions have run."""
     if mend.after:
-        pair = word(f"{mend.revision}={(*unproven, *mend.after)[0]}")
-        return way(f"if it has, put {mend.revision} there", f"{REPAIR} --attach {pair}")
+        parent = (*unproven, *mend.after)[0]
+        pair = word(f"{mend.revision}={parent}")
+        text = f"if {parent} has run there, put {mend.revision} on it"
+        return way(text, f"{REPAIR} --attach {pair}")
     if mend.code == "FC105":
         root = word(mend.revision)
-        return way(f"if it has, and {mend.revision} is the first", f"{REPAIR} --root {root}")
+        return way(f"if {mend.revision} is the first revision", f"{REPAIR} --root {root}")
     return _ways_to_place(after, status, mend)
 
 
