@@ -1027,6 +1027,18 @@ def test_a_squash_replaces_the_lost_revisions_whose_tables_it_makes(row: str) ->
     assert parents(after, "c") == ("y",)
 
 
+def test_a_squash_below_what_main_has_is_put_there_by_a_printed_command() -> None:
+    makes = [f"op.create_table('t_{each}', sa.Column('id', sa.Integer()))" for each in "xy"]
+    snapshot = chain("a", rev("squash <- a").doing(*makes), "c <- y")
+    main = PublishedChain("main", "main", "main", chain("a", "x <- a", "y <- x", "c <- y").files)
+    snapshot = replace(snapshot, published_chains=(main,))
+    told = looked_at(snapshot, lost=[lost("x <- a"), lost("y <- x")])
+    with pytest.raises(UnsafeForDatabases, match="main has c, and not squash") as refused:
+        unproven(told)
+    assert refused.value.remedy.ways[0].commands == (f"{REPAIR} --attach c=squash",)
+    unproven(told, Wishes(attach={"c": "squash"}))
+
+
 def test_what_is_needed_is_not_to_be_left_out() -> None:
     last = rev("c <- x").doing(USES_X)
     for files, row, tables, ways in (

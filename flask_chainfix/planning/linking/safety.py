@@ -214,8 +214,18 @@ def _refuse_unlanded(landed: Applied, mend: Mend) -> None:
         raise UnsafeForDatabases(
             f"{landed.name} has {mend.revision}, and not {what}: a database that stands there would"
             f" never run {what}",
-            f"correct down_revision or depends_on of {mend.revision} by hand",
+            _way_past_main(mend, sorted(new))
+            | f"correct down_revision or depends_on of {mend.revision} by hand",
         )
+
+
+def _way_past_main(mend: Mend, new: Sequence[str]) -> Remedy:
+    """The remedy if a squash does what a published revision was on: the user says so."""
+    if mend.part is not Part.PARENTS or "schema" not in {each.kind for each in mend.why}:
+        return Remedy()
+    pair = word(f"{mend.revision}={new[0]}")
+    text = f"if such databases have all that {new[0]} makes, put {mend.revision} on it"
+    return way(text, f"{REPAIR} --attach {pair}")
 
 
 def _is_decided(mend: Mend) -> bool:
