@@ -955,6 +955,29 @@ def test_parents_that_it_had_when_it_landed() -> None:
     assert (parents(after, "m"), kinds(found)) == (("b2", "z"), ["git"])
 
 
+@pytest.mark.parametrize("row", ["", "c"])
+@pytest.mark.parametrize(
+    ("now", "then", "parent", "certain"),
+    [
+        ("c <- c", "c <- b", "b", True),
+        ("c <- never", "c <- a", "a", False),
+        ("c <- never", "c <- gone", "", False),
+    ],
+)
+def test_an_edited_link_goes_back_to_what_it_was_when_the_file_landed(
+    now: str, then: str, parent: str, row: str, *, certain: bool
+) -> None:
+    """As a search that replaced one id too many leaves it; the docstring was replaced, too."""
+    snapshot = looked_at(chain("a", "b <- a", now), db(row, tables=f"t_a t_c t_{parent}"))
+    added = GitHistory({snapshot.file("c").path: Landing(4, "c4", DAY)})
+    snapshot = replace(snapshot, git_history=added)
+    case = Case(snapshot, Wishes(), new_ids(snapshot), chain_at={"c4": chain("a", then)}.get)
+    after, (found,) = mend(case)
+    assert (parents(after, "c"), is_guess(found)) == ((parent,) if parent else (), not certain)
+    if parent:
+        refuse_unproven(snapshot, after, [found])
+
+
 def test_a_merge_of_what_is_on_another_branch_is_straightened() -> None:
     elsewhere = {"branch": "main", "kept": True}
     known = [lost("x <- b", **elsewhere), lost("y <- b", **elsewhere)]
@@ -1009,14 +1032,44 @@ def test_a_lost_base_is_left_out_by_no_link_to_another_lineage() -> None:
     assert (after.graph.bases, mend.choices.ways) == (("a", "p1"), ())
 
 
+@pytest.mark.parametrize("row", ["", "c"])
+def test_a_squash_replaces_the_lost_revisions_whose_tables_it_makes(row: str) -> None:
+    makes = [f"op.create_table('t_{each}', sa.Column('id', sa.Integer()))" for each in "xyz"]
+    gone = [lost("x <- a"), lost("y <- x")]
+    for made, parent in ((makes, "squash"), (makes[1:], "y")):
+        files = "a", rev("squash <- a").doing(*made), "c <- y"
+        after, mends = mended(looked_at(chain(*files), db(row), lost=gone))
+        assert parents(after, "c") == (parent,)
+        assert all(map(is_guess, mends))
+    # What another branch has is not gone.
+    kept = [replace(each, branch="main", kept=True) for each in gone]
+    files = "a", rev("squash <- a").doing(*makes), "c <- y"
+    after, _ = mended(looked_at(chain(*files), db(row), lost=kept))
+    assert parents(after, "c") == ("y",)
+
+
+def test_a_squash_below_what_main_has_is_put_there_by_a_printed_command() -> None:
+    makes = [f"op.create_table('t_{each}', sa.Column('id', sa.Integer()))" for each in "xy"]
+    snapshot = chain("a", rev("squash <- a").doing(*makes), "c <- y")
+    main = PublishedChain("main", "main", "main", chain("a", "x <- a", "y <- x", "c <- y").files)
+    snapshot = replace(snapshot, published_chains=(main,))
+    told = looked_at(snapshot, lost=[lost("x <- a"), lost("y <- x")])
+    with pytest.raises(UnsafeForDatabases, match="main has c, and not squash") as refused:
+        unproven(told)
+    assert refused.value.remedy.ways[0].commands == (f"{REPAIR} --attach c=squash",)
+    unproven(told, Wishes(attach={"c": "squash"}))
+
+
 def test_what_is_needed_is_not_to_be_left_out() -> None:
     last = rev("c <- x").doing(USES_X)
-    for files, row, ways in (
-        ((last,), "b", 0),
-        (("c <- x",), "c", 0),
-        (("c <- x",), "b", 1),
+    for files, row, tables, ways in (
+        ((last,), "b", None, 0),
+        (("c <- x",), "c", None, 0),
+        (("c <- x",), "c", "t_a t_x t_b t_c", 0),
+        (("c <- x",), "b", None, 1),
     ):
-        snapshot = looked_at(chain("a", "b <- a", *files), db(row), lost=[lost("x <- a")])
+        there = db(row, tables=tables)
+        snapshot = looked_at(chain("a", "b <- a", *files), there, lost=[lost("x <- a")])
         _, (mend,) = mended(snapshot)
         assert (mend.part, len(mend.choices.ways)) == (Part.FILE, ways)
 

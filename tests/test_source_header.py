@@ -63,7 +63,7 @@ def test_several_variables_at_once() -> None:
 def test_an_id_that_cannot_be_changed_with_certainty(data: bytes, why: str) -> None:
     with pytest.raises(CannotRewrite, match=why) as refused:
         source.rewrite(data, "aaa_users.py", revision="ccc")
-    assert "set revision in that file by hand" in refused.value.remedy
+    assert "set revision = 'ccc' in that file by hand" in refused.value.remedy
 
 
 def test_an_id_that_only_the_name_of_the_file_tells() -> None:

@@ -147,11 +147,12 @@ def _change(
         unread = f"there is no line that assigns {name}"
         if name in old.bindings:
             unread = f"the value of {name} is shared with another variable"
-        raise _refusal(filename, name, _problem(header, name) or unread)
+        raise _refusal(filename, name, _problem(header, name) or unread, ids)
     if any(uses_any(statement, [name]) for statement in old.tree.body):
-        raise _refusal(filename, name, f"the module itself uses {name}")
+        raise _refusal(filename, name, f"the module itself uses {name}", ids)
     if _holds_comment(positions.decode(span)):
-        raise _refusal(filename, name, f"the value of {name} holds a comment, which would be lost")
+        why = f"the value of {name} holds a comment, which would be lost"
+        raise _refusal(filename, name, why, ids)
     quote = _quote_used(data, span, header.spans.get("revision"))
     literal = _literal(ids, quote)
     if name == "branch_labels" and len(ids) == 1 and data[span.start : span.start + 1] == b"(":
@@ -174,8 +175,11 @@ def _docstring_changes(
         yield span, old.positions.encode(text)
 
 
-def _refusal(filename: str, name: str, why: str) -> CannotRewrite:
-    remedy = f"set {name} in that file by hand, then run the command again"
+def _refusal(
+    filename: str, name: str, why: str, ids: tuple[str, ...] | None = None
+) -> CannotRewrite:
+    what = name if ids is None else f"{name} = {_literal(ids, chr(39))}"
+    remedy = f"set {what} in that file by hand, then run the command again"
     return CannotRewrite(f"{filename}: {why}", remedy)
 
 

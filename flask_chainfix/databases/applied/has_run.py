@@ -66,6 +66,13 @@ def applied_in(snapshot: Facts) -> tuple[Applied, ...]:
     )
 
 
+def applied_by_rows(snapshot: Facts) -> Iterator[Applied]:
+    """What has run in each database by its rows, even if its tables contradict them."""
+    for status in snapshot.databases.statuses:
+        if status.state is not DatabaseState.UNREACHABLE:
+            yield from possibilities(snapshot, status) or claims(snapshot, status)
+
+
 def published_in(snapshot: Facts) -> tuple[Applied, ...]:
     """What the main branch and releases have, each as a database that is stamped with its heads."""
     chains = {

@@ -43,8 +43,9 @@ def missing_down_revision(snapshot: Facts) -> Iterator[Fault]:
     How to repair it:
         `{fixchain} repair` looks for the parent that was meant, the most certain first: the file
         with that name; an id that differs only in case or spaces; the only id with that prefix; the
-        parent that the docstring's `Revises:` names; the new id of the same file in Git; a file
-        that was deleted in Git. The plan says which one it found, and why.
+        parent that the docstring's `Revises:` names; the new id of the same file in Git; a squash
+        that makes all that the missing ones made; the parent it had when its file landed in Git; a
+        file that was deleted in Git. The plan says which one it found, and why.
 
         It asks before it uses a guess; `{fixchain} repair --accept-guesses` uses it without asking.
         An id that is merely spelt alike is shown, but never used.

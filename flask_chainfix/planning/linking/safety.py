@@ -5,7 +5,7 @@ The main branch and releases count like databases that cannot be read from here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from flask_chainfix.chain import source
 from flask_chainfix.chain.revision_graph import Graph
@@ -22,15 +22,14 @@ from flask_chainfix.databases.applied.contents import (
 from flask_chainfix.databases.applied.contradictions import leaving_out
 from flask_chainfix.databases.applied.has_run import (
     Applied,
+    applied_by_rows,
     applied_in,
-    claims,
-    possibilities,
     published_in,
 )
 from flask_chainfix.databases.applied.rows import newly_skipped
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.numbering import can_have_file
-from flask_chainfix.model.databases import DatabaseState, DatabaseStatus
+from flask_chainfix.model.databases import DatabaseStatus
 from flask_chainfix.model.plans import GUESS, Mend, Part
 
 _UPGRADE_FIRST = way(
@@ -113,7 +112,7 @@ def refuse_unproven(before: Facts, after: Facts, mends: Sequence[Mend]) -> None:
     if not links:
         return
     known = _certain_links(before)
-    for applied in _run_by_rows(after):
+    for applied in applied_by_rows(after):
         have = known.required(row for row in applied.status.rows if row in known)
         for mend in links:
             if mend.revision in applied.revisions | have:
@@ -124,13 +123,6 @@ def refuse_unproven(before: Facts, after: Facts, mends: Sequence[Mend]) -> None:
         for mend in links:
             if mend.revision in landed.revisions and not _is_decided(mend):
                 _refuse_unlanded(landed, mend)
-
-
-def _run_by_rows(snapshot: Facts) -> Iterator[Applied]:
-    """What has run in each database by its rows, even if its tables contradict them."""
-    for status in snapshot.databases.statuses:
-        if status.state is not DatabaseState.UNREACHABLE:
-            yield from possibilities(snapshot, status) or claims(snapshot, status)
 
 
 def refuse_doubted(snapshot: Facts, placed: Collection[str]) -> None:
@@ -222,8 +214,18 @@ def _refuse_unlanded(landed: Applied, mend: Mend) -> None:
         raise UnsafeForDatabases(
             f"{landed.name} has {mend.revision}, and not {what}: a database that stands there would"
             f" never run {what}",
-            f"correct down_revision or depends_on of {mend.revision} by hand",
+            _way_past_main(mend, sorted(new))
+            | f"correct down_revision or depends_on of {mend.revision} by hand",
         )
+
+
+def _way_past_main(mend: Mend, new: Sequence[str]) -> Remedy:
+    """The remedy if a squash does what a published revision was on: the user says so."""
+    if mend.part is not Part.PARENTS or "schema" not in {each.kind for each in mend.why}:
+        return Remedy()
+    pair = word(f"{mend.revision}={new[0]}")
+    text = f"if such databases have all that {new[0]} makes, put {mend.revision} on it"
+    return way(text, f"{REPAIR} --attach {pair}")
 
 
 def _is_decided(mend: Mend) -> bool:
@@ -257,11 +259,13 @@ def _way_to_confirm(
 ) -> Remedy:
     """The remedy: the user confirms that the revisions have run."""
     if mend.after:
-        pair = word(f"{mend.revision}={(*unproven, *mend.after)[0]}")
-        return way(f"if it has, put {mend.revision} there", f"{REPAIR} --attach {pair}")
+        parent = (*unproven, *mend.after)[0]
+        pair = word(f"{mend.revision}={parent}")
+        text = f"if {parent} has run there, put {mend.revision} on it"
+        return way(text, f"{REPAIR} --attach {pair}")
     if mend.code == "FC105":
         root = word(mend.revision)
-        return way(f"if it has, and {mend.revision} is the first", f"{REPAIR} --root {root}")
+        return way(f"if {mend.revision} is the first revision", f"{REPAIR} --root {root}")
     return _ways_to_place(after, status, mend)
 
 
@@ -270,14 +274,15 @@ def _ways_to_place(after: Facts, status: DatabaseStatus, mend: Mend) -> Remedy:
     graph, revision = after.graph, mend.revision
     heads = graph.heads_among(set(graph).difference(graph.descendants([revision])))
     below = frozenset(graph.required(heads))
-    if mend.code != "FC103" or mend.after or len(heads) != 1 or absent(after, status, below):
+    if mend.code == "FC107" or mend.after or len(heads) != 1 or absent(after, status, below):
         return Remedy.of(f"say with repair --attach what {revision} is on")
     (head,) = heads
     is_proven = proves(after, status, head)
     when = f"which {status.name} has run" if is_proven else f"if {head} has run there"
     attach = option("--attach", f"{revision}={head}")
     remedy = way(f"put {revision} on {head}, {when}", f"{REPAIR} {attach}")
-    for name in mend.before if len(mend.before) == 1 and can_have_file(mend.before[0]) else ():
+    gone = [name for name in mend.before if name not in graph and can_have_file(name)]
+    for name in gone if len(mend.before) == 1 else ():
         tombstone = option("--tombstone", f"{name}={head}")
         remedy |= way(f"put a no-op revision in place of {name}", f"{REPAIR} {tombstone}")
     return remedy

@@ -82,6 +82,16 @@ class Case:
         landing = self.landing(file)
         return self.chain_at(landing.commit) if landing and self.chain_at is not None else None
 
+    def parents_when_added(self, revision: str) -> tuple[str, ...]:
+        """The parents that a revision had when its file was added, if all of them can be its own.
+
+        Empty if they are unknown, if there is no file of one, or if one is above the revision now.
+        """
+        then, graph = self.chain_when_added(self.snapshot.file(revision)), self.snapshot.graph
+        had = then.graph.named_parents.get(revision, ()) if then is not None else ()
+        fit = all(name in graph for name in had)
+        return tuple(had) if fit and graph.descendants([revision]).isdisjoint(had) else ()
+
     def without_dependencies(
         self, code: str, revision: str, needless: Collection[str], *why: Reason
     ) -> Mend:

@@ -14,7 +14,7 @@ from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.applied.has_run import stuck_revisions
 from flask_chainfix.databases.applied.lost import survivors
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.model.files import MigrationFile
+from flask_chainfix.model.files import Header, MigrationFile
 from flask_chainfix.model.plans import GUESS, Mend, Part, Reason
 from flask_chainfix.planning.mending.case import Case, header_of, reason_before
 
@@ -60,7 +60,7 @@ def heads_joined(
         The parents; ``None`` if they are unknown.
     """
     file = case.snapshot.file(revision)
-    told = _parents_in_text(case.snapshot, revision, kept) or _first_parents(case, file, revision)
+    told = _parents_in_text(case.snapshot, revision, kept) or _first_parents(case, revision)
     if told is not None:
         return told
     anchors = [row for name in lost for row in survivors(case.snapshot, name).rows]
@@ -88,14 +88,28 @@ def head_for(snapshot: Facts, revisions: Collection[str], lost: str) -> str | No
     """The head that revisions would follow if the lost revision below them were left out.
 
     Returns:
-        The head; ``None`` if it is unclear which, as for a lost base.
+        The head; ``None`` if it is unclear which, or the lost one began a lineage of its own.
     """
     rest = _main_lineage_without(snapshot, revisions)
     anchors = [row for row in survivors(snapshot, lost).rows if row in rest]
-    heads, above = snapshot.graph.heads_among(rest), snapshot.graph.descendants(anchors)
-    on_them = [head for head in heads if head in above]
+    if not anchors and _began_lineage(snapshot, lost, rest):
+        return None
+    heads = snapshot.graph.heads_among(rest)
+    above = snapshot.graph.descendants(anchors)
+    on_them = [head for head in heads if head in above] if anchors else heads
     found = on_them if len(on_them) == 1 else anchors
     return found[0] if len(found) == 1 else None
+
+
+def _began_lineage(snapshot: Facts, lost: str, rest: Collection[str]) -> bool:
+    """Whether a lost revision, or one below it, had a label, or a version location of its own."""
+    known = snapshot.databases.lost
+    gone = [known[name] for name in survivors(snapshot, lost).between if name in known]
+    headers = (source.read(each.data, each.path.name) for each in gone)
+    places = {snapshot.file(name).path.parent for name in rest}
+    return any(isinstance(each, Header) and each.branch_labels for each in headers) or any(
+        each.path.parent not in places for each in gone
+    )
 
 
 def _parents_in_text(snapshot: Facts, revision: str, kept: tuple[str, ...]) -> NewParents | None:
@@ -118,13 +132,10 @@ def _parents_in_text(snapshot: Facts, revision: str, kept: tuple[str, ...]) -> N
     return None
 
 
-def _first_parents(case: Case, file: MigrationFile, revision: str) -> NewParents | None:
+def _first_parents(case: Case, revision: str) -> NewParents | None:
     """The parents that it had when it landed, if all of them exist."""
-    then, graph = case.chain_when_added(file), case.snapshot.graph
-    had = then.graph.named_parents.get(revision, ()) if then is not None else ()
-    if len(had) < 2 or not graph.descendants([revision]).isdisjoint(had):
-        return None
-    if not all(name in graph for name in had):
+    had = case.parents_when_added(revision)
+    if len(had) < 2:
         return None
     return NewParents(had, (Reason("git", f"it was on {listing(had)} when it landed"),))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from flask_chainfix.common.quoting import ref_word, word
 from flask_chainfix.common.remedies import Remedy, repairing, way
 from flask_chainfix.common.wording import close_ids, listing
 from flask_chainfix.databases.applied.contents import made_by
-from flask_chainfix.databases.applied.has_run import applied_in
+from flask_chainfix.databases.applied.has_run import applied_by_rows
 from flask_chainfix.databases.applied.lost import is_noop, lost_footprint, survivors
 from flask_chainfix.databases.applied.rows import counting_as
 from flask_chainfix.databases.facts import Facts
@@ -33,6 +33,7 @@ from flask_chainfix.planning.mending.merge_points import (
     heads_joined,
     says_that_it_merges,
 )
+from flask_chainfix.schema.footprint import Key
 
 
 class _Meant(NamedTuple):
@@ -140,7 +141,7 @@ def _was_removed(case: Case, name: str) -> bool:
 
 
 def _is_wanted(snapshot: Facts, waiting: Collection[str], name: str) -> bool:
-    """Whether a lost revision has run in a database, or what it made is used without it.
+    """Whether only a lost revision made what a database has or a later migration uses.
 
     Args:
         snapshot: the chain.
@@ -148,18 +149,36 @@ def _is_wanted(snapshot: Facts, waiting: Collection[str], name: str) -> bool:
         name: the lost revision.
     """
     gone = [each for each in survivors(snapshot, name).between if not is_noop(snapshot, each)]
-    if not gone:
-        return False
-    if any(not each.revisions.isdisjoint(waiting) for each in applied_in(snapshot)):
-        return True
-    footprints = filter(None, (lost_footprint(snapshot, each) for each in gone))
-    made = {key for footprint in footprints for key in made_by(footprint)}
     evidence, above = snapshot.evidence, snapshot.graph.descendants(waiting)
-    return any(
+    made = _made(snapshot, gone)
+    lacking = made.difference(evidence.creators)
+    if not gone or (made and not lacking):
+        return False
+    return any(not each.revisions.isdisjoint(waiting) for each in applied_by_rows(snapshot)) or any(
         touch.revision in above
-        for key in made.difference(evidence.creators)
+        for key in lacking
         for touch in (*evidence.users.get(key, ()), *evidence.droppers.get(key, ()))
     )
+
+
+def _made(snapshot: Facts, lost: Iterable[str]) -> set[Key]:
+    """The tables and columns that lost revisions made."""
+    footprints = filter(None, (lost_footprint(snapshot, each) for each in lost))
+    return {key for footprint in footprints for key in made_by(footprint)}
+
+
+def _replacement(snapshot: Facts, revision: str, name: str) -> Iterator[_Meant]:
+    """The head of the rest, if it and what is below it make all that lost revisions made."""
+    known, left = snapshot.databases.lost, survivors(snapshot, name)
+    if left.unknown or any(known[each].branch for each in left.between):
+        return
+    made, head = _made(snapshot, left.between), head_for(snapshot, [revision], name)
+    creators = snapshot.evidence.creators
+    makers = [{touch.revision for touch in creators.get(key, ())} for key in made]
+    below = snapshot.graph.required([head]) if head is not None else set()
+    if head is not None and makers and all(not each.isdisjoint(below) for each in makers):
+        detail = f"{head} and what is below it make all that {listing(left.between)} made"
+        yield _Meant(head, Reason("schema", detail), certain=False)
 
 
 def _bringing_back(case: Case, names: Sequence[str]) -> Remedy:
@@ -181,7 +200,7 @@ def _meant(
     above = graph.descendants([revision])
     signs = [
         sign
-        for sign in _signs(case.snapshot, part, lookalikes, revision, name)
+        for sign in _signs(case, part, lookalikes, revision, name)
         if sign.revision in graph and sign.revision not in above
     ]
     if not signs:
@@ -195,9 +214,10 @@ def _meant(
 
 
 def _signs(
-    snapshot: Facts, part: Part, lookalikes: Lookalikes, revision: str, name: str
+    case: Case, part: Part, lookalikes: Lookalikes, revision: str, name: str
 ) -> Iterator[_Meant]:
     """The evidence for intended revisions, the most certain first."""
+    snapshot = case.snapshot
     lost = snapshot.databases.lost.get(name)
     for likeness in lookalikes.all(name):
         if likeness.kind != "label":
@@ -217,6 +237,11 @@ def _signs(
         edited = ", and has been edited" if lost.edited else ""
         detail = f"the migration {name} has the id {lost.renamed} since commit {lost.commit}"
         yield _Meant(lost.renamed, Reason("git", f"{detail}{edited}"), not lost.edited)
+    elif lost is not None and part is Part.PARENTS:
+        yield from _replacement(snapshot, revision, name)
+    elif part is Part.PARENTS and len(had := case.parents_when_added(revision)) == 1:
+        why = Reason("git", f"{revision} was on {had[0]} when it landed")
+        yield _Meant(had[0], why, certain=False)
 
 
 def _bring_back(case: Case, code: str, revision: str, name: str) -> Mend | None:
