@@ -117,7 +117,7 @@ def test_dates_do_not_decide_for_sure_where_a_shallow_clone_hides_what_would(
     refused = clone.run("repair", "--yes")
     assert (refused.exit_code, tree(clone.top / "migrations")) == (3, before)
     assert "as the clone is shallow" in refused.stderr
-    assert "git fetch --unshallow" in refused.stderr
+    assert "fetch --unshallow" in refused.stderr
     assert clone.run("repair", "--attach", "mine=theirs", "--dry-run").exit_code == 1
     assert "guess:" not in clone.run("repair", "--attach", "mine=theirs", "--dry-run").stdout
     clone.git(*_fetching(refused.stdout))
