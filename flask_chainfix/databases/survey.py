@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from flask_chainfix import disk
 from flask_chainfix.chain import source
@@ -34,9 +33,6 @@ from flask_chainfix.model.databases import (
     MoveState,
 )
 from flask_chainfix.model.files import Header, MigrationFile
-
-if TYPE_CHECKING:
-    pass
 
 _NO_DATABASE_TOLD = "no database was looked at: name those in use with --database or --stamp"
 
@@ -240,10 +236,8 @@ def noticed_unseen(snapshot: Facts, wishes: DatabaseWishes) -> tuple[str, ...]:
 
 def noticed_missing(snapshot: Facts, wishes: DatabaseWishes) -> tuple[str, ...]:
     """What ``missing_database`` refuses, as a notice for a plan that is only shown."""
-    own, named = (
-        "pass --no-database, or its --stamp",
-        "correct its name, or pass its --stamp instead",
-    )
+    own = "pass --no-database, or its --stamp"
+    named = "correct its name, or pass its --stamp instead"
     return tuple(
         f"{status.name} does not exist: {own if status.own else named}"
         for status in _missing(snapshot, wishes)
