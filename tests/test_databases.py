@@ -9,7 +9,6 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from threading import Thread
 from types import ModuleType, SimpleNamespace
@@ -600,14 +599,12 @@ def test_servers_of_one_name_are_told_apart_by_their_locks(
         yield SimpleNamespace(execute=execute)
 
     monkeypatch.setattr(connecting, "reading", reading)
-    found = {
-        str(number): replace(target(f"mysql+pymysql://u{number}@{host}/app"), name=host)
-        for number, host in enumerate(hosts)
-    }
+    urls = (f"mysql+pymysql://u{number}@{host}/app" for number, host in enumerate(hosts))
+    found = {each.identity: each for each in map(target, urls)}
     stamped = [DatabaseStatus(each.name, name, STAMPED, ("a",)) for name, each in found.items()]
     twice = read_twice(found, stamped)
     assert len(twice) == left_out
-    assert all(hosts[int(number)] == host for number, host in twice.items())
+    assert all(found[one].url.host == found[other].url.host for one, other in twice.items())
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,9 @@ def look_back(
     if not (recorded or journal.entries):
         return now, ()
     looked_at = session.survey(now)
+    for identity, other in looked_at.databases.twice.items():  # reached by another URL now
+        if identity in recorded:
+            recorded[other] = replace(recorded.pop(identity), identity=other)
     _require_recorded(looked_at, recorded, journal)
     if not journal.entries:
         return looked_at, tuple(

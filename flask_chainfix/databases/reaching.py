@@ -134,7 +134,7 @@ def place_of(target: Target, *more: str) -> tuple[object, ...]:
 def read_twice(
     targets: Mapping[str, Target], statuses: Iterable[DatabaseStatus]
 ) -> Mapping[str, str]:
-    """The databases to which the URL of an earlier one leads, too, with the name of that one.
+    """The databases to which the URL of an earlier one leads, too, with that one; by identity.
 
     Args:
         targets: the databases, by identity.
@@ -163,7 +163,7 @@ def read_twice(
             if one is None:
                 known.append(target)
             else:
-                twice[identity] = one.name
+                twice[identity] = one.identity
     return twice
 
 

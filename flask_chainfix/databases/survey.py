@@ -83,11 +83,11 @@ def survey(  # noqa: PLR0913  (the inputs of a survey)
     statuses = read_statuses(tuple(targets.values()), progress, chain=snapshot)
     targets = as_found(targets, statuses)
     own, passed, notices = in_passing(runtime, snapshot, wishes, targets)
-    twice = read_twice({**targets, **own}, statuses + passed)
+    known = {**targets, **own}
+    twice = read_twice(known, statuses + passed)
     notices += tuple(
-        f"{each.name} leads to the same database as {twice[each.identity]}, and is left out"
-        for each in statuses + passed
-        if each.identity in twice
+        f"{known[one].name} leads to the same database as {known[other].name}, and is left out"
+        for one, other in twice.items()
     )
     statuses = tuple(each for each in statuses + passed if each.identity not in twice)
     targets = {name: each for name, each in targets.items() if name not in twice}
@@ -112,7 +112,7 @@ def survey(  # noqa: PLR0913  (the inputs of a survey)
         shared=shared,
         others=_others(snapshot, past[0]) if old else {},
         old_is_named=bool(old),
-        twice=frozenset(twice),
+        twice=twice,
         notices=(*left_out, *notices),
     )
     snapshot = replace(snapshot, databases=databases, old=chains)

@@ -243,7 +243,8 @@ class Databases:
             whose chain would explain them; ``""`` if none would.
         old_is_named: whether the user has named the chain that stamped them: the latest old one.
         current_is_named: whether the user has named the current chain as that one.
-        twice: the identities of those that were left out, as others lead to the same database.
+        twice: those that were left out, as others lead to the same database, with these others; by
+            identity.
         notices: why that is incomplete, for the user.
     """
 
@@ -259,7 +260,7 @@ class Databases:
     origins: Mapping[str, str] = field(default_factory=dict)
     old_is_named: bool = False
     current_is_named: bool = False
-    twice: frozenset[str] = frozenset()
+    twice: Mapping[str, str] = field(default_factory=dict)
     notices: tuple[str, ...] = ()
 
     def some_of(self, *names: Collection[str]) -> str:
