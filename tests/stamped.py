@@ -192,7 +192,7 @@ def another_url(url: str, directory: Path) -> Iterator[str]:
         yield f"sqlite:///{link}"
         return
     tables = "ALL TABLES IN SCHEMA public" if url.startswith("postgresql") else "*"
-    with user(url, f"SELECT ON {tables}") as other:
+    with user(url, f"SELECT, INSERT, UPDATE, DELETE ON {tables}") as other:
         yield other
 
 

@@ -83,7 +83,8 @@ def survey(  # noqa: PLR0913  (the inputs of a survey)
     statuses = read_statuses(tuple(targets.values()), progress, chain=snapshot)
     targets = as_found(targets, statuses)
     own, passed, notices = in_passing(runtime, snapshot, wishes, targets)
-    known = {**targets, **own}
+    first = sorted(targets.items(), key=lambda each: not each[1].own)  # env.py uses these
+    known = {**dict(first), **own}
     twice = read_twice(known, statuses + passed)
     notices += tuple(
         f"{known[one].name} leads to the same database as {known[other].name}, and is left out"
