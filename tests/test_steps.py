@@ -276,6 +276,15 @@ def test_a_link_to_the_apps_own_database_is_one_that_env_py_uses(
     assert "once env.py" not in said
 
 
+def test_a_step_for_the_apps_own_and_another_database_is_one(project: Path) -> None:
+    for name in ("own", "dev"):
+        upgrade(project, f"sqlite:///{name}.db", "heads")
+    assert fixchain(*OPTIONS, "repair", "--yes", "--no-database").exit_code == 0
+    said = fixchain(*OPTIONS, "check", "--database", "--database=sqlite:///dev.db").stdout
+    assert said.count("FC303") == 2
+    assert said.partition("What to do\n")[2].count(" restamp ") == 1
+
+
 def test_a_named_database_that_does_not_exist_is_not_one_of_the_apps(project: Path) -> None:
     named = "--database sqlite:///nope.db"
     said = fixchain(*OPTIONS, "check", *named.split()).stdout
