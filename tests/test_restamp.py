@@ -401,6 +401,19 @@ def test_undo_changes_no_file_while_a_database_cannot_go_back(
     assert (migrations(place), rows_of(url)) == (before, ["b", "c"])
 
 
+def test_what_was_moved_is_known_by_another_url(project: Path) -> None:
+    plain(project)
+    for spec in FORK:
+        add(project, spec, "pass", "pass")
+    url, link = "sqlite:///one.db", "sqlite:///link.db"
+    stamp(url, "b", "c")
+    assert fixchain("repair", "--yes", "--database", url).exit_code == 0
+    Path("link.db").symlink_to("one.db")
+    named = ("--database", link, "--database", url)
+    for names in (named[2:], named):
+        assert "already right" in fixchain("restamp", "--dry-run", *names).stdout
+
+
 def test_undo_knows_a_database_by_another_url(
     project: Path, tmp_path: Path, database_url: str
 ) -> None:

@@ -116,6 +116,7 @@ def survey(  # noqa: PLR0913  (the inputs of a survey)
         twice=twice,
         notices=(*left_out, *notices),
     )
+    databases = replace(databases, moved=databases.as_read(databases.moved))
     snapshot = replace(snapshot, databases=databases, old=chains)
     if targets:
         from flask_chainfix.databases.live_schema import with_schemas

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Mapping
-from dataclasses import field
+from dataclasses import field, replace
 from datetime import datetime
 from enum import Enum
 from itertools import chain
@@ -262,6 +262,11 @@ class Databases:
     current_is_named: bool = False
     twice: Mapping[str, str] = field(default_factory=dict)
     notices: tuple[str, ...] = ()
+
+    def as_read(self, moves: Mapping[str, Move]) -> Mapping[str, Move]:
+        """Moves by identity, those by another URL as of the database that was read."""
+        names = {identity: self.twice.get(identity, identity) for identity in moves}
+        return {names[each]: replace(move, identity=names[each]) for each, move in moves.items()}
 
     def some_of(self, *names: Collection[str]) -> str:
         """The databases with these names, in words; ``""`` if they are all, or if none is named."""
