@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 from flask_chainfix.common.errors import BadConfiguration, BadDatabase
 from flask_chainfix.common.wording import unseen
@@ -187,6 +186,8 @@ def _share_a_server(one: Target, other: Target) -> bool:
 
 
 def _share_locks(job: Job[tuple[Target, Target]]) -> Iterator[tuple[int, bool]]:
+    from uuid import uuid4
+
     from sqlalchemy import text
 
     from flask_chainfix.databases.connecting import Obstacle, reading
