@@ -576,6 +576,19 @@ def test_one_database_written_in_two_ways(runtime: Runtime, one: str, other: str
     assert "x" not in found.identity.partition("@")[0]
 
 
+def test_files_without_numbers_are_not_taken_for_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on some network drives."""
+    found = {each: target(f"sqlite:///{tmp_path / each}") for each in ("one.db", "other.db")}
+    stamped = [DatabaseStatus(name, name, STAMPED, ("a",)) for name in found]
+    for number, twice in ((7, {"other.db": found["one.db"].identity}), (0, {})):
+        file = SimpleNamespace(st_dev=1, st_ino=number)
+        with monkeypatch.context() as patched:
+            patched.setattr(Path, "stat", lambda _, file=file: file)
+            assert read_twice(found, stamped) == twice
+
+
 @pytest.mark.parametrize(
     ("hosts", "left_out"), [("aa", 1), ("ab", 0), ("aba", 1), ("abb", 1), ("abab", 2)]
 )

@@ -118,7 +118,7 @@ def place_of(target: Target, *more: str) -> tuple[object, ...]:
         with suppress(OSError):
             if target.file is not None:
                 found = target.file.stat()
-                return found.st_dev, found.st_ino
+                return (found.st_dev, found.st_ino) if found.st_ino else ()
         return ()
     from sqlalchemy import text
 
