@@ -276,6 +276,16 @@ def test_a_link_to_the_apps_own_database_is_one_that_env_py_uses(
     assert "once env.py" not in said
 
 
+def test_a_database_that_is_left_out_is_left_out_by_each_of_its_urls(project: Path) -> None:
+    sql("sqlite:///own.db", "DROP TABLE b")
+    Path("link.db").symlink_to("own.db")
+    refused = fixchain(*OPTIONS, "repair", "--dry-run", "--database", "sqlite:///link.db")
+    assert refused.exit_code == 3
+    assert "leave that database out:\n     fixchain -c alembic.ini repair --no-database\n" in (
+        refused.stderr
+    )
+
+
 def test_a_step_for_the_apps_own_and_another_database_is_one(project: Path) -> None:
     for name in ("own", "dev"):
         upgrade(project, f"sqlite:///{name}.db", "heads")
