@@ -183,6 +183,20 @@ def user(url: str, *grants: str) -> Iterator[str]:
 
 
 @contextmanager
+def another_url(url: str, directory: Path) -> Iterator[str]:
+    """Another URL of the same database: a link to the file, or another user."""
+    place = make_url(url)
+    if url.startswith("sqlite"):
+        link = directory / "link.db"
+        link.symlink_to(str(place.database))
+        yield f"sqlite:///{link}"
+        return
+    tables = "ALL TABLES IN SCHEMA public" if url.startswith("postgresql") else "*"
+    with user(url, f"SELECT, INSERT, UPDATE, DELETE ON {tables}") as other:
+        yield other
+
+
+@contextmanager
 def silent_server() -> Iterator[int]:
     """The port of a server that accepts connections and never says anything."""
     with socket.create_server(("127.0.0.1", 0)) as server:

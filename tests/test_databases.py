@@ -7,6 +7,8 @@ import socket
 import subprocess
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
 from types import ModuleType, SimpleNamespace
@@ -22,7 +24,8 @@ from sqlalchemy.engine import make_url
 
 from flask_chainfix.common.errors import BadConfiguration, BadDatabase
 from flask_chainfix.databases import connecting
-from flask_chainfix.databases.targets import own_targets, targets_from
+from flask_chainfix.databases.reaching import read_twice
+from flask_chainfix.databases.targets import Target, own_targets, targets_from
 from flask_chainfix.databases.version_tables import in_schemas
 from flask_chainfix.environment.locate import Runtime, open_app, open_config, open_directory
 from flask_chainfix.model.databases import DatabaseState, DatabaseStatus
@@ -571,6 +574,50 @@ def test_one_database_written_in_two_ways(runtime: Runtime, one: str, other: str
     (found,) = targets_from(runtime, [one, other], None)
     assert not found.url.get_dialect().is_async
     assert "x" not in found.identity.partition("@")[0]
+
+
+def test_files_without_numbers_are_not_taken_for_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on some network drives."""
+    found = {each: target(f"sqlite:///{tmp_path / each}") for each in ("one.db", "other.db")}
+    stamped = [DatabaseStatus(name, name, STAMPED, ("a",)) for name in found]
+    for number, twice in ((7, {"other.db": found["one.db"].identity}), (0, {})):
+        file = SimpleNamespace(st_dev=1, st_ino=number)
+        with monkeypatch.context() as patched:
+            patched.setattr(Path, "stat", lambda _, file=file: file)
+            assert read_twice(found, stamped) == twice
+
+
+@pytest.mark.parametrize(
+    ("hosts", "left_out"), [("aa", 1), ("ab", 0), ("aba", 1), ("abb", 1), ("abab", 2)]
+)
+def test_servers_of_one_name_are_told_apart_by_their_locks(
+    monkeypatch: pytest.MonkeyPatch, hosts: str, left_out: int
+) -> None:
+    """As MySQL on copies of one machine: even the dates of the tables are the same."""
+    held: set[tuple[str | None, str]] = set()
+
+    @contextmanager
+    def reading(place: Target) -> Iterator[SimpleNamespace]:
+        def execute(query: object, parameters: Any = None) -> SimpleNamespace:
+            host = place.url.host
+            if "GET_LOCK" in str(query):
+                held.add((host, parameters["lock"]))
+            if "IS_USED_LOCK" in str(query):
+                is_held = (host, parameters["lock"]) in held
+                return SimpleNamespace(scalar=lambda: 7 if is_held else None)
+            return SimpleNamespace(one=lambda: ("machine", 3306, "app"))
+
+        yield SimpleNamespace(execute=execute)
+
+    monkeypatch.setattr(connecting, "reading", reading)
+    urls = (f"mysql+pymysql://u{number}@{host}/app" for number, host in enumerate(hosts))
+    found = {each.identity: each for each in map(target, urls)}
+    stamped = [DatabaseStatus(each.name, name, STAMPED, ("a",)) for name, each in found.items()]
+    twice = read_twice(found, stamped)
+    assert len(twice) == left_out
+    assert all(found[one].url.host == found[other].url.host for one, other in twice.items())
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,17 @@ from tests.disk import migrations
 from tests.nightly import first_of
 from tests.rehearsals import add, empty_project, plain, with_app
 from tests.repositories import Repository, needs_git
-from tests.stamped import Again, build, rows_of, run_script, sql, sqlite_url, stamp, user
+from tests.stamped import (
+    Again,
+    another_url,
+    build,
+    rows_of,
+    run_script,
+    sql,
+    sqlite_url,
+    stamp,
+    user,
+)
 
 FORK = ("a", "b <- a", "c <- a")
 JSON = ("--format", "json")
@@ -389,6 +399,46 @@ def test_undo_changes_no_file_while_a_database_cannot_go_back(
     sql(url, "UPDATE alembic_version SET version_num = 'c'")  # downgraded
     assert panel("undo", "--yes").exit_code == 0
     assert (migrations(place), rows_of(url)) == (before, ["b", "c"])
+
+
+def test_what_was_moved_is_known_by_another_url(project: Path) -> None:
+    plain(project)
+    for spec in FORK:
+        add(project, spec, "pass", "pass")
+    url, link = "sqlite:///one.db", "sqlite:///link.db"
+    stamp(url, "b", "c")
+    assert fixchain("repair", "--yes", "--database", url).exit_code == 0
+    Path("link.db").symlink_to("one.db")
+    named = ("--database", link, "--database", url)
+    for names in (named[2:], named):
+        assert "already right" in fixchain("restamp", "--dry-run", *names).stdout
+
+
+def test_undo_knows_a_database_by_another_url(
+    project: Path, tmp_path: Path, database_url: str
+) -> None:
+    forked(project, database_url, "b", "c")
+    assert fixchain("repair", "--yes", "--database", database_url).exit_code == 0
+    assert rows_of(database_url) == ["c"]
+    with another_url(database_url, tmp_path) as other:
+        done = fixchain("undo", "--yes", "--database", other, "--database", database_url)
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert rows_of(database_url) == ["b", "c"]
+
+
+def test_undo_moves_no_row_before_it_has_read_what_is_committed(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = sqlite_url(tmp_path)
+    forked(project, url, "b", "c")
+    assert fixchain("repair", "--yes", "--database", url).exit_code == 0
+
+    def refuse(*_: object) -> None:
+        raise OSError("the disk is gone")
+
+    monkeypatch.setattr("flask_chainfix.commands.undo.checked_out", refuse)
+    assert fixchain("undo", "--yes", "--database", url).exit_code == 3
+    assert rows_of(url) == ["c"]
 
 
 def test_one_database_that_cannot_go_back_keeps_the_repair_for_all(

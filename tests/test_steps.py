@@ -262,6 +262,39 @@ def test_a_step_says_which_of_several_databases_it_is_for(
     assert alone.split()[1:4] == ["Its", "tables", "match"]
 
 
+def test_a_link_to_the_apps_own_database_is_one_that_env_py_uses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    plain(tmp_path, "a", "b <- a", "c <- b")
+    (tmp_path / "alembic.ini").write_text(CONFIG)
+    upgrade(tmp_path, "sqlite:///own.db", "b")
+    sql("sqlite:///own.db", "UPDATE alembic_version SET version_num = 'a'")
+    Path("link.db").symlink_to("own.db")
+    said = fixchain("check", "--database", "--database=sqlite:///link.db").stdout
+    assert "Its tables match b: stamp it there:" in said
+    assert "once env.py" not in said
+
+
+def test_a_database_that_is_left_out_is_left_out_by_each_of_its_urls(project: Path) -> None:
+    sql("sqlite:///own.db", "DROP TABLE b")
+    Path("link.db").symlink_to("own.db")
+    refused = fixchain(*OPTIONS, "repair", "--dry-run", "--database", "sqlite:///link.db")
+    assert refused.exit_code == 3
+    assert "leave that database out:\n     fixchain -c alembic.ini repair --no-database\n" in (
+        refused.stderr
+    )
+
+
+def test_a_step_for_the_apps_own_and_another_database_is_one(project: Path) -> None:
+    for name in ("own", "dev"):
+        upgrade(project, f"sqlite:///{name}.db", "heads")
+    assert fixchain(*OPTIONS, "repair", "--yes", "--no-database").exit_code == 0
+    said = fixchain(*OPTIONS, "check", "--database", "--database=sqlite:///dev.db").stdout
+    assert said.count("FC303") == 2
+    assert said.partition("What to do\n")[2].count(" restamp ") == 1
+
+
 def test_a_named_database_that_does_not_exist_is_not_one_of_the_apps(project: Path) -> None:
     named = "--database sqlite:///nope.db"
     said = fixchain(*OPTIONS, "check", *named.split()).stdout

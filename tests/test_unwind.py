@@ -6,8 +6,7 @@ import importlib
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +30,7 @@ from tests.commands import Done, fixchain, flask, run
 from tests.nightly import examples
 from tests.rehearsals import add, drop, plain, upgrade, with_app
 from tests.repositories import Repository, needs_git
-from tests.stamped import rows_of, sql, stamp, user
+from tests.stamped import another_url, rows_of, sql, stamp
 from tests.strategies_oracle import revisions
 from tests.support import Rev, chain, graph
 from tests.test_catch_up import schema_of
@@ -270,20 +269,6 @@ def test_several_databases_and_one_that_is_not_ahead(project: Path, ahead: str) 
     done = take_back(ahead, *named, "--yes", "--no-backup")
     assert "Downgraded: 1 revision in 2 databases." in done.stdout, done
     assert rows_of(ahead) == rows_of(other) == rows_of(behind) == ["a"]
-
-
-@contextmanager
-def another_url(url: str, directory: Path) -> Iterator[str]:
-    """Another URL of the same database: a link to the file, or another user."""
-    place = make_url(url)
-    if url.startswith("sqlite"):
-        link = directory / "link.db"
-        link.symlink_to(str(place.database))
-        yield f"sqlite:///{link}"
-        return
-    tables = "ALL TABLES IN SCHEMA public" if url.startswith("postgresql") else "*"
-    with user(url, f"SELECT ON {tables}") as other:
-        yield other
 
 
 def test_a_database_that_two_urls_name_is_taken_back_once(

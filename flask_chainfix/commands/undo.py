@@ -72,10 +72,10 @@ def carry_out_undo(session: Session, plan: UndoPlan) -> Undone:
             )
         disk.refuse_orphans(journal, session.environment)
         with disk.prepared(journal, session.environment.version_locations):
+            was_committed = _is_committed(directory, (*plan.restored, *plan.deleted))
             targets = session.targets(plan.snapshot)
             refuse_moved(targets, plan.snapshot, session.progress)
             moves = put_rows_back(targets, plan.moves, session.progress)
-            was_committed = _is_committed(directory, (*plan.restored, *plan.deleted))
             try:
                 targets = session.targets(plan.snapshot)  # there may be new tenants
                 refuse_moved(targets, plan.snapshot, session.progress, moves)

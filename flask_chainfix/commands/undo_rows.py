@@ -48,10 +48,11 @@ def look_back(
             do not have, or was upgraded with files that stay.
         BadConfiguration, BadDatabase: it is unclear which databases are meant.
     """
-    recorded = {move.identity: move for move in disk.recorded_moves(journal)}
+    recorded: Mapping[str, Move] = {move.identity: move for move in disk.recorded_moves(journal)}
     if not (recorded or journal.entries):
         return now, ()
     looked_at = session.survey(now)
+    recorded = looked_at.databases.as_read(recorded)
     _require_recorded(looked_at, recorded, journal)
     if not journal.entries:
         return looked_at, tuple(

@@ -47,6 +47,11 @@ class Way(NamedTuple):
         """The sentence with its lines."""
         return "\n".join((self.text, *self.lines))
 
+    @property
+    def runs_env_py(self) -> bool:
+        """Whether a command changes the database that ``env.py`` uses."""
+        return any(map(_CHANGING.match, self.commands))
+
     def __str__(self) -> str:
         if not self.commands:
             return self.whole
@@ -232,6 +237,6 @@ class Tools:
         places = [place for place, option in options if option in self.named]
         if way.here and "database" in places:
             places.remove("database")
-        if places and any(map(_CHANGING.match, way.commands)):
+        if places and way.runs_env_py:
             text += f", once env.py uses that {' and '.join(places)}"
         return way._replace(text=text, commands=commands)

@@ -72,11 +72,8 @@ def in_passing(
         targets = own_targets(runtime)
     except (BadConfiguration, BadDatabase) as error:
         notice = f"the app's own databases were not looked at: {error.message}"
-        return (
-            {},
-            (),
-            (f"{notice}; a repair stops there, too, unless --no-database leaves them out",),
-        )
+        notice += "; a repair stops there, too, unless --no-database leaves them out"
+        return {}, (), (notice,)
     targets = tuple(target for target in targets if target.identity not in others)
     statuses = read_statuses(targets, unseen, PASSING, snapshot)
     notices = tuple(
@@ -107,13 +104,7 @@ _PLACES = {
     "postgresql": "SELECT pg_postmaster_start_time(), current_database()",
     "mysql": "SELECT @@hostname, @@port, DATABASE()",
 }
-# Which tables a user means without a schema; servers may have one name.
-_TABLES = {
-    "postgresql": ("SELECT CAST(current_schemas(false) AS text)",),
-    "mysql": (
-        "SELECT MIN(create_time) FROM information_schema.tables WHERE table_schema = DATABASE()",
-    ),
-}
+_SEARCH_PATH = "SELECT CAST(current_schemas(false) AS text)"  # where a user's tables are
 
 
 def place_of(target: Target, *more: str) -> tuple[object, ...]:
@@ -127,7 +118,7 @@ def place_of(target: Target, *more: str) -> tuple[object, ...]:
         with suppress(OSError):
             if target.file is not None:
                 found = target.file.stat()
-                return found.st_dev, found.st_ino
+                return (found.st_dev, found.st_ino) if found.st_ino else ()
         return ()
     from sqlalchemy import text
 
@@ -142,7 +133,7 @@ def place_of(target: Target, *more: str) -> tuple[object, ...]:
 def read_twice(
     targets: Mapping[str, Target], statuses: Iterable[DatabaseStatus]
 ) -> Mapping[str, str]:
-    """The databases to which the URL of an earlier one leads, too, with the name of that one.
+    """The databases to which the URL of an earlier one leads, too, with that one; by identity.
 
     Args:
         targets: the databases, by identity.
@@ -162,18 +153,48 @@ def read_twice(
 
     places = run([Job({at: each}) for at, each in enumerate(several)], _place, lambda *_: ())
     of_url = {each.url: places[at] for at, each in enumerate(several)}
-    first: dict[object, Target] = {}
+    firsts: dict[object, list[Target]] = {}
     twice: dict[str, str] = {}
     for identity, target in targets.items():
-        place = of_url.get(target.url, ())
-        if place:
-            one = first.setdefault((*place, target.schema, target.version_table), target)
-            if one is not target:
-                twice[identity] = one.name
+        if place := of_url.get(target.url, ()):
+            known = firsts.setdefault((*place, target.schema, target.version_table), [])
+            one = next((each for each in known if _share_a_server(each, target)), None)
+            if one is None:
+                known.append(target)
+            else:
+                twice[identity] = one.identity
     return twice
 
 
 def _place(job: Job[Target]) -> Iterator[tuple[int, tuple[object, ...]]]:
     for at, target in job.items.items():
-        place = place_of(target, *_TABLES.get(target.backend, ()))
+        place = place_of(target, *([_SEARCH_PATH] if target.backend == "postgresql" else ()))
         yield at, () if None in place else place
+
+
+def _share_a_server(one: Target, other: Target) -> bool:
+    """Whether databases of the same place are on one server.
+
+    On MySQL the place does not show that: copies of a machine have one name and port. But a lock
+    that is held on one server is free on the other.
+    """
+    if one.backend != "mysql":
+        return True
+    from flask_chainfix.databases.pool import Job, run
+
+    return run([Job({0: (one, other)})], _share_locks, lambda *_: False)[0]
+
+
+def _share_locks(job: Job[tuple[Target, Target]]) -> Iterator[tuple[int, bool]]:
+    from uuid import uuid4
+
+    from sqlalchemy import text
+
+    from flask_chainfix.databases.connecting import Obstacle, reading
+
+    for at, (one, other) in job.items.items():
+        holder, lock = None, {"lock": f"fixchain-{uuid4()}"}
+        with suppress(Obstacle), reading(one) as holding, reading(other) as asking:
+            holding.execute(text("SELECT GET_LOCK(:lock, 0)"), lock)
+            holder = asking.execute(text("SELECT IS_USED_LOCK(:lock)"), lock).scalar()
+        yield at, holder is not None

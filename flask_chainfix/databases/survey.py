@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from flask_chainfix import disk
 from flask_chainfix.chain import source
@@ -34,9 +33,6 @@ from flask_chainfix.model.databases import (
     MoveState,
 )
 from flask_chainfix.model.files import Header, MigrationFile
-
-if TYPE_CHECKING:
-    pass
 
 _NO_DATABASE_TOLD = "no database was looked at: name those in use with --database or --stamp"
 
@@ -87,11 +83,12 @@ def survey(  # noqa: PLR0913  (the inputs of a survey)
     statuses = read_statuses(tuple(targets.values()), progress, chain=snapshot)
     targets = as_found(targets, statuses)
     own, passed, notices = in_passing(runtime, snapshot, wishes, targets)
-    twice = read_twice({**targets, **own}, statuses + passed)
+    first = sorted(targets.items(), key=lambda each: not each[1].own)  # env.py uses these
+    known = {**dict(first), **own}
+    twice = read_twice(known, statuses + passed)
     notices += tuple(
-        f"{each.name} leads to the same database as {twice[each.identity]}, and is left out"
-        for each in statuses + passed
-        if each.identity in twice
+        f"{known[one].name} leads to the same database as {known[other].name}, and is left out"
+        for one, other in twice.items()
     )
     statuses = tuple(each for each in statuses + passed if each.identity not in twice)
     targets = {name: each for name, each in targets.items() if name not in twice}
@@ -116,9 +113,10 @@ def survey(  # noqa: PLR0913  (the inputs of a survey)
         shared=shared,
         others=_others(snapshot, past[0]) if old else {},
         old_is_named=bool(old),
-        twice=frozenset(twice),
+        twice=twice,
         notices=(*left_out, *notices),
     )
+    databases = replace(databases, moved=databases.as_read(databases.moved))
     snapshot = replace(snapshot, databases=databases, old=chains)
     if targets:
         from flask_chainfix.databases.live_schema import with_schemas
@@ -240,10 +238,8 @@ def noticed_unseen(snapshot: Facts, wishes: DatabaseWishes) -> tuple[str, ...]:
 
 def noticed_missing(snapshot: Facts, wishes: DatabaseWishes) -> tuple[str, ...]:
     """What ``missing_database`` refuses, as a notice for a plan that is only shown."""
-    own, named = (
-        "pass --no-database, or its --stamp",
-        "correct its name, or pass its --stamp instead",
-    )
+    own = "pass --no-database, or its --stamp"
+    named = "correct its name, or pass its --stamp instead"
     return tuple(
         f"{status.name} does not exist: {own if status.own else named}"
         for status in _missing(snapshot, wishes)

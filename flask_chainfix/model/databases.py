@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Mapping
-from dataclasses import field
+from dataclasses import field, replace
 from datetime import datetime
 from enum import Enum
 from itertools import chain
@@ -243,7 +243,8 @@ class Databases:
             whose chain would explain them; ``""`` if none would.
         old_is_named: whether the user has named the chain that stamped them: the latest old one.
         current_is_named: whether the user has named the current chain as that one.
-        twice: the identities of those that were left out, as others lead to the same database.
+        twice: those that were left out, as others lead to the same database, with these others; by
+            identity.
         notices: why that is incomplete, for the user.
     """
 
@@ -259,8 +260,13 @@ class Databases:
     origins: Mapping[str, str] = field(default_factory=dict)
     old_is_named: bool = False
     current_is_named: bool = False
-    twice: frozenset[str] = frozenset()
+    twice: Mapping[str, str] = field(default_factory=dict)
     notices: tuple[str, ...] = ()
+
+    def as_read(self, moves: Mapping[str, Move]) -> Mapping[str, Move]:
+        """Moves by identity, those by another URL as of the database that was read."""
+        names = {identity: self.twice.get(identity, identity) for identity in moves}
+        return {names[each]: replace(move, identity=names[each]) for each, move in moves.items()}
 
     def some_of(self, *names: Collection[str]) -> str:
         """The databases with these names, in words; ``""`` if they are all, or if none is named."""

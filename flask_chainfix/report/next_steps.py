@@ -138,7 +138,7 @@ def _first_ways(proposal: Proposal, tools: Tools) -> list[NextStep]:
     found: dict[object, tuple[Way, list[Sequence[str]]]] = {}
     for remedy, databases in by_hand or [(each.hint, each.databases) for each in counting]:
         for way in remedy.ways[:1]:
-            same = way.here, way.commands or way.text
+            same = way.here and way.runs_env_py, way.commands or way.text
             found.setdefault(same, (way, []))[1].append(databases)
     which = proposal.snapshot.databases.some_of
     return [_step(way, tools, which(*names)) for way, names in list(found.values())[:_SHOWN_WAYS]]

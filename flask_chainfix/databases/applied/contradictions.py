@@ -48,7 +48,7 @@ def left_out(snapshot: Facts, names: Collection[str], command: str = "repair") -
     """
     out = [each for each in snapshot.databases.statuses if each.name in names]
     others, named = [each.name for each in out if not each.own], "{named}"
-    if others:
+    if others or not {*snapshot.databases.twice.values()}.isdisjoint(each.identity for each in out):
         left = (each for each in snapshot.databases.statuses if not each.own and each not in out)
         kept = naming(each.name for each in left)
         if kept is None or naming(others) is None:
