@@ -955,6 +955,17 @@ def test_parents_that_it_had_when_it_landed() -> None:
     assert (parents(after, "m"), kinds(found)) == (("b2", "z"), ["git"])
 
 
+def test_what_the_oldest_commits_of_a_shallow_clone_lack_is_not_known_to_be_later() -> None:
+    snapshot = chain("a", "b <- a", "c <- b :2024-03-01", extra=empty("m <- x, y"))
+    landings = {file.path: Landing(0, file.name, DAY) for file in snapshot.files}
+    chain_at = {snapshot.file("m").name: chain("a", "m <- x, y")}.get
+    for cut_off, parents_now in (((), "a"), (landings, "b")):
+        history = GitHistory(landings, cut_off=frozenset(cut_off))
+        there = replace(snapshot, git_history=history)
+        after, (found,) = mend(Case(there, Wishes(), new_ids(there), chain_at=chain_at))
+        assert (parents(after, "m"), is_guess(found)) == ((parents_now,), bool(cut_off))
+
+
 @pytest.mark.parametrize("row", ["", "c"])
 @pytest.mark.parametrize(
     ("now", "then", "parent", "certain"),

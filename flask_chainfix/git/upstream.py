@@ -124,11 +124,12 @@ def read_published(now: Snapshot) -> tuple[tuple[PublishedChain, ...], tuple[str
 
 def _of_one_branch(repository: Repository, refs: Mapping[str, str]) -> Iterator[str]:
     """The notice that a clone of a single branch does not show what others have."""
-    for remote in {_remote(ref, refs) for ref in refs if ref.startswith(REMOTES)}:
+    for remote in dict.fromkeys(_remote(ref, refs) for ref in refs if ref.startswith(REMOTES)):
         if _has_one_branch(repository, remote):
+            fetching = fetch_missing(repository, remote, "main").removeprefix("git")
             yield (
                 "the clone has one branch only: what the main branch has is not known; if others"
-                f" build on main, `{fetch_missing(repository, remote, 'main')}` fetches it"
+                f" build on main, `{repository.program}{fetching}` fetches it"
             )
 
 

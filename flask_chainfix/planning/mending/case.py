@@ -79,6 +79,11 @@ class Case:
 
     def chain_when_added(self, file: MigrationFile) -> Facts | None:
         """The chain of the commit that added a file; ``None`` if unknown."""
+        if self.snapshot.git_history.is_cut_off(file.path):
+            return None
+        return self._first_known_chain(file)
+
+    def _first_known_chain(self, file: MigrationFile) -> Facts | None:
         landing = self.landing(file)
         return self.chain_at(landing.commit) if landing and self.chain_at is not None else None
 
@@ -87,7 +92,7 @@ class Case:
 
         Empty if they are unknown, if there is no file of one, or if one is above the revision now.
         """
-        then, graph = self.chain_when_added(self.snapshot.file(revision)), self.snapshot.graph
+        then, graph = self._first_known_chain(self.snapshot.file(revision)), self.snapshot.graph
         had = then.graph.named_parents.get(revision, ()) if then is not None else ()
         fit = all(name in graph for name in had)
         return tuple(had) if fit and graph.descendants([revision]).isdisjoint(had) else ()

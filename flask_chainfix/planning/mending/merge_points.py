@@ -157,11 +157,8 @@ def _came_later(case: Case, file: MigrationFile, revision: str) -> str:
         return "git" if reason_before(case, file, other, "branch") else ""
     if reason_before(case, file, other, "git"):
         return "git"
-    landings = (
-        case.landing(file),
-        case.landing(other),
-    )
-    told = None not in landings and landings[0] != landings[1]
+    mine, its = case.landing(file), case.landing(other)
+    told = mine is not None and its is not None and mine.position != its.position
     return "date" if not told and reason_before(case, file, other, "date") else ""
 
 
