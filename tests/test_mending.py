@@ -1059,6 +1059,17 @@ def test_a_squash_replaces_the_lost_revisions_whose_tables_it_makes(row: str) ->
     assert parents(after, "c") == ("y",)
 
 
+@pytest.mark.parametrize("place", ["old/versions", "versions/2023"])
+def test_what_a_squash_replaces_may_have_been_elsewhere(place: str) -> None:
+    """In a directory that has moved since, or in one of several below a version location."""
+    makes = "op.create_table('t_x', sa.Column('id', sa.Integer()))"
+    snapshot = chain(rev("squash").doing(makes), "c <- x")
+    snapshot = replace(snapshot, environment=replace(snapshot.environment, recursive=True))
+    gone = lost("x", path=snapshot.environment.directory / place / "x.py")
+    after, (mend,) = mended(looked_at(snapshot, lost=[gone]))
+    assert (parents(after, "c"), is_guess(mend)) == (("squash",), True)
+
+
 def test_a_squash_below_what_main_has_is_put_there_by_a_printed_command() -> None:
     makes = [f"op.create_table('t_{each}', sa.Column('id', sa.Integer()))" for each in "xy"]
     snapshot = chain("a", rev("squash <- a").doing(*makes), "c <- y")
