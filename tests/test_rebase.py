@@ -351,6 +351,8 @@ def test_what_the_parent_of_a_fork_has_is_not_mine(me: Clone) -> None:
     """The remote ``origin`` is the fork, whose main branch is behind."""
     me.git("update-ref", "refs/remotes/upstream/main", "origin/main")
     me.git("update-ref", "refs/remotes/origin/main", "main")
+    for number in range(3):  # they have no more than that
+        me.git("tag", f"v1.{number}", "upstream/main")
     me.git("checkout", "-q", "--detach", "upstream/main")
     said = "nothing to do: origin/main, upstream/main have every revision that is here, as this"
     assert said in rebase("--yes").stdout
