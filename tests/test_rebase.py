@@ -373,6 +373,15 @@ def test_what_is_only_on_the_local_main_branch_is_mine(me: Clone, command: str) 
     assert said in rebase("--dry-run").stdout
 
 
+def test_what_moves_though_a_release_has_all_of_it_is_counted(me: Clone) -> None:
+    stuck(me, "merge", "origin/main")
+    me.git("checkout", "--theirs", "models.py")
+    me.commit(7)
+    me.git("tag", "v1")
+    said = "onto: 2 revisions, on top of what origin/main has\n"
+    assert said in rebase("--dry-run").stdout
+
+
 @pytest.mark.parametrize("name", ["feature", "main"])
 def test_nothing_to_do_on_what_may_not_be_the_main_branch(me: Clone, name: str) -> None:
     """Whoever clones a work tree gets its checked-out branch as the default."""
