@@ -592,6 +592,17 @@ def test_a_name_that_is_none(me: Clone) -> None:
     assert "is not a revision" in refused("--onto", "a\nb").stderr
 
 
+def test_a_clone_of_one_branch_with_an_unusual_name(
+    me: Clone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be the main branch, or any other."""
+    url = f"file://{me.top}"
+    me.git("branch", "trunk", "origin/main")
+    me.git("clone", "-q", "--single-branch", "-b", "trunk", url, tmp_path / "one")
+    monkeypatch.chdir(tmp_path / "one")
+    assert rebase(*advised(refused().stderr, "fixchain rebase --onto")[2:]).exit_code == 0
+
+
 @pytest.mark.parametrize("remote", ["up", "team/core", "team"])
 def test_a_branch_of_a_remote_that_was_not_fetched(me: Clone, remote: str) -> None:
     me.git("remote", "rename", "origin", remote)
