@@ -30,7 +30,7 @@ from flask_chainfix.databases.applied.rows import newly_skipped
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.numbering import can_have_file
 from flask_chainfix.model.databases import DatabaseStatus
-from flask_chainfix.model.plans import GUESS, Mend, Part
+from flask_chainfix.model.plans import Mend, Part
 
 _UPGRADE_FIRST = way(
     "upgrade that database with the chain as it is, if that works, and repair then",
@@ -117,7 +117,7 @@ def refuse_unproven(before: Facts, after: Facts, mends: Sequence[Mend]) -> None:
         for mend in links:
             if mend.revision in applied.revisions | have:
                 _refuse_unproven_link(after, applied, mend, have)
-            if mend.code == "FC105" and GUESS in {reason.kind for reason in mend.why}:
+            if mend.code == "FC105" and "date" in {reason.kind for reason in mend.why}:
                 _refuse_repeated(before, after, applied, mend)
     for landed in published_in(after):
         for mend in links:

@@ -242,7 +242,8 @@ def _without_link(case: Case, link: _Link, reasons: Iterable[Reason]) -> Mend:
     parents = tuple(dict.fromkeys((*kept, *fitting)))
     if not parents and (parents := case.parents_when_added(link.child)):
         why = Reason("git", f"it was on {listing(parents)} when it landed")
-        reasons = (why, *reasons)
+        guess = f"{link.child} may have been put on another revision since it landed"
+        reasons = (why, *reasons, Reason(GUESS, guess))
     return case.rewritten("FC105", link.part, snapshot.file(link.child), parents, *reasons)
 
 
