@@ -992,6 +992,20 @@ def test_an_edited_link_goes_back_to_what_it_was_when_the_file_landed(
         refuse_unproven(snapshot, after, [found])
 
 
+@pytest.mark.parametrize("is_committed", [False, True])
+def test_a_cycle_goes_back_to_the_link_before_the_last_change(*, is_committed: bool) -> None:
+    """It was on another revision when it landed, and has been put on this one since."""
+    snapshot = chain("a", "b <- a", "c <- c")
+    added = GitHistory({snapshot.file("c").path: Landing(4, "c4", DAY)})
+    snapshot = replace(snapshot, git_history=added)
+    before = chain("a", "b <- a", "c <- b")
+    chains = {"c4": chain("a", "c <- a"), "HEAD": snapshot if is_committed else before}
+    changed = {snapshot.file("c").path: before}.get
+    case = Case(snapshot, Wishes(), new_ids(snapshot), chains.get, changed)
+    after, (found,) = mend(case)
+    assert (parents(after, "c"), is_guess(found)) == (("b",), False)
+
+
 def test_a_merge_of_what_is_on_another_branch_is_straightened() -> None:
     elsewhere = {"branch": "main", "kept": True}
     known = [lost("x <- b", **elsewhere), lost("y <- b", **elsewhere)]

@@ -264,6 +264,17 @@ def cannot_read(ref: str, roots: Iterable[str], reason: str) -> CannotReadGit:
     )
 
 
+def before_last_change(path: Path) -> str:
+    """The commit below the one that last changed a file, as a Git revision; ``""`` if unknown."""
+    directory = real_directory(path.parent)
+    for repository in repositories_of([directory])[0]:
+        with suppress(Unknown):
+            name = literal(repository.name(directory + path.name))
+            changed = repository.git("rev-list", "-1", "HEAD", "--", name).decode().strip()
+            return f"{changed}^" if changed else ""
+    return ""
+
+
 def last_commit(repository: Repository, commit: str, name: str) -> LastCommit | None:
     """The last commit at or below this one that changed a file."""
     for _ in range(_MOST_CHANGES):

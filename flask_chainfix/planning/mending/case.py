@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
 from typing import Any
 
 from flask_chainfix.chain import source
@@ -47,12 +48,14 @@ class Case:
         wishes: the user's options for the plan.
         new_ids: makes unused ids.
         chain_at: returns the chain at a commit; ``None`` if Git cannot read it.
+        chain_before: returns the chain before the last commit that changed a file.
     """
 
     snapshot: Facts
     wishes: Wishes
     new_ids: NewIds
     chain_at: Callable[[str], Facts | None] | None = None
+    chain_before: Callable[[Path], Facts | None] | None = None
 
     def publisher(self, file: MigrationFile) -> str:
         """The name of the branch or release that has a file under its current id, or ``""``."""
@@ -92,10 +95,20 @@ class Case:
 
         Empty if they are unknown, if there is no file of one, or if one is above the revision now.
         """
-        then, graph = self._first_known_chain(self.snapshot.file(revision)), self.snapshot.graph
+        return self._fitting(self._first_known_chain(self.snapshot.file(revision)), revision)
+
+    def parents_before_change(self, revision: str) -> tuple[str, ...]:
+        """The same for those that it had before the last change, committed or not, of its file."""
+        head = self._fitting(self.chain_at("HEAD") if self.chain_at is not None else None, revision)
+        if head or self.chain_before is None:
+            return head
+        return self._fitting(self.chain_before(self.snapshot.file(revision).path), revision)
+
+    def _fitting(self, then: Facts | None, revision: str) -> tuple[str, ...]:
         had = then.graph.named_parents.get(revision, ()) if then is not None else ()
-        fit = all(name in graph for name in had)
-        return tuple(had) if fit and graph.descendants([revision]).isdisjoint(had) else ()
+        fit = all(name in self.snapshot.graph for name in had)
+        above = self.snapshot.graph.descendants([revision])
+        return tuple(had) if fit and above.isdisjoint(had) else ()
 
     def without_dependencies(
         self, code: str, revision: str, needless: Collection[str], *why: Reason
