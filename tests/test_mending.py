@@ -999,9 +999,10 @@ def test_a_cycle_goes_back_to_the_link_before_the_last_change(*, is_committed: b
     added = GitHistory({snapshot.file("c").path: Landing(4, "c4", DAY)})
     snapshot = replace(snapshot, git_history=added)
     before = chain("a", "b <- a", "c <- b")
-    chains = {"c4": chain("a", "c <- a"), "HEAD": snapshot if is_committed else before}
-    changed = {snapshot.file("c").path: before}.get
-    case = Case(snapshot, Wishes(), new_ids(snapshot), chains.get, changed)
+    landed, head = chain("a", "c <- a"), snapshot if is_committed else before
+    chains = {snapshot.file("c").path: [head, before if is_committed else landed]}
+    at = {"c4": landed}.get
+    case = Case(snapshot, Wishes(), new_ids(snapshot), at, chains.__getitem__)
     after, (found,) = mend(case)
     assert (parents(after, "c"), is_guess(found)) == (("b",), False)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -48,14 +48,15 @@ class Case:
         wishes: the user's options for the plan.
         new_ids: makes unused ids.
         chain_at: returns the chain at a commit; ``None`` if Git cannot read it.
-        chain_before: returns the chain before the last commit that changed a file.
+        chains_before: returns the chain of the checked-out commit, and the one before the last
+            commit that changed a file.
     """
 
     snapshot: Facts
     wishes: Wishes
     new_ids: NewIds
     chain_at: Callable[[str], Facts | None] | None = None
-    chain_before: Callable[[Path], Facts | None] | None = None
+    chains_before: Callable[[Path], Iterable[Facts]] | None = None
 
     def publisher(self, file: MigrationFile) -> str:
         """The name of the branch or release that has a file under its current id, or ``""``."""
@@ -99,10 +100,10 @@ class Case:
 
     def parents_before_change(self, revision: str) -> tuple[str, ...]:
         """The same for those that it had before the last change, committed or not, of its file."""
-        head = self._fitting(self.chain_at("HEAD") if self.chain_at is not None else None, revision)
-        if head or self.chain_before is None:
-            return head
-        return self._fitting(self.chain_before(self.snapshot.file(revision).path), revision)
+        if self.chains_before is None:
+            return ()
+        chains = self.chains_before(self.snapshot.file(revision).path)
+        return next(filter(None, (self._fitting(each, revision) for each in chains)), ())
 
     def _fitting(self, then: Facts | None, revision: str) -> tuple[str, ...]:
         had = then.graph.named_parents.get(revision, ()) if then is not None else ()
