@@ -335,17 +335,39 @@ def test_what_a_merge_puts_into_a_directory_moved_meanwhile(repository: Reposito
 # --- What Git does not know ----------------------------------------------------------------------
 
 
-def test_in_a_shallow_clone_the_oldest_tie(repository: Repository, tmp_path: Path) -> None:
+def test_in_a_shallow_clone_the_oldest_tie(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for day, name in enumerate("dcba"):
         repository.add(name, day=day)
     clone = tmp_path / "clone"
     repository.git("clone", "-q", "--depth", "2", f"file://{repository.top}", clone)
+    monkeypatch.chdir(clone)
     history = read(clone / VERSIONS)
     assert order(history) == ["b c d", "a"]
     assert history.notices == (SHALLOW,)
     second = tmp_path / "second"
     repository.git("clone", "-q", "--depth", "1", f"file://{repository.top}", second)
-    assert read(clone / VERSIONS, second / VERSIONS).notices == (SHALLOW,)
+    there = SHALLOW.replace("`git", "`git -C ../second")
+    assert read(clone / VERSIONS, second / VERSIONS).notices == (SHALLOW, there)
+
+
+def test_in_a_shallow_clone_of_a_merge_the_oldest_tie(
+    repository: Repository, tmp_path: Path
+) -> None:
+    """As CI checks out a pull request: its parents seem to add all that they have."""
+    repository.add("a", day=1)
+    repository.git("checkout", "-q", "-b", "feature")
+    repository.add("b", day=2)
+    repository.git("checkout", "-q", "main")
+    repository.add("c", day=3)
+    repository.git("merge", "-q", "--no-edit", "feature", day=4)
+    repository.add("d", day=5)
+    clone = tmp_path / "clone"
+    repository.git("clone", "-q", "--depth", "3", f"file://{repository.top}", clone)
+    history = read(clone / VERSIONS)
+    assert order(history) == ["a b c", "d"]
+    assert {path.name for path in history.cut_off} == {"a.py", "b.py", "c.py"}
 
 
 def test_a_shallow_clone_that_is_deep_enough(repository: Repository, tmp_path: Path) -> None:

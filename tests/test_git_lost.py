@@ -420,7 +420,9 @@ def test_a_part_of_an_id_is_another_one(repository: Repository) -> None:
     assert ask("abc", "ABCDEF", "abcdef ", at=repository) == ({}, ())
 
 
-def test_a_shallow_clone(repository: Repository, tmp_path: Path) -> None:
+def test_a_shallow_clone(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     repository.add("a", "b", "c", day=1)
     repository.remove("a", day=2)
     repository.add("x", day=3)
@@ -429,7 +431,9 @@ def test_a_shallow_clone(repository: Repository, tmp_path: Path) -> None:
     repository.git("clone", "-q", "--depth", "2", f"file://{repository.top}", clone)
     found, notices = ask("a", "b", at=Repository(clone))
     assert list(found) == ["b"]
-    assert notices == (SHALLOW,)
+    assert notices == (SHALLOW.replace("`git", f"`git -C {os.path.relpath(clone)}"),)
+    monkeypatch.chdir(clone)
+    assert ask("a", "b", at=Repository(clone))[1] == (SHALLOW,)
     assert ask("b", at=Repository(clone))[1] == ()
 
 

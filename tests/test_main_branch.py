@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import shlex
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.commands import Done, fixchain
+from tests.commands import Done, fixchain, run
 from tests.disk import tree
 from tests.rehearsals import add, plain
 from tests.repositories import Repository, needs_git
@@ -83,19 +82,23 @@ def _clone(project: Project, tmp_path: Path, *options: str) -> Project:
     return Project(tmp_path / "one")
 
 
-def _fetching(told: str) -> list[str]:
-    (command,) = re.findall(r"`git (fetch [^`]*\borigin [^`]+)`", " ".join(told.split()))
-    return shlex.split(command)
+def _fetch(told: str) -> None:
+    """Type the command of a notice."""
+    (command,) = re.findall(r"`(git [^`]*\bfetch [^`]*\borigin [^`]+)`", " ".join(told.split()))
+    assert run("sh", "-c", command, cwd=Path.cwd()).exit_code == 0
 
 
+@pytest.mark.parametrize("place", [".", "one", "one/migrations"])
 def test_a_clone_of_one_branch_does_not_take_it_for_the_main_branch(
-    project: Project, tmp_path: Path
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
     clone = _clone(project, tmp_path)
+    monkeypatch.chdir(tmp_path / place)
     done = clone.run("repair", "--dry-run")
+    assert "name theirs as main_branch" in " ".join(done.stdout.split())
     assert "main branch on" not in done.stdout, "as if main were known"
     assert "what the main branch has is not known" in " ".join(done.stdout.split())
-    clone.git(*_fetching(done.stdout))
+    _fetch(done.stdout)
     assert clone.moved() == {"mine": ["theirs"]}
     assert "has one branch only" not in clone.run("repair", "--dry-run").stdout
 
@@ -109,18 +112,19 @@ def test_who_turns_the_main_branch_off_is_not_told_to_fetch_it(
     assert (done.exit_code, "has one branch only" in done.stdout) == (1, False)
 
 
+@pytest.mark.parametrize("depth", ["1", "2"])
 def test_dates_do_not_decide_for_sure_where_a_shallow_clone_hides_what_would(
-    project: Project, tmp_path: Path
+    project: Project, tmp_path: Path, depth: str
 ) -> None:
-    clone = _clone(project, tmp_path, "--depth", "1")
+    clone = _clone(project, tmp_path, "--depth", depth)
     before = tree(clone.top / "migrations")
     refused = clone.run("repair", "--yes")
     assert (refused.exit_code, tree(clone.top / "migrations")) == (3, before)
     assert "as the clone is shallow" in refused.stderr
-    assert "fetch --unshallow" in refused.stderr
+    assert re.search(r"\n +git( -C \S+one)? fetch --unshallow\n", refused.stderr)
     assert clone.run("repair", "--attach", "mine=theirs", "--dry-run").exit_code == 1
     assert "guess:" not in clone.run("repair", "--attach", "mine=theirs", "--dry-run").stdout
-    clone.git(*_fetching(refused.stdout))
+    _fetch(refused.stdout)
     assert clone.run("repair", "--yes").exit_code == 0
     clone.run("undo", "--yes")
     assert clone.moved() == {"mine": ["theirs"]}

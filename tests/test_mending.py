@@ -955,27 +955,56 @@ def test_parents_that_it_had_when_it_landed() -> None:
     assert (parents(after, "m"), kinds(found)) == (("b2", "z"), ["git"])
 
 
+def test_what_the_oldest_commits_of_a_shallow_clone_lack_is_not_known_to_be_later() -> None:
+    snapshot = chain("a", "b <- a", "c <- b :2024-03-01", extra=empty("m <- x, y"))
+    landings = {file.path: Landing(0, file.name, DAY) for file in snapshot.files}
+    chain_at = {snapshot.file("m").name: chain("a", "m <- x, y")}.get
+    for cut_off, parents_now in (((), "a"), (landings, "b")):
+        history = GitHistory(landings, cut_off=frozenset(cut_off))
+        there = replace(snapshot, git_history=history)
+        after, (found,) = mend(Case(there, Wishes(), new_ids(there), chain_at=chain_at))
+        assert (parents(after, "m"), is_guess(found)) == ((parents_now,), bool(cut_off))
+
+
 @pytest.mark.parametrize("row", ["", "c"])
 @pytest.mark.parametrize(
-    ("now", "then", "parent", "certain"),
+    ("now", "then", "parent"),
     [
-        ("c <- c", "c <- b", "b", True),
-        ("c <- never", "c <- a", "a", False),
-        ("c <- never", "c <- gone", "", False),
+        ("c <- c", "c <- b", "b"),
+        ("c <- never", "c <- a", "a"),
+        ("c <- never", "c <- gone", ""),
     ],
 )
 def test_an_edited_link_goes_back_to_what_it_was_when_the_file_landed(
-    now: str, then: str, parent: str, row: str, *, certain: bool
+    now: str, then: str, parent: str, row: str
 ) -> None:
-    """As a search that replaced one id too many leaves it; the docstring was replaced, too."""
+    """As a search that replaced one id too many leaves it; the docstring was replaced, too.
+
+    That is a guess: since it landed, it may have been put on another revision on purpose.
+    """
     snapshot = looked_at(chain("a", "b <- a", now), db(row, tables=f"t_a t_c t_{parent}"))
     added = GitHistory({snapshot.file("c").path: Landing(4, "c4", DAY)})
     snapshot = replace(snapshot, git_history=added)
     case = Case(snapshot, Wishes(), new_ids(snapshot), chain_at={"c4": chain("a", then)}.get)
     after, (found,) = mend(case)
-    assert (parents(after, "c"), is_guess(found)) == ((parent,) if parent else (), not certain)
+    assert (parents(after, "c"), is_guess(found)) == ((parent,) if parent else (), True)
     if parent:
         refuse_unproven(snapshot, after, [found])
+
+
+@pytest.mark.parametrize("is_committed", [False, True])
+def test_a_cycle_goes_back_to_the_link_before_the_last_change(*, is_committed: bool) -> None:
+    """It was on another revision when it landed, and has been put on this one since."""
+    snapshot = chain("a", "b <- a", "c <- c")
+    added = GitHistory({snapshot.file("c").path: Landing(4, "c4", DAY)})
+    snapshot = replace(snapshot, git_history=added)
+    before = chain("a", "b <- a", "c <- b")
+    landed, head = chain("a", "c <- a"), snapshot if is_committed else before
+    chains = {snapshot.file("c").path: [head, before if is_committed else landed]}
+    at = {"c4": landed}.get
+    case = Case(snapshot, Wishes(), new_ids(snapshot), at, chains.__getitem__)
+    after, (found,) = mend(case)
+    assert (parents(after, "c"), is_guess(found)) == (("b",), False)
 
 
 def test_a_merge_of_what_is_on_another_branch_is_straightened() -> None:
@@ -1046,6 +1075,17 @@ def test_a_squash_replaces_the_lost_revisions_whose_tables_it_makes(row: str) ->
     files = "a", rev("squash <- a").doing(*makes), "c <- y"
     after, _ = mended(looked_at(chain(*files), db(row), lost=kept))
     assert parents(after, "c") == ("y",)
+
+
+@pytest.mark.parametrize("place", ["old/versions", "versions/2023"])
+def test_what_a_squash_replaces_may_have_been_elsewhere(place: str) -> None:
+    """In a directory that has moved since, or in one of several below a version location."""
+    makes = "op.create_table('t_x', sa.Column('id', sa.Integer()))"
+    snapshot = chain(rev("squash").doing(makes), "c <- x")
+    snapshot = replace(snapshot, environment=replace(snapshot.environment, recursive=True))
+    gone = lost("x", path=snapshot.environment.directory / place / "x.py")
+    after, (mend,) = mended(looked_at(snapshot, lost=[gone]))
+    assert (parents(after, "c"), is_guess(mend)) == (("squash",), True)
 
 
 def test_a_squash_below_what_main_has_is_put_there_by_a_printed_command() -> None:

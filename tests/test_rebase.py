@@ -351,6 +351,8 @@ def test_what_the_parent_of_a_fork_has_is_not_mine(me: Clone) -> None:
     """The remote ``origin`` is the fork, whose main branch is behind."""
     me.git("update-ref", "refs/remotes/upstream/main", "origin/main")
     me.git("update-ref", "refs/remotes/origin/main", "main")
+    for number in range(3):  # they have no more than that
+        me.git("tag", f"v1.{number}", "upstream/main")
     me.git("checkout", "-q", "--detach", "upstream/main")
     said = "nothing to do: origin/main, upstream/main have every revision that is here, as this"
     assert said in rebase("--yes").stdout
@@ -368,6 +370,15 @@ def test_what_is_only_on_the_local_main_branch_is_mine(me: Clone, command: str) 
     me.git("checkout", "-q", "-B", "main")
     stuck(me, command, "origin/main")
     said = "onto: 2 revisions of yours, on top of what origin/main has\n"
+    assert said in rebase("--dry-run").stdout
+
+
+def test_what_moves_though_a_release_has_all_of_it_is_counted(me: Clone) -> None:
+    stuck(me, "merge", "origin/main")
+    me.git("checkout", "--theirs", "models.py")
+    me.commit(7)
+    me.git("tag", "v1")
+    said = "onto: 2 revisions, on top of what origin/main has\n"
     assert said in rebase("--dry-run").stdout
 
 
@@ -579,6 +590,17 @@ def test_the_branch_from_which_mine_comes_may_be_unknown(me: Clone, command: str
 def test_a_name_that_is_none(me: Clone) -> None:
     assert "'nowhere' is not a revision" in refused("--onto", "nowhere").stderr
     assert "is not a revision" in refused("--onto", "a\nb").stderr
+
+
+def test_a_clone_of_one_branch_with_an_unusual_name(
+    me: Clone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be the main branch, or any other."""
+    url = f"file://{me.top}"
+    me.git("branch", "trunk", "origin/main")
+    me.git("clone", "-q", "--single-branch", "-b", "trunk", url, tmp_path / "one")
+    monkeypatch.chdir(tmp_path / "one")
+    assert rebase(*advised(refused().stderr, "fixchain rebase --onto")[2:]).exit_code == 0
 
 
 @pytest.mark.parametrize("remote", ["up", "team/core", "team"])

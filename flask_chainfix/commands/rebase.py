@@ -242,14 +242,14 @@ def _checked(rebase: _Rebase, plan: Plan, mine: Collection[str]) -> Proposal:
     remarks = remarks_on_links(before, edits)
     edits, after = with_lock(edits, after)
     own, below = unpublished(mine, start.published_chains)
-    on = have(each.short for each in below)
-    why = Reason("onto", f"{_counted(own)} of yours, on top of what {on}")
+    what = f"{_counted(own)} of yours" if own else _counted(mine)
+    on = have(each.short for each in (below if own else below[:1]))
+    why = Reason("onto", f"{what}, on top of what {on}")
     plan = replace(plan, order=after.graph.order, why=(why,))
     plan = replace(plan, choices=plan.choices | _without_needless(rebase, after, plan))
     renamed = {**start.databases.renamed, **plan.renamed}
     start = replace(start, databases=replace(start.databases, renamed=renamed))
-    upstream, ongoing = rebase.upstream, operation(before)
-    planned = Planned(plan, start, after, edits, upstream, downgrades, ongoing)
+    planned = Planned(plan, start, after, edits, rebase.upstream, downgrades, operation(before))
     return Proposal(rebase.diagnosis.noticing(*remarks), planned)
 
 

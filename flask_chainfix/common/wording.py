@@ -29,9 +29,9 @@ def listing(items: Iterable[str], most: int = _LISTED) -> str:
 
 
 def have(names: Iterable[str]) -> str:
-    """All names as the subject of a verb: ``a has``, or ``a, b have``."""
+    """Names as the subject of a verb: ``a has``, or ``a, b have``."""
     found = list(names)
-    return f"{', '.join(found)} {'has' if len(found) == 1 else 'have'}"
+    return f"{listing(found)} {'has' if len(found) == 1 else 'have'}"
 
 
 def in_rows(rows: Iterable[str]) -> str:

@@ -178,7 +178,8 @@ class _Place(NamedTuple):
         arrived: the commit that brought it to the main branch, by first parents; ``None`` if the
             main branch does not have it.
         landed: the commit that brought it into the history of ``HEAD``; ``None`` during a merge
-            that brings it.
+            that brings it. It is the same for all files that a shallow clone has from its
+            beginning.
         commit: the commit that first added it; one of the two is always known.
     """
 
@@ -233,12 +234,13 @@ def read_history(
     # Each repository keeps its own order.
     apart = (sorted(set(each.places.values()), key=lambda place: place.order) for each in readings)
     in_order = merge(*apart, key=lambda place: (place.arrived or place.commit).date)
-    positions = {place: position for position, place in enumerate(in_order)}
+    together = dict.fromkeys(place[:2] for place in in_order)
+    positions = {place: position for position, place in enumerate(together)}
     landings = {}
     for path, place in places_of_files.items():
         came = Arrival(place.arrived.name, place.arrived.date) if place.arrived else None
-        commit = place.commit
-        landings[path] = Landing(positions[place], commit.name, commit.date, came, commit.author)
+        position, commit = positions[place[:2]], place.commit
+        landings[path] = Landing(position, commit.name, commit.date, came, commit.author)
     notices = _notices(readings, unknown, ranked=bool(landings))
     cut_off = frozenset(path for reading in readings for path in reading.cut_off)
     return GitHistory(landings, tuple(dict.fromkeys(notices)), cut_off=cut_off)
@@ -294,19 +296,23 @@ def _read(
             arrived = _trace(read_log(repository, pathspecs, *asked)[0], names)
     notices = [] if compared else [_NOT_COMPARED]
     # The oldest commits of a shallow clone seem to have no parents and to add all their files.
-    oldest = [name for name, commit in landed.items() if repository.shallow and not commit.parents]
+    oldest = {
+        name: commit for name, commit in landed.items() if repository.shallow and not commit.parents
+    }
     if len(oldest) > 1:
         notices.append(
             "the clone is shallow: which of the older migrations landed first is not known until"
-            " `git fetch --unshallow`"
+            f" `{repository.program} fetch --unshallow`"
         )
     first = {**arrived, **landed}
+    # There may be several such commits, and their dates are not those of their files.
+    tied = dict.fromkeys(oldest, max(oldest.values(), default=None))
     by_file = {
-        file: _Place(arrived.get(name), landed.get(name), commit)
+        file: _Place(arrived.get(name), tied.get(name) or landed.get(name), commit)
         for name, commit in first.items()
         for file in names[name]
     }
-    cut_off = [file for name in (oldest if len(oldest) > 1 else ()) for file in names[name]]
+    cut_off = [file for name in oldest for file in names[name]]
     return _Reading(by_file, len(names) - len(first), notices, cut_off)
 
 

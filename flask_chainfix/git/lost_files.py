@@ -67,7 +67,8 @@ def find_lost(
             continue
         notices.extend(f"{limit}: {_NOT_KNOWN}" for limit in archive.limits)
         if repository.shallow:
-            notices.append(f"the clone is shallow: {_NOT_KNOWN} before `git fetch --unshallow`")
+            deeper = f"`{repository.program} fetch --unshallow`"
+            notices.append(f"the clone is shallow: {_NOT_KNOWN} before {deeper}")
     return found, tuple(dict.fromkeys(notices)) if len(found) < len(wanted) else ()
 
 

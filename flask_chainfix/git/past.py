@@ -264,6 +264,22 @@ def cannot_read(ref: str, roots: Iterable[str], reason: str) -> CannotReadGit:
     )
 
 
+def read_before_change(path: Path, now: Snapshot) -> list[Snapshot]:
+    """Read the checked-out migrations, and those before the last commit that changed a file.
+
+    This takes three calls of Git. Empty if Git cannot read them.
+    """
+    directory = real_directory(path.parent)
+    for repository in repositories_of([directory])[0]:
+        with suppress(Unknown):
+            name = literal(repository.name(directory + path.name))
+            changed = repository.git("rev-list", "-1", "HEAD", "--", name).decode().strip()
+            refs = ["HEAD", *([f"{changed}^"] if changed else [])]
+            found = read_chains(repository, refs, now)
+            return [found[ref] for ref in refs if ref in found]
+    return []
+
+
 def last_commit(repository: Repository, commit: str, name: str) -> LastCommit | None:
     """The last commit at or below this one that changed a file."""
     for _ in range(_MOST_CHANGES):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from flask_chainfix.common.errors import CannotReadGit
-from flask_chainfix.common.quoting import ref_word
+from flask_chainfix.common.quoting import git_program, ref_word
 from flask_chainfix.common.remedies import way
 from flask_chainfix.git.program import HEADER, Unknown, remedy_for, run
 from flask_chainfix.model.files import Edit
@@ -68,6 +68,11 @@ class Repository(NamedTuple):
             Unknown: Git is missing, fails, or takes too long.
         """
         return run(None if self.inherited else self.top, *arguments, sent=sent, index=index)
+
+    @property
+    def program(self) -> str:
+        """The beginning of a printed command of Git that runs in the repository."""
+        return git_program(self.top)
 
     def name(self, path: str) -> str:
         """The name in Git of a real path in the repository."""

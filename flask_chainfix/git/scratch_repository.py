@@ -126,7 +126,7 @@ class ScratchRepository:
         if commit not in self._trees:
             raise Unknown(
                 "some of its files are not in the repository; in a partial clone,"
-                " `git fetch --refetch --no-filter` brings them"
+                f" `{self.repository.program} fetch --refetch --no-filter` brings them"
                 if not self._batch.left_out
                 else f"some of its files have more than {LARGEST:,} bytes"
             )

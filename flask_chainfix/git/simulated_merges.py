@@ -19,7 +19,7 @@ from flask_chainfix.common.wording import count, listing
 from flask_chainfix.git.merge_bases import Pair
 from flask_chainfix.git.past import TreeReader, cannot_read, last_commit, version_roots
 from flask_chainfix.git.program import Unknown
-from flask_chainfix.git.repositories import ABBREVIATED, repositories_of
+from flask_chainfix.git.repositories import ABBREVIATED, Repository, repositories_of
 from flask_chainfix.git.scratch_repository import DISK, ScratchRepository
 from flask_chainfix.git.tree import Tree
 from flask_chainfix.model.files import ChainLock, MigrationFile
@@ -83,7 +83,7 @@ class Merging:
             notices.append(_foreign(ref))
         left_out = [file for file in base.files if self._is_left_out(file)]
         if left_out:
-            notices.append(_sparse(left_out))
+            notices.append(_sparse(left_out, self._scratches[0].repository))
             kept = (file for file in base.files if file not in left_out)
             base = Snapshot(base.environment, tuple(kept))
         return Merges(base, commit, absent, merges, tuple(notices))
@@ -300,11 +300,11 @@ def _untold(ref: str, reason: Unknown) -> str:
     return f"what a merge with {ref} would be is not known: {reason}"
 
 
-def _sparse(left_out: Sequence[MigrationFile]) -> str:
+def _sparse(left_out: Sequence[MigrationFile], repository: Repository) -> str:
     number, names = count(len(left_out), "migration"), listing([file.name for file in left_out], 3)
     return (
         f"the sparse checkout leaves out {number}: {names}; to compare all, check them out with"
-        " `git sparse-checkout disable`"
+        f" `{repository.program} sparse-checkout disable`"
     )
 
 

@@ -124,11 +124,13 @@ def read_published(now: Snapshot) -> tuple[tuple[PublishedChain, ...], tuple[str
 
 def _of_one_branch(repository: Repository, refs: Mapping[str, str]) -> Iterator[str]:
     """The notice that a clone of a single branch does not show what others have."""
-    for remote in {_remote(ref, refs) for ref in refs if ref.startswith(REMOTES)}:
+    for remote in dict.fromkeys(_remote(ref, refs) for ref in refs if ref.startswith(REMOTES)):
         if _has_one_branch(repository, remote):
+            fetching = fetch_missing(repository, remote, "main").removeprefix("git")
             yield (
                 "the clone has one branch only: what the main branch has is not known; if others"
-                f" build on main, `{fetch_missing(repository, remote, 'main')}` fetches it"
+                f" build on main, `{repository.program}{fetching}` fetches it; otherwise, name"
+                " theirs as main_branch in the settings"
             )
 
 
@@ -297,7 +299,8 @@ def _default_branch(refs: Mapping[str, str], repository: Repository) -> str:
     if remote and len(fetched) > 1:
         asking = f"git remote set-head {ref_word(remote)} --auto"
         remedy = way("ask the remote for its default branch", asking, f"{again}{{databases}}")
-    for name in map(short_ref, likely[:_MOST_NAMED]):
+    only = fetched if len(fetched) == 1 else []
+    for name in map(short_ref, (likely or only)[:_MOST_NAMED]):
         onto = f"{again} --onto {ref_word(name)}{{databases}}"
         remedy |= way(f"if others build on {name}", onto)
     remedy |= "name it as main_branch in the settings of fixchain, or with --onto"

@@ -137,13 +137,16 @@ def unpublished(
 
     Returns:
         The revisions that none of the others has; and the chains below them: that of the main
-        branch, and those that have the rest.
+        branch, and those that have the rest, each with more of it than those before.
     """
-    revisions, (main, *others) = frozenset(above), chains
-    # The local branch of the same name may have mine, if I work on it.
-    known = (each for each in others if not each.is_line)
-    having = [each for each in known if not each.revisions.isdisjoint(revisions)]
-    return revisions.difference(*(each.revisions for each in having)), (main, *having)
+    left, (main, *others) = frozenset(above), chains
+    having = [main]
+    for each in others:
+        # The local branch of the same name may have mine, if I work on it.
+        if not (each.is_line or each.revisions.isdisjoint(left)):
+            having.append(each)
+            left -= each.revisions
+    return left, tuple(having)
 
 
 # --- What a chain is compared with: the lock beside it, and what others already have -------------

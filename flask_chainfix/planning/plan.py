@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 from flask_chainfix.common.errors import (
     CannotPlan,
@@ -31,7 +32,7 @@ from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.environment.new_revisions import render
 from flask_chainfix.git.landings import read_history
 from flask_chainfix.git.operations import operation
-from flask_chainfix.git.past import read_branch
+from flask_chainfix.git.past import read_before_change, read_branch
 from flask_chainfix.git.upstream import read_published
 from flask_chainfix.model.findings import Finding
 from flask_chainfix.model.history import PublishedChain
@@ -210,7 +211,10 @@ def case_for(snapshot: Facts, wishes: Wishes) -> Case:
             return Facts.around(read_branch(commit, snapshot))
         return None
 
-    return Case(snapshot, wishes, NewIds(snapshot), chain_at)
+    def chains_before(path: Path) -> list[Facts]:
+        return [Facts.around(each) for each in read_before_change(path, snapshot)]
+
+    return Case(snapshot, wishes, NewIds(snapshot), chain_at, chains_before)
 
 
 def _without_obeyed(wishes: Wishes, mends: Sequence[Mend]) -> Wishes:

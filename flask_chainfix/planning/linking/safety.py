@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Sequence
 from flask_chainfix.chain import source
 from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.common.errors import UnsafeForDatabases
-from flask_chainfix.common.quoting import operand, option, word
+from flask_chainfix.common.quoting import operand, option
 from flask_chainfix.common.remedies import MERGE, REPAIR, Remedy, way
 from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.applied.contents import (
@@ -30,7 +30,7 @@ from flask_chainfix.databases.applied.rows import newly_skipped
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.numbering import can_have_file
 from flask_chainfix.model.databases import DatabaseStatus
-from flask_chainfix.model.plans import GUESS, Mend, Part
+from flask_chainfix.model.plans import Mend, Part
 
 _UPGRADE_FIRST = way(
     "upgrade that database with the chain as it is, if that works, and repair then",
@@ -117,7 +117,7 @@ def refuse_unproven(before: Facts, after: Facts, mends: Sequence[Mend]) -> None:
         for mend in links:
             if mend.revision in applied.revisions | have:
                 _refuse_unproven_link(after, applied, mend, have)
-            if mend.code == "FC105" and GUESS in {reason.kind for reason in mend.why}:
+            if mend.code == "FC105" and "date" in {reason.kind for reason in mend.why}:
                 _refuse_repeated(before, after, applied, mend)
     for landed in published_in(after):
         for mend in links:
@@ -223,9 +223,12 @@ def _way_past_main(mend: Mend, new: Sequence[str]) -> Remedy:
     """The remedy if a squash does what a published revision was on: the user says so."""
     if mend.part is not Part.PARENTS or "schema" not in {each.kind for each in mend.why}:
         return Remedy()
-    pair = word(f"{mend.revision}={new[0]}")
     text = f"if such databases have all that {new[0]} makes, put {mend.revision} on it"
-    return way(text, f"{REPAIR} --attach {pair}")
+    return _attaching(text, mend.revision, new[0])
+
+
+def _attaching(text: str, revision: str, parent: str) -> Remedy:
+    return way(text, f"{REPAIR} {option('--attach', f'{revision}={parent}')}")
 
 
 def _is_decided(mend: Mend) -> bool:
@@ -260,12 +263,11 @@ def _way_to_confirm(
     """The remedy: the user confirms that the revisions have run."""
     if mend.after:
         parent = (*unproven, *mend.after)[0]
-        pair = word(f"{mend.revision}={parent}")
         text = f"if {parent} has run there, put {mend.revision} on it"
-        return way(text, f"{REPAIR} --attach {pair}")
+        return _attaching(text, mend.revision, parent)
     if mend.code == "FC105":
-        root = word(mend.revision)
-        return way(f"if {mend.revision} is the first revision", f"{REPAIR} --root {root}")
+        root = option("--root", mend.revision)
+        return way(f"if {mend.revision} is the first revision", f"{REPAIR} {root}")
     return _ways_to_place(after, status, mend)
 
 
@@ -279,8 +281,7 @@ def _ways_to_place(after: Facts, status: DatabaseStatus, mend: Mend) -> Remedy:
     (head,) = heads
     is_proven = proves(after, status, head)
     when = f"which {status.name} has run" if is_proven else f"if {head} has run there"
-    attach = option("--attach", f"{revision}={head}")
-    remedy = way(f"put {revision} on {head}, {when}", f"{REPAIR} {attach}")
+    remedy = _attaching(f"put {revision} on {head}, {when}", revision, head)
     gone = [name for name in mend.before if name not in graph and can_have_file(name)]
     for name in gone if len(mend.before) == 1 else ():
         tombstone = option("--tombstone", f"{name}={head}")

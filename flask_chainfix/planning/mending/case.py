@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from flask_chainfix.chain import source
@@ -47,12 +48,15 @@ class Case:
         wishes: the user's options for the plan.
         new_ids: makes unused ids.
         chain_at: returns the chain at a commit; ``None`` if Git cannot read it.
+        chains_before: returns the chain of the checked-out commit, and the one before the last
+            commit that changed a file.
     """
 
     snapshot: Facts
     wishes: Wishes
     new_ids: NewIds
     chain_at: Callable[[str], Facts | None] | None = None
+    chains_before: Callable[[Path], Iterable[Facts]] | None = None
 
     def publisher(self, file: MigrationFile) -> str:
         """The name of the branch or release that has a file under its current id, or ``""``."""
@@ -79,6 +83,11 @@ class Case:
 
     def chain_when_added(self, file: MigrationFile) -> Facts | None:
         """The chain of the commit that added a file; ``None`` if unknown."""
+        if self.snapshot.git_history.is_cut_off(file.path):
+            return None
+        return self._first_known_chain(file)
+
+    def _first_known_chain(self, file: MigrationFile) -> Facts | None:
         landing = self.landing(file)
         return self.chain_at(landing.commit) if landing and self.chain_at is not None else None
 
@@ -87,10 +96,20 @@ class Case:
 
         Empty if they are unknown, if there is no file of one, or if one is above the revision now.
         """
-        then, graph = self.chain_when_added(self.snapshot.file(revision)), self.snapshot.graph
+        return self._fitting(self._first_known_chain(self.snapshot.file(revision)), revision)
+
+    def parents_before_change(self, revision: str) -> tuple[str, ...]:
+        """The same for those that it had before the last change, committed or not, of its file."""
+        if self.chains_before is None:
+            return ()
+        chains = self.chains_before(self.snapshot.file(revision).path)
+        return next(filter(None, (self._fitting(each, revision) for each in chains)), ())
+
+    def _fitting(self, then: Facts | None, revision: str) -> tuple[str, ...]:
         had = then.graph.named_parents.get(revision, ()) if then is not None else ()
-        fit = all(name in graph for name in had)
-        return tuple(had) if fit and graph.descendants([revision]).isdisjoint(had) else ()
+        fit = all(name in self.snapshot.graph for name in had)
+        above = self.snapshot.graph.descendants([revision])
+        return tuple(had) if fit and above.isdisjoint(had) else ()
 
     def without_dependencies(
         self, code: str, revision: str, needless: Collection[str], *why: Reason

@@ -106,10 +106,11 @@ def _began_lineage(snapshot: Facts, lost: str, rest: Collection[str]) -> bool:
     known = snapshot.databases.lost
     gone = [known[name] for name in survivors(snapshot, lost).between if name in known]
     headers = (source.read(each.data, each.path.name) for each in gone)
-    places = {snapshot.file(name).path.parent for name in rest}
-    return any(isinstance(each, Header) and each.branch_labels for each in headers) or any(
-        each.path.parent not in places for each in gone
-    )
+    if any(isinstance(each, Header) and each.branch_labels for each in headers):
+        return True
+    places = {snapshot.version_location(snapshot.file(name).path) for name in rest}
+    paths = (each.path for each in gone if snapshot.environment.covers(each.path.parent))
+    return any(snapshot.version_location(path) not in places for path in paths)
 
 
 def _parents_in_text(snapshot: Facts, revision: str, kept: tuple[str, ...]) -> NewParents | None:
@@ -157,11 +158,8 @@ def _came_later(case: Case, file: MigrationFile, revision: str) -> str:
         return "git" if reason_before(case, file, other, "branch") else ""
     if reason_before(case, file, other, "git"):
         return "git"
-    landings = (
-        case.landing(file),
-        case.landing(other),
-    )
-    told = None not in landings and landings[0] != landings[1]
+    mine, its = case.landing(file), case.landing(other)
+    told = mine is not None and its is not None and mine.position != its.position
     return "date" if not told and reason_before(case, file, other, "date") else ""
 
 
