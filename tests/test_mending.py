@@ -945,14 +945,20 @@ def test_what_the_docstring_or_message_names_is_joined() -> None:
     assert (parents(after, "m"), kinds(mend)) == (("b1", "y"), ["message"])
 
 
-def test_parents_that_it_had_when_it_landed() -> None:
+def test_parents_that_it_had_before_a_change_or_when_it_landed() -> None:
+    """A rebase may have moved it after it landed."""
     snapshot = chain(*FORK, "z <- a", extra=empty("m"))
     then = chain(*FORK, "z <- a", extra=empty("m <- b2, z"))
     history = GitHistory({snapshot.file("m").path: Landing(4, "c4", DAY)})
     snapshot = replace(snapshot, git_history=history)
     case = Case(snapshot, Wishes(), new_ids(snapshot), chain_at={"c4": then}.get)
     after, (found,) = mend(case)
-    assert (parents(after, "m"), kinds(found)) == (("b2", "z"), ["git"])
+    assert (parents(after, "m"), kinds(found)) == (("b2", "z"), ["git", GUESS])
+    moved = chain(*FORK, "z <- a", extra=empty("m <- b1, z"))
+    cut = chain(*FORK, "z <- a", extra=empty("m <- b1"))
+    before = {snapshot.file("m").path: [cut, moved]}.__getitem__
+    after, (found,) = mend(replace(case, chains_before=before))
+    assert (parents(after, "m"), kinds(found)) == (("b1", "z"), ["git"])
 
 
 def test_what_the_oldest_commits_of_a_shallow_clone_lack_is_not_known_to_be_later() -> None:

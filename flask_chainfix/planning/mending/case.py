@@ -98,12 +98,16 @@ class Case:
         """
         return self._fitting(self._first_known_chain(self.snapshot.file(revision)), revision)
 
-    def parents_before_change(self, revision: str) -> tuple[str, ...]:
-        """The same for those that it had before the last change, committed or not, of its file."""
+    def parents_before_change(self, revision: str, least: int = 1) -> tuple[str, ...]:
+        """The same for those that it had before the last change, committed or not, of its file.
+
+        Empty as well if they were fewer than ``least``.
+        """
         if self.chains_before is None:
             return ()
         chains = self.chains_before(self.snapshot.file(revision).path)
-        return next(filter(None, (self._fitting(each, revision) for each in chains)), ())
+        had = (self._fitting(each, revision) for each in chains)
+        return next((names for names in had if len(names) >= least), ())
 
     def _fitting(self, then: Facts | None, revision: str) -> tuple[str, ...]:
         had = then.graph.named_parents.get(revision, ()) if then is not None else ()

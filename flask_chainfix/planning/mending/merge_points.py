@@ -60,7 +60,7 @@ def heads_joined(
         The parents; ``None`` if they are unknown.
     """
     file = case.snapshot.file(revision)
-    told = _parents_in_text(case.snapshot, revision, kept) or _first_parents(case, revision)
+    told = _parents_in_text(case.snapshot, revision, kept) or _earlier_parents(case, revision)
     if told is not None:
         return told
     anchors = [row for name in lost for row in survivors(case.snapshot, name).rows]
@@ -133,12 +133,18 @@ def _parents_in_text(snapshot: Facts, revision: str, kept: tuple[str, ...]) -> N
     return None
 
 
-def _first_parents(case: Case, revision: str) -> NewParents | None:
-    """The parents that it had when it landed, if all of them exist."""
+def _earlier_parents(case: Case, revision: str) -> NewParents | None:
+    """The parents that it had before its file was changed, or when it landed, if all exist."""
+    if had := case.parents_before_change(revision, least=2):
+        return NewParents(
+            had, (Reason("git", f"it was on {listing(had)} before that was changed"),)
+        )
     had = case.parents_when_added(revision)
     if len(had) < 2:
         return None
-    return NewParents(had, (Reason("git", f"it was on {listing(had)} when it landed"),))
+    guess = f"{revision} may have been put on other revisions since it landed"
+    landed = Reason("git", f"it was on {listing(had)} when it landed")
+    return NewParents(had, (landed, Reason(GUESS, guess)))
 
 
 def _main_lineage_without(snapshot: Facts, revisions: Collection[str]) -> list[str]:
