@@ -1,4 +1,4 @@
-"""Lines are as wide, and wrapped where, rich would have them."""
+"""Lines are as wide, and wrapped where, rich would have them; commands stay whole."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from rich.text import Text
 from flask_chainfix.common.quoting import printable
 from flask_chainfix.report.lines import Line, cells
 
-ANY = st.text("ab -é…→●“世界🐍\u0301/_", max_size=60) | st.text(max_size=60).map(printable)
+SHOWN = st.text(max_size=60).map(printable).map(lambda text: text.replace("`", "'"))
+ANY = st.text("ab -é…→●“世界🐍\u0301/_", max_size=60) | SHOWN
 
 
 @given(ANY, st.integers(2, 30))
@@ -31,3 +32,10 @@ def test_styles_stay_with_their_text(parts: list[tuple[str, str]]) -> None:
     with console.capture() as shown:
         console.print(rich, end="", soft_wrap=True)
     assert line.ansi() == shown.get()
+
+
+def test_a_command_in_backticks_stays_on_one_line() -> None:
+    command = "`git -C one/migrations fetch --unshallow`"
+    text = f"nothing is known; {command} brings it"
+    lines = [line.plain for line in Line(text).wrapped(20)]
+    assert lines == ["nothing is known;", command, "brings it"]

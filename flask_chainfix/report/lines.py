@@ -9,7 +9,7 @@ from pathlib import Path
 _CODES = {"bold": 1, "dim": 2, "underline": 4, "red": 31, "green": 32, "yellow": 33, "cyan": 36}
 _LINK = "link="
 _NARROW = frozenset("●✗◆○┆│»─├┤╯╮┬…→“”’")
-_WORD = r"\s*\S+\s*"
+_WORD = r"\s*(?:`[^`]*`|\S)+\s*"  # a command in backticks stays on one line, to be copied
 
 
 def cells(text: str) -> int:
@@ -69,7 +69,7 @@ class Line:
         return self.cut(0, len(kept)).append(ellipsis)
 
     def wrapped(self, width: int) -> Iterator[Line]:
-        """Lines of at most so many columns; longer words are split."""
+        """Lines of at most so many columns; longer words are split, and commands are not."""
         start = 0
         for stop in (*_breaks(self.plain, width), len(self.plain)):
             text = self.plain[start:stop]
@@ -107,7 +107,7 @@ def _breaks(text: str, width: int) -> Iterator[int]:
             if start:
                 yield start
             column = 0
-        if size > width:
+        if size > width and "`" not in word:
             *pieces, word = _chopped(word, width)
             for piece in pieces:
                 start += len(piece)
