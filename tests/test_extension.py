@@ -133,7 +133,8 @@ def test_the_group_may_have_any_name(project: Path, command: str, first: str) ->
         ChainFix(app)
     assert check(app, command)["bases"] == ["a", "c", "e"]
     assert "\n  db " not in invoke(app, "--help").stdout
-    assert f"`flask {command} init`" in check(app, command, "-d", "nowhere")["error"]["remedy"]
+    nowhere = invoke(app, command, "fixchain", "-d", "nowhere", "check", "--format", "json")
+    assert f"`flask {command} init`" in json.loads(nowhere.stdout)["error"]["remedy"]
 
 
 def test_two_apps_with_groups_of_different_names_and_directories(project: Path) -> None:
