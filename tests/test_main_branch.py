@@ -341,6 +341,14 @@ def test_a_cycle_is_opened_by_a_repair_and_not_by_a_rebase(project: Project) -> 
     assert "of yours" not in done.stdout
 
 
+def test_without_git_no_earlier_link_is_known(project: Project) -> None:
+    project.new("b <- mine", day=3)
+    (file,) = (project.top / "migrations/versions").glob("b_*.py")
+    file.write_text(file.read_text("utf-8").replace("mine", "b"), "utf-8")
+    assert "it was on mine before" in project.run("repair", "--dry-run").stdout
+    assert "before that was changed" not in project.run("repair", "--dry-run", "--no-git").stdout
+
+
 def test_a_database_that_has_run_mine_makes_it_a_merge(project: Project, tmp_path: Path) -> None:
     project.merge("main", day=3)
     mine = f"sqlite:///{tmp_path / 'mine.db'}"

@@ -212,6 +212,8 @@ def case_for(snapshot: Facts, wishes: Wishes) -> Case:
         return None
 
     def chains_before(path: Path) -> list[Facts]:
+        if not snapshot.environment.asks_git:
+            return []
         return [Facts.around(each) for each in read_before_change(path, snapshot)]
 
     return Case(snapshot, wishes, NewIds(snapshot), chain_at, chains_before)
