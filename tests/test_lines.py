@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
@@ -39,3 +42,15 @@ def test_a_command_in_backticks_stays_on_one_line() -> None:
     text = f"nothing is known; {command} brings it"
     lines = [line.plain for line in Line(text).wrapped(20)]
     assert lines == ["nothing is known;", command, "brings it"]
+
+
+def test_a_lone_backtick_begins_no_command() -> None:
+    lines = [line.plain for line in Line("a `" + "x" * 30).wrapped(10)]
+    assert lines == ["a", "`xxxxxxxxx", "x" * 10, "x" * 10, "x"]
+
+
+@pytest.mark.parametrize("part", [" ", "`", "` ", "x` ", " `x"])
+def test_hostile_text_is_wrapped_quickly(part: str) -> None:
+    started = time.process_time()
+    assert list(Line(part * 20_000).wrapped(80))
+    assert time.process_time() - started < 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -339,6 +340,34 @@ def test_a_cycle_is_opened_by_a_repair_and_not_by_a_rebase(project: Project) -> 
     assert "Rebased" not in done.stdout
     assert "Put migrations on top" not in done.stdout
     assert "of yours" not in done.stdout
+
+
+def test_without_git_no_earlier_link_is_known(project: Project) -> None:
+    project.new("b <- mine", day=3)
+    (file,) = (project.top / "migrations/versions").glob("b_*.py")
+    file.write_text(file.read_text("utf-8").replace("mine", "b"), "utf-8")
+    assert "b was on mine before" in project.run("repair", "--dry-run").stdout
+    assert "before that was changed" not in project.run("repair", "--dry-run", "--no-git").stdout
+
+
+def test_links_that_one_commit_has_changed_are_read_with_as_many_calls_as_one(
+    project: Project, calls: Callable[[], list[str]]
+) -> None:
+    project.new("b <- mine", "c <- b", "d <- c", day=3)
+    project.git("commit", "-q", "--allow-empty", "-m", "edit")
+    found = []
+    for broken in ("b", "cd"):
+        for name in broken:
+            (file,) = (project.top / "migrations/versions").glob(f"{name}_*.py")
+            text = re.sub(
+                "down_revision = .*", f"down_revision = '{name}'", file.read_text("utf-8")
+            )
+            file.write_text(text, "utf-8")
+        project.git("commit", "-q", "-a", "--amend", "--no-edit")
+        calls()
+        assert f"{broken[-1]} was on" in project.run("repair", "--dry-run").stdout
+        found.append(sum("cat-file" in each for each in calls()))
+    assert found[0] == found[1]
 
 
 def test_a_database_that_has_run_mine_makes_it_a_merge(project: Project, tmp_path: Path) -> None:

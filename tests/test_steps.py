@@ -16,7 +16,7 @@ from flask_chainfix.planning.proposal import Proposal
 from flask_chainfix.report import Style, render
 from flask_chainfix.report.next_steps import steps
 from flask_chainfix.report.results import Planning
-from tests.commands import SCRIPTS, Done, fixchain, run
+from tests.commands import SCRIPTS, Done, fixchain, flask, run
 from tests.rehearsals import add, plain, upgrade, with_app
 from tests.repositories import Repository, needs_git
 from tests.results import checked
@@ -272,6 +272,20 @@ def test_a_link_to_the_apps_own_database_is_one_that_env_py_uses(
     sql("sqlite:///own.db", "UPDATE alembic_version SET version_num = 'a'")
     Path("link.db").symlink_to("own.db")
     said = fixchain("check", "--database", "--database=sqlite:///link.db").stdout
+    assert "Its tables match b: stamp it there:" in said
+    assert "once env.py" not in said
+
+
+def test_a_link_to_the_own_database_of_an_app_is_one_that_env_py_uses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, app = f"sqlite:///{tmp_path}/own.db", {"FLASK_APP": "panel"}
+    monkeypatch.chdir(with_app(tmp_path, "a", "b <- a", "c <- b", uri=url))
+    assert flask("db", "upgrade", "b", cwd=tmp_path, env=app).exit_code == 0
+    sql(url, "UPDATE alembic_version SET version_num = 'a'")
+    Path("link.db").symlink_to("own.db")
+    named = ("--database", "sqlite:///link.db")
+    said = flask("db", "fixchain", "check", *named, cwd=tmp_path, env=app).stdout
     assert "Its tables match b: stamp it there:" in said
     assert "once env.py" not in said
 

@@ -83,15 +83,19 @@ def survey(  # noqa: PLR0913  (the inputs of a survey)
     statuses = read_statuses(tuple(targets.values()), progress, chain=snapshot)
     targets = as_found(targets, statuses)
     own, passed, notices = in_passing(runtime, snapshot, wishes, targets)
-    first = sorted(targets.items(), key=lambda each: not each[1].own)  # env.py uses these
-    known = {**dict(first), **own}
-    twice = read_twice(known, statuses + passed)
+    known = dict(sorted({**targets, **own}.items(), key=lambda each: not each[1].own))
+    twice = read_twice(known, statuses + passed)  # env.py uses those of the app: they stay
     notices += tuple(
         f"{known[one].name} leads to the same database as {known[other].name}, and is left out"
         for one, other in twice.items()
     )
-    statuses = tuple(each for each in statuses + passed if each.identity not in twice)
-    targets = {name: each for name, each in targets.items() if name not in twice}
+    named = {twice.get(name, name) for name in targets}
+    targets = {name: each for name, each in known.items() if name in named}
+    statuses = tuple(
+        replace(each, in_passing=each.in_passing and each.identity not in named)
+        for each in statuses + passed
+        if each.identity not in twice
+    )
     statuses += given_by_user(wishes.stamps)
     journals = journals_of(runtime.environment).ended
     repairs = disk.in_force(snapshot, journals)

@@ -264,19 +264,25 @@ def cannot_read(ref: str, roots: Iterable[str], reason: str) -> CannotReadGit:
     )
 
 
-def read_before_change(path: Path, now: Snapshot) -> list[Snapshot]:
-    """Read the checked-out migrations, and those before the last commit that changed a file.
-
-    This takes three calls of Git. Empty if Git cannot read them.
-    """
+def last_change(path: Path) -> tuple[Repository, str] | None:
+    """The repository of a file, and the last commit that changed it; ``None`` if unknown."""
     directory = real_directory(path.parent)
     for repository in repositories_of([directory])[0]:
         with suppress(Unknown):
             name = literal(repository.name(directory + path.name))
-            changed = repository.git("rev-list", "-1", "HEAD", "--", name).decode().strip()
-            refs = ["HEAD", *([f"{changed}^"] if changed else [])]
-            found = read_chains(repository, refs, now)
-            return [found[ref] for ref in refs if ref in found]
+            return repository, repository.git("rev-list", "-1", "HEAD", "--", name).decode().strip()
+    return None
+
+
+def read_before(repository: Repository, commit: str, now: Snapshot) -> list[Snapshot]:
+    """Read the checked-out migrations, and those before a commit, if there is one.
+
+    This takes two calls of Git. Empty if Git cannot read them.
+    """
+    refs = ["HEAD", *([f"{commit}^"] if commit else [])]
+    with suppress(Unknown):
+        found = read_chains(repository, refs, now)
+        return [found[ref] for ref in refs if ref in found]
     return []
 
 

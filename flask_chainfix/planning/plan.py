@@ -32,7 +32,8 @@ from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.environment.new_revisions import render
 from flask_chainfix.git.landings import read_history
 from flask_chainfix.git.operations import operation
-from flask_chainfix.git.past import read_before_change, read_branch
+from flask_chainfix.git.past import last_change, read_before, read_branch
+from flask_chainfix.git.repositories import Repository
 from flask_chainfix.git.upstream import read_published
 from flask_chainfix.model.findings import Finding
 from flask_chainfix.model.history import PublishedChain
@@ -211,8 +212,13 @@ def case_for(snapshot: Facts, wishes: Wishes) -> Case:
             return Facts.around(read_branch(commit, snapshot))
         return None
 
+    @cache
+    def chains_around(repository: Repository, commit: str) -> list[Facts]:
+        return [Facts.around(each) for each in read_before(repository, commit, snapshot)]
+
     def chains_before(path: Path) -> list[Facts]:
-        return [Facts.around(each) for each in read_before_change(path, snapshot)]
+        change = last_change(path) if snapshot.environment.asks_git else None
+        return chains_around(*change) if change is not None else []
 
     return Case(snapshot, wishes, NewIds(snapshot), chain_at, chains_before)
 

@@ -9,7 +9,8 @@ from pathlib import Path
 _CODES = {"bold": 1, "dim": 2, "underline": 4, "red": 31, "green": 32, "yellow": 33, "cyan": 36}
 _LINK = "link="
 _NARROW = frozenset("●✗◆○┆│»─├┤╯╮┬…→“”’")
-_WORD = r"\s*(?:`[^`]*`|\S)+\s*"  # a command in backticks stays on one line, to be copied
+_COMMAND = "`[^`]*`"  # stays on one line, to be copied
+_WORD = rf"(?:\A\s*)?(?:{_COMMAND}|\S)+\s*"
 
 
 def cells(text: str) -> int:
@@ -107,7 +108,7 @@ def _breaks(text: str, width: int) -> Iterator[int]:
             if start:
                 yield start
             column = 0
-        if size > width and "`" not in word:
+        if size > width and not re.search(_COMMAND, word):
             *pieces, word = _chopped(word, width)
             for piece in pieces:
                 start += len(piece)
