@@ -95,6 +95,20 @@ def tables_of(url: str) -> list[str]:
 # --- An id that two migrations had ---------------------------------------------------------------
 
 
+def test_a_new_merge_point_is_no_copy_that_was_deleted(project: Path) -> None:
+    """What does nothing has the code of every merge point."""
+    plain(project, "a")
+    add(project, "b <- a", "pass", "pass").rename(project / "migrations/versions/b_copy.py")
+    for spec, up in (("b <- a", "pass"), ("c <- b", None), ("d <- b", None)):
+        add(project, spec, up, up)
+    url = database(project, "b", "a")
+    done = fixchain("repair", *YES, "--accept-guesses", "--strategy", "merge", "--no-database")
+    assert done.exit_code == 0, done
+    assert len(list((project / "migrations/versions").glob("*_merge_*.py"))) == 1
+    moved = restamp(url)
+    assert (moved.exit_code, rows_of(url)) == (0, ["b"]), moved
+
+
 @pytest.mark.parametrize("two", [create("two"), IN_SQL])
 def test_a_row_of_the_migration_that_was_renamed_is_not_taken_for_the_other(
     project: Path, two: str

@@ -326,9 +326,15 @@ def _others(now: Facts, past: Facts) -> Mapping[str, str]:
 def _names_now(now: Facts, past: Facts, revision: str, file: MigrationFile) -> Iterator[str]:
     """The current ids of a file that had this id: only one if the file is still in its place."""
     like = _with_code(file.data, now)
+    idle = source.does_nothing(file.data)  # as every merge point does
     here = [each for each in now.files_by_revision.get(revision, ()) if each.path == file.path]
     here += [each for each in like if each.path == file.path]
     for each in here[:1] or like:
         name = each.reading.revision if isinstance(each.reading, Header) else None
-        if name is not None and (here or name == revision or name not in past.graph):
+        is_new = name not in past.graph and not (idle and _message(each) != _message(file))
+        if name is not None and (here or name == revision or is_new):
             yield name
+
+
+def _message(file: MigrationFile) -> str | None:
+    return file.reading.message if isinstance(file.reading, Header) else None
