@@ -8,12 +8,11 @@ from typing import Any
 
 from flask_chainfix.chain import source
 from flask_chainfix.common.dataclass import dataclass
-from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.numbering import NewIds
 from flask_chainfix.model.files import Edit, Header, MigrationFile
 from flask_chainfix.model.history import Landing, PublishedChain
-from flask_chainfix.model.plans import GUESS, Mend, Part, Reason, Wishes
+from flask_chainfix.model.plans import Mend, Part, Reason, Wishes
 from flask_chainfix.planning.linking.ranking import Rank, rank_of
 from flask_chainfix.schema.footprint import Action, key_of
 
@@ -92,29 +91,23 @@ class Case:
         landing = self.landing(file)
         return self.chain_at(landing.commit) if landing and self.chain_at is not None else None
 
-    def earlier_parents(
-        self, revision: str, least: int = 1
-    ) -> tuple[tuple[str, ...], tuple[Reason, ...]]:
-        """The parents that a revision had before the last change, committed or not, of its file.
+    def parents_when_added(self, revision: str) -> tuple[str, ...]:
+        """The parents that a revision had when its file was added, if all of them can be its own.
 
-        If that does not tell, those with which the file landed, as a guess. Empty if they are
-        unknown or fewer than ``least``, if there is no file of one, or if one is above the revision
-        now.
-
-        Returns:
-            The parents, and why.
+        Empty if they are unknown, if there is no file of one, or if one is above the revision now.
         """
-        file = self.snapshot.file(revision)
-        for then in self.chains_before(file.path) if self.chains_before is not None else ():
-            if len(had := self._fitting(then, revision)) >= least:
-                was = f"{revision} was on {listing(had)} before that was changed"
-                return had, (Reason("git", was),)
-        had = self._fitting(self._first_known_chain(file), revision)
-        if len(had) < least:
-            return (), ()
-        landed = Reason("git", f"{revision} was on {listing(had)} when it landed")
-        guess = f"{revision} may have been moved since it landed"
-        return had, (landed, Reason(GUESS, guess))
+        return self._fitting(self._first_known_chain(self.snapshot.file(revision)), revision)
+
+    def parents_before_change(self, revision: str, least: int = 1) -> tuple[str, ...]:
+        """The same for those that it had before the last change, committed or not, of its file.
+
+        Empty as well if they were fewer than ``least``.
+        """
+        if self.chains_before is None:
+            return ()
+        chains = self.chains_before(self.snapshot.file(revision).path)
+        had = (self._fitting(each, revision) for each in chains)
+        return next((names for names in had if len(names) >= least), ())
 
     def _fitting(self, then: Facts | None, revision: str) -> tuple[str, ...]:
         had = then.graph.named_parents.get(revision, ()) if then is not None else ()
