@@ -346,7 +346,7 @@ def test_without_git_no_earlier_link_is_known(project: Project) -> None:
     project.new("b <- mine", day=3)
     (file,) = (project.top / "migrations/versions").glob("b_*.py")
     file.write_text(file.read_text("utf-8").replace("mine", "b"), "utf-8")
-    assert "it was on mine before" in project.run("repair", "--dry-run").stdout
+    assert "b was on mine before" in project.run("repair", "--dry-run").stdout
     assert "before that was changed" not in project.run("repair", "--dry-run", "--no-git").stdout
 
 

@@ -8,11 +8,12 @@ from typing import Any
 
 from flask_chainfix.chain import source
 from flask_chainfix.common.dataclass import dataclass
+from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.numbering import NewIds
 from flask_chainfix.model.files import Edit, Header, MigrationFile
 from flask_chainfix.model.history import Landing, PublishedChain
-from flask_chainfix.model.plans import Mend, Part, Reason, Wishes
+from flask_chainfix.model.plans import GUESS, Mend, Part, Reason, Wishes
 from flask_chainfix.planning.linking.ranking import Rank, rank_of
 from flask_chainfix.schema.footprint import Action, key_of
 
@@ -98,16 +99,28 @@ class Case:
         """
         return self._fitting(self._first_known_chain(self.snapshot.file(revision)), revision)
 
-    def parents_before_change(self, revision: str, least: int = 1) -> tuple[str, ...]:
+    def earlier_parents(
+        self, revision: str, least: int = 1
+    ) -> tuple[tuple[str, ...], tuple[Reason, ...]]:
         """The same for those that it had before the last change, committed or not, of its file.
 
-        Empty as well if they were fewer than ``least``.
+        If that does not tell, those with which the file landed, as a guess. Empty as well if they
+        were fewer than ``least``.
+
+        Returns:
+            The parents, and why.
         """
-        if self.chains_before is None:
-            return ()
-        chains = self.chains_before(self.snapshot.file(revision).path)
-        had = (self._fitting(each, revision) for each in chains)
-        return next((names for names in had if len(names) >= least), ())
+        path = self.snapshot.file(revision).path
+        for then in self.chains_before(path) if self.chains_before is not None else ():
+            if len(had := self._fitting(then, revision)) >= least:
+                was = f"{revision} was on {listing(had)} before that was changed"
+                return had, (Reason("git", was),)
+        had = self.parents_when_added(revision)
+        if len(had) < least:
+            return (), ()
+        landed = Reason("git", f"{revision} was on {listing(had)} when it landed")
+        guess = f"{revision} may have been moved since it landed"
+        return had, (landed, Reason(GUESS, guess))
 
     def _fitting(self, then: Facts | None, revision: str) -> tuple[str, ...]:
         had = then.graph.named_parents.get(revision, ()) if then is not None else ()

@@ -60,9 +60,11 @@ def heads_joined(
         The parents; ``None`` if they are unknown.
     """
     file = case.snapshot.file(revision)
-    told = _parents_in_text(case.snapshot, revision, kept) or _earlier_parents(case, revision)
-    if told is not None:
+    if told := _parents_in_text(case.snapshot, revision, kept):
         return told
+    earlier = NewParents(*case.earlier_parents(revision, least=2))
+    if earlier.parents:
+        return earlier
     anchors = [row for name in lost for row in survivors(case.snapshot, name).rows]
     rest = _main_lineage_without(case.snapshot, [revision])
     later = {name: _came_later(case, file, name) for name in rest}
@@ -131,20 +133,6 @@ def _parents_in_text(snapshot: Facts, revision: str, kept: tuple[str, ...]) -> N
     if len(found) > 1 and len(found) > len(kept):
         return NewParents(found, (Reason("message", f"its message says “{header.message}”"),))
     return None
-
-
-def _earlier_parents(case: Case, revision: str) -> NewParents | None:
-    """The parents that it had before its file was changed, or when it landed, if all exist."""
-    if had := case.parents_before_change(revision, least=2):
-        return NewParents(
-            had, (Reason("git", f"it was on {listing(had)} before that was changed"),)
-        )
-    had = case.parents_when_added(revision)
-    if len(had) < 2:
-        return None
-    guess = f"{revision} may have been put on other revisions since it landed"
-    landed = Reason("git", f"it was on {listing(had)} when it landed")
-    return NewParents(had, (landed, Reason(GUESS, guess)))
 
 
 def _main_lineage_without(snapshot: Facts, revisions: Collection[str]) -> list[str]:

@@ -240,13 +240,9 @@ def _without_link(case: Case, link: _Link, reasons: Iterable[Reason]) -> Mend:
     fitting = [name for name in stated if name in snapshot.graph and name not in above]
     kept = [name for name in snapshot.graph.named_parents[link.child] if name != link.parent]
     parents = tuple(dict.fromkeys((*kept, *fitting)))
-    if not parents and (parents := case.parents_before_change(link.child)):
-        why = Reason("git", f"it was on {listing(parents)} before that was changed")
-        reasons = (why, *reasons)
-    elif not parents and (parents := case.parents_when_added(link.child)):
-        why = Reason("git", f"it was on {listing(parents)} when it landed")
-        guess = f"{link.child} may have been put on another revision since it landed"
-        reasons = (why, *reasons, Reason(GUESS, guess))
+    if not parents:
+        parents, why = case.earlier_parents(link.child)
+        reasons = (*why, *reasons)
     return case.rewritten("FC105", link.part, snapshot.file(link.child), parents, *reasons)
 
 
