@@ -21,7 +21,7 @@ from flask_chainfix.disk.safe_files import own_key
 from flask_chainfix.rehearsal import fresh_process, round_trip
 from tests import rehearsing
 from tests.browsers import chromium
-from tests.commands import environment
+from tests.commands import SCRIPTS, environment
 from tests.databases import KINDS, SERVERS
 from tests.in_process import asked
 from tests.nightly import examples, on_one_database
@@ -38,6 +38,9 @@ if "TMPDIR" not in os.environ and MEMORY.is_dir() and shutil.disk_usage(MEMORY).
     # Whatever is written and synced stays in memory.
     os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
 
+# As in an active environment: its programs go by their names.
+os.environ["PATH"] = os.pathsep.join((str(SCRIPTS), os.environ["PATH"]))
+
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell starts what runs in its background so, and the processes that tests interrupt as well.
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -50,6 +53,12 @@ settings.load_profile("flask-chainfix")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Choose what is left to the night."""
     on_one_database(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One worker more than there are cores, as a third of the time they wait for databases."""
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_collection_finish() -> None:
@@ -131,9 +140,9 @@ def sample(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def again() -> Iterator[Again]:
-    """Databases that are made once for a module."""
+    """Databases that are made once."""
     with ExitStack() as made:
         yield Again(made)
 

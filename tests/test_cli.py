@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 from alembic.config import Config
 
+from flask_chainfix.cli.opening import as_found
 from flask_chainfix.cli.running import ask
 from flask_chainfix.common.errors import NeedsConsent
 from flask_chainfix.databases.facts import Facts
@@ -21,6 +23,7 @@ from flask_chainfix.model.findings import Finding, Severity
 from tests.commands import SCRIPTS, Done, fixchain, on_terminal, run
 from tests.disk import BROKEN, environment, migrations, tree
 from tests.nightly import first_of
+from tests.repositories import script
 from tests.stamped import sql
 
 HEALTHY = ("a", "b <- a", "c <- b")
@@ -628,6 +631,55 @@ def test_advice_names_the_command_that_was_typed(
     assert f"{named} fixchain repair --no-database --dry-run" in lines  # there is none yet
     assert f"{named} fixchain rehearse" in lines
     assert f"{named} history" in lines
+
+
+@pytest.mark.parametrize(
+    ("started", "path", "variables", "named"),
+    [
+        (".venv/bin/fixchain", "", {}, ".venv/bin/fixchain .venv/bin/alembic"),
+        (".venv/bin/fixchain", ".venv/bin", {}, "fixchain alembic"),
+        (".venv/bin/fixchain", "others", {}, ".venv/bin/fixchain alembic"),
+        (".venv/bin/fixchain", "", {"CI": "true"}, "fixchain alembic"),
+        (".venv/bin/flask", "", {}, ".venv/bin/fixchain .venv/bin/alembic"),
+        ("kept/fixchain", ".venv/bin", {"PRE_COMMIT": "1"}, "kept/fixchain alembic"),
+        ("/nowhere/pytest", "", {}, "fixchain alembic"),
+        (".venv/bin/fixchain", ".venv/bin", {"UV_RUN_RECURSION_DEPTH": "1"},
+         "uv run fixchain uv run alembic"),
+    ],
+)  # fmt: skip
+def test_programs_are_named_as_the_users_shell_finds_them(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    started: str,
+    path: str,
+    variables: dict[str, str],
+    named: str,
+) -> None:
+    for name in (".venv/bin/fixchain", ".venv/bin/alembic", "others/alembic", "kept/fixchain"):
+        script(tmp_path / name, "")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", [started])
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / ".venv"))
+    monkeypatch.setenv("VIRTUAL_ENV", sys.prefix)
+    monkeypatch.delenv("CI", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path / path) if path else os.defpath)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert " ".join(map(as_found, ("fixchain", "alembic"))) == named
+
+
+@pytest.mark.parametrize("started", [["fixchain"], ["python", "-m", "flask_chainfix"]])
+def test_what_is_printed_works_where_no_environment_is_active(
+    sample: Path, started: list[str]
+) -> None:
+    variables = {"PATH": os.defpath, "CI": ""}
+    program, *words = started
+    options = ("-d", "sample_app/migrations")
+    done = run(SCRIPTS / program, *words, *options, "check", cwd=sample, env=variables)
+    (repair,) = (line for line in done.stdout.splitlines() if line.endswith("--dry-run"))
+    again = run("sh", "-c", repair, cwd=sample, env=variables)
+    assert again.exit_code == 1, again
+    assert "+down_revision = 'ptero_eggs_001'" in again.stdout
 
 
 _RUNS = "from flask import Flask\napp = Flask(__name__)\n"

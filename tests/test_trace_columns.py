@@ -25,8 +25,8 @@ from flask_chainfix.model.databases import Trouble
 from flask_chainfix.schema.footprint import Kind
 from flask_chainfix.schema.live import Live
 
-from .databases import KINDS, new_database
-from .stamped import sql
+from .databases import KINDS
+from .stamped import Again, sql
 from .support import chain
 from .traces import Written, facts_of, run
 
@@ -37,15 +37,14 @@ _USERS = (
 
 
 @pytest.fixture
-def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+def engine(request: pytest.FixtureRequest, again: Again, tmp_path: Path) -> Iterator[Engine]:
     kind = getattr(request, "param", "sqlite")
     if kind == "sqlite":
         made = create_engine("sqlite://", poolclass=StaticPool)
         yield made
         made.dispose()
         return
-    with new_database(kind, tmp_path) as url:
-        yield create_engine(url, poolclass=NullPool)
+    yield create_engine(again.url(kind, tmp_path), poolclass=NullPool)
 
 
 everywhere = pytest.mark.parametrize("engine", KINDS, indirect=True)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from shutil import which
 from typing import TYPE_CHECKING, Any
 
 from flask_chainfix.common.quoting import git_program, path_word, word
@@ -20,6 +23,13 @@ if TYPE_CHECKING:
 # Keys of a context's ``meta``: how to open the environment, and whether there is an app.
 OPENER, IN_APP = "flask_chainfix.opener", "flask_chainfix.in_app"
 _FOUND_BY_ALEMBIC = ("alembic.ini", "pyproject.toml")
+# What runs a program in a project's environment, by a variable that it sets.
+_RUNNERS = {
+    "UV_RUN_RECURSION_DEPTH": "uv run",
+    "PDM_RUN_CWD": "pdm run",
+    "PIPENV_ACTIVE": "pipenv run",
+    "HATCH_ENV_ACTIVE": "hatch run",
+}
 
 
 def enter_app(context: click.Context) -> None:
@@ -56,8 +66,9 @@ def _app_tools(
     context: click.Context, script_info: ScriptInfo | None, directory: str | None
 ) -> Tools:
     """The commands with the options that the user gave."""
-    program = str(context.find_root().info_name)
-    groups = context.command_path[len(program) :].split()[:-1]
+    root = str(context.find_root().info_name)
+    groups = context.command_path[len(root) :].split()[:-1]
+    program = as_found(root)
     app = script_info.app_import_path if script_info is not None else None
     if app is not None and app != os.environ.get("FLASK_APP"):
         program += f" --app {word(app)}"
@@ -88,7 +99,7 @@ def open_from_files(
     from flask_chainfix.environment.surroundings import app_to_name
 
     used, app = runtime.environment.directory, app_to_name()
-    alembic = "flask db" if app == "" else f"flask --app {path_word(app or 'APP')} db"
+    alembic = as_found("flask") + (f" --app {path_word(app or 'APP')}" if app != "" else "") + " db"
     if used != Path("migrations").absolute():
         alembic += f" -d {path_word(os.path.relpath(used))}"
     tools = tools_as_typed(directory, config, section)
@@ -108,8 +119,32 @@ def tools_as_typed(
     """
     chosen = f" -n {word(section)}" if section else ""
     ours = _option("-c", config) + _option("-d", directory) + chosen
-    alembic = f"alembic{_option('-c', config or needed)}{chosen}"
-    return Tools(alembic, f"fixchain{ours}", program="fixchain")
+    alembic = f"{as_found('alembic')}{_option('-c', config or needed)}{chosen}"
+    program = as_found("fixchain")
+    return Tools(alembic, f"{program}{ours}", program=program)
+
+
+def as_found(command: str) -> str:
+    """A command with its program as the user's shell finds it: by name, by path or by a runner.
+
+    A CI job's output is read on other machines, which do not have its paths.
+    """
+    name, *rest = command.split(" ")
+    started = Path(sys.argv[0])
+    if started.stem not in ("fixchain", "flask", "__main__") or os.environ.get("CI"):
+        return command
+    for variable, runner in _RUNNERS.items():
+        if variable in os.environ and os.environ.get("VIRTUAL_ENV") == sys.prefix:
+            return f"{runner} {command}"
+    place = Path(sys.executable).parent if started.stem == "__main__" else started.parent
+    own, found = which(name, path=str(place)), which(name)
+    if own is None or (found and name not in (started.stem, "python")):
+        return command
+    if found and os.path.dirname(found) == str(place.absolute()) and "PRE_COMMIT" not in os.environ:
+        return command  # pre-commit alone has its environments on the path
+    with suppress(ValueError):  # it is elsewhere
+        own = str(Path(own).absolute().relative_to(Path.cwd()))
+    return " ".join((path_word(own), *rest))
 
 
 def _option(name: str, path: str | None) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn, TypeVar
 import click
 from click.core import ParameterSource
 
-from flask_chainfix.cli.opening import IN_APP, OPENER, tools_as_typed
+from flask_chainfix.cli.opening import IN_APP, OPENER, as_found, tools_as_typed
 from flask_chainfix.cli.output import STDOUT, OutputFile, place_of, show, summarize
 from flask_chainfix.cli.streams import detail, echo, error_text, for_people, progress_bar
 from flask_chainfix.common import signals
@@ -289,8 +289,8 @@ def tools_by_name(context: click.Context) -> Tools:
     """The commands as the user called them, without an environment."""
     group = context.parent or context
     above = group.parent if context.meta[IN_APP] else None
-    program = group.command_path
-    return Tools(above.command_path if above else "alembic", program, program=program)
+    alembic, program = above.command_path if above else "alembic", group.command_path
+    return Tools(as_found(alembic), as_found(program), program=as_found(program))
 
 
 def refuse_guesses(plan: Plan, wishes: Wishes) -> NeedsConsent | None:
@@ -312,7 +312,8 @@ def _command_with_yes() -> Remedy:
     program = os.path.basename(program)
     if program not in _PROGRAMS:
         return Remedy.of(f"{text}, run the same command with --yes")
-    return way(text, words((program, *map(_without_password, typed), "--yes")))
+    given = words((*map(_without_password, typed), "--yes"))
+    return way(text, f"{as_found(program)} {given}")
 
 
 def _without_password(part: str) -> str:
