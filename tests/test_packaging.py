@@ -104,3 +104,11 @@ def test_every_command_has_a_man_page_with_all_its_options(tmp_path: Path) -> No
     page = (tmp_path / "fixchain-check.1").read_text("utf-8").replace("\\-", "-")
     for parameter in command_of("check").params:
         assert max(parameter.opts, key=len) in page
+
+
+def test_only_a_command_has_two_modules_of_one_name() -> None:
+    modules: dict[str, list[str]] = {}
+    for path in sorted((ROOT / "flask_chainfix").rglob("[!_]*.py")):
+        modules.setdefault(path.stem, []).append(path.parent.name)
+    again = {name: rooms for name, rooms in modules.items() if len(rooms) > 1}
+    assert {tuple(rooms) for rooms in again.values()} == {("cli", "commands")}, again

@@ -25,7 +25,7 @@ from flask_chainfix.diagnosis.diagnosis import Diagnosis, errors_of, in_doubt
 from flask_chainfix.diagnosis.lost_revisions import choices
 from flask_chainfix.diagnosis.numbering import NewIds
 from flask_chainfix.environment.new_revisions import operations, render
-from flask_chainfix.git.operations import operation
+from flask_chainfix.git.in_progress import operation
 from flask_chainfix.model.databases import DatabaseState, DatabaseStatus, MoveState
 from flask_chainfix.model.plans import NewRevision, Plan, Reason
 from flask_chainfix.planning.edits import with_lock

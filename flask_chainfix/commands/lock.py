@@ -26,7 +26,7 @@ from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.diagnosis import errors_of, in_doubt
 from flask_chainfix.environment.configuration import read_toml
 from flask_chainfix.environment.locate import Runtime
-from flask_chainfix.git.operations import operation
+from flask_chainfix.git.in_progress import operation
 from flask_chainfix.git.repositories import checked_out
 from flask_chainfix.model.files import Edit
 from flask_chainfix.report.results import Locked, LockPlan

@@ -11,7 +11,7 @@ from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.diagnosis import Diagnosis, in_doubt, remarks_on_links
 from flask_chainfix.diagnosis.rules import diagnose
-from flask_chainfix.git.operations import operation
+from flask_chainfix.git.in_progress import operation
 from flask_chainfix.git.upstream import read_published
 from flask_chainfix.model.plans import Plan
 from flask_chainfix.planning.edits import edits_between, edits_for, summed_up, with_lock

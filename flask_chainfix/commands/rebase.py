@@ -20,8 +20,8 @@ from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.survey import no_database
 from flask_chainfix.diagnosis.diagnosis import Diagnosis, errors_of, in_doubt, remarks_on_links
 from flask_chainfix.diagnosis.rules import Family, diagnose
+from flask_chainfix.git.in_progress import operation
 from flask_chainfix.git.landings import read_history
-from flask_chainfix.git.operations import operation
 from flask_chainfix.git.repositories import is_left_out
 from flask_chainfix.git.upstream import deepening, is_usual, read_upstream
 from flask_chainfix.model.files import Header, MigrationFile

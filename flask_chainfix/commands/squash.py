@@ -16,7 +16,7 @@ from flask_chainfix.databases.applied.row_moves import rows_after
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.survey import noticed_unseen
 from flask_chainfix.environment.new_revisions import operations, render
-from flask_chainfix.git.operations import operation
+from flask_chainfix.git.in_progress import operation
 from flask_chainfix.git.past import read_branch
 from flask_chainfix.git.upstream import read_published
 from flask_chainfix.model.files import Edit

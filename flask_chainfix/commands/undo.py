@@ -15,7 +15,7 @@ from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.rules import diagnose
 from flask_chainfix.disk.past_repairs import journal_to_undo, noticed_ignored
 from flask_chainfix.disk.safe_files import read_or_none
-from flask_chainfix.git.operations import operation
+from flask_chainfix.git.in_progress import operation
 from flask_chainfix.git.repositories import checked_out
 from flask_chainfix.model.files import Edit
 from flask_chainfix.report.results import Undone, UndoPlan

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from flask_chainfix.chain import source
 from flask_chainfix.chain.snapshot import Snapshot
+from flask_chainfix.git.in_progress import bringing
 from flask_chainfix.git.landings import (
     EACH,
     REFS,
@@ -26,7 +27,6 @@ from flask_chainfix.git.landings import (
     read_log,
     short_ref,
 )
-from flask_chainfix.git.operations import bringing
 from flask_chainfix.git.program import Unknown
 from flask_chainfix.git.repositories import Repository, literal, real_directory, repositories_of
 from flask_chainfix.git.upstream import main_lines

@@ -13,8 +13,8 @@ from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.common.errors import CannotReadGit
 from flask_chainfix.common.quoting import ref_word
 from flask_chainfix.common.remedies import Remedy, way
+from flask_chainfix.git.in_progress import operation_in
 from flask_chainfix.git.landings import LOCAL, REFS, REMOTES, TAGS, short_ref
-from flask_chainfix.git.operations import operation_in
 from flask_chainfix.git.past import (
     fetch_missing,
     read_branch,

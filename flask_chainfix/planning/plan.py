@@ -30,8 +30,8 @@ from flask_chainfix.diagnosis.numbering import NewIds
 from flask_chainfix.diagnosis.rules import Family, diagnose
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.environment.new_revisions import render
+from flask_chainfix.git.in_progress import operation
 from flask_chainfix.git.landings import read_history
-from flask_chainfix.git.operations import operation
 from flask_chainfix.git.past import last_change, read_before, read_branch
 from flask_chainfix.git.repositories import Repository
 from flask_chainfix.git.upstream import read_published
