@@ -999,9 +999,12 @@ def test_an_edited_link_goes_back_to_what_it_was_when_the_file_landed(
 
 
 @pytest.mark.parametrize("is_committed", [False, True])
-def test_a_cycle_goes_back_to_the_link_before_the_last_change(*, is_committed: bool) -> None:
+@pytest.mark.parametrize(("now", "certain"), [("c <- c", True), ("c <- never", False)])
+def test_an_edited_link_goes_back_to_what_it_was_before_the_last_change(
+    now: str, *, certain: bool, is_committed: bool
+) -> None:
     """It was on another revision when it landed, and has been put on this one since."""
-    snapshot = chain("a", "b <- a", "c <- c")
+    snapshot = chain("a", "b <- a", now)
     added = GitHistory({snapshot.file("c").path: Landing(4, "c4", DAY)})
     snapshot = replace(snapshot, git_history=added)
     before = chain("a", "b <- a", "c <- b")
@@ -1010,7 +1013,7 @@ def test_a_cycle_goes_back_to_the_link_before_the_last_change(*, is_committed: b
     at = {"c4": landed}.get
     case = Case(snapshot, Wishes(), new_ids(snapshot), at, chains.__getitem__)
     after, (found,) = mend(case)
-    assert (parents(after, "c"), is_guess(found)) == (("b",), False)
+    assert (parents(after, "c"), is_guess(found)) == (("b",), not certain)
 
 
 def test_a_merge_of_what_is_on_another_branch_is_straightened() -> None:

@@ -92,30 +92,25 @@ class Case:
         landing = self.landing(file)
         return self.chain_at(landing.commit) if landing and self.chain_at is not None else None
 
-    def parents_when_added(self, revision: str) -> tuple[str, ...]:
-        """The parents that a revision had when its file was added, if all of them can be its own.
-
-        Empty if they are unknown, if there is no file of one, or if one is above the revision now.
-        """
-        return self._fitting(self._first_known_chain(self.snapshot.file(revision)), revision)
-
     def earlier_parents(
         self, revision: str, least: int = 1
     ) -> tuple[tuple[str, ...], tuple[Reason, ...]]:
-        """The same for those that it had before the last change, committed or not, of its file.
+        """The parents that a revision had before the last change, committed or not, of its file.
 
-        If that does not tell, those with which the file landed, as a guess. Empty as well if they
-        were fewer than ``least``.
+        If that does not tell, those with which the file landed, as a guess. Empty if they are
+        unknown or fewer than ``least``, if there is no file of one, or if one is above the revision
+        now.
 
         Returns:
             The parents, and why.
         """
-        path = self.snapshot.file(revision).path
-        for then in self.chains_before(path) if self.chains_before is not None else ():
+        file = self.snapshot.file(revision)
+        earlier = self.chains_before if self.landing(file) is not None else None
+        for then in earlier(file.path) if earlier is not None else ():
             if len(had := self._fitting(then, revision)) >= least:
                 was = f"{revision} was on {listing(had)} before that was changed"
                 return had, (Reason("git", was),)
-        had = self.parents_when_added(revision)
+        had = self._fitting(self._first_known_chain(file), revision)
         if len(had) < least:
             return (), ()
         landed = Reason("git", f"{revision} was on {listing(had)} when it landed")

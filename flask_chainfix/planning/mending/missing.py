@@ -239,9 +239,10 @@ def _signs(
         yield _Meant(lost.renamed, Reason("git", f"{detail}{edited}"), not lost.edited)
     elif lost is not None and part is Part.PARENTS:
         yield from _replacement(snapshot, revision, name)
-    elif part is Part.PARENTS and len(had := case.parents_when_added(revision)) == 1:
-        why = Reason("git", f"{revision} was on {had[0]} when it landed")
-        yield _Meant(had[0], why, certain=False)
+    elif part is Part.PARENTS:
+        had, reasons = case.earlier_parents(revision)
+        if len(had) == 1:
+            yield _Meant(had[0], reasons[0], certain=False)
 
 
 def _bring_back(case: Case, code: str, revision: str, name: str) -> Mend | None:
