@@ -7,6 +7,7 @@ pages from files of the repository.
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -66,10 +67,12 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 @cache
 def _by_family() -> list[tuple[str, list[dict[str, Any]]]]:
     """What ``explain`` tells, in the words of an app."""
-    flask = str(Path(sys.executable).with_name("flask"))
-    command = "--app sample_app db fixchain explain --format json"
-    told = subprocess.run([flask, *command.split()], cwd=ROOT, check=True, capture_output=True)
-    rules = json.loads(told.stdout)["rules"]
+    programs = Path(sys.executable).parent
+    words = "--app sample_app db fixchain explain --format json".split()
+    active = {**os.environ, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
+    command = [programs / "flask", *words]
+    done = subprocess.run(command, cwd=ROOT, env=active, check=True, capture_output=True)
+    rules = json.loads(done.stdout)["rules"]
     return [(family, list(each)) for family, each in groupby(rules, lambda rule: rule["code"][:3])]
 
 

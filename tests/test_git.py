@@ -20,7 +20,7 @@ from tests.support import migration, rev
 
 pytestmark = [needs_git, pytest.mark.usefixtures("own_git")]
 
-ALONE = "Create Date and file names decide alone"
+ALONE = "only Create Date and file names decide"
 SHALLOW = (
     "the clone is shallow: which of the older migrations landed first is not known until"
     " `git fetch --unshallow`"

@@ -104,7 +104,7 @@ def test_a_revision_is_clicked(page: Page) -> None:
     assert page.locator(".row[aria-selected=true]").count() == 2  # in both states
     told = page.locator("#details").inner_text()
     assert "down_revision: r39 → left" in told
-    assert "branch r39 branches here, and a chain has no branches" in told
+    assert "branch r39 branches here, and a linear chain does not" in told
     assert "right_add_right.py:13" in told
     assert "creates table t_right (1 column)" in told
     assert "Revision ID: right" in told

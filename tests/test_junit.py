@@ -152,7 +152,7 @@ def test_the_suite_holds_the_verdict_and_the_notes(project: Path) -> None:
     found = suite(fixchain("-d", "broken", "check", "--format", "junit").stdout)
     said = str(found.findtext("system-out")).splitlines()
     assert said[0] == "The migration chain is broken: 2 heads, 1 missing parent."
-    assert said[1].startswith("note: what the migrations do to the schema is judged once")
+    assert said[1].startswith("note: what the migrations do to the schema is checked once")
 
 
 # --- Errors --------------------------------------------------------------------------------------

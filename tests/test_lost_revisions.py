@@ -391,7 +391,7 @@ def test_the_file_is_back_byte_for_byte_and_undo_takes_it_away(project: Project)
     told = project.does("repair", "--bring-back", "x", *YES)
     says(told, "x  new, on b", "agrees: the head is")
     assert "not fixed by this" not in flat(told)
-    assert "what the migrations do to the schema is judged once" not in flat(told)
+    assert "what the migrations do to the schema is checked once" not in flat(told)
     assert project.path("x").read_bytes() == data
     assert project.rows == ["x"]
     project.does("check")

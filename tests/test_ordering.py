@@ -221,8 +221,11 @@ def test_where_the_base_has_no_date_there_are_no_placeholders() -> None:
 @pytest.mark.parametrize(
     ("date", "reason"),
     [
-        ("2024-05-05 10:00:00", "Create Date 2024-05-05 is later than 2024-01-01 of b"),
-        ("2024-01-01 10:00:00", "Create Date 2024-01-01 10:00:00 is later than 2024-01-01 00:00"),
+        ("2024-05-05 10:00:00", "Create Date 2024-05-05 is later than that of b (2024-01-01)"),
+        (
+            "2024-01-01 10:00:00",
+            "10:00:00 is later than that of b (2024-01-01 00:00:00)",
+        ),
         (None, "it has no Create Date"),
         ("2000-01-01", "its Create Date is older than that of the base a"),
         ("2024-01-01", "no date decides; by file name"),

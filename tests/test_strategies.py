@@ -553,10 +553,9 @@ def test_a_date_that_is_given_as_a_reason_is_really_later(revs: tuple[Rev, ...])
         assert relink.why
         for reason in relink.why:
             if " is later than " in reason.detail:
-                later, earlier = (
-                    parse_date(text.removeprefix("Create Date ").partition(" of ")[0])
-                    for text in reason.detail.split(" is later than ")
-                )
+                first, _, second = reason.detail.partition(" is later than ")
+                later = parse_date(first.removeprefix("Create Date "))
+                earlier = parse_date(second.partition("(")[2].removesuffix(")"))
                 assert later is not None
                 assert earlier is not None
                 assert later > earlier

@@ -42,8 +42,8 @@ def format_option(*names: str) -> Decorator:
         type=click.Path(path_type=Path),
         expose_value=False,
         callback=_to_file,
-        help="Write the result to this file atomically; - is stdout. Only an earlier output is"
-        " overwritten.",
+        help="Write the result to this file atomically; - is stdout. A file is overwritten"
+        " only if fixchain wrote it.",
     )
     return lambda command: which(where(command))
 
@@ -81,7 +81,7 @@ def detail_options(command: Any) -> Any:
 against_option = click.option(
     "--against",
     metavar="REF",
-    help="Compare with the revisions of a Git revision such as origin/main.",
+    help="Compare with the migrations at a Git revision such as origin/main.",
 )
 
 strict_option = click.option(

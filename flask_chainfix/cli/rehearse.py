@@ -54,7 +54,8 @@ def _refuse_beside_copy(**given: object) -> None:
     "start",
     metavar="REVISION[,REVISION]",
     callback=_parse_from,
-    help="Start from a database that the chain before the last repair left at these revisions.",
+    help="Start from a database that the old chain, before the last repair, had upgraded to these"
+    " revisions.",
 )
 @click.option(
     "--stairway",

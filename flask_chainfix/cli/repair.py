@@ -57,8 +57,8 @@ def _parse_labels(
     metavar="REVISION=PARENT",
     multiple=True,
     callback=pairs("REVISION=PARENT"),
-    help="Give a revision this parent; may be given several times. Where ids contain =, it is split"
-    " so that both are revisions of the chain.",
+    help="Give a revision this parent; may be given several times. If an id contains =, it is split"
+    " so that both parts are revisions of the chain.",
 )
 @click.option(
     "--bring-back",
@@ -105,11 +105,11 @@ def _parse_labels(
 def repair(call: Call, *, accept_guesses: bool, **wishes: Any) -> None:
     """Relink the chain to one base and one head.
 
-    First fixes single migrations: missing parents, duplicate ids, cycles. Reads the databases, so
-    that none of them skips a revision. Shows the plan and the diff (with --verbose also the chain
-    before and after) and asks. Then rewrites down_revision in the files and has Alembic confirm the
-    result; if Alembic does not, restores every file. Finally offers to move the stamps of the
-    databases.
+    First fixes individual migrations: missing parents, duplicate ids, cycles. Reads the databases,
+    so that none of them skips a revision. Shows the plan and the diff (with --verbose also the
+    chain before and after) and asks. Then rewrites down_revision in the files and has Alembic
+    confirm the result; if Alembic does not, restores every file. Finally offers to move the stamps
+    of the databases.
     """
     asked = Wishes(**wishes)
 

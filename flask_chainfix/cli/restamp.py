@@ -49,7 +49,7 @@ from flask_chainfix.report.results import Repaired, Result
     multiple=True,
     callback=pairs("REVISION=OTHER", of_rows=True),
     help="Treat REVISION, which no file has any more, as OTHER; may be given several times."
-    " Where ids contain =, it is split so that OTHER is a revision of the chain.",
+    " If an id contains =, it is split so that OTHER is a revision of the chain.",
 )
 @click.option(
     "--from-schema",
@@ -57,7 +57,7 @@ from flask_chainfix.report.results import Repaired, Result
     help="Give each database the rows that its schema proves, as trace shows them.",
 )
 @click.option("--dry-run", is_flag=True, help="Show the rows; change nothing.")
-@click.option("--sql", is_flag=True, help="Print guarded SQL for an operator; change nothing.")
+@click.option("--sql", is_flag=True, help="Print guarded SQL for a DBA to run; change nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @format_option()
 def restamp(call: Call, *, sql: bool, **wishes: Any) -> None:

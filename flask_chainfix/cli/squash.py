@@ -42,8 +42,8 @@ from flask_chainfix.report.results import Result
     flag_value=OWN_SERVER,
     multiple=True,
     help="Also prove it in scratch databases on this server; without a URL, on the server of the"
-    " app's own database. At least one must be of the project's own kind, unless that is SQLite."
-    " May be given several times.",
+    " app's own database. At least one must be of the same kind as the project's database, unless"
+    " that is SQLite. May be given several times.",
 )
 @database_options()
 @click.option(

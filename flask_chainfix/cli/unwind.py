@@ -27,8 +27,8 @@ from flask_chainfix.commands.unwind import UnwindWishes, carry_out_unwind, offer
 @click.option(
     "--offer",
     is_flag=True,
-    help="Only say in one line that a database is ahead; print nothing if none is. The hook of hook"
-    " --post-checkout calls this.",
+    help="Only say in one line that a database is ahead; print nothing if none is. Used by the"
+    " hook that hook --post-checkout sets up.",
 )
 @click.option("--dry-run", is_flag=True, help="Show the plan; change nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")

@@ -29,8 +29,8 @@ from flask_chainfix.report.database_results import Restamped, RestampPlan, Resta
 from flask_chainfix.report.results import Result
 
 _NO_OLDER_CHAIN = (
-    "there is no journal of a repair, so rows are read by the current chain; if an older"
-    " chain wrote them, name a commit that has it with --old REF"
+    "there is no journal of a repair, so the rows are taken for ids of the current chain; if an"
+    " older chain wrote them, name a commit that has it with --old REF"
 )
 
 _R = TypeVar("_R", bound=Result)

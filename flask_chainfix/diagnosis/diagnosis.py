@@ -93,7 +93,7 @@ class Diagnosis:
         """The same with the schema judged, unless the structure of the chain is in doubt."""
         if in_doubt(self.findings):
             return self.noticing(
-                "what the migrations do to the schema is judged once the chain itself is known"
+                "what the migrations do to the schema is checked once the chain can be read"
             )
         return self.judge(Family.SCHEMA).noticing(*_opaque(self.snapshot))
 

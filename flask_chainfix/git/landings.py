@@ -164,7 +164,7 @@ def _change(text: str, tokens: Iterator[bytes]) -> FileChange:
 
 
 _ADDED = "--diff-filter=ADR"
-_NO_EVIDENCE = "Create Date and file names decide alone"
+_NO_EVIDENCE = "only Create Date and file names decide"
 _NOT_COMPARED = (
     "Git cannot compare the content of older files: a migration that one commit renamed and edited"
     " counts from that commit"

@@ -127,7 +127,7 @@ def _proposed(runtime: Runtime, diagnosis: Diagnosis, wishes: Wishes) -> Proposa
     plan = summed_up(before, after, plan, mends, [new for new, _ in rendered])
     renamed = {**start.databases.renamed, **plan.renamed}
     start = replace(start, databases=replace(start.databases, renamed=renamed))
-    notices += tuple(f"not mended by this plan: {each.code}, {each.message}" for each in left)
+    notices += tuple(f"not fixed by this plan: {each.code}, {each.message}" for each in left)
     diagnosis = diagnosis.noticing(*notices, *remarks_on_links(before, edits))
     edits, after = with_lock(edits, after)
     if in_doubt(diagnosis.findings) or any(each.new for each in mends):

@@ -37,8 +37,8 @@ def unreadable_migration(snapshot: Facts) -> Iterator[Fault]:
     """Alembic cannot load a file in the version location.
 
     The file cannot be read or parsed, contains conflict markers, or has no `revision` or
-    `down_revision`. If its revision id is unknown, a missing revision that it may hold is not
-    reported elsewhere.
+    `down_revision`. If its revision id is unknown, a revision that is missing elsewhere is
+    not reported, because it may be in this file.
 
     What breaks:
         every “{alembic}” command stops, because Alembic loads every file of the directory
@@ -48,8 +48,8 @@ def unreadable_migration(snapshot: Facts) -> Iterator[Fault]:
         migration at all.
 
     How to repair it:
-        By hand, as the finding says. Until then `{fixchain} repair` leaves the file unchanged. It
-        repairs the other files if that is safe, and refuses otherwise.
+        By hand, as the finding says. Until then `{fixchain} repair` refuses, unless the file has no
+        header at all: then it leaves the file as it is, and repairs the others.
 
     Example:
         # orders.py

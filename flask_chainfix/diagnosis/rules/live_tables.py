@@ -30,8 +30,8 @@ _SHOWN = 5  # differences in one message
 def half_applied(snapshot: Facts) -> Iterator[Fault]:
     """A database holds part of what a revision creates, but is not stamped with that revision.
 
-    Tables, columns, indexes and constraints are compared by name. Objects that the revision may not
-    create are left out, and so are objects that the database does not list.
+    Tables, columns, indexes and constraints are compared by name. Objects that the revision might
+    not create are left out, and so are objects that the database does not list.
 
     What breaks:
         “{alembic} upgrade” stops there: a table that it creates exists already
@@ -80,7 +80,7 @@ def half_applied(snapshot: Facts) -> Iterator[Fault]:
 def stamp_contradicts_schema(snapshot: Facts) -> Iterator[Fault]:
     """A database already holds what revisions create that are not applied according to its stamp.
 
-    Tables, columns, indexes and constraints are compared by name. Objects that a revision may not
+    Tables, columns, indexes and constraints are compared by name. Objects that a revision might not
     create are left out.
 
     What breaks:

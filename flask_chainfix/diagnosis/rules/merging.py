@@ -52,7 +52,7 @@ def merge_would_break(snapshot: Facts) -> Iterator[Fault]:
 
     How to repair it:
         `git merge REF`, then `{fixchain} rebase --onto REF`, which moves the migrations of this
-        branch on top of the others before anybody else gets both.
+        branch on top of the others, before you push.
 
     Example:
         users

@@ -38,17 +38,18 @@ def missing_down_revision(snapshot: Facts) -> Iterator[Fault]:
     How it happens:
         The parent's file was deleted or not committed, or its id was changed. Or `down_revision`
         was written by hand: with the name of a file, part of an id (Alembic accepts that only on
-        the command line), other upper and lower case, a space, or a branch label.
+        the command line), different capitalization, a space, or a branch label.
 
     How to repair it:
         `{fixchain} repair` looks for the parent that was meant, the most certain first: the file
         with that name; an id that differs only in case or spaces; the only id with that prefix; the
         parent that the docstring's `Revises:` names; the new id of the same file in Git; a squash
-        that makes all that the missing ones made; the parent it had when its file landed in Git; a
-        file that was deleted in Git. The plan says which one it found, and why.
+        that makes everything that the missing ones made; the parent that it had before the last
+        change of its file, or when the file landed in Git; a file that was deleted in Git. The plan
+        says which one it found, and why.
 
-        It asks before it uses a guess; `{fixchain} repair --accept-guesses` uses it without asking.
-        An id that is merely spelt alike is shown, but never used.
+        It asks before it uses a guess; in a script, `--yes` needs `--accept-guesses` for that. An
+        id that is only similar is shown, but never used.
 
     Example:
         3f1c2a9b7d04 in create_users.py

@@ -138,7 +138,7 @@ def schema_conflict(snapshot: Facts) -> Iterator[Fault]:
 
     What breaks:
         “{alembic} upgrade” of an empty database stops with “already exists” or “does not exist”.
-        On SQLite, a batch that copies its table empties a column that it adds again.
+        On SQLite, a batch that copies its table empties a column that it adds again
 
     How it happens:
         Two branches made the same change, each with a migration of its own, and were merged.

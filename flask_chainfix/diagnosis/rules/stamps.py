@@ -278,7 +278,7 @@ def overlapping_stamps(snapshot: Facts) -> Iterator[Fault]:
 def database_unreachable(snapshot: Facts) -> Iterator[Fault]:
     """The stamp of a database could not be read.
 
-    A repair planned without the database may not suit it.
+    All other checks go on without it.
 
     What breaks:
         nothing by itself; but a repair may not suit that database

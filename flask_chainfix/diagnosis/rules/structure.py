@@ -204,7 +204,7 @@ def cycle(snapshot: Facts) -> Iterator[Fault]:
     above it. Both `down_revision` and `depends_on` can close a cycle.
 
     What breaks:
-        every “{alembic}” command stops, as a cycle “is detected in revisions”
+        every “{alembic}” command stops: a cycle “is detected in revisions”
 
     How it happens:
         `down_revision` was edited by hand, or a merge conflict in it was resolved wrongly.

@@ -209,7 +209,7 @@ class _Linear:
         self._last_base = min(bases, key=self._ranks.__getitem__)
 
     def _why_after(self, revision: str, branch_point: str) -> Iterator[Reason]:
-        yield Reason("branch", f"{branch_point} branches here, and a chain has no branches")
+        yield Reason("branch", f"{branch_point} branches here, and a linear chain does not")
         siblings = [
             sibling for sibling in self._graph.children[branch_point] if sibling in self._placed
         ]

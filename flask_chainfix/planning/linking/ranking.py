@@ -60,8 +60,8 @@ class Rank:
             return Reason("rank", f"{why}; what has no date comes last")
         if self.date != other.date:
             shown = _short if self.date.date() == other.date.date() else _day
-            dates = f"{shown(self.date)} is later than {shown(other.date)}"
-            return Reason("rank", f"Create Date {dates} of {name}")
+            dates = f"{shown(self.date)} is later than that of {name} ({shown(other.date)})"
+            return Reason("rank", f"Create Date {dates}")
         names = f"{other.file_name} < {self.file_name}"
         return Reason("rank", f"no date decides; by file name, {names}")
 

@@ -77,7 +77,7 @@ def _(result: results.Planning, page: Page) -> None:
         page.verdict(result)
         left = planned.left_of(proposal.diagnosis)
         if left:
-            page.heading("Findings", "not fixed by this")
+            page.heading("Findings", "not fixed by this repair")
             page.findings(result, left)
         page.surroundings(result, apart=bool(left))
     if planned is not None:
@@ -189,7 +189,7 @@ def _(result: results.LockPlan, page: Page) -> None:
         if isinstance(result, results.Locked):
             page.steps("What to do now", next_steps.steps_after_lock(result))
         return
-    in_step = "The chain lock is in step with the chain."
+    in_step = "chain.lock is up to date."
     page.line(verdict(result.diagnosis) if result.edits else in_step, style="bold green")
     page.notices(result.diagnosis.notices)
     if result.edits:
