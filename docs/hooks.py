@@ -68,7 +68,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 def _by_family() -> list[tuple[str, list[dict[str, Any]]]]:
     """What ``explain`` tells, in the words of an app."""
     programs = Path(sys.executable).parent
-    words = "--app sample_app db fixchain explain --format json".split()
+    words = ["--app", "sample_app", "db", "fixchain", "explain", "--format", "json"]
     active = {**os.environ, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
     command = [programs / "flask", *words]
     done = subprocess.run(command, cwd=ROOT, env=active, check=True, capture_output=True)
