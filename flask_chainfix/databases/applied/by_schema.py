@@ -24,8 +24,8 @@ from flask_chainfix.databases.facts import Facts, Uncompared
 from flask_chainfix.git.upstream import read_published
 from flask_chainfix.model.databases import DatabaseStatus, Move, MoveResult, MoveState
 from flask_chainfix.model.files import Header
-from flask_chainfix.schema.footprint import PROPERTIES, Kind, SchemaObject
-from flask_chainfix.schema.live import deciding
+from flask_chainfix.schema.footprint import PROPERTIES, Kind, SchemaObject, key_of
+from flask_chainfix.schema.live import Sign, deciding
 from flask_chainfix.schema.object_history import State
 
 _WHERE_IT_WENT = way("see where it went", "{fixchain} check{asked}")
@@ -146,6 +146,14 @@ def difference_in_words(found: Difference, snapshot: Facts) -> str:
         return f"{named(found.object, found.is_view)} is still there, though {place} drops it"
     made = changing(found.object, found.expected)
     return f"{in_state(found.object, found.state, found.is_view)}, though {place} {made}"
+
+
+def sign_in_words(sign: Sign, snapshot: Facts) -> str:
+    """A sign in words: the state of an object, and the operation that leads there."""
+    step = sign.step
+    place = f"{snapshot.file(step.revision).name}:{step.line}"
+    there = in_state(step.object, sign.state, key_of(step.object) in snapshot.evidence.views)
+    return f"{there}: {place} {changing(step.object, step.state)}"
 
 
 def named(thing: SchemaObject, is_view: bool) -> str:

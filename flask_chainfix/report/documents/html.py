@@ -22,7 +22,7 @@ from flask_chainfix.diagnosis.diagnosis import errors_of
 from flask_chainfix.model.files import Header, MigrationFile
 from flask_chainfix.model.findings import Finding
 from flask_chainfix.model.plans import Part, Plan, Reason
-from flask_chainfix.report import advice, next_steps
+from flask_chainfix.report import advice, json_parts, next_steps
 from flask_chainfix.report.display import Style, shown_path
 from flask_chainfix.report.documents.document import Block, Chapter, Drawing, Typed, Words
 from flask_chainfix.report.phrases import mended, parents_of, verdict
@@ -152,7 +152,7 @@ def _finding(finding: Finding, result: Drawn) -> dict[str, Any]:
         "revisions": finding.revisions[:_SHOWN_PLACES],
         "places": [f"{shown_path(p.path)}{'' if p.line is None else f':{p.line}'}" for p in places],
         "more": len(finding.locations) - len(places),
-        "remedies": advice.remedies_as_json(finding.hint, result.tools),
+        "remedies": json_parts.remedies(finding.hint, result.tools),
     }
 
 
