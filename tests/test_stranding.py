@@ -30,7 +30,7 @@ from flask_chainfix.databases.applied.has_run import possibilities
 from flask_chainfix.databases.applied.row_moves import planned_moves
 from flask_chainfix.databases.applied.rows import gaps, tops
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.databases.moving import move_rows
+from flask_chainfix.databases.restamping import move_rows
 from flask_chainfix.diagnosis.rules import Family, diagnose
 from flask_chainfix.environment.locate import Runtime, open_directory
 from flask_chainfix.environment.messages import masked_url
@@ -320,7 +320,7 @@ def test_an_undo_that_fails_for_one_database_leaves_all_as_they_were(
         sql(wishes.urls[1], "UPDATE alembic_version SET version_num = 'd'")
         return move_rows(*args)
 
-    monkeypatch.setattr("flask_chainfix.databases.moving.move_rows", interfering)
+    monkeypatch.setattr("flask_chainfix.databases.restamping.move_rows", interfering)
     error = refused_undo(runtime, report, wishes)
     assert "two.db cannot be put back" in error.message
     assert "the rows of other databases are as they were" in error.remedy
@@ -357,7 +357,7 @@ def test_what_cannot_go_forward_again_is_named(
         sql(wishes.urls[0], f"CREATE TRIGGER IF NOT EXISTS refuse {refuse}")
         return results
 
-    monkeypatch.setattr("flask_chainfix.databases.moving.move_rows", interfering)
+    monkeypatch.setattr("flask_chainfix.databases.restamping.move_rows", interfering)
     error = refused_undo(runtime, report, wishes)
     assert f"the old rows stay in {wishes.urls[0]}" in error.remedy
     assert [rows_of(url) for url in wishes.urls] == [["b", "c"], ["d"]]

@@ -63,7 +63,7 @@ def _choose_detail(context: click.Context, parameter: click.Parameter, value: bo
 
 def detail_options(command: Any) -> Any:
     """``--quiet`` and ``--verbose``, which apply to the format ``text``."""
-    for name, letter, told in (
+    for name, letter, text in (
         ("verbose", "v", "Show everything: all reasons, places and remedies."),
         ("quiet", "q", "Show only the verdict, and no progress."),
     ):
@@ -73,7 +73,7 @@ def detail_options(command: Any) -> Any:
             is_flag=True,
             expose_value=False,
             callback=_choose_detail,
-            help=told,
+            help=text,
         )(command)
     return command
 

@@ -20,7 +20,7 @@ from flask_chainfix.cli.options import (
 )
 from flask_chainfix.cli.running import Call, refuse_guesses, working
 from flask_chainfix.cli.usage import Command
-from flask_chainfix.commands.repair import confirmed, plan_repair, what_is_left
+from flask_chainfix.commands.repair import confirmed, noting_unreadable, plan_repair
 from flask_chainfix.commands.session import Session
 from flask_chainfix.common.wording import count
 from flask_chainfix.model.plans import AUTO, Plan, Wishes
@@ -124,7 +124,7 @@ def repair(call: Call, *, accept_guesses: bool, **wishes: Any) -> None:
         refusal = None if accept_guesses or not call.yes else refuse_guesses(planned.plan, asked)
         question = _question(planned.plan)
         final = change(call, session, planning, "repair", question=question, refusal=refusal)
-        return what_is_left(final, planning.diagnosis.findings) if final.is_done else final
+        return noting_unreadable(final, planning.diagnosis.findings) if final.is_done else final
 
     call.open(work)
 

@@ -254,12 +254,12 @@ def _with_output_error(context: click.Context, result: Result, error: BaseExcept
             return _failure(context, error)
         return result
     why = "interrupted" if isinstance(error, KeyboardInterrupt) else error.__cause__ or error
-    told = (result.error.message, *result.error.lines) if result.error is not None else ()
+    failure = (result.error.message, *result.error.lines) if result.error is not None else ()
     copies = (f"the copy of {each.name} is {shown_path(each.path)}" for each in _copies(result))
     unseen = CannotWrite(
         f"{result.done}, but the result cannot be written: {why}",
         way("see where everything stands", f"{{fixchain}} check{result.tools.databases}"),
-        (*told, *copies),
+        (*failure, *copies),
     )
     return replace(result, error=unseen)
 

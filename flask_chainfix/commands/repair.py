@@ -63,15 +63,15 @@ def plan_repair(session: Session, wishes: Wishes) -> Planning:
     if not (wishes.bring_back or wishes.tombstones):
         refuse_empty(diagnosis.snapshot)
     proposal = propose(session.runtime, diagnosis.with_schema(), wishes)
-    proposal = _refuse_unseen(proposal)
+    proposal = _refuse_shorter_ids(proposal)
     if proposal.planned is None and proposal.obstacle is None:
         proposal = replace(proposal, obstacle=_remaining_error(proposal.diagnosis))
     proposal = with_ways_that_work(with_moves(proposal, "repair"), wishes.strategy)
     return session.planning("repair", proposal, commit_before(proposal))
 
 
-def _refuse_unseen(proposal: Proposal) -> Proposal:
-    """The proposal without its plan if that shortens ids and no database has been read."""
+def _refuse_shorter_ids(proposal: Proposal) -> Proposal:
+    """The proposal without its plan if that shortens ids, and no database has been read."""
     planned = proposal.planned
     if planned is None or proposal.snapshot.databases.statuses:
         return proposal
@@ -193,7 +193,7 @@ def confirmed(session: Session, planning: Planning) -> Planning:
         return planning.stopped_by(error)
 
 
-def what_is_left(result: Result, findings: tuple[Finding, ...]) -> Result:
+def noting_unreadable(result: Result, findings: tuple[Finding, ...]) -> Result:
     """The result of a repair; with an error if Alembic cannot load the chain for another reason."""
     left = [finding for finding in findings if finding.code == "FC106"]
     if result.error is not None or not left:

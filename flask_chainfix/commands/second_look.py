@@ -23,11 +23,11 @@ from flask_chainfix.common.errors import (
 )
 from flask_chainfix.common.remedies import way
 from flask_chainfix.common.wording import Progress, in_rows, listing
-from flask_chainfix.databases import moving
 from flask_chainfix.databases.applied.has_run import can_have_written
 from flask_chainfix.databases.applied.row_moves import planned_moves, without_missing
-from flask_chainfix.databases.applied.rows import restamping
+from flask_chainfix.databases.applied.rows import stamp_commands
 from flask_chainfix.databases.facts import Facts
+from flask_chainfix.databases.restamping import move_rows
 from flask_chainfix.databases.targets import Target
 from flask_chainfix.databases.version_tables import read_statuses
 from flask_chainfix.disk.journal import Journal
@@ -239,7 +239,7 @@ def followed_back(
         if not (result.state is MoveState.REFUSED and can_have_written(restored, [status]))
     ]
     planned = [each.move for each in results if each.state is MoveState.PLANNED]
-    made = moving.move_rows(targets, planned, lambda _: None, progress)
+    made = move_rows(targets, planned, lambda _: None, progress)
     done = {each.move: each for each in made}
     results = [done.get(each.move, each) for each in results]
     silent = {each.identity for each in moved if each.state is DatabaseState.UNREACHABLE}
@@ -266,7 +266,7 @@ def _in_doubt(result: MoveResult, graph: Graph) -> MoveResult:
         f" would have left {', '.join(after) or 'nothing'}",
         remedy=way(
             "if it was upgraded by the files of the repair, put its stamp right",
-            *restamping(graph, before, after),
+            *stamp_commands(graph, before, after),
         )
         | "else leave it as it is",
     )

@@ -292,8 +292,8 @@ def _ended(
     if back:
         words += f", with {listing(back, _NAMED)} downgraded"
     gone = listing([_in_words(each) for each in changed], 2 * _NAMED)
-    told = f"; of its schema, {gone} since it began" if gone else ""
-    return _Ended(MoveResult(move, MoveState.FAILED, f"{words}{told}"))
+    more = f"; of its schema, {gone} since it began" if gone else ""
+    return _Ended(MoveResult(move, MoveState.FAILED, f"{words}{more}"))
 
 
 def _run_by(now: Facts, database: Unwinding, status: DatabaseStatus) -> frozenset[str]:

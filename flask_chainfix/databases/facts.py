@@ -81,8 +81,8 @@ class Facts(Snapshot):
 
     def read_for(self, dialect: str) -> Facts:
         """The same, with migrations read as they run in databases of one dialect."""
-        told = self.environment.dialect
-        if dialect == ("mysql" if told == "mariadb" else told):
+        known = self.environment.dialect
+        if dialect == ("mysql" if known == "mariadb" else known):
             return self
         environment = replace(self.environment, dialect=dialect)
         return replace(self, environment=environment, _known=KnownResults(), _footprints={})

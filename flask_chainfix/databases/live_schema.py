@@ -182,7 +182,7 @@ def _read_some(
         usable = set(connection.execute(query, {"schemas": ["", *there]}).scalars())
     named = {name: name.casefold() for name in there if name.casefold() in schemas}
     parts = _parts(connection, backend, sorted(usable.intersection(own) | named.keys()), heard)
-    lives: dict[object, Live] = {}
+    by_parts: dict[object, Live] = {}
     found: list[Live | Obstacle] = []
     for target, name in zip(targets, own, strict=True):
         if name is None:
@@ -197,15 +197,15 @@ def _read_some(
             if name.casefold() in schemas:  # migrations may use that name, too
                 others[name] = name.casefold()
             together = parts[name], is_public, target.bind, tuple(others)
-            if together not in lives:
+            if together not in by_parts:
                 twice = Counter(each.casefold() for each in {name, *named})
                 looked = frozenset({""} | {each for each in schemas if twice[each] <= 1})
                 labelled = [
                     (parts[name], ""),
                     *((parts[each], label) for each, label in others.items()),
                 ]
-                lives[together] = _live(labelled, looked, target, is_public=is_public)
-            found.append(lives[together])
+                by_parts[together] = _live(labelled, looked, target, is_public=is_public)
+            found.append(by_parts[together])
     return found
 
 

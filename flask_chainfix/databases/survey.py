@@ -103,17 +103,17 @@ def survey(  # noqa: PLR0913  (the inputs of a survey)
     if old:
         past = (Facts.around(read_at(old, runtime.environment)),)
     chains = tuple(each.graph for each in past)
-    speaking = [journal for journal, _ in reversed(repairs)]
+    valid = [journal for journal, _ in reversed(repairs)]
     renamed: dict[str, str] = {}  # the current ids by the old ones, from those repairs
-    for journal in speaking:
+    for journal in valid:
         renamed = {then: journal.renamed.get(now, now) for then, now in renamed.items()}
         renamed.update(journal.renamed)
     shared = _shared(snapshot, past)
     databases = Databases(
         statuses,
-        _moved(snapshot, [each for each in journals if each in speaking or not each.entries]),
+        _moved(snapshot, [each for each in journals if each in valid or not each.entries]),
         renamed=renamed,
-        squashed={then: now for each in speaking for then, now in each.squashed.items()},
+        squashed={then: now for each in valid for then, now in each.squashed.items()},
         shared=shared,
         others=_others(snapshot, past[0]) if old else {},
         old_is_named=bool(old),
@@ -135,21 +135,21 @@ def survey(  # noqa: PLR0913  (the inputs of a survey)
 
 def _with_origins(snapshot: Facts) -> Facts:
     """The chain with the commits whose chains may have written rows that nothing else explains."""
-    puzzling = [
+    unexplained = [
         status
         for status in snapshot.databases.statuses
         if status.rows
         and all(row in snapshot.graph for row in status.rows)
         and len(possibilities(snapshot, status)) != 1
     ]
-    if not (puzzling and snapshot.environment.asks_git):
+    if not (unexplained and snapshot.environment.asks_git):
         return snapshot
     recent = read_recent(snapshot)
-    origins = {each.identity: "" for each in puzzling} if recent else {}
+    origins = {each.identity: "" for each in unexplained} if recent else {}
     movable: set[str] = set()
     for commit, then in recent.items():
         by_it = _stamped_by(snapshot, Facts.around(then))
-        for status in puzzling:
+        for status in unexplained:
             known, possible = status.identity, possibilities(by_it, status)
             if known in movable or not possible:
                 continue

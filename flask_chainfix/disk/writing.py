@@ -216,17 +216,17 @@ def _put_back_all(entries: Sequence[JournalEntry]) -> None:
 
 def _refuse_strangers(journal: Journal, version_locations: Sequence[Path]) -> None:
     locations = [Path(os.path.realpath(location)) for location in version_locations]
-    strangers = {
+    foreign = {
         entry.path
         for entry in journal.entries
         if not any(entry.path.is_relative_to(location) for location in locations)
         or os.path.realpath(entry.path) != str(entry.path)  # a link that is new since
     } - {journal.lock_path}
-    if strangers:
-        strangers -= {target for location in locations for target in _link_targets(location)}
-    if strangers:
+    if foreign:
+        foreign -= {target for location in locations for target in _link_targets(location)}
+    if foreign:
         raise CannotRead(
-            f"the journal {journal.path} names {min(strangers)}, which is not a migration of"
+            f"the journal {journal.path} names {min(foreign)}, which is not a migration of"
             " this environment",
             "if you know that its repair is not to be undone, move the journal elsewhere",
             unchanged=True,

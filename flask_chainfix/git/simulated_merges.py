@@ -77,7 +77,9 @@ class Merging:
         try:
             merges, unknown = self._merges(ref, names, base)
         except Unknown as reason:
-            return Merges(base, commit, absent, (), (self._too_old() or _untold(ref, reason),))
+            return Merges(
+                base, commit, absent, (), (self._too_old() or _not_simulated(ref, reason),)
+            )
         notices = [*unknown]
         if any(scratch.unrelated for scratch in self._scratches):
             notices.append(_foreign(ref))
@@ -118,7 +120,7 @@ class Merging:
             scratch.merge([pair for pair in pairs if pair not in added])
             scratch.load([each.tree for each in scratch.merged.values()])
         found = []
-        untold: dict[str, None] = {}
+        notices: dict[str, None] = {}
         for mine, theirs in pairs:
             is_added = (mine, theirs) in added
             done = [] if is_added else [scratch.merged[mine, theirs] for scratch in self._scratches]
@@ -138,7 +140,7 @@ class Merging:
                 reason = Unknown(self._without_migrations(empty[0]))
                 if is_first:
                     raise reason
-                untold[_untold(empty[0], reason)] = None
+                notices[_not_simulated(empty[0], reason)] = None
                 continue
             conflicts = tuple(self._named(conflict) for each in done for conflict in each.conflicts)
             brings = conflicts or (files, lock) != (sides[mine].files, sides[mine].lock)
@@ -158,7 +160,7 @@ class Merging:
             found.append(
                 replace(merge, mine=merge.theirs, theirs=merge.mine) if is_turned else merge
             )
-        return tuple(found), tuple(untold)
+        return tuple(found), tuple(notices)
 
     def _without_migrations(self, name: str) -> str:
         """The reason why a merge with a commit is unknown that has no migrations here."""
@@ -296,7 +298,7 @@ def _together(one: Side, other: Side) -> tuple[MigrationFile, ...]:
     return tuple(files)
 
 
-def _untold(ref: str, reason: Unknown) -> str:
+def _not_simulated(ref: str, reason: Unknown) -> str:
     return f"what a merge with {ref} would be is not known: {reason}"
 
 

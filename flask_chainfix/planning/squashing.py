@@ -70,7 +70,7 @@ class Cut:
         return frozenset(self.replaced) - {self.top}
 
 
-def refuse_broken(diagnosis: Diagnosis) -> None:
+def require_healthy(diagnosis: Diagnosis) -> None:
     """Refuse a chain that is not healthy.
 
     Raises:

@@ -209,7 +209,7 @@ def tenants(url: str, size: str) -> Figures:
     """
     from sqlalchemy.engine import make_url
 
-    from flask_chainfix.databases.moving import move_rows
+    from flask_chainfix.databases.restamping import move_rows
     from flask_chainfix.databases.targets import Target
     from flask_chainfix.databases.version_tables import read_statuses
     from flask_chainfix.model.databases import Move, MoveState

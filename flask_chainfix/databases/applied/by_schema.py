@@ -18,7 +18,7 @@ from flask_chainfix.databases.applied.contradictions import (
 )
 from flask_chainfix.databases.applied.differences import Difference, can_be_added
 from flask_chainfix.databases.applied.lost import is_noop
-from flask_chainfix.databases.applied.rows import restamping, since, stood_for, tops
+from flask_chainfix.databases.applied.rows import since, stamp_commands, stood_for, tops
 from flask_chainfix.databases.applied.verdicts import Trace, Verdict, trace
 from flask_chainfix.databases.facts import Facts, Uncompared
 from flask_chainfix.git.upstream import read_published
@@ -83,14 +83,14 @@ class TracedDatabase(NamedTuple):
         )
 
     @property
-    def told(self) -> frozenset[str]:
+    def mismatched(self) -> frozenset[str]:
         """The revisions whose verdicts do not match the stamp."""
         return frozenset((*self.behind, *self.ahead, *self.half, *self.contradicted))
 
     @property
     def differs(self) -> bool:
         """Whether the schema does not match the stamp."""
-        return bool(self.told)
+        return bool(self.mismatched)
 
     def _having(self, verdict: Verdict) -> tuple[str, ...]:
         return () if self.trace is None else self.trace.having(verdict)
@@ -201,7 +201,7 @@ def remedy_of(now: Facts, found: TracedDatabase) -> Remedy:
 def _moving(now: Facts, found: TracedDatabase, shown: Trace, fits: Sequence[str]) -> Remedy:
     """How to move a stamp to what the schema shows, or to make what is missing."""
     if not found.status.rows:
-        return way("stamp it", *restamping(now.graph, (), fits))
+        return way("stamp it", *stamp_commands(now.graph, (), fits))
     move = f"{{fixchain}} restamp --from-schema{only(now, found.status)}"
     if found.ahead:
         return way("move its stamp", move)
@@ -295,9 +295,9 @@ def move_by_schema(now: Facts, found: TracedDatabase) -> MoveResult:
         unclear = listing([name for name in found.unknown if name not in reachable])
         return _refused(status, f"its schema does not show whether {unclear} has run", look)
     silent = [revision for revision in shown.silent if not is_noop(now, revision)]
-    to_the_fit = restamping(graph, status.rows, shown.fits)
+    to_the_fit = stamp_commands(graph, status.rows, shown.fits)
     if silent:
-        highest = restamping(graph, status.rows, tops(graph, reachable))
+        highest = stamp_commands(graph, status.rows, tops(graph, reachable))
         return _refused(
             status,
             f"its schema does not show whether {listing(silent)} has run",

@@ -41,7 +41,7 @@ from flask_chainfix.databases.applied.rows import (
     catching_up,
     counting_as,
     gaps,
-    restamping,
+    stamp_commands,
     stood_for,
     tops,
 )
@@ -172,7 +172,7 @@ def move_for(
             f"it is not known which chain wrote {in_rows(status.rows)}, nor what has run",
             by_its_origin(now, status),
         )
-    possible = [each for each in possible if _is_as_told(now, each, taken)] or possible
+    possible = [each for each in possible if _is_as_asked(now, each, taken)] or possible
     results = [_move(now, then, applied, taken) for applied in possible]
     any_of_them = results[0]
     alike = len({(each.state, each.move.after) for each in results}) == 1
@@ -223,7 +223,7 @@ def by_either_chain(otherwise: Remedy) -> Remedy:
     return STAMPED_AS_IT_IS | Remedy(tuple(ways))
 
 
-def _is_as_told(now: Facts, applied: Applied, taken: Mapping[str, str]) -> bool:
+def _is_as_asked(now: Facts, applied: Applied, taken: Mapping[str, str]) -> bool:
     """Whether ids of several migrations are read in the way that the user has chosen."""
     return not any(
         applied.revisions.intersection(names) - {taken.get(name)}
@@ -264,7 +264,7 @@ def _way_on(now: Facts, applied: Applied, shared: str, ran: str) -> Remedy:
         return Remedy.of(result.remedy)
     if shared not in now.graph:
         return way("say so", counting_as(ran, shared))
-    return way("move the stamp", *restamping(now.graph, result.move.before, result.move.after))
+    return way("move the stamp", *stamp_commands(now.graph, result.move.before, result.move.after))
 
 
 def _move(now: Facts, then: Facts, applied: Applied, taken: Mapping[str, str]) -> MoveResult:

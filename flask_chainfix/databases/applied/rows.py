@@ -70,7 +70,7 @@ def tops(graph: Graph, revisions: Collection[str]) -> tuple[str, ...]:
     return tuple(sorted(revision for revision in revisions if revision not in below))
 
 
-def restamping(graph: Graph, before: Sequence[str], after: Sequence[str]) -> tuple[str, ...]:
+def stamp_commands(graph: Graph, before: Sequence[str], after: Sequence[str]) -> tuple[str, ...]:
     """Alembic's commands that turn rows into others.
 
     Alembic's ``stamp`` replaces the rows above and below a revision, and keeps parallel ones. So
@@ -106,7 +106,7 @@ def catching_up(graph: Graph, run: Collection[str], rows: Sequence[str]) -> Reme
     below = graph.required(skipped).difference(skipped)
     return way(
         f"have Alembic run {', '.join(skipped)} there, and put the stamp back",
-        *restamping(graph, rows, tops(graph, below)),
+        *stamp_commands(graph, rows, tops(graph, below)),
         *(f"{{alembic}} upgrade {operand(top)}" for top in tops(graph, skipped)),
         *_stamps(tops(graph, {*run, *skipped})),
     )

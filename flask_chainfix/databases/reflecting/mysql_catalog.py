@@ -156,8 +156,8 @@ class _Catalog:
                 continue
             about = {"type": _TYPES.get(kind, kind.lower())}
             if kind != "VIEW":
-                told = {"engine": engine, "options": options, "collation": collation}
-                about |= {aspect: value or "" for aspect, value in told.items()}
+                aspects = {"engine": engine, "options": options, "collation": collation}
+                about |= {aspect: value or "" for aspect, value in aspects.items()}
             elif queries.get(name):
                 about["query"] = self._plain(queries[name])
             else:

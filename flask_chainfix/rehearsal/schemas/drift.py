@@ -370,8 +370,8 @@ def compared(now: Facts, target: Target, wanted: Reading, found: Reading) -> Exa
             " describe the same in other words"
         )
     hidden = found.hidden & {thing.kind for thing in wanted.schema}
-    told = sorted(f"{kind.value}s, which this user has no right to see" for kind in hidden)
-    unread = tuple(dict.fromkeys((*wanted.unread, *found.unread, *told)))
+    unseen = sorted(f"{kind.value}s, which this user has no right to see" for kind in hidden)
+    unread = tuple(dict.fromkeys((*wanted.unread, *found.unread, *unseen)))
     return ExactComparison(differing, unread, note=note)
 
 

@@ -48,14 +48,14 @@ class DatabaseTable:
         snapshot: the chain, and where the databases stand.
         moves: the moves of their rows, planned or made; if there are any, only these are shown.
         tools: how to spell out commands.
-        told: a remedy that is shown elsewhere, and not repeated here.
+        shown_remedy: a remedy that is shown elsewhere, and not repeated here.
         distances: whether to add how far each database is from the heads.
     """
 
     snapshot: Facts
     moves: Sequence[MoveResult]
     tools: Tools
-    told: Remedy | None = None
+    shown_remedy: Remedy | None = None
     distances: bool = False
 
 
@@ -80,9 +80,9 @@ def verdict(moves: Sequence[MoveResult]) -> str:
 def table_of(result: Proposed | RestampPlan) -> DatabaseTable:
     """The table of databases for a result."""
     moves = result.moves if isinstance(result, RestampPlan) else result.proposal.moves
-    told = result.error.remedy if result.error else None
+    shown_remedy = result.error.remedy if result.error else None
     distances = isinstance(result, Checked)
-    return DatabaseTable(result.diagnosis.snapshot, moves, result.tools, told, distances)
+    return DatabaseTable(result.diagnosis.snapshot, moves, result.tools, shown_remedy, distances)
 
 
 def sections_of(result: Proposed | RestampPlan) -> Iterator[Section]:
@@ -135,7 +135,7 @@ def _rows(table: DatabaseTable) -> Iterator[Row]:
         )
         if detail:
             yield Row(detail, indent=2)
-            if table.told != Remedy.of(remedy):
+            if table.shown_remedy != Remedy.of(remedy):
                 yield from (
                     row._replace(indent=row.indent + 2) for row in remedy_rows(remedy, table.tools)
                 )

@@ -121,7 +121,7 @@ def picture(found: TracedDatabase, snapshot: Facts) -> list[PictureNode]:
     """The chain with the verdict on each revision; applied ones have no mark."""
     if found.trace is None:
         return []
-    nodes, told = [], found.told
+    nodes, mismatched = [], found.mismatched
     for revision, traced in found.trace.revisions.items():
         marks = () if traced.verdict is Verdict.RUN else (_WORDS[traced.verdict],)
         if revision in found.status.rows:
@@ -132,7 +132,7 @@ def picture(found: TracedDatabase, snapshot: Facts) -> list[PictureNode]:
                 snapshot.graph.parents[revision],
                 snapshot.header(revision).message,
                 marks,
-                "broken" if revision in told else "plain",
+                "broken" if revision in mismatched else "plain",
             )
         )
     return nodes
@@ -172,9 +172,9 @@ def sections(
 def _evidence_sections(
     found: TracedDatabase, trace: Trace, snapshot: Facts, most: _Shown
 ) -> Iterator[Section]:
-    told = list(filter(found.told.__contains__, trace.revisions))
+    mismatched = list(filter(found.mismatched.__contains__, trace.revisions))
     rows: list[Row] = []
-    for name in told[: most.revisions]:
+    for name in mismatched[: most.revisions]:
         traced = trace.revisions[name]
         rows.append(Row(f"{name} {_WORDS[traced.verdict]}", "bold"))
         if traced.because:
@@ -185,7 +185,7 @@ def _evidence_sections(
         rows += [Row(sign_in_words(sign, snapshot), indent=2) for sign in signs[: most.signs]]
         if more := len(signs) - len(signs[: most.signs]):
             rows.append(Row(f"and {more:,} more", "dim", indent=2))
-    if left_out := len(told) - len(told[: most.revisions]):
+    if left_out := len(mismatched) - len(mismatched[: most.revisions]):
         rows.append(Row(f"and {count(left_out, 'more revision')}", "dim"))
     if rows:
         yield Section("Evidence", "", tuple(rows))
