@@ -45,7 +45,7 @@ from flask_chainfix.model.files import Edit
 from flask_chainfix.model.plans import Confirmation, Wishes
 from flask_chainfix.model.rehearsal import Rehearsal
 from flask_chainfix.planning.linking.strategies import make_plan
-from flask_chainfix.report.results import UndoPlan
+from flask_chainfix.report.results import BackedUp, UndoPlan
 from tests.commands import Done, fixchain, invoke
 from tests.disk import migrations
 from tests.nightly import examples
@@ -410,7 +410,7 @@ def test_a_database_that_cannot_be_asked_any_more_changes_nothing(
 MOMENTS = [
     ("flask_chainfix.cli.running.ask", (), None),
     ("flask_chainfix.cli.changing.rehearse_plan", ("--yes", "--rehearse", "sqlite://"), 1),
-    ("flask_chainfix.commands.backup.back_up", ("--yes", "--backup"), ()),
+    ("flask_chainfix.commands.backup.back_up", ("--yes", "--backup"), BackedUp(backups=())),
 ]
 
 

@@ -287,18 +287,14 @@ def _ended(
     if status.rows == database.status.rows and not changed:
         detail = f"nothing was changed: it is stamped at {rows}"
         return _Ended(MoveResult(move, MoveState.FAILED, detail), True)
-    back = [each for each in database.revisions if each not in _run_by(now, database, status)]
+    still_run = frozenset(lost_in(now, replace(database.status, rows=status.rows)))
+    back = [each for each in database.revisions if each not in still_run]
     words = f"it is stamped at {rows}"
     if back:
         words += f", with {listing(back, _NAMED)} downgraded"
     gone = listing([_in_words(each) for each in changed], 2 * _NAMED)
     more = f"; of its schema, {gone} since it began" if gone else ""
     return _Ended(MoveResult(move, MoveState.FAILED, f"{words}{more}"))
-
-
-def _run_by(now: Facts, database: Unwinding, status: DatabaseStatus) -> frozenset[str]:
-    """The lost revisions that the rows of a database still stand for."""
-    return frozenset(lost_in(now, replace(database.status, rows=status.rows)))
 
 
 def _in_words(change: PropertyDifference) -> str:

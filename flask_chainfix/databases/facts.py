@@ -118,7 +118,7 @@ class Facts(Snapshot):
         return self.once(Evidence, lambda: self.evidence_about([b""]))
 
     def evidence_about(self, words: Collection[bytes]) -> Evidence:
-        """The same without the migrations that have none of some words in their text."""
+        """The evidence of those migrations that have one of some words in their text."""
         with without_garbage_collection():
             unplaced = set(map(id, self.unplaced))
             footprints = {

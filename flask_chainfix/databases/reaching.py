@@ -35,7 +35,7 @@ def targets_for(runtime: Runtime, now: Facts, wishes: DatabaseWishes) -> Mapping
 def reached(
     runtime: Runtime, wishes: DatabaseWishes
 ) -> tuple[Mapping[str, Target], tuple[str, ...]]:
-    """The same, with notices about the databases that ``--schemas`` leaves out."""
+    """The databases to read, by identity, and notices about what ``--schemas`` leaves out."""
     wanted = wishes.own and not wishes.in_passing
     by_schema = wishes.schemas is not None
     from flask_chainfix.databases.targets import own_targets, targets_from

@@ -110,7 +110,7 @@ def _move_all(
     try:
         with _connected(targets[first.identity]) as connection:
             for index, move in job.items.items():
-                job.heard()
+                job.answered()
                 target, make_final = targets[move.identity], partial(job.make_final, index)
                 try:
                     result = _move(connection, target, move, record, make_final)
@@ -277,7 +277,7 @@ def _quoted_table(target: Target) -> str:
 
 
 def preparer(target: Target) -> Any:
-    """What quotes names as the dialect does."""
+    """The object that quotes names as the dialect does."""
     # This parameter style does not double percent signs.
     of_backend: Any = target.url.get_dialect()
     return of_backend(paramstyle="named").identifier_preparer

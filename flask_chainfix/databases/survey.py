@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
 
 from flask_chainfix import disk
 from flask_chainfix.chain import source
@@ -34,7 +35,10 @@ from flask_chainfix.model.databases import (
 )
 from flask_chainfix.model.files import Header, MigrationFile
 
-_NO_DATABASE_TOLD = "no database was looked at: name those in use with --database or --stamp"
+if TYPE_CHECKING:
+    from flask_chainfix.databases.targets import Target
+
+_NONE_LOOKED_AT = "no database was looked at: name those in use with --database or --stamp"
 
 NO_DATABASE_NAMED = (
     "no database was looked at, as no configuration here names one: name it with --database URL"
@@ -77,26 +81,8 @@ def survey(  # noqa: PLR0913  (the inputs of a survey)
         BadConfiguration, BadDatabase: it is unknown which databases are meant.
         CannotRead, CannotReadGit: the journal, or the Git revision, cannot be read.
     """
-    targets, left_out = reached(runtime, wishes)
-    from flask_chainfix.databases.version_tables import as_found, read_statuses
-
-    statuses = read_statuses(tuple(targets.values()), progress, chain=snapshot)
-    targets = as_found(targets, statuses)
-    own, passed, notices = in_passing(runtime, snapshot, wishes, targets)
-    known = dict(sorted({**targets, **own}.items(), key=lambda each: not each[1].own))
-    twice = read_twice(known, statuses + passed)  # env.py uses those of the app: they stay
-    notices += tuple(
-        f"{known[one].name} leads to the same database as {known[other].name}, and is left out"
-        for one, other in twice.items()
-    )
-    named = {twice.get(name, name) for name in targets}
-    targets = {name: each for name, each in known.items() if name in named}
-    statuses = tuple(
-        replace(each, in_passing=each.in_passing and each.identity not in named)
-        for each in statuses + passed
-        if each.identity not in twice
-    )
-    statuses += given_by_user(wishes.stamps)
+    read = _read_stamps(runtime, snapshot, wishes, progress)
+    statuses = read.statuses
     journals = journals_of(runtime.environment).ended
     repairs = disk.in_force(snapshot, journals)
     past = tuple(then for _, then in repairs)
@@ -117,20 +103,62 @@ def survey(  # noqa: PLR0913  (the inputs of a survey)
         shared=shared,
         others=_others(snapshot, past[0]) if old else {},
         old_is_named=bool(old),
-        twice=twice,
-        notices=(*left_out, *notices),
+        twice=read.twice,
+        notices=read.notices,
     )
     databases = replace(databases, moved=databases.as_read(databases.moved))
     snapshot = replace(snapshot, databases=databases, old=chains)
-    if targets:
+    if read.targets:
         from flask_chainfix.databases.live_schema import with_schemas
 
-        snapshot = with_schemas(snapshot, targets, progress)
+        snapshot = with_schemas(snapshot, read.targets, progress)
     rows = {row for status in statuses for row in status.rows}
     for each in chains:  # ancestors of a lost revision may be lost too
         rows |= each.required(row for row in rows if row in each)
     snapshot = _with_renamed(with_lost(runtime, snapshot, rows.union(also)), past)
     return snapshot if old else _with_origins(snapshot)
+
+
+class _Read(NamedTuple):
+    """The databases with their stamps, each once.
+
+    Attributes:
+        targets: those to look into, by identity.
+        statuses: all of them.
+        twice: those that are left out, each with the one that it is.
+        notices: what else is left out.
+    """
+
+    targets: Mapping[str, Target]
+    statuses: tuple[DatabaseStatus, ...]
+    twice: Mapping[str, str]
+    notices: tuple[str, ...]
+
+
+def _read_stamps(
+    runtime: Runtime, snapshot: Facts, wishes: DatabaseWishes, progress: Progress
+) -> _Read:
+    targets, left_out = reached(runtime, wishes)
+    from flask_chainfix.databases.version_tables import as_found, read_statuses
+
+    statuses = read_statuses(tuple(targets.values()), progress, chain=snapshot)
+    targets = as_found(targets, statuses)
+    own, passed, notices = in_passing(runtime, snapshot, wishes, targets)
+    known = dict(sorted({**targets, **own}.items(), key=lambda each: not each[1].own))
+    twice = read_twice(known, statuses + passed)  # env.py uses those of the app: they stay
+    notices += tuple(
+        f"{known[one].name} leads to the same database as {known[other].name}, and is left out"
+        for one, other in twice.items()
+    )
+    named = {twice.get(name, name) for name in targets}
+    targets = {name: each for name, each in known.items() if name in named}
+    statuses = tuple(
+        replace(each, in_passing=each.in_passing and each.identity not in named)
+        for each in statuses + passed
+        if each.identity not in twice
+    )
+    notices = (*left_out, *notices)
+    return _Read(targets, statuses + given_by_user(wishes.stamps), twice, notices)
 
 
 def _with_origins(snapshot: Facts) -> Facts:
@@ -236,7 +264,7 @@ def missing_database(
 def noticed_unseen(snapshot: Facts, wishes: DatabaseWishes) -> tuple[str, ...]:
     """A notice for a plan about databases that could not be read."""
     if not snapshot.databases.statuses:
-        return (_NO_DATABASE_TOLD,)
+        return (_NONE_LOOKED_AT,)
     return noticed_missing(snapshot, wishes)
 
 

@@ -306,7 +306,7 @@ def losses_in_words(footprints: Sequence[Footprint | None]) -> str:
 
 
 def losses(footprints: Sequence[Footprint | None]) -> tuple[str, ...]:
-    """The same as a list of the dropped objects."""
+    """The objects that downgrades drop."""
     effects = [effect for each in footprints if each is not None for effect in each.effects]
     dropped = [effect for effect in effects if effect.action is Action.DROP]
     names = [*dict.fromkeys(text.removeprefix("drops ") for text in _in_words(dropped))]

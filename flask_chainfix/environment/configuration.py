@@ -71,7 +71,7 @@ class Options:
 
     @cached_property
     def alembic(self) -> Config:
-        """The same as Alembic's own object."""
+        """The options as Alembic's own object."""
         from alembic.config import Config
 
         if self._of_app is not None:

@@ -254,7 +254,7 @@ _ESCAPES = re.compile(r"%%|%\(here\)s")
 
 
 def read_plainly(options: Options) -> ScriptPlace | None:
-    """The same without importing Alembic; ``None`` if Alembic is needed.
+    """Where Alembic finds migrations, without importing it; ``None`` if it is needed.
 
     Alembic is needed if its configuration is wrong or unusual.
     """

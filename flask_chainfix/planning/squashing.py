@@ -45,7 +45,7 @@ class SquashWishes:
         return f"{{fixchain}} {self.part(top, server)}{{databases}}"
 
     def part(self, top: str | None, server: str = "") -> str:
-        """The same command without the databases."""
+        """The words of that command without the program and the databases."""
         upto = "" if top is None else f" {option('--upto', top)}"
         return f"squash{upto}{self.typed}{server}{{how}}"
 

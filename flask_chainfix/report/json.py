@@ -266,7 +266,7 @@ def _edits(edits: Iterable[Edit]) -> list[str] | None:
 
 def _way(way: Rehearsal, tools: Tools) -> dict[str, Any]:
     return {
-        "databases": list(way.way_of),
+        "databases": list(way.for_databases),
         "rows": list(way.start),
         **json_parts.rehearsal(way, tools),
     }

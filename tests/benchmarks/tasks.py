@@ -246,9 +246,8 @@ def trace(place: str, size: str) -> Figures:
     from sqlalchemy import create_engine, inspect
 
     from flask_chainfix.databases.applied.verdicts import trace
-    from flask_chainfix.databases.live_schema import read_live
     from flask_chainfix.databases.targets import Target
-    from tests.traces import facts_of, line_of_tables, run
+    from tests.traces import facts_of, line_of_tables, read_live, run
 
     written = line_of_tables(int(size))
     engine = create_engine(f"sqlite:///{place}")

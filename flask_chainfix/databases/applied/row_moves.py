@@ -166,8 +166,8 @@ def move_for(
     if not possible:
         found = mismatch(now, status)
         if found is not None:
-            return _refused(status, contradiction(found), ways_out(now, found))
-        return _refused(
+            return refused_move(status, contradiction(found), ways_out(now, found))
+        return refused_move(
             status,
             f"it is not known which chain wrote {in_rows(status.rows)}, nor what has run",
             by_its_origin(now, status),
@@ -180,7 +180,7 @@ def move_for(
         return any_of_them
     shared = undecided_id(now, [each.revisions for each in possible])
     if shared is not None:
-        return _refused(
+        return refused_move(
             status,
             f"{meanings_of(now, shared)}, and it is not known which of them ran there",
             reading_its_schema(now, status) | _ways_on(now, possible, shared),
@@ -197,7 +197,7 @@ def move_for(
     if MoveState.PLANNED not in (result.state for result in results):
         return _left_as_it_is(results)
     remedy = reading_its_schema(now, status) | by_its_origin(now, status) | STAMPED_AS_IT_IS
-    return _refused(status, OF_EITHER_CHAIN, remedy)
+    return refused_move(status, OF_EITHER_CHAIN, remedy)
 
 
 def _left_as_it_is(results: Iterable[MoveResult]) -> MoveResult:
@@ -271,7 +271,7 @@ def _move(now: Facts, then: Facts, applied: Applied, taken: Mapping[str, str]) -
     status, graph = applied.status, then.graph
     unknown = [row for row in applied.unknown if row not in taken]
     if unknown:
-        return _refused(
+        return refused_move(
             status,
             f"no migration file has {in_rows(unknown)}",
             way("see where it went, and what can be done", "{fixchain} check{asked}"),
@@ -282,13 +282,13 @@ def _move(now: Facts, then: Facts, applied: Applied, taken: Mapping[str, str]) -
             *(_counted_for(now, lost, taken[lost]) for lost in lost_here)
         )
     except CannotPlan as refusal:
-        return _refused(status, refusal.message, refusal.remedy)
+        return refused_move(status, refusal.message, refusal.remedy)
     run = {now.databases.renamed.get(revision, revision) for revision in has_run}
     gone = sorted(
         name for name in run if name not in graph and name not in taken and not is_noop(now, name)
     )
     if gone:
-        return _refused(
+        return refused_move(
             status,
             f"{', '.join(gone)} ran there, and no migration file"
             f" {'has' if now is then else 'would have'} it any more",
@@ -298,9 +298,10 @@ def _move(now: Facts, then: Facts, applied: Applied, taken: Mapping[str, str]) -
     skipped = gaps(graph, kept)
     shared = misread_id(now, status, kept)
     if skipped and shared is not None and now is then:
-        return _refused(status, which_ran(now, shared, kept), catching_up(graph, kept, status.rows))
+        which = which_ran(now, shared, kept)
+        return refused_move(status, which, catching_up(graph, kept, status.rows))
     if skipped:
-        return _refused(
+        return refused_move(
             status,
             f"{', '.join(skipped)} never ran there, and would be skipped",
             _catching_up(now, kept, status)
@@ -309,7 +310,7 @@ def _move(now: Facts, then: Facts, applied: Applied, taken: Mapping[str, str]) -
         )
     missing = absent(then, status, frozenset(kept))
     if missing:
-        return _refused(
+        return refused_move(
             status,
             f"{', '.join(tops(graph, kept))} would stand for what is not there:"
             f" {in_words(by_revision(missing))}",
@@ -394,7 +395,8 @@ def _certainly_below(now: Facts, rows: Collection[str]) -> set[str]:
     return set.intersection(*(set(stood_for(chain, tuple(rows))) for chain in chains))
 
 
-def _refused(status: DatabaseStatus, detail: str, remedy: str | Remedy) -> MoveResult:
+def refused_move(status: DatabaseStatus, detail: str, remedy: str | Remedy) -> MoveResult:
+    """A database whose rows stay as they are."""
     stay = Move(status.name, status.identity, status.rows, status.rows)
     remedy = Remedy.of(remedy).placed(here=status.own)
     return MoveResult(stay, MoveState.REFUSED, detail, remedy)

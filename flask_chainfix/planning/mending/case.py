@@ -102,9 +102,9 @@ class Case:
     def earlier_parents(
         self, revision: str, least: int = 1
     ) -> tuple[tuple[str, ...], tuple[Reason, ...]]:
-        """The same for those that it had before the last change, committed or not, of its file.
+        """The parents before the last change, committed or not, of a file, if all can be its own.
 
-        If that does not tell, those with which the file landed, as a guess. Empty as well if they
+        If that is unknown, those with which the file landed, as a guess. Empty as well if they
         were fewer than ``least``.
 
         Returns:

@@ -50,7 +50,7 @@ def parents_that_are_meant(case: Case) -> Iterator[Mend]:
 
 
 def dependencies_that_are_meant(case: Case) -> Iterator[Mend]:
-    """The same for ``depends_on``; nothing is dropped, as another package may have it."""
+    """Replace or restore missing dependencies; none is dropped: another package may have it."""
     yield from _mends(case, Part.DEPENDENCIES, missing_dependencies(case.snapshot))
 
 

@@ -13,7 +13,6 @@ from flask_chainfix.report.display import Row, Section
 from flask_chainfix.report.results import CatchUpPlan
 from flask_chainfix.report.text.page import Page, write, write_databases
 from flask_chainfix.report.text.plan_text import write_plan
-from flask_chainfix.schema.footprint import SchemaObject
 
 if TYPE_CHECKING:
     from flask_chainfix.rehearsal.schemas.catching_up import Lacking
@@ -66,8 +65,9 @@ def _sections(result: CatchUpPlan) -> Iterator[Section]:
             stamped = f"stamped at {listing(each.status.rows)}"
             yield Section(each.status.name, stamped, tuple(_rows(each)))
     if result.left:
-        rows = (Row(f"{_named(thing)}: {why}") for thing, why in result.left.items())
-        yield Section("Left out", "write a migration for these by hand", tuple(rows))
+        left = result.left.items()
+        rows = tuple(Row(f"{thing.kind.value} {thing.spelled}: {why}") for thing, why in left)
+        yield Section("Left out", "write a migration for these by hand", rows)
 
 
 def _rows(found: Lacking) -> Iterator[Row]:
@@ -85,10 +85,6 @@ def _rows(found: Lacking) -> Iterator[Row]:
             yield Row(f"{each.named}{aspect}: {found_}, not {expected}; {_STAYS}", "dim")
     if len(found.others) > _SHOWN:
         yield Row(f"and {count(len(found.others) - _SHOWN, 'more difference')}", "dim")
-
-
-def _named(thing: SchemaObject) -> str:
-    return f"{thing.kind.value} {thing.spelled}"
 
 
 # --- Unfinished revisions ------------------------------------------------------------------------

@@ -27,8 +27,8 @@ def verdict(rehearsal: Rehearsal, *, of_plan: bool) -> str:
         of_plan: whether the planned chain ran, not the current one.
     """
     chain = "planned chain" if of_plan else "chain"
-    if rehearsal.way_of:
-        chain = f"way of {listing(rehearsal.way_of)}"
+    if rehearsal.for_databases:
+        chain = f"way of {listing(rehearsal.for_databases)}"
     failure = rehearsal.failure
     if failure is not None:
         where = f" at {failure.revision} ({_way(failure)})" if failure.revision else ""
@@ -120,7 +120,7 @@ def _rows(rehearsal: Rehearsal, *, in_full: bool) -> Iterator[Row]:
 
 def _way_rows(ways: Sequence[Rehearsal]) -> Iterator[Row]:
     for way in ways:
-        names = listing(way.way_of)
+        names = listing(way.for_databases)
         ran = count(len([step for step in way.steps if step.round]), "revision")
         result = "failed" if way.failure else f"ok, {ran} run over the new chain"
         style = "bold red" if way.failure else ""
