@@ -113,6 +113,5 @@ def main(
     context.meta[opening.IN_APP] = False
 
 
-main.add_command(  # only Git calls it
-    click.Command("merge-lock", help="Merge two versions of chain.lock.", hidden=True)
-)
+_MERGE_LOCK = "Merge two versions of chain.lock, as Git's merge driver."  # only Git calls it
+main.add_command(click.Command("merge-lock", help=_MERGE_LOCK, hidden=True))

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 from flask_chainfix import disk
 from flask_chainfix.commands.second_look import (
-    bound_to_new_files,
-    judged_anew,
+    error_with_new_files,
+    judged_by_new_files,
+    moved_with_new_files,
+    record_unchanged_rows,
     refuse_moved,
-    unconfirmed,
-    unnoted,
 )
 from flask_chainfix.commands.session import Session, commit_before, refuse_empty, split_again
 from flask_chainfix.common.errors import (
@@ -159,12 +159,12 @@ def change_files(
         except (ChainFixError, OSError, KeyboardInterrupt) as error:
             failure = error
         targets = session.targets(before)  # there may be new tenants
-        moved = bound_to_new_files(targets, before, after, session.progress, failure)
-        failure = failure or unnoted(proposal, planned, journal, moved)
+        moved = moved_with_new_files(targets, before, after, session.progress, failure)
+        failure = failure or record_unchanged_rows(proposal, planned, journal, moved)
         if then is not None and failure is None:
             then()
     if failure is not None:
-        raise unconfirmed(moved, failure) from failure
+        raise error_with_new_files(moved, failure) from failure
     repaired = Repaired(
         command=planning.command,
         tools=planning.tools,
@@ -176,7 +176,7 @@ def change_files(
         moves=proposal.moves,
     )
     if moved or any(each.state is MoveState.DOUBTFUL for each in proposal.moves):
-        return judged_anew(session, repaired, moved)
+        return judged_by_new_files(session, repaired, moved)
     return repaired
 
 

@@ -18,8 +18,8 @@ from flask_chainfix.databases import restamping
 from flask_chainfix.databases.applied.by_schema import move_by_schema, trace_databases
 from flask_chainfix.databases.applied.row_moves import assuming_current_chain, planned_moves
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.databases.reaching import given_by_user
 from flask_chainfix.databases.restamp_script import guarded_sql
+from flask_chainfix.databases.selection import given_by_user
 from flask_chainfix.databases.targets import unreached_target
 from flask_chainfix.diagnosis.diagnosis import Diagnosis, in_doubt
 from flask_chainfix.diagnosis.lost_revisions import notes_on_taken
@@ -113,7 +113,7 @@ def _require_lost(snapshot: Facts, taken: Mapping[str, str]) -> None:
             )
 
 
-def carry_out(
+def carry_out_moves(
     session: Session, now: Facts, planned: Sequence[MoveResult], *, follows: bool
 ) -> tuple[MoveResult, ...]:
     """Make the planned moves; return the result of each.

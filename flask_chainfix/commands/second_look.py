@@ -114,7 +114,7 @@ def _left_behind(now: DatabaseStatus) -> StaleSnapshot:
     )
 
 
-def bound_to_new_files(
+def moved_with_new_files(
     targets: _Targets,
     before: Facts,
     after: Facts,
@@ -140,7 +140,7 @@ def bound_to_new_files(
     return moved
 
 
-def unnoted(
+def record_unchanged_rows(
     proposal: Proposal, planned: Planned, journal: Journal, moved: Sequence[DatabaseStatus]
 ) -> BaseException | None:
     """Record in the journal the rows that a repair leaves unchanged.
@@ -172,7 +172,7 @@ def unnoted(
     return None
 
 
-def unconfirmed(moved: Sequence[DatabaseStatus], failure: BaseException) -> ChainFixError:
+def error_with_new_files(moved: Sequence[DatabaseStatus], failure: BaseException) -> ChainFixError:
     """The error for an unfinished repair whose new files must stay."""
     there = [each.name for each in moved if each.state is not DatabaseState.UNREACHABLE]
     names = listing(there, _NAMED)
@@ -186,7 +186,9 @@ def unconfirmed(moved: Sequence[DatabaseStatus], failure: BaseException) -> Chai
     )
 
 
-def judged_anew(session: Session, repaired: Repaired, moved: Sequence[DatabaseStatus]) -> Repaired:
+def judged_by_new_files(
+    session: Session, repaired: Repaired, moved: Sequence[DatabaseStatus]
+) -> Repaired:
     """A finished repair, with the moves of databases that have moved meanwhile.
 
     Raises:
@@ -209,7 +211,7 @@ def judged_anew(session: Session, repaired: Repaired, moved: Sequence[DatabaseSt
     )
 
 
-def followed_back(
+def moves_after_undo(
     targets: _Targets,
     undone: Facts,
     restored: Facts,

@@ -19,7 +19,7 @@ from flask_chainfix.databases.applied.contradictions import leaving_out, left_ou
 from flask_chainfix.databases.applied.has_run import is_another, possibilities
 from flask_chainfix.databases.applied.row_moves import move_for
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.databases.reaching import given_by_user, in_passing, reached, read_twice
+from flask_chainfix.databases.selection import given_by_user, in_passing, read_twice, selected
 from flask_chainfix.disk.journal import Journal
 from flask_chainfix.disk.past_repairs import journals_of
 from flask_chainfix.environment.locate import Runtime
@@ -138,7 +138,7 @@ class _Read(NamedTuple):
 def _read_stamps(
     runtime: Runtime, snapshot: Facts, wishes: DatabaseWishes, progress: Progress
 ) -> _Read:
-    targets, left_out = reached(runtime, wishes)
+    targets, left_out = selected(runtime, wishes)
     from flask_chainfix.databases.version_tables import as_found, read_statuses
 
     statuses = read_statuses(tuple(targets.values()), progress, chain=snapshot)

@@ -31,7 +31,7 @@ from flask_chainfix.common.errors import CannotRead, CannotWrite, ChainFixError,
 from flask_chainfix.common.quoting import path_word
 from flask_chainfix.common.regular_files import read_regular
 from flask_chainfix.common.remedies import way
-from flask_chainfix.common.signals import Stays
+from flask_chainfix.common.signals import Done
 from flask_chainfix.disk.journal import Journal, JournalEntry, create_journal, entry_for
 from flask_chainfix.disk.safe_files import (
     beside,
@@ -62,7 +62,7 @@ def changed_files(environment: Path, edits: Sequence[Edit], **about: Any) -> Ite
         CannotWrite: a file cannot be written; every file was restored.
     """
     journal: Journal | None = None
-    stays = signals.stays()
+    done = signals.done_so_far()
     try:
         with signals.held():
             _compare(edits)
@@ -72,12 +72,12 @@ def changed_files(environment: Path, edits: Sequence[Edit], **about: Any) -> Ite
         with signals.held():
             journal.finish()
             _clear_away(journal.entries)
-        signals.stay(Stays.REPAIR)
+        signals.record_done(Done.REPAIR)
     except BaseException as error:
         if journal is not None:
             with signals.held():
                 put_back(journal)
-                signals.stay(stays)
+                signals.record_done(done)
         if isinstance(error, OSError):
             raise _cannot_write(error) from error
         raise
@@ -100,7 +100,7 @@ def add_together(edits: Sequence[Edit]) -> None:
             _write_all(entries, edits)
             with signals.held():
                 _clear_away(entries)
-                signals.stay(Stays.FILES)
+                signals.record_done(Done.FILES)
         except BaseException:
             with signals.held():
                 _put_back_all(entries)
