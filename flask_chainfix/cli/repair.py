@@ -123,8 +123,8 @@ def repair(call: Call, *, accept_guesses: bool, **wishes: Any) -> None:
             needs_nothing = planning.error is None and not call.dry_run
             with working(session) as busy:
                 return confirmed(busy, planning) if needs_nothing else planning
-        refusal = None if accept_guesses or not call.yes else _refuse_guesses(planned.plan, asked)
         question = _question(planned.plan)
+        refusal = None if accept_guesses or not call.yes else _unaccepted(planned.plan, asked)
         final = change_migrations(
             call, session, planning, "repair", question=question, refusal=refusal
         )
@@ -139,7 +139,7 @@ def _question(plan: Plan) -> str:
     return f"Make these changes, and accept {count(len(plan.guesses), 'guess')}?"
 
 
-def _refuse_guesses(plan: Plan, wishes: Wishes) -> NeedsConsent | None:
+def _unaccepted(plan: Plan, wishes: Wishes) -> NeedsConsent | None:
     """The error for a plan with guesses that nobody has accepted; ``None`` without such."""
     if not plan.guesses:
         return None

@@ -96,16 +96,17 @@ def check(  # noqa: PLR0913  (what users can ask of it)
         diagnosis = diagnosis.noticing(_NONE_STAGED)
     session.progress(0, 0, "what others have" if against else "the plan")
     diagnosis = _compared(diagnosis, against).noticing(*session.noticed_interruption())
-    behind = _behind(diagnosis.snapshot, session.tools) if strict else ()
+    facts = diagnosis.snapshot
+    behind = _behind(facts, session.tools) if strict else ()
     diagnosis = diagnosis.noticing(*behind, *idle_comments(diagnosis))
     checked = Checked(
         tools=session.tools,
         proposal=Proposal(diagnosis),
         exit_code=1 if diagnosis.counting or behind else 0,
-        queue=_queue(diagnosis.snapshot, against),
+        queue=_queue(facts, against),
         staged=staged,
         unstaged=unstaged,
-        sql=_sql(session, diagnosis.snapshot) if sql else None,
+        sql=_sql(session, facts) if sql else None,
     )
     if unstaged:
         names = listing([path.name for path in unstaged], 3)
@@ -113,9 +114,7 @@ def check(  # noqa: PLR0913  (what users can ask of it)
         checked = checked.noticing(f"what is staged was judged; on the disk, {differ}: {names}")
         if checked.exit_code:
             checked = checked.noticing(_PLANNED_WITHOUT_STAGED)
-    elif against is not None and (
-        diagnosis.snapshot.graph.missing or diagnosis.snapshot.databases.asked_git_about
-    ):
+    elif against is not None and (facts.graph.missing or facts.databases.asked_git_about):
         # After the comparison, a second slow Git query for the plan would take too long.
         checked = checked.noticing(_PLANNED_WITHOUT_AGAINST)
     else:

@@ -63,14 +63,14 @@ def plan_repair(session: Session, wishes: Wishes) -> Planning:
     if not (wishes.bring_back or wishes.tombstones):
         refuse_empty(diagnosis.snapshot)
     proposal = propose(session.runtime, diagnosis.with_schema(), wishes)
-    proposal = _refuse_shorter_ids(proposal)
+    proposal = _stopped_by_shorter_ids(proposal)
     if proposal.planned is None and proposal.obstacle is None:
         proposal = replace(proposal, obstacle=_remaining_error(proposal.diagnosis))
     proposal = with_ways_that_work(with_moves(proposal, "repair"), wishes.strategy)
     return session.planning("repair", proposal, commit_before(proposal))
 
 
-def _refuse_shorter_ids(proposal: Proposal) -> Proposal:
+def _stopped_by_shorter_ids(proposal: Proposal) -> Proposal:
     """The proposal without its plan if that shortens ids, and no database has been read."""
     planned = proposal.planned
     if planned is None or proposal.snapshot.databases.statuses:

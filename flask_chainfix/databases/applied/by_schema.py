@@ -18,8 +18,7 @@ from flask_chainfix.databases.applied.contradictions import (
 )
 from flask_chainfix.databases.applied.differences import Difference, can_be_added
 from flask_chainfix.databases.applied.lost import is_noop
-from flask_chainfix.databases.applied.row_moves import refused_move
-from flask_chainfix.databases.applied.rows import since, stamp_commands, stood_for, tops
+from flask_chainfix.databases.applied.rows import refused, since, stamp_commands, stood_for, tops
 from flask_chainfix.databases.applied.verdicts import Trace, Verdict, trace
 from flask_chainfix.databases.facts import Facts, Uncompared
 from flask_chainfix.git.upstream import read_published
@@ -271,21 +270,21 @@ def move_by_schema(now: Facts, found: TracedDatabase) -> MoveResult:
     """
     status, shown, graph = found.status, found.trace, now.graph
     if shown is None:
-        return refused_move(status, f"its schema was not read: {found.problem}", found.remedy)
+        return refused(status, f"its schema was not read: {found.problem}", found.remedy)
     if found.half:
         half = found.half[0]
-        return refused_move(status, f"half of {half} has run", completing(now, status, half))
+        return refused(status, f"half of {half} has run", completing(now, status, half))
     look = way("see the evidence", "{fixchain} trace{databases}")
     gone = [row for row in status.rows if row not in graph]
     if gone:
         detail = f"it is stamped with {listing(gone)}, which no file has"
-        return refused_move(status, detail, _WHERE_IT_WENT)
+        return refused(status, detail, _WHERE_IT_WENT)
     if shown.fits is None:
         detail = "something has run there without what it requires: no stamp stands for that"
-        return refused_move(status, detail, look)
+        return refused(status, detail, look)
     if found.contradicted:
         detail = f"{against(found, found.contradicted[:1])[0]}, and that does not decide"
-        return refused_move(status, detail, look)
+        return refused(status, detail, look)
     run = stood_for(graph, shown.fits)
     reachable = run.union(shown.silent)
     stays = status.rows == tops(graph, found.claimed) and run <= found.claimed <= reachable
@@ -294,19 +293,19 @@ def move_by_schema(now: Facts, found: TracedDatabase) -> MoveResult:
         return MoveResult(move, MoveState.UNCHANGED)
     if not reachable.issuperset(found.unknown):
         unclear = listing([name for name in found.unknown if name not in reachable])
-        return refused_move(status, f"its schema does not show whether {unclear} has run", look)
+        return refused(status, f"its schema does not show whether {unclear} has run", look)
     silent = [revision for revision in shown.silent if not is_noop(now, revision)]
     to_the_fit = stamp_commands(graph, status.rows, shown.fits)
     if silent:
         highest = stamp_commands(graph, status.rows, tops(graph, reachable))
-        return refused_move(
+        return refused(
             status,
             f"its schema does not show whether {listing(silent)} has run",
             way("stamp it there, if so", *highest) | way("stamp it below, if not", *to_the_fit),
         )
     if not status.rows:  # perhaps without a version table, which Alembic creates
         detail = f"it is not stamped, and its schema matches {listing(shown.fits) or 'no revision'}"
-        return refused_move(status, detail, way("stamp it", *to_the_fit))
+        return refused(status, detail, way("stamp it", *to_the_fit))
     move = Move(status.name, status.identity, status.rows, shown.fits)
     return MoveResult(move, MoveState.PLANNED, _why(found))
 

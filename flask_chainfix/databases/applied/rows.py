@@ -9,6 +9,7 @@ from functools import lru_cache
 from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.common.quoting import operand, option
 from flask_chainfix.common.remedies import Remedy, way
+from flask_chainfix.model.databases import DatabaseStatus, Move, MoveResult, MoveState
 
 
 @lru_cache(maxsize=256)  # most databases of a project have the same few stamps
@@ -146,3 +147,10 @@ def since(graph: Graph, revision: str) -> str:
     parents = graph.parents[revision]
     start = f"{parents[0]}:" if len(parents) == 1 else ""
     return operand(f"{start}{revision}")
+
+
+def refused(status: DatabaseStatus, detail: str, remedy: str | Remedy) -> MoveResult:
+    """A database whose rows stay as they are."""
+    stay = Move(status.name, status.identity, status.rows, status.rows)
+    remedy = Remedy.of(remedy).placed(here=status.own)
+    return MoveResult(stay, MoveState.REFUSED, detail, remedy)
