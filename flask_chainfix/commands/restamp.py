@@ -66,7 +66,7 @@ def plan_restamp(session: Session, wishes: RestampWishes) -> RestampPlan:
         RepairInterrupted, RepairRunning: an earlier repair is unfinished.
         BadConfiguration, BadDatabase: it is unclear which databases are meant.
     """
-    diagnosis = knowing_lost(session.runtime, session.begin())
+    diagnosis = knowing_lost(session.begin())
     broken = in_doubt(diagnosis.findings)
     if broken:
         raise CannotPlan(

@@ -34,12 +34,12 @@ from flask_chainfix.model.databases import (
 from flask_chainfix.model.rehearsal import FailureKind, RehearsalFailure
 from flask_chainfix.planning.lost_versions import (
     doubts,
-    found_and_decided,
     having_run,
     lost_in,
     on_main,
     refuse_unusable_files,
     with_lost_files,
+    with_versions_that_ran,
 )
 from flask_chainfix.report.database_results import UnwindOffer, UnwindPlan, Unwound
 from flask_chainfix.report.text.rehearsal_text import where_and_why
@@ -92,7 +92,7 @@ def plan_unwind(session: Session, wishes: UnwindWishes) -> UnwindPlan:
     from flask_chainfix.rehearsal.app_databases import refuse_unknown_binds
 
     refuse_broken(in_doubt(diagnosis.findings))
-    now = found_and_decided(session.runtime, now, ahead, wishes.source)
+    now = with_versions_that_ran(now, ahead, wishes.source)
     revisions = dict.fromkeys(name for each in ahead for name in lost_in(now, each))
     whole = with_lost_files(now, revisions)
     refuse_unusable_files(now, whole, revisions)

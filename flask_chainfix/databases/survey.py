@@ -115,7 +115,7 @@ def survey(  # noqa: PLR0913  (the inputs of a survey)
     rows = {row for status in statuses for row in status.rows}
     for each in chains:  # ancestors of a lost revision may be lost too
         rows |= each.required(row for row in rows if row in each)
-    snapshot = _with_renamed(with_lost(runtime, snapshot, rows.union(also)), past)
+    snapshot = _with_renamed(with_lost(snapshot, rows.union(also)), past)
     return snapshot if old else _with_origins(snapshot)
 
 
@@ -200,11 +200,11 @@ def _stamped_by(snapshot: Facts, then: Facts) -> Facts:
     return replace(snapshot, old=(then.graph,), databases=known)
 
 
-def with_lost(runtime: Runtime, snapshot: Facts, ids: Collection[str]) -> Facts:
+def with_lost(snapshot: Facts, ids: Collection[str]) -> Facts:
     """The chain with what version control knows of revisions that no file has."""
     known = snapshot.databases
     wanted = frozenset(ids).difference(snapshot.graph, known.asked_git_about)
-    if not runtime.environment.asks_git:
+    if not snapshot.environment.asks_git:
         wanted = frozenset()
     found, notices = find_lost(wanted, snapshot)
     databases = replace(

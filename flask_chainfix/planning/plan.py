@@ -59,19 +59,19 @@ def propose(runtime: Runtime, diagnosis: Diagnosis, wishes: Wishes) -> Proposal:
     """
     if not needs_plan(diagnosis, wishes):
         return Proposal(diagnosis)
-    diagnosis = knowing_lost(runtime, _with_git(diagnosis))
+    diagnosis = knowing_lost(_with_git(diagnosis))
     try:
         return _proposed(runtime, diagnosis, wishes)
     except (CannotPlan, CannotRewrite) as error:
         return Proposal(diagnosis, obstacle=error)
 
 
-def knowing_lost(runtime: Runtime, diagnosis: Diagnosis) -> Diagnosis:
+def knowing_lost(diagnosis: Diagnosis) -> Diagnosis:
     """The diagnosis with what Git knows about missing parents, for their remedies."""
     snapshot = diagnosis.snapshot
     if not snapshot.graph.missing:
         return diagnosis
-    return diagnosis.judge_again(with_lost(runtime, snapshot, snapshot.graph.missing), "FC103")
+    return diagnosis.judge_again(with_lost(snapshot, snapshot.graph.missing), "FC103")
 
 
 def _upstream(diagnosis: Diagnosis, plan: Plan) -> PublishedChain | None:
@@ -185,7 +185,7 @@ def _prepared(
     """The chain with no faults except several bases or heads, and the mends for that."""
     before = diagnosis.snapshot
     refuse_compiled(before)
-    known = with_lost(runtime, before, before.graph.missing)
+    known = with_lost(before, before.graph.missing)
     notices = tuple(each for each in known.databases.notices if each not in diagnosis.notices)
     if diagnosis.to_mend or heads_in_doubt(before):
         known, taken = placed(known)
