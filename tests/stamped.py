@@ -13,7 +13,7 @@ from sqlalchemy import Column, MetaData, String, Table, create_engine, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.pool import NullPool
 
-from flask_chainfix.databases.moving import move_rows
+from flask_chainfix.databases.restamping import move_rows
 from flask_chainfix.databases.targets import Target
 from flask_chainfix.databases.version_tables import read_statuses
 from flask_chainfix.model.databases import DatabaseStatus, Move, MoveResult

@@ -31,7 +31,7 @@ from hypothesis import strategies as st
 from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.commands.check import check
 from flask_chainfix.commands.repair import plan_repair
-from flask_chainfix.commands.restamp import judged, move_rows, outstanding
+from flask_chainfix.commands.restamp import carry_out_moves, judged, outstanding
 from flask_chainfix.commands.session import Session
 from flask_chainfix.commands.undo import carry_out_undo, plan_undo
 from flask_chainfix.common.errors import ChainFixError
@@ -362,7 +362,7 @@ def outcome(place: Path, wishes: Wishes, told: DatabaseWishes) -> Outcome:
         done = carried_out(runtime, report, told)
         after, moves = done.planned.after, done.moves
         if outstanding(done.snapshot, moves):
-            moves = move_rows(Session(runtime, databases=told), after, moves, follows=True)
+            moves = carry_out_moves(Session(runtime, databases=told), after, moves, follows=True)
         return Outcome.of(report, moves=moves, error=judged(done, moves).error)
     except ChainFixError as error:
         return Outcome(error=error)

@@ -16,7 +16,8 @@ from sqlalchemy.exc import DBAPIError
 
 from flask_chainfix.common.quoting import Unspeakable
 from flask_chainfix.databases import connecting
-from flask_chainfix.databases.moving import guarded_sql, move_rows
+from flask_chainfix.databases.restamp_script import guarded_sql
+from flask_chainfix.databases.restamping import move_rows
 from flask_chainfix.databases.targets import Target
 from flask_chainfix.model.databases import Move, MoveState
 from tests.databases import new_database

@@ -24,7 +24,7 @@ from sqlalchemy.engine import make_url
 
 from flask_chainfix.common.errors import BadConfiguration, BadDatabase
 from flask_chainfix.databases import connecting
-from flask_chainfix.databases.reaching import read_twice
+from flask_chainfix.databases.selection import read_twice
 from flask_chainfix.databases.targets import Target, own_targets, targets_from
 from flask_chainfix.databases.version_tables import in_schemas
 from flask_chainfix.environment.locate import Runtime, open_app, open_config, open_directory

@@ -16,7 +16,7 @@ from alembic.config import Config
 from sqlalchemy.engine import make_url
 
 from flask_chainfix.commands.session import Session
-from flask_chainfix.commands.trace import Exactly, trace
+from flask_chainfix.commands.trace import trace
 from flask_chainfix.databases import connecting
 from flask_chainfix.environment.locate import open_directory
 from flask_chainfix.model.databases import DatabaseWishes
@@ -523,7 +523,8 @@ def _compare_here(project: Path, *urls: str, **wishes: Any) -> tuple[list[tuple[
             databases=databases,
             progress=lambda done, total, _: steps.append((done, total)),
         ),
-        Exactly(app_databases.OWN_SERVER),
+        exact=True,
+        server=app_databases.OWN_SERVER,
     )
     return steps, result
 

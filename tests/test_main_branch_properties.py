@@ -27,7 +27,8 @@ from flask_chainfix.git.upstream import read_published
 from flask_chainfix.model.environment import Environment
 from flask_chainfix.model.files import Header
 from flask_chainfix.model.plans import Plan, Wishes
-from flask_chainfix.planning.on_top import plan_repair
+from flask_chainfix.planning.linking.strategies import make_plan
+from flask_chainfix.planning.on_top import as_rebase
 from tests.nightly import examples
 from tests.repositories import needs_git
 from tests.support import (
@@ -151,7 +152,9 @@ def _planned(snapshot: Facts, strategy: str) -> Plan:
     files = [file.path for file in snapshot.files]
     history = read_history(files, snapshot.environment.version_locations, main)
     snapshot = replace(snapshot, published_chains=chains)
-    return plan_repair(replace(snapshot, git_history=history), Wishes(strategy), frozenset())
+    known, wishes = replace(snapshot, git_history=history), Wishes(strategy)
+    plan = make_plan(known, wishes)
+    return as_rebase(known, plan, wishes) or plan
 
 
 def _upgraded(headers: list[Header], rows: tuple[str, ...]) -> list[str]:

@@ -19,7 +19,7 @@ from sqlalchemy import create_engine, inspect
 from sqlalchemy.pool import StaticPool
 
 from flask_chainfix import disk
-from flask_chainfix.commands.check_against import foresee_merges, judged
+from flask_chainfix.commands.check_against import foresee_merges, with_remedies
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.diagnosis import errors_of
 from flask_chainfix.diagnosis.rules import diagnose
@@ -307,7 +307,9 @@ def pairs(number: int) -> Iterator[tuple[bool, bool | None, bool]]:
         by_id = {name: files[0] for name, files in whole.files_by_revision.items()}
         ours = side_of("", by_id, [*base, *mine])
         now = whole.of_others(ours.files)
-        merge = judged(now, Merge(ours, side_of("theirs", by_id, [*base, *theirs]), whole.files))
+        merge = with_remedies(
+            now, Merge(ours, side_of("theirs", by_id, [*base, *theirs]), whole.files)
+        )
         after, turned = made([*base, *theirs, *mine]), made([*base, *mine, *theirs])
         undone = None if None in (after, turned) else after != turned
         yield after is None, undone, bool(clashes(now, merge))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from flask_chainfix.common.remedies import Remedy, Tools, way
 from flask_chainfix.report import remedy_lines
-from flask_chainfix.report.advice import remedies_as_json, remedy_rows, remedy_text
+from flask_chainfix.report.advice import remedy_rows, remedy_text
+from flask_chainfix.report.json_parts import remedies
 
 TOOLS = Tools("flask db", "flask db fixchain", databases=" --database", stamps=" --stamp a")
 BACK = way("bring its file back from Git", "{fixchain} repair --bring-back x{databases}")
@@ -43,7 +44,7 @@ def test_a_text_is_a_way_without_a_command() -> None:
 
 
 def test_scripts_get_the_commands_apart() -> None:
-    assert remedies_as_json(DOWN | "wait", TOOLS) == [
+    assert remedies(DOWN | "wait", TOOLS) == [
         {
             "text": "downgrade it there",
             "commands": ["git checkout feature", "flask db downgrade a", "git checkout -"],

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from flask_chainfix.common.errors import CannotRead, CannotWrite, ChainFixError
-from flask_chainfix.databases.moving import move_rows
+from flask_chainfix.databases.restamping import move_rows
 from flask_chainfix.databases.targets import Target
 from flask_chainfix.disk.journal import Journal
 from flask_chainfix.disk.recorded_rows import RowLog, recorded_moves

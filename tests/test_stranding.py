@@ -30,7 +30,7 @@ from flask_chainfix.databases.applied.has_run import possibilities
 from flask_chainfix.databases.applied.row_moves import planned_moves
 from flask_chainfix.databases.applied.rows import gaps, tops
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.databases.moving import move_rows
+from flask_chainfix.databases.restamping import move_rows
 from flask_chainfix.diagnosis.rules import Family, diagnose
 from flask_chainfix.environment.locate import Runtime, open_directory
 from flask_chainfix.environment.messages import masked_url
@@ -45,7 +45,7 @@ from flask_chainfix.model.files import Edit
 from flask_chainfix.model.plans import Confirmation, Wishes
 from flask_chainfix.model.rehearsal import Rehearsal
 from flask_chainfix.planning.linking.strategies import make_plan
-from flask_chainfix.report.results import UndoPlan
+from flask_chainfix.report.results import BackedUp, UndoPlan
 from tests.commands import Done, fixchain, invoke
 from tests.disk import migrations
 from tests.nightly import examples
@@ -320,7 +320,7 @@ def test_an_undo_that_fails_for_one_database_leaves_all_as_they_were(
         sql(wishes.urls[1], "UPDATE alembic_version SET version_num = 'd'")
         return move_rows(*args)
 
-    monkeypatch.setattr("flask_chainfix.databases.moving.move_rows", interfering)
+    monkeypatch.setattr("flask_chainfix.databases.restamping.move_rows", interfering)
     error = refused_undo(runtime, report, wishes)
     assert "two.db cannot be put back" in error.message
     assert "the rows of other databases are as they were" in error.remedy
@@ -357,7 +357,7 @@ def test_what_cannot_go_forward_again_is_named(
         sql(wishes.urls[0], f"CREATE TRIGGER IF NOT EXISTS refuse {refuse}")
         return results
 
-    monkeypatch.setattr("flask_chainfix.databases.moving.move_rows", interfering)
+    monkeypatch.setattr("flask_chainfix.databases.restamping.move_rows", interfering)
     error = refused_undo(runtime, report, wishes)
     assert f"the old rows stay in {wishes.urls[0]}" in error.remedy
     assert [rows_of(url) for url in wishes.urls] == [["b", "c"], ["d"]]
@@ -410,7 +410,7 @@ def test_a_database_that_cannot_be_asked_any_more_changes_nothing(
 MOMENTS = [
     ("flask_chainfix.cli.running.ask", (), None),
     ("flask_chainfix.cli.changing.rehearse_plan", ("--yes", "--rehearse", "sqlite://"), 1),
-    ("flask_chainfix.commands.backup.back_up", ("--yes", "--backup"), ()),
+    ("flask_chainfix.commands.backup.back_up", ("--yes", "--backup"), BackedUp(backups=())),
 ]
 
 

@@ -19,7 +19,6 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.pool import NullPool, StaticPool
 
 from flask_chainfix.databases.applied.verdicts import Trace, Verdict, trace
-from flask_chainfix.databases.live_schema import read_live
 from flask_chainfix.databases.targets import Target
 from flask_chainfix.schema.footprint import Kind, table_of
 from flask_chainfix.schema.live import Live, deciding
@@ -28,7 +27,7 @@ from .databases import SERVERS, new_database
 from .nightly import examples
 from .statuses import keys_of
 from .support import Rev, chain, rev
-from .traces import Written, facts_of, random_chain, run
+from .traces import Written, facts_of, random_chain, read_live, run
 
 
 class Case(NamedTuple):

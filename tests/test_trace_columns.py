@@ -19,7 +19,7 @@ from flask_chainfix.databases.applied.by_schema import difference_in_words
 from flask_chainfix.databases.applied.verdicts import Trace, Verdict, trace
 from flask_chainfix.databases.connecting import Obstacle
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.databases.live_schema import read_live, read_schemas
+from flask_chainfix.databases.live_schema import read_schemas
 from flask_chainfix.databases.targets import Target
 from flask_chainfix.model.databases import Trouble
 from flask_chainfix.schema.footprint import Kind
@@ -28,7 +28,7 @@ from flask_chainfix.schema.live import Live
 from .databases import KINDS
 from .stamped import Again, sql
 from .support import chain
-from .traces import Written, facts_of, run
+from .traces import Written, facts_of, read_live, run
 
 _USERS = (
     "op.create_table('users', sa.Column('id', sa.Integer(), primary_key=True),"

@@ -14,9 +14,13 @@ from typing import NamedTuple
 import sqlalchemy
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Connection, Engine
 
+from flask_chainfix.databases.connecting import Obstacle
 from flask_chainfix.databases.facts import Facts
+from flask_chainfix.databases.live_schema import read_together
+from flask_chainfix.databases.targets import Target
+from flask_chainfix.schema.live import Live
 
 from .support import Rev, chain
 
@@ -322,3 +326,22 @@ def run(engine: Engine, operations: Iterable[str], naming: Mapping[str, str] | N
         names = {"op": Operations(context), "sa": sqlalchemy}
         for operation in operations:
             exec(operation, names)
+
+
+def read_live(
+    connection: Connection, target: Target, schemas: frozenset[str] = frozenset()
+) -> Live:
+    """Read the tables of a database with all their parts.
+
+    Args:
+        connection: to the database, in a transaction.
+        target: the database.
+        schemas: further schemas that migrations name, in lower case.
+
+    Raises:
+        Obstacle: this user may not use the schema.
+    """
+    (found,) = read_together(connection, [target], schemas, lambda: None)
+    if isinstance(found, Obstacle):
+        raise found
+    return found

@@ -60,10 +60,8 @@ def backup(call: Call, *, directory: Path) -> None:
                 "drop --no-database, or name a database with --database URL",
             )
         copied = sources(named, of_app=call.databases.own and in_app)
-        left = backups.left_behind(directory)
         with progress_bar(sys.stderr, in_bytes=True) as progress:
-            made = backups.back_up(copied, directory, progress)
-        return BackedUp(backups=made, notices=left)
+            return backups.back_up(copied, directory, progress)
 
     call.answer(work)
 

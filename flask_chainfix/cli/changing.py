@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import NoReturn
 
 from flask_chainfix.cli.restamp import offer
 from flask_chainfix.cli.running import Call, working
@@ -21,7 +22,18 @@ from flask_chainfix.report.results import Planning, PlanRehearsed, Repaired, Res
 QUESTION = "Make these changes?"
 
 
-def change(  # noqa: PLR0913  (how a plan is carried out)
+def plan_and_change(call: Call, plan: Callable[[Session], Planning], command: str) -> NoReturn:
+    """Open the environment, plan, and go on as ``change_migrations``."""
+
+    def work(session: Session) -> Result:
+        with working(session) as busy:
+            planning = plan(busy)
+        return change_migrations(call, session, planning, command)
+
+    call.open(work)
+
+
+def change_migrations(  # noqa: PLR0913  (how a plan is carried out)
     call: Call,
     session: Session,
     planning: Planning,

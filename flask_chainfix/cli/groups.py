@@ -68,12 +68,6 @@ def _summaries() -> dict[str, click.Command]:
     }
 
 
-def _hidden() -> dict[str, click.Command]:
-    """The commands that only Git calls, through the console script."""
-    summary = "Merge two versions of chain.lock, as Git's merge driver."
-    return {"merge-lock": click.Command("merge-lock", help=summary, hidden=True)}
-
-
 @click.group("fixchain", cls=LazyGroup, commands=_summaries(), context_settings=_SETTINGS)
 @click.option("-d", "--directory", help="Migration script directory (default: the app's own).")
 @click.version_option(package_name="flask-chainfix", prog_name="flask-chainfix")
@@ -87,9 +81,7 @@ def app_group(context: click.Context, directory: str | None) -> None:
     context.meta[opening.IN_APP] = True
 
 
-@click.group(
-    "fixchain", cls=LazyGroup, commands=_summaries() | _hidden(), context_settings=_SETTINGS
-)
+@click.group("fixchain", cls=LazyGroup, commands=_summaries(), context_settings=_SETTINGS)
 @click.option(
     "-d",
     "--directory",
@@ -119,3 +111,7 @@ def main(
 
     context.meta[opening.OPENER] = lambda: opening.open_from_files(directory, config, section)
     context.meta[opening.IN_APP] = False
+
+
+_MERGE_LOCK = "Merge two versions of chain.lock, as Git's merge driver."  # only Git calls it
+main.add_command(click.Command("merge-lock", help=_MERGE_LOCK, hidden=True))

@@ -44,8 +44,8 @@ def merge_lock(
         echo(f"{printable(path)} cannot be merged: {printable(str(error))}\n", err=True)
         call.context.exit(_CANNOT)
     if isinstance(done, command.Settled):
-        said = command.told(done, path, ours)
-        if said:
-            echo(f"note: {printable(said)}\n", err=True)
+        notice = command.notice_on(done, path, ours)
+        if notice:
+            echo(f"note: {printable(notice)}\n", err=True)
     elif not done:
         call.context.exit(1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from flask_chainfix.cli.changing import change
+from flask_chainfix.cli.changing import plan_and_change
 from flask_chainfix.cli.options import (
     accept_option,
     database_options,
@@ -13,12 +13,10 @@ from flask_chainfix.cli.options import (
     no_git_option,
     rehearse_option,
 )
-from flask_chainfix.cli.running import Call, working
+from flask_chainfix.cli.running import Call
 from flask_chainfix.cli.usage import Command
 from flask_chainfix.commands.move import plan_move
-from flask_chainfix.commands.session import Session
 from flask_chainfix.planning.relocation import MoveWishes
-from flask_chainfix.report.results import Result
 
 
 @click.command(cls=Command, example="1a2b3c --after 4d5e6f")
@@ -54,10 +52,4 @@ def move(  # noqa: PLR0913  (an option each)
     if to_top == (after is not None):
         raise click.UsageError("say where it goes: give either --after REVISION or --to-top")
     wishes = MoveWishes(revision, after, with_descendants, accept)
-
-    def work(session: Session) -> Result:
-        with working(session) as busy:
-            planning = plan_move(busy, wishes)
-        return change(call, session, planning, wishes.typed())
-
-    call.open(work)
+    plan_and_change(call, lambda session: plan_move(session, wishes), wishes.typed())

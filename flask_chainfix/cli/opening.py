@@ -111,11 +111,8 @@ def tools_as_typed(
 ) -> Tools:
     """The commands of a project without an app, with the options that the user gave.
 
-    Args:
-        directory: holds ``env.py``.
-        config: an ``alembic.ini`` or ``pyproject.toml`` instead.
-        section: the section of the ini file to read.
-        needed: the configuration file to pass to Alembic, if not ``config``.
+    ``needed`` is the configuration file to pass to Alembic, if not ``config``; the rest is as for
+    ``open_from_files``.
     """
     chosen = f" -n {word(section)}" if section else ""
     ours = _option("-c", config) + _option("-d", directory) + chosen

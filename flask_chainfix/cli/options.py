@@ -63,7 +63,7 @@ def _choose_detail(context: click.Context, parameter: click.Parameter, value: bo
 
 def detail_options(command: Any) -> Any:
     """``--quiet`` and ``--verbose``, which apply to the format ``text``."""
-    for name, letter, told in (
+    for name, letter, text in (
         ("verbose", "v", "Show everything: all reasons, places and remedies."),
         ("quiet", "q", "Show only the verdict, and no progress."),
     ):
@@ -73,7 +73,7 @@ def detail_options(command: Any) -> Any:
             is_flag=True,
             expose_value=False,
             callback=_choose_detail,
-            help=told,
+            help=text,
         )(command)
     return command
 
@@ -126,12 +126,6 @@ rehearse_option = click.option(
 )
 
 
-def _from_variables(
-    context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
-) -> tuple[str, ...]:
-    return tuple(map(from_variable, values))
-
-
 def from_variable(written: str) -> str:
     """The URL itself, or the value of the environment variable with this name.
 
@@ -157,7 +151,7 @@ database_option = click.option(
     is_flag=False,
     flag_value=OWN,
     multiple=True,
-    callback=_from_variables,
+    callback=lambda _context, _option, values: tuple(map(from_variable, values)),
     help="A database: its URL, or the environment variable that holds it; without a value,"
     " the app's own or that of alembic.ini. May be given several times.",
 )
@@ -175,6 +169,25 @@ _DATABASE_OPTIONS = (
         metavar="PATTERN",
         help="Schemas of these databases that have a version table each, such as 'tenant_*'.",
     ),
+)
+
+
+def _parse_stamps(
+    context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
+) -> tuple[tuple[str, ...], ...]:
+    stamps = tuple(parse_revisions(value) for value in values)
+    if not all(stamps):
+        raise click.BadParameter("a revision is missing")
+    return stamps
+
+
+_STAMP_OPTION = click.option(
+    "--stamp",
+    "stamps",
+    metavar="REVISION[,REVISION]",
+    multiple=True,
+    callback=_parse_stamps,
+    help="The stamp of a database that cannot be reached from here. May be given several times.",
 )
 
 _NO_DATABASE_OPTION = click.option(
@@ -198,7 +211,7 @@ def database_options(
         beside_named: whether to include the own databases even if the user names others.
         stamps: whether to offer ``--stamp``.
     """
-    options = [*_DATABASE_OPTIONS, *([_stamp_option()] if stamps else []), _NO_DATABASE_OPTION]
+    options = [*_DATABASE_OPTIONS, *([_STAMP_OPTION] if stamps else []), _NO_DATABASE_OPTION]
 
     def decorate(command: Callable[..., None]) -> Any:
         @wraps(command)
@@ -221,18 +234,6 @@ def database_options(
     return decorate
 
 
-def _stamp_option() -> Decorator:
-    return click.option(
-        "--stamp",
-        "stamps",
-        metavar="REVISION[,REVISION]",
-        multiple=True,
-        callback=_parse_stamps,
-        help="The stamp of a database that cannot be reached from here. May be given several"
-        " times.",
-    )
-
-
 def _wishes_from(values: Mapping[str, Any], *, by_default: bool) -> DatabaseWishes:
     urls, without = values["urls"], values.get("no_database", False)
     if "" in urls:
@@ -253,38 +254,17 @@ def _wishes_from(values: Mapping[str, Any], *, by_default: bool) -> DatabaseWish
 
 def _as_typed(wishes: DatabaseWishes, values: Mapping[str, Any]) -> dict[str, str]:
     """The options as the user would type them again, as attributes of ``Tools``."""
-    urls = []
+    named = ""
     if wishes.urls:
         from flask_chainfix.environment.messages import as_typed
 
-        urls = [as_typed(url) for url in wishes.urls]
-    schemas = [f"--schemas {word(wishes.schemas)}"] if wishes.schemas else []
-    own = [
-        *(["--no-database"] if values.get("no_database") else []),
-        *(["--database"] if OWN in values["urls"] else []),
-    ]
-    named = [
-        *(f"--database {word(url)}" for url in urls),
-        *([f"--databases {word(wishes.file)}"] if wishes.file else []),
-        *schemas,
-    ]
-    stamps = [option("--stamp", ",".join(rows)) for rows in wishes.stamps]
-    written = {
-        "databases": [*own, *named],
-        "own": [*own, *schemas],
-        "named": named,
-        "stamps": stamps,
-    }
-    return {name: "".join(f" {each}" for each in options) for name, options in written.items()}
-
-
-def _parse_stamps(
-    context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
-) -> tuple[tuple[str, ...], ...]:
-    stamps = tuple(parse_revisions(value) for value in values)
-    if not all(stamps):
-        raise click.BadParameter("a revision is missing")
-    return stamps
+        named = "".join(f" --database {word(as_typed(url))}" for url in wishes.urls)
+    own = " --database" if OWN in values["urls"] else ""
+    own = " --no-database" if values.get("no_database") else own
+    schemas = f" --schemas {word(wishes.schemas)}" if wishes.schemas else ""
+    named += (f" --databases {word(wishes.file)}" if wishes.file else "") + schemas
+    stamps = "".join(f" {option('--stamp', ','.join(rows))}" for rows in wishes.stamps)
+    return {"databases": own + named, "own": own + schemas, "named": named, "stamps": stamps}
 
 
 def parse_revisions(text: str) -> tuple[str, ...]:

@@ -45,11 +45,11 @@ _OURS = (
 )
 
 
-class Stdout:
-    """Stdout."""
+class Place:
+    """Where a result goes: to stdout, unless a subclass says otherwise."""
 
     def style(self) -> Style:
-        """What stdout can show."""
+        """What the place can show."""
         return style(sys.stdout)
 
     def prepare(self) -> None:
@@ -69,10 +69,10 @@ class Stdout:
         echo(text)
 
 
-STDOUT = Stdout()
+STDOUT = Place()
 
 
-class OutputFile(Stdout):
+class OutputFile(Place):
     """A file.
 
     Args:
@@ -129,14 +129,14 @@ class OutputFile(Stdout):
             echo("nothing here can open it: open it in a browser by hand\n", err=True)
 
 
-def send_to(context: click.Context, place: Stdout) -> None:
+def send_to(context: click.Context, place: Place) -> None:
     """Send the result of this command to a place."""
     context.meta[_PLACE] = place
 
 
-def place_of(context: click.Context) -> Stdout | None:
+def place_of(context: click.Context) -> Place | None:
     """Where the user wants the result of this command; ``None`` if they did not say."""
-    place: Stdout | None = context.meta.get(_PLACE)
+    place: Place | None = context.meta.get(_PLACE)
     return place
 
 

@@ -6,7 +6,7 @@ from functools import partial
 
 import click
 
-from flask_chainfix.cli.changing import change
+from flask_chainfix.cli.changing import change_migrations
 from flask_chainfix.cli.options import database_options, detail_options, format_option
 from flask_chainfix.cli.running import Call, working
 from flask_chainfix.cli.usage import Command
@@ -14,7 +14,6 @@ from flask_chainfix.commands.rebase import plan_rebase
 from flask_chainfix.commands.rebase_downgrade import carry_out_downgrading
 from flask_chainfix.commands.session import Session
 from flask_chainfix.common.wording import count
-from flask_chainfix.planning.proposal import Planned
 from flask_chainfix.report.results import Result
 
 
@@ -54,14 +53,12 @@ def rebase(call: Call, *, onto: str | None, downgrade: bool, no_backup: bool) ->
             planning = plan_rebase(busy, onto, downgrade=downgrade)
         planned = planning.proposal.planned
         if planned is None or not planned.downgrades:
-            return change(call, session, planning, "rebase")
+            return change_migrations(call, session, planning, "rebase")
         act = partial(carry_out_downgrading, backup=not no_backup)
-        question = _question(planned)
-        return change(call, session, planning, "rebase --downgrade", question=question, act=act)
+        databases = count(len(planned.downgrades), "database")
+        question = f"Downgrade {databases}, make these changes, and upgrade again?"
+        return change_migrations(
+            call, session, planning, "rebase --downgrade", question=question, act=act
+        )
 
     call.open(work)
-
-
-def _question(planned: Planned) -> str:
-    databases = count(len(planned.downgrades), "database")
-    return f"Downgrade {databases}, make these changes, and upgrade again?"

@@ -20,13 +20,6 @@ from flask_chainfix.rehearsal.app_databases import OWN_SERVER
 from flask_chainfix.rehearsal.round_trip import RehearsalRequest
 from flask_chainfix.report.results import Rehearsed
 
-
-def _parse_from(
-    context: click.Context, parameter: click.Parameter, value: str | None
-) -> tuple[str, ...]:
-    return parse_revisions(value or "")
-
-
 _BESIDE_COPY = {
     "--from": "the copy is stamped already",
     "--rows": "the copy has rows of its own",
@@ -53,7 +46,7 @@ def _refuse_beside_copy(**given: object) -> None:
     "--from",
     "start",
     metavar="REVISION[,REVISION]",
-    callback=_parse_from,
+    callback=lambda _context, _option, value: parse_revisions(value or ""),
     help="Start from a database that the old chain, before the last repair, had upgraded to these"
     " revisions.",
 )

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from flask_chainfix.cli.changing import QUESTION, change
+from flask_chainfix.cli.changing import QUESTION, change_migrations
 from flask_chainfix.cli.options import (
     accept_option,
     database_options,
@@ -18,10 +18,12 @@ from flask_chainfix.cli.options import (
     rehearse_option,
     strict_option,
 )
-from flask_chainfix.cli.running import Call, refuse_guesses, working
+from flask_chainfix.cli.running import Call, working
 from flask_chainfix.cli.usage import Command
-from flask_chainfix.commands.repair import confirmed, plan_repair, what_is_left
+from flask_chainfix.commands.repair import confirmed, noting_unreadable, plan_repair
 from flask_chainfix.commands.session import Session
+from flask_chainfix.common.errors import NeedsConsent
+from flask_chainfix.common.remedies import repairing, way
 from flask_chainfix.common.wording import count
 from flask_chainfix.model.plans import AUTO, Plan, Wishes
 from flask_chainfix.planning.linking.strategies import strategy_names
@@ -121,10 +123,12 @@ def repair(call: Call, *, accept_guesses: bool, **wishes: Any) -> None:
             needs_nothing = planning.error is None and not call.dry_run
             with working(session) as busy:
                 return confirmed(busy, planning) if needs_nothing else planning
-        refusal = None if accept_guesses or not call.yes else refuse_guesses(planned.plan, asked)
         question = _question(planned.plan)
-        final = change(call, session, planning, "repair", question=question, refusal=refusal)
-        return what_is_left(final, planning.diagnosis.findings) if final.is_done else final
+        refusal = None if accept_guesses or not call.yes else _unaccepted(planned.plan, asked)
+        final = change_migrations(
+            call, session, planning, "repair", question=question, refusal=refusal
+        )
+        return noting_unreadable(final, planning.diagnosis.findings) if final.is_done else final
 
     call.open(work)
 
@@ -133,3 +137,15 @@ def _question(plan: Plan) -> str:
     if not plan.guesses:
         return QUESTION
     return f"Make these changes, and accept {count(len(plan.guesses), 'guess')}?"
+
+
+def _unaccepted(plan: Plan, wishes: Wishes) -> NeedsConsent | None:
+    """The error for a plan with guesses that nobody has accepted; ``None`` without such."""
+    if not plan.guesses:
+        return None
+    return NeedsConsent(
+        f"not all of the plan is certain: {'; '.join(plan.guesses)}",
+        way("accept the plan as it is", repairing((*wishes.typed, "--accept-guesses", "--yes")))
+        | plan.choices,
+        unchanged=True,
+    )

@@ -15,8 +15,8 @@ from flask_chainfix.cli.usage import Command
 from flask_chainfix.commands.restamp import (
     RestampWishes,
     as_sql,
+    carry_out_moves,
     judged,
-    move_rows,
     outstanding,
     plan_restamp,
     restamped,
@@ -89,7 +89,7 @@ def restamp(call: Call, *, sql: bool, **wishes: Any) -> None:
         return _question(plan.moves, number) if number else ""
 
     def act(session: Session, plan: RestampPlan) -> Restamped:
-        moves = move_rows(session, plan.diagnosis.snapshot, plan.moves, follows=follows)
+        moves = carry_out_moves(session, plan.diagnosis.snapshot, plan.moves, follows=follows)
         return restamped(plan.tools, plan.diagnosis, moves)
 
     call.change(plan, question, act, moving)
@@ -116,7 +116,7 @@ def offer(call: Call, session: Session, repaired: Repaired) -> Result:
         if question:
             ask(question)
         with moving(session) as busy:
-            moves = move_rows(busy, repaired.planned.after, repaired.moves, follows=True)
+            moves = carry_out_moves(busy, repaired.planned.after, repaired.moves, follows=True)
     except (Declined, NeedsConsent):
         later = f"{repaired.tools.fixchain} restamp{repaired.tools.databases}"
         notices = (

@@ -26,10 +26,9 @@ from flask_chainfix.common.errors import (
     NeedsConsent,
 )
 from flask_chainfix.common.quoting import option, path_word, words
-from flask_chainfix.common.remedies import Remedy, Tools, repairing, way
-from flask_chainfix.common.signals import Stays
+from flask_chainfix.common.remedies import Remedy, Tools, way
+from flask_chainfix.common.signals import Done
 from flask_chainfix.model.databases import Backup, DatabaseWishes
-from flask_chainfix.model.plans import Plan, Wishes
 from flask_chainfix.report import Detail, render
 from flask_chainfix.report.database_results import Finished, RestampScript, Unwound
 from flask_chainfix.report.display import shown_path
@@ -39,10 +38,10 @@ if TYPE_CHECKING:
     from flask_chainfix.commands.session import Session
 
 _WAYS_ON = {
-    Stays.FILES: way("see the chain", "{fixchain} check"),
-    Stays.REPAIR: way("put the files back", "{fixchain} undo{databases}")
+    Done.FILES: way("see the chain", "{fixchain} check"),
+    Done.REPAIR: way("put the files back", "{fixchain} undo{databases}")
     | way("see what is left to do", "{fixchain} check{databases}"),
-    Stays.EITHER: way("move the stamps that are left", "{fixchain} restamp{databases}")
+    Done.SOME: way("move the stamps that are left", "{fixchain} restamp{databases}")
     | way("put everything back", "{fixchain} undo{databases}"),
 }
 
@@ -60,18 +59,18 @@ def working(session: Session, *, in_bytes: bool = False) -> Iterator[Session]:
 
 @contextmanager
 def moving(session: Session) -> Iterator[Session]:
-    """The same while rows are moved or restored; says how an interruption leaves them.
+    """Work that moves or restores rows, with a progress bar; an interruption says how they are.
 
     Raises:
         Interrupted: the user interrupted it.
     """
-    signals.stay(Stays.EITHER)
+    signals.record_done(Done.SOME)
     try:
         with working(session) as busy:
             try:
                 yield busy
             finally:
-                signals.stay(Stays.EITHER)  # even if the lock was written last
+                signals.record_done(Done.SOME)  # even if the lock was written last
     except KeyboardInterrupt:
         raise _interrupted() from None
 
@@ -171,7 +170,7 @@ class Call(NamedTuple):
 
     def answer(self, work: Callable[[], Result]) -> NoReturn:
         """Do work that needs no environment, write its result or its error, and exit."""
-        signals.stay(Stays.NOTHING)
+        signals.record_done(Done.NOTHING)
         context, output_format = self.context, self.output_format
         place = place_of(context) or STDOUT
         try:
@@ -241,8 +240,8 @@ def unreadable(error: OSError) -> CannotRead:
 
 
 def _interrupted() -> Interrupted:
-    stays = signals.stays()
-    return Interrupted(f"interrupted: {stays.value}", _WAYS_ON.get(stays, ""))
+    done = signals.done_so_far()
+    return Interrupted(f"interrupted: {done.value}", _WAYS_ON.get(done, ""))
 
 
 def _with_output_error(context: click.Context, result: Result, error: BaseException) -> Result:
@@ -254,12 +253,12 @@ def _with_output_error(context: click.Context, result: Result, error: BaseExcept
             return _failure(context, error)
         return result
     why = "interrupted" if isinstance(error, KeyboardInterrupt) else error.__cause__ or error
-    told = (result.error.message, *result.error.lines) if result.error is not None else ()
+    failure = (result.error.message, *result.error.lines) if result.error is not None else ()
     copies = (f"the copy of {each.name} is {shown_path(each.path)}" for each in _copies(result))
     unseen = CannotWrite(
         f"{result.done}, but the result cannot be written: {why}",
         way("see where everything stands", f"{{fixchain}} check{result.tools.databases}"),
-        (*told, *copies),
+        (*failure, *copies),
     )
     return replace(result, error=unseen)
 
@@ -291,18 +290,6 @@ def tools_by_name(context: click.Context) -> Tools:
     above = group.parent if context.meta[IN_APP] else None
     alembic, program = above.command_path if above else "alembic", group.command_path
     return Tools(as_found(alembic), as_found(program), program=as_found(program))
-
-
-def refuse_guesses(plan: Plan, wishes: Wishes) -> NeedsConsent | None:
-    """The error for a plan with guesses that nobody has accepted; ``None`` without such."""
-    if not plan.guesses:
-        return None
-    return NeedsConsent(
-        f"not all of the plan is certain: {'; '.join(plan.guesses)}",
-        way("accept the plan as it is", repairing((*wishes.typed, "--accept-guesses", "--yes")))
-        | plan.choices,
-        unchanged=True,
-    )
 
 
 def _command_with_yes() -> Remedy:

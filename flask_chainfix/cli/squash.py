@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import click
 
-from flask_chainfix.cli.changing import change
+from flask_chainfix.cli.changing import plan_and_change
 from flask_chainfix.cli.options import (
     database_options,
     detail_options,
     format_option,
     from_variable,
 )
-from flask_chainfix.cli.running import Call, working
+from flask_chainfix.cli.running import Call
 from flask_chainfix.cli.usage import Command
-from flask_chainfix.commands.session import Session
 from flask_chainfix.commands.squash import plan_squash
 from flask_chainfix.common.quoting import option, word
 from flask_chainfix.environment.messages import as_typed
 from flask_chainfix.planning.squashing import SquashWishes
 from flask_chainfix.rehearsal.app_databases import OWN_SERVER
-from flask_chainfix.report.results import Result
 
 
 @click.command(cls=Command, example="--dry-run")
@@ -68,13 +66,7 @@ def squash(
         published_by,
         _typed(servers, published_by),
     )
-
-    def work(session: Session) -> Result:
-        with working(session) as busy:
-            planning = plan_squash(busy, wishes)
-        return change(call, session, planning, "squash")
-
-    call.open(work)
+    plan_and_change(call, lambda session: plan_squash(session, wishes), "squash")
 
 
 def _typed(servers: tuple[str, ...], published_by: str | None) -> str:

@@ -97,8 +97,8 @@ class _Bar:
         if self._bar is not None:
             (task,) = self._bar.task_ids
             count = f"{done:,}/{total:,} " if total and not self._in_bytes else ""
-            told = f"{count}{printable(running)}"
-            self._bar.update(task, completed=done, total=total or None, description=told)
+            text = f"{count}{printable(running)}"
+            self._bar.update(task, completed=done, total=total or None, description=text)
 
     def stop(self) -> None:
         if self._bar is not None:
@@ -191,11 +191,11 @@ def error_text(error: ChainFixError, tools: Tools, stream: TextIO | None = None)
         stream: where it is shown; on a terminal, sentences are wrapped.
     """
     title = "" if isinstance(error, Declined) else "error: "
-    told = ("Nothing was changed.",) if error.unchanged else ()
+    unchanged = ("Nothing was changed.",) if error.unchanged else ()
     rows = [
         Row(f"{title}{error.message}"),
         *(Row(line, wrapped=False) for line in error.lines),
-        *map(Row, told),
+        *map(Row, unchanged),
         *remedy_rows(error.remedy, tools),
     ]
     note = about_masks("\n".join(row.text for row in rows))

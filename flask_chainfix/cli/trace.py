@@ -13,7 +13,6 @@ from flask_chainfix.cli.options import (
 from flask_chainfix.cli.running import Call
 from flask_chainfix.cli.usage import Command
 from flask_chainfix.commands import trace as command
-from flask_chainfix.commands.trace import Exactly
 from flask_chainfix.rehearsal.app_databases import OWN_SERVER
 
 
@@ -45,5 +44,5 @@ def trace(call: Call, *, exact: bool, server: str | None) -> None:
     """
     if server is not None and not exact:
         raise click.UsageError("--server needs --exact", call.context)
-    exactly = Exactly(server and from_variable(server)) if exact else None
-    call.run(lambda session: command.trace(session, exactly))
+    server = server and from_variable(server)
+    call.run(lambda session: command.trace(session, exact=exact, server=server))

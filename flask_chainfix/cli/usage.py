@@ -17,16 +17,32 @@ from flask_chainfix.common.wording import docstring_of
 _TYPED = "flask_chainfix.typed"
 
 
-class Command(click.Command):
-    """A command that gets a ``Call``, and whose help ends with an example as it would be typed.
+class _Documented(click.Command):
+    """A command whose help is its docstring, and ends with an example as it would be typed."""
+
+    example = "check"
+
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write what the command does."""
+        self.help = self.help or docstring_of(self.callback)
+        super().format_help_text(ctx, formatter)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the example."""
+        with formatter.section("Example"):
+            formatter.write_text(f"{ctx.command_path} {self.example}".rstrip())
+
+
+class Command(_Documented):
+    """A command that gets a ``Call``.
 
     Args:
-        example: the options and arguments of the example.
+        example: the options and arguments of the example in its help.
     """
 
     def __init__(self, *args: Any, example: str = "", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._example = example
+        self.example = example
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command with its own options; the shared ones are in the call."""
@@ -36,27 +52,9 @@ class Command(click.Command):
         ctx.params["call"] = Call(ctx, **shared)
         return super().invoke(ctx)
 
-    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write what the command does."""
-        self.help = self.help or docstring_of(self.callback)
-        super().format_help_text(ctx, formatter)
 
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the example."""
-        _write_example(ctx, formatter, self._example)
-
-
-class Group(click.Group):
+class Group(_Documented, click.Group):
     """A group that reports usage errors, its own and its commands', as JSON if asked for."""
-
-    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write what the commands are for."""
-        self.help = self.help or docstring_of(self.callback)
-        super().format_help_text(ctx, formatter)
-
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the example."""
-        _write_example(ctx, formatter, "check")
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the group's own options, and keep what was typed."""
@@ -70,11 +68,6 @@ class Group(click.Group):
         """Run the command."""
         with _answered_in_json(ctx, ctx.meta[_TYPED]):
             return super().invoke(ctx)
-
-
-def _write_example(ctx: click.Context, formatter: click.HelpFormatter, words: str) -> None:
-    with formatter.section("Example"):
-        formatter.write_text(f"{ctx.command_path} {words}".rstrip())
 
 
 @contextmanager

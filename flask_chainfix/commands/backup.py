@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable
 from pathlib import Path
 
 from flask_chainfix.commands.session import Session
@@ -18,15 +18,16 @@ from flask_chainfix.report.results import BackedUp, Planning
 DIRECTORY = Path("backups")  # the default for --to
 
 
-def back_up(databases: Sequence[Target], directory: Path, progress: Progress) -> tuple[Backup, ...]:
+def back_up(databases: Iterable[Target], directory: Path, progress: Progress) -> BackedUp:
     """Copy databases to files, and read each file back.
 
-    The directory is created if it is missing; progress is counted in bytes.
+    The directory is created if it is missing; unfinished copies in it are noticed. Progress is
+    counted in bytes.
 
     Raises:
         CannotBackUp: a database could not be copied; earlier copies stay.
     """
-    made: list[Backup] = []
+    notices, made = _left_behind(directory), list[Backup]()
     for database in databases:
         try:
             made.append(backups.back_up(database, directory, progress))
@@ -36,10 +37,10 @@ def back_up(databases: Sequence[Target], directory: Path, progress: Progress) ->
             files = ", ".join(str(backup.path) for backup in made)
             remedy = f"{error.remedy}; the backups made before are complete: {files}"
             raise CannotBackUp(error.message, remedy) from error
-    return tuple(made)
+    return BackedUp(backups=tuple(made), notices=notices)
 
 
-def left_behind(directory: Path) -> tuple[str, ...]:
+def _left_behind(directory: Path) -> tuple[str, ...]:
     """Notices about unfinished copies."""
     paths = backups.unfinished(directory)
     if not paths:
@@ -59,15 +60,12 @@ def back_up_before(session: Session, databases: Iterable[Target], without: str) 
     Raises:
         CannotBackUp: a database could not be copied.
     """
-    left = left_behind(DIRECTORY)
+    once = {each.url: each for each in databases}
     try:
-        made = back_up(
-            tuple({each.url: each for each in databases}.values()), DIRECTORY, session.progress
-        )
+        return back_up(once.values(), DIRECTORY, session.progress)
     except CannotBackUp as error:
         remedy = error.remedy | way("go on without a backup", without)
         raise CannotBackUp(error.message, remedy, unchanged=True) from error
-    return BackedUp(backups=made, notices=left)
 
 
 def back_up_first(session: Session, planning: Planning) -> BackedUp:
@@ -89,10 +87,8 @@ def back_up_first(session: Session, planning: Planning) -> BackedUp:
             unchanged=True,
         )
     sources = {target.url: target for identity, target in targets.items() if identity in there}
-    left = left_behind(DIRECTORY)
-    made = back_up(tuple(sources.values()), DIRECTORY, session.progress)
-    empty = () if made else ("the databases hold nothing to back up",)
-    return BackedUp(backups=made, notices=(*left, *empty))
+    copies = back_up(sources.values(), DIRECTORY, session.progress)
+    return copies if copies.backups else copies.noticing("the databases hold nothing to back up")
 
 
 def putting_back(copies: BackedUp | None, names: Container[str] | None = None) -> Remedy:

@@ -19,7 +19,7 @@ from flask_chainfix.databases.applied.by_schema import (
     trace_databases,
 )
 from flask_chainfix.databases.applied.contradictions import finishing, leaving_out
-from flask_chainfix.databases.applied.rows import restamping, stood_for, tops
+from flask_chainfix.databases.applied.rows import stamp_commands, stood_for, tops
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.diagnosis import Diagnosis, errors_of, in_doubt
 from flask_chainfix.diagnosis.lost_revisions import choices
@@ -213,7 +213,7 @@ def _stamping_first(now: Facts, found: TracedDatabase, again: str) -> Remedy:
     return way(
         "something that its stamp stands for is missing: move the stamp to all that has run, then"
         " make what is missing",
-        *restamping(graph, rows, tops(graph, run)),
+        *stamp_commands(graph, rows, tops(graph, run)),
         f"{{fixchain}} {again}{{databases}}",
     )
 
@@ -243,7 +243,7 @@ def _refuse_rows(lacking: Sequence[Lacking], completed: Mapping[str, Completed])
     from flask_chainfix.databases.connecting import Obstacle
     from flask_chainfix.databases.existing_rows import in_the_way
 
-    told: list[str] = []
+    problems: list[str] = []
     remedy = Remedy()
     for each in lacking:
         wanted = [
@@ -258,12 +258,12 @@ def _refuse_rows(lacking: Sequence[Lacking], completed: Mapping[str, Completed])
                 f"the rows of {each.status.name} cannot be read: {obstacle.problem}",
                 obstacle.remedy,
             ) from obstacle
-        told += [f"{each.status.name}: {one.reason}" for one in found]
+        problems += [f"{each.status.name}: {one.reason}" for one in found]
         for one in found:
             remedy |= _way_out(one, each, completed[each.target.bind])
-    if told:
-        message = f"the existing rows do not allow it: {told[0]}"
-        raise UnsafeForDatabases(message, remedy, told[1:])
+    if problems:
+        message = f"the existing rows do not allow it: {problems[0]}"
+        raise UnsafeForDatabases(message, remedy, problems[1:])
 
 
 def _way_out(found: InTheWay, database: Lacking, completed: Completed) -> Remedy:

@@ -22,7 +22,7 @@ from flask_chainfix.common.errors import (
 from flask_chainfix.common.quoting import operand, option
 from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.common.wording import listing
-from flask_chainfix.databases import moving
+from flask_chainfix.databases import restamping
 from flask_chainfix.databases.applied.contradictions import leaving_out
 from flask_chainfix.databases.applied.rows import stood_for, tops
 from flask_chainfix.databases.connecting import run_statements
@@ -220,7 +220,7 @@ def _stamp(session: Session, plan: FinishPlan, each: Unfinished, log: disk.RowLo
     targets = {move.identity: each.target}
     by_hand = way("stamp it", f"{{alembic}} stamp {operand(each.revision)}")
     try:
-        (moved,) = moving.move_rows(targets, [move], log.record, session.progress)
+        (moved,) = restamping.move_rows(targets, [move], log.record, session.progress)
     except ChainFixError as error:
         raise RowsNotMoved(
             f"all has run in {move.name}, and its stamp cannot be moved: {error.message}",

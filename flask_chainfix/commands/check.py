@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from flask_chainfix import disk
+from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.commands.session import Session, commit_before, refuse_empty
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.remedies import Tools
@@ -25,7 +25,7 @@ from flask_chainfix.planning.proposal import Proposal, needs_plan, with_moves, w
 from flask_chainfix.report.results import Checked
 
 if TYPE_CHECKING:
-    from flask_chainfix.git.staged import Staged
+    pass
 
 _PLANNED_WITHOUT_AGAINST = (
     "check without --against shows what a repair would do about missing revisions"
@@ -83,45 +83,30 @@ def check(  # noqa: PLR0913  (what users can ask of it)
     """
     session = replace(session, runtime=replace(session.runtime, own_template=False))
     session.progress(0, 0, "the migrations")
-    index = _staged(session) if staged else None
-    diagnosis = session.read_and_judge(
-        strict=strict,
-        may_be_empty=True,
-        instead=None if index is None else index.snapshot,
-    )
-    unstaged = () if index is None else index.differing
-    if schema or diagnosis.to_mend:
-        session.progress(0, 0, "what the migrations do to the schema")
-        diagnosis = diagnosis.with_schema()
-    else:
-        diagnosis = diagnosis.with_schema_errors(at_a_glance=True)
-    missing = diagnosis.snapshot.graph.missing
-    if session.databases.any:
-        from flask_chainfix.databases.survey import NO_DATABASE_NAMED
+    index = None
+    if staged:
+        from flask_chainfix.git.staged import read_staged
 
-        before = diagnosis.snapshot
-        looked_at = session.survey(before, also=missing)
-        diagnosis = diagnosis.with_databases(looked_at)
-        if looked_at.schemas:  # to compare them, the migrations were read in full
-            diagnosis = diagnosis.with_schema_errors()
-        if not (looked_at.databases.statuses or looked_at.databases.notices):
-            diagnosis = diagnosis.noticing(NO_DATABASE_NAMED)
+        index = read_staged(session.snapshot())
+    unstaged = () if index is None else index.differing
+    diagnosis = _diagnosed(session, index and index.snapshot, strict=strict, schema=schema)
     if not staged:
         refuse_empty(diagnosis.snapshot)
     elif not diagnosis.snapshot.files:
         diagnosis = diagnosis.noticing(_NONE_STAGED)
     session.progress(0, 0, "what others have" if against else "the plan")
     diagnosis = _compared(diagnosis, against).noticing(*session.noticed_interruption())
-    behind = _behind(diagnosis.snapshot, session.tools) if strict else ()
+    facts = diagnosis.snapshot
+    behind = _behind(facts, session.tools) if strict else ()
     diagnosis = diagnosis.noticing(*behind, *idle_comments(diagnosis))
     checked = Checked(
         tools=session.tools,
         proposal=Proposal(diagnosis),
         exit_code=1 if diagnosis.counting or behind else 0,
-        queue=_queue(diagnosis.snapshot, against),
+        queue=_queue(facts, against),
         staged=staged,
         unstaged=unstaged,
-        sql=_sql(session, diagnosis.snapshot) if sql else None,
+        sql=_sql(session, facts) if sql else None,
     )
     if unstaged:
         names = listing([path.name for path in unstaged], 3)
@@ -129,12 +114,36 @@ def check(  # noqa: PLR0913  (what users can ask of it)
         checked = checked.noticing(f"what is staged was judged; on the disk, {differ}: {names}")
         if checked.exit_code:
             checked = checked.noticing(_PLANNED_WITHOUT_STAGED)
-    elif against is not None and (missing or diagnosis.snapshot.databases.asked_git_about):
+    elif against is not None and (facts.graph.missing or facts.databases.asked_git_about):
         # After the comparison, a second slow Git query for the plan would take too long.
         checked = checked.noticing(_PLANNED_WITHOUT_AGAINST)
     else:
         checked = _with_repair(session, checked)
     return checked if since is None else _narrowed(checked, since, behind=bool(behind))
+
+
+def _diagnosed(
+    session: Session, instead: Snapshot | None, *, strict: bool, schema: bool
+) -> Diagnosis:
+    """The diagnosis of the files on disk, or of other files instead, with its databases."""
+    diagnosis = session.read_and_judge(strict=strict, may_be_empty=True, instead=instead)
+    if schema or diagnosis.to_mend:
+        session.progress(0, 0, "what the migrations do to the schema")
+        diagnosis = diagnosis.with_schema()
+    else:
+        diagnosis = diagnosis.with_schema_errors(at_a_glance=True)
+    if not session.databases.any:
+        return diagnosis
+    from flask_chainfix.databases.survey import NO_DATABASE_NAMED
+
+    before = diagnosis.snapshot
+    looked_at = session.survey(before, also=before.graph.missing)
+    diagnosis = diagnosis.with_databases(looked_at)
+    if looked_at.schemas:  # to compare them, the migrations were read in full
+        diagnosis = diagnosis.with_schema_errors()
+    if not (looked_at.databases.statuses or looked_at.databases.notices):
+        diagnosis = diagnosis.noticing(NO_DATABASE_NAMED)
+    return diagnosis
 
 
 def _narrowed(checked: Checked, since: str, *, behind: bool) -> Checked:
@@ -154,18 +163,6 @@ def _narrowed(checked: Checked, since: str, *, behind: bool) -> Checked:
         proposal = Proposal(diagnosis)
     exit_code = 1 if diagnosis.counting or behind else 0
     return replace(checked, proposal=proposal, exit_code=exit_code)
-
-
-def _staged(session: Session) -> Staged:
-    """The staged files.
-
-    Raises:
-        CannotReadGit: Git cannot read the index.
-    """
-    from flask_chainfix.git.staged import read_staged
-
-    on_disk, _ = disk.read_snapshot(session.environment)
-    return read_staged(on_disk)
 
 
 def _compared(diagnosis: Diagnosis, against: Against | None) -> Diagnosis:

@@ -37,11 +37,13 @@ def foresee_merges(snapshot: Facts, ref: str, others: Sequence[str] = ()) -> Mer
     with merging(ref, snapshot) as git:
         read = git.read(ref, others)
         snapshot = replace(snapshot, merges=read.merges)  # shared files are read once
-        merges = tuple(_with_changes(git, snapshot, judged(snapshot, each)) for each in read.merges)
+        merges = tuple(
+            _with_changes(git, snapshot, with_remedies(snapshot, each)) for each in read.merges
+        )
     return read._replace(merges=merges)
 
 
-def judged(snapshot: Facts, merge: Merge) -> Merge:
+def with_remedies(snapshot: Facts, merge: Merge) -> Merge:
     """A merge with the commands that make it healthy, or with both sides of a conflict."""
     if not (merge.is_new or merge.conflicts):
         return merge
@@ -112,7 +114,7 @@ def _with_changes(git: Merging, snapshot: Facts, merge: Merge) -> Merge:
 
 
 def queue(snapshot: Facts, ref: str) -> Queue:
-    """How the branches of these merges can land on REF, judged pair by pair.
+    """How the branches of these merges can land on REF, with_remedies pair by pair.
 
     One whose merge with REF is unknown is in no order.
     """

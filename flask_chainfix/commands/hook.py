@@ -35,7 +35,11 @@ from flask_chainfix.common.quoting import words
 from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.disk.safe_files import read_or_none
 from flask_chainfix.disk.writing import add_together
-from flask_chainfix.git.merge_driver import read_settings, remove_settings, write_settings
+from flask_chainfix.git.merge_driver import (
+    read_git_settings,
+    remove_git_settings,
+    write_git_settings,
+)
 from flask_chainfix.git.repositories import WorkTree, find_work_tree, literal
 from flask_chainfix.git.upstream import main_name
 from flask_chainfix.model.files import Edit, HookFile, HookState
@@ -111,12 +115,12 @@ def carry_out_hooks(_: Session, plan: HookPlan) -> Hooked:
     planned = [file for file in plan.files if file.state is HookState.PLANNED]
     configured = [file for file in planned if file.settings]
     for file in configured:
-        write_settings(file.path, file.settings)
+        write_git_settings(file.path, file.settings)
     try:
         add_together([file.edit for file in planned if file.edit is not None])
     except BaseException:
         for file in configured:
-            remove_settings(file.path, file.settings)
+            remove_git_settings(file.path, file.settings)
         raise
     files = (
         replace(file, state=HookState.WRITTEN) if file in planned else file for file in plan.files
@@ -250,7 +254,7 @@ def _default(tree: WorkTree) -> str:
 def _configuration(call: HookCall, tree: WorkTree) -> HookFile:
     """The settings for the repository's Git configuration; existing values are kept."""
     wanted = merge_driver(call)
-    there = read_settings(tree.configuration, wanted)
+    there = read_git_settings(tree.configuration, wanted)
     lines = "".join(
         f"{words(('git', 'config', '--local', name, value))}\n" for name, value in wanted.items()
     )

@@ -65,9 +65,11 @@ class _Directories(NamedTuple):
     def of(cls, data: bytes) -> _Directories:
         """The top of the work tree, and those that a file changes to, also one after another."""
         named = [_named(each) for each in _CHANGES_DIRECTORY.finditer(data)]
-        told = [each for each in named if not each.startswith(("/", "~", "-")) and "$" not in each]
-        paths = (os.path.join(*each) for each in product(("", *told), repeat=2))
-        return cls(frozenset(map(os.path.normpath, paths)), len(told) < len(named))
+        literal = [
+            each for each in named if not each.startswith(("/", "~", "-")) and "$" not in each
+        ]
+        paths = (os.path.join(*each) for each in product(("", *literal), repeat=2))
+        return cls(frozenset(map(os.path.normpath, paths)), len(literal) < len(named))
 
 
 def _may_mean(

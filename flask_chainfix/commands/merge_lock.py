@@ -117,7 +117,7 @@ def _lock_for(merged: Facts, known: frozenset[str], ours: bytes) -> Settled | No
     return Settled(heads_file.text_of(merged, lines, ours), onto, tuple(lines))
 
 
-def told(settled: Settled, path: str, ours: str) -> str:
+def notice_on(settled: Settled, path: str, ours: str) -> str:
     """The notice about a lock that is only true once ``rebase`` has run.
 
     Args:

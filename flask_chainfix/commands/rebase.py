@@ -111,7 +111,7 @@ def plan_rebase(session: Session, onto: str | None, *, downgrade: bool = False) 
             "env.py decides which schema it migrates, so schemas are not downgraded here",
             "leave out --downgrade, and see what to type by hand",
         )
-    diagnosis = knowing_lost(session.runtime, diagnosis)
+    diagnosis = knowing_lost(diagnosis)
     now = diagnosis.snapshot
     named = onto if onto is not None else now.environment.settings.main_branch or None
     there, published = read_upstream(named, now)

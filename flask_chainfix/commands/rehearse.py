@@ -101,7 +101,7 @@ def rehearse_plan(
         on_the_way = replace(request, start=start, restamp=rows)
         done = _run(session, on_the_way, planned.after, planned.start)
         notices += _missed_server(done)
-        ways.append(replace(done, way_of=names))
+        ways.append(replace(done, for_databases=names))
         if done.failure is not None:
             rehearsal = ways[-1]
     result = replace(planning, rehearsal=rehearsal, ways=tuple(ways))

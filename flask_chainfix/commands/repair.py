@@ -7,11 +7,11 @@ from dataclasses import replace
 
 from flask_chainfix import disk
 from flask_chainfix.commands.second_look import (
-    bound_to_new_files,
-    judged_anew,
+    error_with_new_files,
+    judged_by_new_files,
+    moved_with_new_files,
+    record_unchanged_rows,
     refuse_moved,
-    unconfirmed,
-    unnoted,
 )
 from flask_chainfix.commands.session import Session, commit_before, refuse_empty, split_again
 from flask_chainfix.common.errors import (
@@ -63,15 +63,15 @@ def plan_repair(session: Session, wishes: Wishes) -> Planning:
     if not (wishes.bring_back or wishes.tombstones):
         refuse_empty(diagnosis.snapshot)
     proposal = propose(session.runtime, diagnosis.with_schema(), wishes)
-    proposal = _refuse_unseen(proposal)
+    proposal = _stopped_by_shorter_ids(proposal)
     if proposal.planned is None and proposal.obstacle is None:
         proposal = replace(proposal, obstacle=_remaining_error(proposal.diagnosis))
     proposal = with_ways_that_work(with_moves(proposal, "repair"), wishes.strategy)
     return session.planning("repair", proposal, commit_before(proposal))
 
 
-def _refuse_unseen(proposal: Proposal) -> Proposal:
-    """The proposal without its plan if that shortens ids and no database has been read."""
+def _stopped_by_shorter_ids(proposal: Proposal) -> Proposal:
+    """The proposal without its plan if that shortens ids, and no database has been read."""
     planned = proposal.planned
     if planned is None or proposal.snapshot.databases.statuses:
         return proposal
@@ -159,12 +159,12 @@ def change_files(
         except (ChainFixError, OSError, KeyboardInterrupt) as error:
             failure = error
         targets = session.targets(before)  # there may be new tenants
-        moved = bound_to_new_files(targets, before, after, session.progress, failure)
-        failure = failure or unnoted(proposal, planned, journal, moved)
+        moved = moved_with_new_files(targets, before, after, session.progress, failure)
+        failure = failure or record_unchanged_rows(proposal, planned, journal, moved)
         if then is not None and failure is None:
             then()
     if failure is not None:
-        raise unconfirmed(moved, failure) from failure
+        raise error_with_new_files(moved, failure) from failure
     repaired = Repaired(
         command=planning.command,
         tools=planning.tools,
@@ -176,7 +176,7 @@ def change_files(
         moves=proposal.moves,
     )
     if moved or any(each.state is MoveState.DOUBTFUL for each in proposal.moves):
-        return judged_anew(session, repaired, moved)
+        return judged_by_new_files(session, repaired, moved)
     return repaired
 
 
@@ -193,7 +193,7 @@ def confirmed(session: Session, planning: Planning) -> Planning:
         return planning.stopped_by(error)
 
 
-def what_is_left(result: Result, findings: tuple[Finding, ...]) -> Result:
+def noting_unreadable(result: Result, findings: tuple[Finding, ...]) -> Result:
     """The result of a repair; with an error if Alembic cannot load the chain for another reason."""
     left = [finding for finding in findings if finding.code == "FC106"]
     if result.error is not None or not left:

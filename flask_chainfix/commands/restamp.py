@@ -14,12 +14,12 @@ from flask_chainfix.common.errors import CannotPlan, RowsNotMoved, StaleSnapshot
 from flask_chainfix.common.quoting import Unspeakable
 from flask_chainfix.common.remedies import Tools, way
 from flask_chainfix.common.wording import count
-from flask_chainfix.databases import moving
+from flask_chainfix.databases import restamping
 from flask_chainfix.databases.applied.by_schema import move_by_schema, trace_databases
 from flask_chainfix.databases.applied.row_moves import assuming_current_chain, planned_moves
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.databases.moving import guarded_sql
-from flask_chainfix.databases.reaching import given_by_user
+from flask_chainfix.databases.restamp_script import guarded_sql
+from flask_chainfix.databases.selection import given_by_user
 from flask_chainfix.databases.targets import unreached_target
 from flask_chainfix.diagnosis.diagnosis import Diagnosis, in_doubt
 from flask_chainfix.diagnosis.lost_revisions import notes_on_taken
@@ -66,7 +66,7 @@ def plan_restamp(session: Session, wishes: RestampWishes) -> RestampPlan:
         RepairInterrupted, RepairRunning: an earlier repair is unfinished.
         BadConfiguration, BadDatabase: it is unclear which databases are meant.
     """
-    diagnosis = knowing_lost(session.runtime, session.begin())
+    diagnosis = knowing_lost(session.begin())
     broken = in_doubt(diagnosis.findings)
     if broken:
         raise CannotPlan(
@@ -77,8 +77,8 @@ def plan_restamp(session: Session, wishes: RestampWishes) -> RestampPlan:
     taken = _as_meant(now, wishes.taken)
     _require_lost(now, taken)
     if wishes.from_schema:
-        traced, told = trace_databases(now)
-        diagnosis = diagnosis.noticing(*told)
+        traced, notices = trace_databases(now)
+        diagnosis = diagnosis.noticing(*notices)
         moves = tuple(move_by_schema(now, each) for each in traced)
     else:
         moves = planned_moves(now, now, taken)
@@ -113,7 +113,7 @@ def _require_lost(snapshot: Facts, taken: Mapping[str, str]) -> None:
             )
 
 
-def move_rows(
+def carry_out_moves(
     session: Session, now: Facts, planned: Sequence[MoveResult], *, follows: bool
 ) -> tuple[MoveResult, ...]:
     """Make the planned moves; return the result of each.
@@ -141,7 +141,7 @@ def move_rows(
         moves = [each.move for each in planned if each.state is MoveState.PLANNED]
         there = [move for move in moves if move.identity not in out_of_reach]
         with disk.RowLog(directory, journal, now.graph) as log:
-            results = moving.move_rows(targets, there, log.record, session.progress)
+            results = restamping.move_rows(targets, there, log.record, session.progress)
             done = {each.move: each for each in results}
             for move in moves:
                 if move.stays and move.identity in out_of_reach:

@@ -23,11 +23,11 @@ from flask_chainfix.common.errors import (
 )
 from flask_chainfix.common.remedies import way
 from flask_chainfix.common.wording import Progress, in_rows, listing
-from flask_chainfix.databases import moving
 from flask_chainfix.databases.applied.has_run import can_have_written
 from flask_chainfix.databases.applied.row_moves import planned_moves, without_missing
-from flask_chainfix.databases.applied.rows import restamping
+from flask_chainfix.databases.applied.rows import stamp_commands
 from flask_chainfix.databases.facts import Facts
+from flask_chainfix.databases.restamping import move_rows
 from flask_chainfix.databases.targets import Target
 from flask_chainfix.databases.version_tables import read_statuses
 from flask_chainfix.disk.journal import Journal
@@ -114,7 +114,7 @@ def _left_behind(now: DatabaseStatus) -> StaleSnapshot:
     )
 
 
-def bound_to_new_files(
+def moved_with_new_files(
     targets: _Targets,
     before: Facts,
     after: Facts,
@@ -140,7 +140,7 @@ def bound_to_new_files(
     return moved
 
 
-def unnoted(
+def record_unchanged_rows(
     proposal: Proposal, planned: Planned, journal: Journal, moved: Sequence[DatabaseStatus]
 ) -> BaseException | None:
     """Record in the journal the rows that a repair leaves unchanged.
@@ -172,7 +172,7 @@ def unnoted(
     return None
 
 
-def unconfirmed(moved: Sequence[DatabaseStatus], failure: BaseException) -> ChainFixError:
+def error_with_new_files(moved: Sequence[DatabaseStatus], failure: BaseException) -> ChainFixError:
     """The error for an unfinished repair whose new files must stay."""
     there = [each.name for each in moved if each.state is not DatabaseState.UNREACHABLE]
     names = listing(there, _NAMED)
@@ -186,7 +186,9 @@ def unconfirmed(moved: Sequence[DatabaseStatus], failure: BaseException) -> Chai
     )
 
 
-def judged_anew(session: Session, repaired: Repaired, moved: Sequence[DatabaseStatus]) -> Repaired:
+def judged_by_new_files(
+    session: Session, repaired: Repaired, moved: Sequence[DatabaseStatus]
+) -> Repaired:
     """A finished repair, with the moves of databases that have moved meanwhile.
 
     Raises:
@@ -209,7 +211,7 @@ def judged_anew(session: Session, repaired: Repaired, moved: Sequence[DatabaseSt
     )
 
 
-def followed_back(
+def moves_after_undo(
     targets: _Targets,
     undone: Facts,
     restored: Facts,
@@ -239,7 +241,7 @@ def followed_back(
         if not (result.state is MoveState.REFUSED and can_have_written(restored, [status]))
     ]
     planned = [each.move for each in results if each.state is MoveState.PLANNED]
-    made = moving.move_rows(targets, planned, lambda _: None, progress)
+    made = move_rows(targets, planned, lambda _: None, progress)
     done = {each.move: each for each in made}
     results = [done.get(each.move, each) for each in results]
     silent = {each.identity for each in moved if each.state is DatabaseState.UNREACHABLE}
@@ -266,7 +268,7 @@ def _in_doubt(result: MoveResult, graph: Graph) -> MoveResult:
         f" would have left {', '.join(after) or 'nothing'}",
         remedy=way(
             "if it was upgraded by the files of the repair, put its stamp right",
-            *restamping(graph, before, after),
+            *stamp_commands(graph, before, after),
         )
         | "else leave it as it is",
     )

@@ -76,7 +76,7 @@ class Session:
         Raises:
             BadConfiguration, BadDatabase: it is unclear which databases are meant.
         """
-        from flask_chainfix.databases.reaching import targets_for
+        from flask_chainfix.databases.selection import targets_for
 
         return targets_for(self.runtime, now, self.databases)
 

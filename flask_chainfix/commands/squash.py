@@ -31,8 +31,8 @@ from flask_chainfix.planning.squashing import (
     cut_at,
     mentioned_at,
     refuse_below,
-    refuse_broken,
     refuse_unpublished,
+    require_healthy,
 )
 from flask_chainfix.rehearsal.app_databases import servers_for
 from flask_chainfix.rehearsal.confirm import foresee
@@ -89,14 +89,14 @@ def plan_squash(session: Session, wishes: SquashWishes) -> SquashPlan:
         BadConfiguration, BadDatabase: it is unclear which databases are meant.
     """
     diagnosis = session.begin()
-    refuse_broken(diagnosis)
+    require_healthy(diagnosis)
     cut = cut_at(diagnosis.snapshot, wishes)
     known = session.targets(diagnosis.snapshot).values()
     ask = partial(wishes.command, wishes.upto)
     servers = servers_for(session.runtime, wishes.servers, ask, known)
-    chains, told = _published(diagnosis.snapshot, wishes)
+    chains, notices = _published(diagnosis.snapshot, wishes)
     refuse_unpublished(diagnosis.snapshot, cut, chains, wishes)
-    told += _allow_notices(
+    notices += _allow_notices(
         session.tools, cut, [each for each in chains if each.is_main or wishes.published_by]
     )
     command = wishes.part(wishes.upto)
@@ -109,7 +109,7 @@ def plan_squash(session: Session, wishes: SquashWishes) -> SquashPlan:
     new, edits, after = _squashed(work, old.rendered)
     proofs = [_proved(work, servers[0], after, old)]
     proofs += [_proved(work, server, after, work.make(server, now)) for server in servers[1:]]
-    told += noticed_unseen(now, session.databases)
+    notices += noticed_unseen(now, session.databases)
     squashed = dict.fromkeys(sorted(cut.below), cut.top)
     plan = Plan("squash", (), (new,), after.graph.order, new.why, squashed=squashed)
     planned = Planned(plan, now, after, edits, operation=operation(now))
@@ -120,7 +120,7 @@ def plan_squash(session: Session, wishes: SquashWishes) -> SquashPlan:
         tools=session.tools,
         proposal=proposal,
         commit=commit_before(proposal),
-        notices=told,
+        notices=notices,
         replaced=cut.replaced,
         proofs=tuple(proofs),
         carry_over=carried_over(now, cut),

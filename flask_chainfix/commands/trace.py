@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from flask_chainfix.commands.session import Session
 from flask_chainfix.common.errors import DatabaseUnreachable
@@ -16,23 +16,14 @@ if TYPE_CHECKING:
     from flask_chainfix.rehearsal.schemas.drift import ExactComparison
 
 
-class Exactly(NamedTuple):
-    """The wish to compare databases also with a scratch database that the chain makes.
-
-    Attributes:
-        server: the URL of the server for it, or ``OWN_SERVER``; ``None`` if none is named.
-    """
-
-    server: str | None
-
-
-def trace(session: Session, exactly: Exactly | None = None) -> Traced:
+def trace(session: Session, *, exact: bool = False, server: str | None = None) -> Traced:
     """Compare the schema of each database with what the migrations leave behind.
 
     Args:
         session: what the command works with.
-        exactly: compare each database also with a scratch database of the same kind on which the
-            chain runs; ``None`` for no.
+        exact: whether to compare each database also with a scratch database of the same kind on
+            which the chain runs.
+        server: the URL of the server for it, or ``OWN_SERVER``; ``None`` if none is named.
 
     Returns:
         The trace of each database; with exit code 1 if one contradicts its stamp, or differs from
@@ -54,19 +45,20 @@ def trace(session: Session, exactly: Exactly | None = None) -> Traced:
             f"{unread[0].status.name} could not be read: {unread[0].problem}",
             Remedy.of(unread[0].remedy or "make sure that it can be reached from here"),
         )
-    exact: Mapping[str, ExactComparison] = {}
-    if exactly is not None:
+    compared: Mapping[str, ExactComparison] = {}
+    if exact:
         from flask_chainfix.rehearsal.app_databases import ScratchServer
         from flask_chainfix.rehearsal.schemas.drift import compare_exactly
 
-        place = ScratchServer(exactly.server)
-        exact = compare_exactly(session.runtime, now, session.targets(now), place, session.progress)
-    differing = any(each.problem or each.differences for each in exact.values())
+        place = ScratchServer(server)
+        targets = session.targets(now)
+        compared = compare_exactly(session.runtime, now, targets, place, session.progress)
+    differing = any(each.problem or each.differences for each in compared.values())
     return Traced(
         tools=session.tools,
         snapshot=now,
         databases=found,
-        exact=exact,
+        exact=compared,
         notices=(*diagnosis.notices, *now.databases.notices, *notices),
         exit_code=1 if unread or differing or any(each.differs for each in found) else 0,
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from flask_chainfix import disk
 from flask_chainfix.chain import heads_file
-from flask_chainfix.commands.second_look import followed_back, refuse_moved
+from flask_chainfix.commands.second_look import moves_after_undo, refuse_moved
 from flask_chainfix.commands.session import Session, carried_out
 from flask_chainfix.commands.undo_rows import look_back, put_rows_back, without_files
 from flask_chainfix.common.errors import ChainFixError, NothingToUndo
@@ -85,7 +85,7 @@ def carry_out_undo(session: Session, plan: UndoPlan) -> Undone:
         read, notices = disk.read_snapshot(session.environment)
         snapshot, notices = _in_step(Facts.around(read), notices)
         targets = session.targets(plan.snapshot)
-        moves = followed_back(targets, plan.snapshot, snapshot, moves, session.progress)
+        moves = moves_after_undo(targets, plan.snapshot, snapshot, moves, session.progress)
     return carried_out(
         Undone,
         plan,

@@ -11,7 +11,7 @@ from flask_chainfix.common.errors import CannotWrite, ChainFixError, RowsNotPutB
 from flask_chainfix.common.quoting import word
 from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.common.wording import Progress, in_rows, listing
-from flask_chainfix.databases import moving
+from flask_chainfix.databases import restamping
 from flask_chainfix.databases.applied.contradictions import leaving_out, naming
 from flask_chainfix.databases.applied.row_moves import OF_EITHER_CHAIN, planned_moves
 from flask_chainfix.databases.applied.rows import stood_for
@@ -274,7 +274,7 @@ def _make(
     targets: Mapping[str, Target], moves: Sequence[Move], progress: Progress
 ) -> tuple[MoveResult, ...]:
     # The journal already holds the reverse moves.
-    return moving.move_rows(targets, moves, lambda _: None, progress)
+    return restamping.move_rows(targets, moves, lambda _: None, progress)
 
 
 def _stuck_rows(stuck: Sequence[MoveResult]) -> str:

@@ -34,12 +34,12 @@ from flask_chainfix.model.databases import (
 from flask_chainfix.model.rehearsal import FailureKind, RehearsalFailure
 from flask_chainfix.planning.lost_versions import (
     doubts,
-    found_and_decided,
     having_run,
     lost_in,
     on_main,
     refuse_unusable_files,
     with_lost_files,
+    with_versions_that_ran,
 )
 from flask_chainfix.report.database_results import UnwindOffer, UnwindPlan, Unwound
 from flask_chainfix.report.text.rehearsal_text import where_and_why
@@ -92,7 +92,7 @@ def plan_unwind(session: Session, wishes: UnwindWishes) -> UnwindPlan:
     from flask_chainfix.rehearsal.app_databases import refuse_unknown_binds
 
     refuse_broken(in_doubt(diagnosis.findings))
-    now = found_and_decided(session.runtime, now, ahead, wishes.source)
+    now = with_versions_that_ran(now, ahead, wishes.source)
     revisions = dict.fromkeys(name for each in ahead for name in lost_in(now, each))
     whole = with_lost_files(now, revisions)
     refuse_unusable_files(now, whole, revisions)
@@ -287,18 +287,14 @@ def _ended(
     if status.rows == database.status.rows and not changed:
         detail = f"nothing was changed: it is stamped at {rows}"
         return _Ended(MoveResult(move, MoveState.FAILED, detail), True)
-    back = [each for each in database.revisions if each not in _run_by(now, database, status)]
+    still_run = frozenset(lost_in(now, replace(database.status, rows=status.rows)))
+    back = [each for each in database.revisions if each not in still_run]
     words = f"it is stamped at {rows}"
     if back:
         words += f", with {listing(back, _NAMED)} downgraded"
     gone = listing([_in_words(each) for each in changed], 2 * _NAMED)
-    told = f"; of its schema, {gone} since it began" if gone else ""
-    return _Ended(MoveResult(move, MoveState.FAILED, f"{words}{told}"))
-
-
-def _run_by(now: Facts, database: Unwinding, status: DatabaseStatus) -> frozenset[str]:
-    """The lost revisions that the rows of a database still stand for."""
-    return frozenset(lost_in(now, replace(database.status, rows=status.rows)))
+    more = f"; of its schema, {gone} since it began" if gone else ""
+    return _Ended(MoveResult(move, MoveState.FAILED, f"{words}{more}"))
 
 
 def _in_words(change: PropertyDifference) -> str:

@@ -55,7 +55,7 @@ def _escape(char: str) -> str:
 
 
 def plain_ascii(text: str) -> str:
-    """The same sentence with plain quotes and dashes."""
+    """A sentence with plain quotes and dashes instead of typographic ones."""
     return text.translate(_TYPOGRAPHY)
 
 

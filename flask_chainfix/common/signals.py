@@ -2,7 +2,7 @@
 
 A command that is not at work yet says that nothing was done, and ends. While it is at work, the
 first signal raises ``KeyboardInterrupt``, and everything begun is undone; further signals are
-ignored. Signals wait while steps must not be separated. Final results stay, and whoever makes them
+ignored. Signals wait while steps must not be separated. What is final is not undone; who makes it
 final records that here in the same step.
 
 In a process that does not listen, signals act as in any Python program. A started program ends with
@@ -39,14 +39,14 @@ class _Phase(Enum):
     DEAF = auto()
 
 
-class Stays(Enum):
-    """What a signal leaves unchanged, in words for the user."""
+class Done(Enum):
+    """What is done and final, so that a signal does not undo it; in words for the user."""
 
     NOTHING = "nothing was changed, or every file was put back"
     BACKUPS = "finished backups stay, and nothing else was changed"
     FILES = "the files were written"
     REPAIR = "the repair was made"
-    EITHER = "every file and every stamp is either the old one or the new one"
+    SOME = "every file and every stamp is either the old one or the new one"
 
 
 class _State:
@@ -57,7 +57,7 @@ class _State:
     held = 0
     waiting = False
     heard = False
-    stays = Stays.NOTHING
+    done = Done.NOTHING
 
 
 def listen(phase: str = "BEGINNING") -> Callable[[], None]:
@@ -136,19 +136,14 @@ def held() -> Iterator[None]:
             _hear()
 
 
-def stay(what: Stays) -> Stays:
-    """Record what a signal leaves unchanged from here on.
-
-    Returns:
-        The previous value.
-    """
-    before, _State.stays = _State.stays, what
-    return before
+def record_done(what: Done) -> None:
+    """Record what a signal does not undo from here on."""
+    _State.done = what
 
 
-def stays() -> Stays:
-    """What a signal leaves unchanged."""
-    return _State.stays
+def done_so_far() -> Done:
+    """What a signal would not undo now."""
+    return _State.done
 
 
 def _hear(number: int = 0, frame: FrameType | None = None) -> None:

@@ -48,7 +48,7 @@ def beginning_of(text: str, most: int) -> str:
 
 
 def end_of(name: str, most: int) -> str:
-    """The same for a name that is identified by its end, such as a database's."""
+    """The end of a name, with an ellipsis for the rest; a database's end identifies it."""
     return name if len(name) <= most else f"…{name[1 - most :]}"
 
 

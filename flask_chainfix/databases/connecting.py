@@ -22,7 +22,7 @@ from flask_chainfix.common.wording import Progress
 from flask_chainfix.databases.database_errors import remedy_for_connecting, trouble_of
 from flask_chainfix.databases.drivers import missing_driver, timeouts, usable, without_driver
 from flask_chainfix.databases.targets import Target
-from flask_chainfix.environment.messages import masked, said, secrets_of
+from flask_chainfix.environment.messages import masked, message_of, secrets_of
 from flask_chainfix.model.databases import Trouble
 from flask_chainfix.model.rehearsal import SentStatement
 
@@ -71,7 +71,7 @@ def obstacle_from(error: Exception, target: Target) -> Obstacle:
     """What an exception of a driver means."""
     if driver := missing_driver(error):
         return Obstacle(*without_driver(driver, target.url))
-    message = masked(said(error), secrets_of(target.url))
+    message = masked(message_of(error), secrets_of(target.url))
     kind = trouble_of(error)
     # An unfinished transaction in such a file must be rolled back before it can be read.
     if kind is Trouble.READ_ONLY and target.file and Path(f"{target.file}-journal").exists():

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from flask_chainfix.common.remedies import Remedy, way
-from flask_chainfix.environment.messages import said
+from flask_chainfix.environment.messages import message_of
 from flask_chainfix.model.databases import Trouble
 
 
@@ -191,7 +191,7 @@ def trouble_of(error: BaseException, statement: str = "") -> Trouble:
 
     PostgreSQL does not say which column is too short, so the running statement decides.
     """
-    words = said(error)
+    words = message_of(error)
     for row in _TABLE:
         if row.sure and re.search(row.sure, f"{words} {statement}", re.IGNORECASE | re.DOTALL):
             return row.trouble

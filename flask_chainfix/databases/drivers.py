@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from flask_chainfix.common.errors import BadDatabase, ChainFixError
 from flask_chainfix.common.quoting import word
 from flask_chainfix.common.remedies import Remedy, way
-from flask_chainfix.environment.messages import NO_URL, masked, said, secrets_of, shown_url
+from flask_chainfix.environment.messages import NO_URL, masked, message_of, secrets_of, shown_url
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
@@ -155,7 +155,7 @@ def connectable(written: str, place: str) -> URL:
         ours = usable(url)
         create_engine(ours)  # does not connect, but imports the driver
     except Exception as error:
-        message = f"{shown_url(url)}: {masked(said(error), secrets_of(url))}"
+        message = f"{shown_url(url)}: {masked(message_of(error), secrets_of(url))}"
         remedy: str | Remedy = "correct the URL"
         if driver := missing_driver(error):
             message, remedy = without_driver(driver, url)

@@ -81,8 +81,8 @@ class Facts(Snapshot):
 
     def read_for(self, dialect: str) -> Facts:
         """The same, with migrations read as they run in databases of one dialect."""
-        told = self.environment.dialect
-        if dialect == ("mysql" if told == "mariadb" else told):
+        known = self.environment.dialect
+        if dialect == ("mysql" if known == "mariadb" else known):
             return self
         environment = replace(self.environment, dialect=dialect)
         return replace(self, environment=environment, _known=KnownResults(), _footprints={})
@@ -118,7 +118,7 @@ class Facts(Snapshot):
         return self.once(Evidence, lambda: self.evidence_about([b""]))
 
     def evidence_about(self, words: Collection[bytes]) -> Evidence:
-        """The same without the migrations that have none of some words in their text."""
+        """The evidence of those migrations that have one of some words in their text."""
         with without_garbage_collection():
             unplaced = set(map(id, self.unplaced))
             footprints = {

@@ -135,7 +135,7 @@ def read_schemas(
 
     def work(job: Job[Target]) -> Iterator[tuple[int, Live | Obstacle]]:
         def read(connection: Connection, some: Sequence[Target]) -> list[Live | Obstacle]:
-            return _read_some(connection, some, schemas, job.heard)
+            return read_together(connection, some, schemas, job.answered)
 
         return over_one_connection(job, read, _AT_ONCE)
 
@@ -148,28 +148,11 @@ def read_schemas(
     return {target.identity: found[index] for index, target in enumerate(targets)}
 
 
-def read_live(connection: Connection, target: Target, schemas: Set[str] = frozenset()) -> Live:
-    """Read the tables of a database with all their parts.
-
-    Args:
-        connection: to the database, in a transaction.
-        target: the database.
-        schemas: further schemas that migrations name, in lower case.
-
-    Raises:
-        Obstacle: this user may not use the schema.
-    """
-    (found,) = _read_some(connection, [target], schemas, lambda: None)
-    if isinstance(found, Obstacle):
-        raise found
-    return found
-
-
-def _read_some(
+def read_together(
     connection: Connection,
     targets: Sequence[Target],
     schemas: Set[str],
-    heard: Callable[[], None],
+    answered: Callable[[], None],
 ) -> list[Live | Obstacle]:
     """Read some schemas of one database, and those that migrations name once for all of them."""
     backend = targets[0].backend
@@ -181,8 +164,8 @@ def _read_some(
         query = text(_USABLE).bindparams(bindparam("schemas", expanding=True))
         usable = set(connection.execute(query, {"schemas": ["", *there]}).scalars())
     named = {name: name.casefold() for name in there if name.casefold() in schemas}
-    parts = _parts(connection, backend, sorted(usable.intersection(own) | named.keys()), heard)
-    lives: dict[object, Live] = {}
+    parts = _parts(connection, backend, sorted(usable.intersection(own) | named.keys()), answered)
+    by_parts: dict[object, Live] = {}
     found: list[Live | Obstacle] = []
     for target, name in zip(targets, own, strict=True):
         if name is None:
@@ -197,15 +180,15 @@ def _read_some(
             if name.casefold() in schemas:  # migrations may use that name, too
                 others[name] = name.casefold()
             together = parts[name], is_public, target.bind, tuple(others)
-            if together not in lives:
+            if together not in by_parts:
                 twice = Counter(each.casefold() for each in {name, *named})
                 looked = frozenset({""} | {each for each in schemas if twice[each] <= 1})
                 labelled = [
                     (parts[name], ""),
                     *((parts[each], label) for each, label in others.items()),
                 ]
-                lives[together] = _live(labelled, looked, target, is_public=is_public)
-            found.append(lives[together])
+                by_parts[together] = _live(labelled, looked, target, is_public=is_public)
+            found.append(by_parts[together])
     return found
 
 
@@ -265,10 +248,10 @@ def _live(
 
 
 def _parts(
-    connection: Connection, backend: str, schemas: Sequence[str], heard: Callable[[], None]
+    connection: Connection, backend: str, schemas: Sequence[str], answered: Callable[[], None]
 ) -> Mapping[str, _Part]:
     """The contents of some schemas; equal ones are one object."""
-    read = read_several(connection, schemas, heard) if schemas else {}
+    read = read_several(connection, schemas, answered) if schemas else {}
     doubts = _inherited(connection, [*read]) if read and backend == "postgresql" else {}
     distinct: dict[object, _Part] = {}
     parts = {}

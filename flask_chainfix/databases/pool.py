@@ -46,16 +46,18 @@ class Job(Generic[T]):
         self._lock = Lock()
         self._given_up = False
         self._final: int | None = None
-        self._heard = monotonic()
+        self._answered = monotonic()
 
     @property
     def deadline(self) -> float:
         """When the job must have sent something, on the clock of ``monotonic``."""
-        return self._heard + connecting.SILENCE if self.within is None else self._made + self.within
+        return (
+            self._answered + connecting.SILENCE if self.within is None else self._made + self.within
+        )
 
-    def heard(self) -> None:
+    def answered(self) -> None:
         """Note that the database has answered."""
-        self._heard = monotonic()
+        self._answered = monotonic()
 
     def make_final(self, index: int) -> None:
         """Note that an item's change is about to be committed.
@@ -111,7 +113,7 @@ def over_one_connection(
     try:
         with connecting.connected(next(iter(left.values()))) as connection:
             while left:
-                job.heard()
+                job.answered()
                 part = dict(islice(left.items(), at_once))
                 targets = [*part.values()]
                 found: Sequence[R | Obstacle]
@@ -195,7 +197,7 @@ class _Pool(Generic[T, R]):
                 self._take(job, news)
 
     def _start(self, job: Job[T]) -> None:
-        job.heard()
+        job.answered()
         self._running.append(job)
         Thread(target=self._run, args=(job,), daemon=True).start()
 
@@ -204,7 +206,7 @@ class _Pool(Generic[T, R]):
         end: BaseException | None = None
         try:
             for result in self._work(job):
-                job.heard()
+                job.answered()
                 self._news.put((job, result))
                 if self.stopped.is_set():
                     break

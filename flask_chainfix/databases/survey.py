@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
 
 from flask_chainfix import disk
 from flask_chainfix.chain import source
@@ -18,7 +19,7 @@ from flask_chainfix.databases.applied.contradictions import leaving_out, left_ou
 from flask_chainfix.databases.applied.has_run import is_another, possibilities
 from flask_chainfix.databases.applied.row_moves import move_for
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.databases.reaching import given_by_user, in_passing, reached, read_twice
+from flask_chainfix.databases.selection import given_by_user, in_passing, read_twice, selected
 from flask_chainfix.disk.journal import Journal
 from flask_chainfix.disk.past_repairs import journals_of
 from flask_chainfix.environment.locate import Runtime
@@ -34,7 +35,10 @@ from flask_chainfix.model.databases import (
 )
 from flask_chainfix.model.files import Header, MigrationFile
 
-_NO_DATABASE_TOLD = "no database was looked at: name those in use with --database or --stamp"
+if TYPE_CHECKING:
+    from flask_chainfix.databases.targets import Target
+
+_NONE_LOOKED_AT = "no database was looked at: name those in use with --database or --stamp"
 
 NO_DATABASE_NAMED = (
     "no database was looked at, as no configuration here names one: name it with --database URL"
@@ -77,7 +81,64 @@ def survey(  # noqa: PLR0913  (the inputs of a survey)
         BadConfiguration, BadDatabase: it is unknown which databases are meant.
         CannotRead, CannotReadGit: the journal, or the Git revision, cannot be read.
     """
-    targets, left_out = reached(runtime, wishes)
+    read = _read_stamps(runtime, snapshot, wishes, progress)
+    statuses = read.statuses
+    journals = journals_of(runtime.environment).ended
+    repairs = disk.in_force(snapshot, journals)
+    past = tuple(then for _, then in repairs)
+    if old:
+        past = (Facts.around(read_at(old, runtime.environment)),)
+    chains = tuple(each.graph for each in past)
+    valid = [journal for journal, _ in reversed(repairs)]
+    renamed: dict[str, str] = {}  # the current ids by the old ones, from those repairs
+    for journal in valid:
+        renamed = {then: journal.renamed.get(now, now) for then, now in renamed.items()}
+        renamed.update(journal.renamed)
+    shared = _shared(snapshot, past)
+    databases = Databases(
+        statuses,
+        _moved(snapshot, [each for each in journals if each in valid or not each.entries]),
+        renamed=renamed,
+        squashed={then: now for each in valid for then, now in each.squashed.items()},
+        shared=shared,
+        others=_others(snapshot, past[0]) if old else {},
+        old_is_named=bool(old),
+        twice=read.twice,
+        notices=read.notices,
+    )
+    databases = replace(databases, moved=databases.as_read(databases.moved))
+    snapshot = replace(snapshot, databases=databases, old=chains)
+    if read.targets:
+        from flask_chainfix.databases.live_schema import with_schemas
+
+        snapshot = with_schemas(snapshot, read.targets, progress)
+    rows = {row for status in statuses for row in status.rows}
+    for each in chains:  # ancestors of a lost revision may be lost too
+        rows |= each.required(row for row in rows if row in each)
+    snapshot = _with_renamed(with_lost(snapshot, rows.union(also)), past)
+    return snapshot if old else _with_origins(snapshot)
+
+
+class _Read(NamedTuple):
+    """The databases with their stamps, each once.
+
+    Attributes:
+        targets: those to look into, by identity.
+        statuses: all of them.
+        twice: those that are left out, each with the one that it is.
+        notices: what else is left out.
+    """
+
+    targets: Mapping[str, Target]
+    statuses: tuple[DatabaseStatus, ...]
+    twice: Mapping[str, str]
+    notices: tuple[str, ...]
+
+
+def _read_stamps(
+    runtime: Runtime, snapshot: Facts, wishes: DatabaseWishes, progress: Progress
+) -> _Read:
+    targets, left_out = selected(runtime, wishes)
     from flask_chainfix.databases.version_tables import as_found, read_statuses
 
     statuses = read_statuses(tuple(targets.values()), progress, chain=snapshot)
@@ -96,60 +157,27 @@ def survey(  # noqa: PLR0913  (the inputs of a survey)
         for each in statuses + passed
         if each.identity not in twice
     )
-    statuses += given_by_user(wishes.stamps)
-    journals = journals_of(runtime.environment).ended
-    repairs = disk.in_force(snapshot, journals)
-    past = tuple(then for _, then in repairs)
-    if old:
-        past = (Facts.around(read_at(old, runtime.environment)),)
-    chains = tuple(each.graph for each in past)
-    speaking = [journal for journal, _ in reversed(repairs)]
-    renamed: dict[str, str] = {}  # the current ids by the old ones, from those repairs
-    for journal in speaking:
-        renamed = {then: journal.renamed.get(now, now) for then, now in renamed.items()}
-        renamed.update(journal.renamed)
-    shared = _shared(snapshot, past)
-    databases = Databases(
-        statuses,
-        _moved(snapshot, [each for each in journals if each in speaking or not each.entries]),
-        renamed=renamed,
-        squashed={then: now for each in speaking for then, now in each.squashed.items()},
-        shared=shared,
-        others=_others(snapshot, past[0]) if old else {},
-        old_is_named=bool(old),
-        twice=twice,
-        notices=(*left_out, *notices),
-    )
-    databases = replace(databases, moved=databases.as_read(databases.moved))
-    snapshot = replace(snapshot, databases=databases, old=chains)
-    if targets:
-        from flask_chainfix.databases.live_schema import with_schemas
-
-        snapshot = with_schemas(snapshot, targets, progress)
-    rows = {row for status in statuses for row in status.rows}
-    for each in chains:  # ancestors of a lost revision may be lost too
-        rows |= each.required(row for row in rows if row in each)
-    snapshot = _with_renamed(with_lost(runtime, snapshot, rows.union(also)), past)
-    return snapshot if old else _with_origins(snapshot)
+    notices = (*left_out, *notices)
+    return _Read(targets, statuses + given_by_user(wishes.stamps), twice, notices)
 
 
 def _with_origins(snapshot: Facts) -> Facts:
     """The chain with the commits whose chains may have written rows that nothing else explains."""
-    puzzling = [
+    unexplained = [
         status
         for status in snapshot.databases.statuses
         if status.rows
         and all(row in snapshot.graph for row in status.rows)
         and len(possibilities(snapshot, status)) != 1
     ]
-    if not (puzzling and snapshot.environment.asks_git):
+    if not (unexplained and snapshot.environment.asks_git):
         return snapshot
     recent = read_recent(snapshot)
-    origins = {each.identity: "" for each in puzzling} if recent else {}
+    origins = {each.identity: "" for each in unexplained} if recent else {}
     movable: set[str] = set()
     for commit, then in recent.items():
         by_it = _stamped_by(snapshot, Facts.around(then))
-        for status in puzzling:
+        for status in unexplained:
             known, possible = status.identity, possibilities(by_it, status)
             if known in movable or not possible:
                 continue
@@ -172,11 +200,11 @@ def _stamped_by(snapshot: Facts, then: Facts) -> Facts:
     return replace(snapshot, old=(then.graph,), databases=known)
 
 
-def with_lost(runtime: Runtime, snapshot: Facts, ids: Collection[str]) -> Facts:
+def with_lost(snapshot: Facts, ids: Collection[str]) -> Facts:
     """The chain with what version control knows of revisions that no file has."""
     known = snapshot.databases
     wanted = frozenset(ids).difference(snapshot.graph, known.asked_git_about)
-    if not runtime.environment.asks_git:
+    if not snapshot.environment.asks_git:
         wanted = frozenset()
     found, notices = find_lost(wanted, snapshot)
     databases = replace(
@@ -236,7 +264,7 @@ def missing_database(
 def noticed_unseen(snapshot: Facts, wishes: DatabaseWishes) -> tuple[str, ...]:
     """A notice for a plan about databases that could not be read."""
     if not snapshot.databases.statuses:
-        return (_NO_DATABASE_TOLD,)
+        return (_NONE_LOOKED_AT,)
     return noticed_missing(snapshot, wishes)
 
 

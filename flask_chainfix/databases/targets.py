@@ -21,7 +21,7 @@ from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.environment.messages import (
     VARIABLE,
     masked,
-    said,
+    message_of,
     shown_url,
 )
 
@@ -212,7 +212,7 @@ def app_engines(remedy: str | Remedy) -> Mapping[str | None, Engine]:
         engines: dict[str | None, Any] = current_app.extensions["migrate"].db.engines
     except Exception as error:  # the app's configuration can make SQLAlchemy raise anything
         raise BadDatabase(
-            f"the app's databases cannot be found: {masked(said(error))}", remedy
+            f"the app's databases cannot be found: {masked(message_of(error))}", remedy
         ) from error
     return dict(sorted(engines.items(), key=lambda item: item[0] is not None))
 

@@ -84,11 +84,11 @@ def _read(job: Job[Target], made: frozenset[str] | None) -> Iterator[tuple[int, 
         if is_missing(first):
             raise Obstacle(f"there is no file {first.file}", "", Trouble.NO_DATABASE)
         with connected(first) as connection:
-            job.heard()
+            job.answered()
             with transaction(connection, first), obstacles_of(first):
                 catalog = _read_catalog(connection, left.values())
             while left:
-                job.heard()
+                job.answered()
                 with transaction(connection, first):
                     yield from _read_some(connection, catalog, left, made)
     except Obstacle as obstacle:

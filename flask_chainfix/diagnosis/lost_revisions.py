@@ -248,9 +248,9 @@ def _unwinding(
     has_code = lost.checkout or (lost.kept and not lost.branch)
     if not (left.rows and has_code and all(map(can_have_file, left.between))) or out_of_reach:
         return Remedy()
-    told = losses_in_words(_downgrades(snapshot, left, statuses))
+    drops = losses_in_words(_downgrades(snapshot, left, statuses))
     which = f"with downgrade() of {listing(left.between, _SHOWN_DEEDS)} from Git"
-    text = f"downgrade the database to what this code has, {which}; {told}"
+    text = f"downgrade the database to what this code has, {which}; {drops}"
     return way(text, "{fixchain} unwind{databases}")
 
 
@@ -272,9 +272,9 @@ def _downgrade(
     alone = all(status.rows == (lost.revision,) for status in statuses)
     if not alone or any(len(each.requirements) != 1 for each in known):
         target = f"{lowest[0].revision}@{target}"
-    told = losses_in_words(_downgrades(snapshot, left, statuses))
+    drops = losses_in_words(_downgrades(snapshot, left, statuses))
     return way(
-        f"check out the code that has it, downgrade the database, and come back; {told}",
+        f"check out the code that has it, downgrade the database, and come back; {drops}",
         f"git checkout {ref_word(lost.checkout)}",
         f"{{alembic}} downgrade {operand(target)}",
         "git checkout -",
@@ -301,15 +301,15 @@ def taking_down_there(snapshot: Facts, revision: str) -> Remedy:
 
 def losses_in_words(footprints: Sequence[Footprint | None]) -> str:
     """What a downgrade drops, in words; a footprint is ``None`` if there is no file."""
-    told = listing(losses(footprints), _SHOWN_DEEDS)
-    return f"this drops {told}, with the data in it" if told else "this drops nothing"
+    lost = listing(losses(footprints), _SHOWN_DEEDS)
+    return f"this drops {lost}, with the data in it" if lost else "this drops nothing"
 
 
 def losses(footprints: Sequence[Footprint | None]) -> tuple[str, ...]:
-    """The same as a list of the dropped objects."""
+    """The objects that downgrades drop."""
     effects = [effect for each in footprints if each is not None for effect in each.effects]
     dropped = [effect for effect in effects if effect.action is Action.DROP]
-    names = [*dict.fromkeys(text.removeprefix("drops ") for text in _told(dropped))]
+    names = [*dict.fromkeys(text.removeprefix("drops ") for text in _in_words(dropped))]
     if any(each is None or each.opaque for each in footprints):
         names.append("what its source does not show")
     return tuple(names)
@@ -360,9 +360,9 @@ def _between(snapshot: Facts, left: Survivors) -> str:
     if all(is_noop(snapshot, each) for each in left.between):
         verb = "is" if len(left.between) == 1 else "are"
         return f"{listing(left.between)} {verb} proven to do nothing, so nothing is lost"
-    told = ", ".join(f"{each} {_what_it_did(snapshot, each)}" for each in left.between)
+    what = ", ".join(f"{each} {_what_it_did(snapshot, each)}" for each in left.between)
     return (
-        f"{told}; whatever of that is in the database stays there, and no migration accounts for it"
+        f"{what}; whatever of that is in the database stays there, and no migration accounts for it"
     )
 
 
@@ -383,13 +383,13 @@ def _what_it_did(snapshot: Facts, revision: str) -> str:
     footprint = lost_footprint(snapshot, revision)
     if is_noop(snapshot, revision) or footprint is None:
         return "does nothing"
-    words = [*dict.fromkeys(_told(footprint.effects))]
+    words = [*dict.fromkeys(_in_words(footprint.effects))]
     if footprint.opaque:
         words.append("does more than its source shows" if words else "does not show what it does")
     return listing(words, _SHOWN_DEEDS) or "does nothing to tables, and perhaps something else"
 
 
-def _told(effects: Sequence[Effect]) -> Iterator[str]:
+def _in_words(effects: Sequence[Effect]) -> Iterator[str]:
     """Changes, without the parts of objects that are created or dropped; or else uses."""
     changes = [effect for effect in effects if effect.action is not Action.USE]
     whole = {effect.object.name for effect in changes if effect.object.kind is Kind.TABLE}

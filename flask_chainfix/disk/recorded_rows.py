@@ -162,8 +162,8 @@ def recorded_moves(journal: Journal) -> tuple[Move, ...]:
         try:
             line = seal.opened(signed)
             identity, name, before, after, *means = json.loads(line)
-            (told,) = _ids(means) or ("",)
-            move = Move(str(name), str(identity), _ids(before), _ids(after), told)
+            (meaning,) = _ids(means) or ("",)
+            move = Move(str(name), str(identity), _ids(before), _ids(after), meaning)
         except (NotOurs, ValueError, TypeError) as error:
             raise _damaged(path, error) from error
         last = moves.get(move.identity)

@@ -31,7 +31,7 @@ from flask_chainfix.common.errors import CannotRead, CannotWrite, ChainFixError,
 from flask_chainfix.common.quoting import path_word
 from flask_chainfix.common.regular_files import read_regular
 from flask_chainfix.common.remedies import way
-from flask_chainfix.common.signals import Stays
+from flask_chainfix.common.signals import Done
 from flask_chainfix.disk.journal import Journal, JournalEntry, create_journal, entry_for
 from flask_chainfix.disk.safe_files import (
     beside,
@@ -62,7 +62,7 @@ def changed_files(environment: Path, edits: Sequence[Edit], **about: Any) -> Ite
         CannotWrite: a file cannot be written; every file was restored.
     """
     journal: Journal | None = None
-    stays = signals.stays()
+    done = signals.done_so_far()
     try:
         with signals.held():
             _compare(edits)
@@ -72,12 +72,12 @@ def changed_files(environment: Path, edits: Sequence[Edit], **about: Any) -> Ite
         with signals.held():
             journal.finish()
             _clear_away(journal.entries)
-        signals.stay(Stays.REPAIR)
+        signals.record_done(Done.REPAIR)
     except BaseException as error:
         if journal is not None:
             with signals.held():
                 put_back(journal)
-                signals.stay(stays)
+                signals.record_done(done)
         if isinstance(error, OSError):
             raise _cannot_write(error) from error
         raise
@@ -100,7 +100,7 @@ def add_together(edits: Sequence[Edit]) -> None:
             _write_all(entries, edits)
             with signals.held():
                 _clear_away(entries)
-                signals.stay(Stays.FILES)
+                signals.record_done(Done.FILES)
         except BaseException:
             with signals.held():
                 _put_back_all(entries)
@@ -216,17 +216,17 @@ def _put_back_all(entries: Sequence[JournalEntry]) -> None:
 
 def _refuse_strangers(journal: Journal, version_locations: Sequence[Path]) -> None:
     locations = [Path(os.path.realpath(location)) for location in version_locations]
-    strangers = {
+    foreign = {
         entry.path
         for entry in journal.entries
         if not any(entry.path.is_relative_to(location) for location in locations)
         or os.path.realpath(entry.path) != str(entry.path)  # a link that is new since
     } - {journal.lock_path}
-    if strangers:
-        strangers -= {target for location in locations for target in _link_targets(location)}
-    if strangers:
+    if foreign:
+        foreign -= {target for location in locations for target in _link_targets(location)}
+    if foreign:
         raise CannotRead(
-            f"the journal {journal.path} names {min(strangers)}, which is not a migration of"
+            f"the journal {journal.path} names {min(foreign)}, which is not a migration of"
             " this environment",
             "if you know that its repair is not to be undone, move the journal elsewhere",
             unchanged=True,

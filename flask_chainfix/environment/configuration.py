@@ -1,4 +1,4 @@
-"""Alembic's configuration files, and our settings in them.
+"""Alembic's configuration files.
 
 Importing Alembic is the slowest part of a check, so its files are read here in the same way.
 Alembic itself is used if that is not certain to be right: before version 1.17, and for
@@ -22,8 +22,6 @@ from typing import TYPE_CHECKING, Any
 from flask_chainfix.common.errors import BadConfiguration, ChainFixError
 from flask_chainfix.common.regular_files import LARGEST_CODE, read_regular
 from flask_chainfix.common.remedies import way
-from flask_chainfix.model.environment import Settings
-from flask_chainfix.model.findings import CODES
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -73,7 +71,7 @@ class Options:
 
     @cached_property
     def alembic(self) -> Config:
-        """The same as Alembic's own object."""
+        """The options as Alembic's own object."""
         from alembic.config import Config
 
         if self._of_app is not None:
@@ -325,71 +323,3 @@ def _references(value: str) -> Iterator[str]:
             return
         if found[1] is not None:
             yield found[1]
-
-
-# --- Our settings --------------------------------------------------------------------------------
-_SINGLE = ("version_table", "version_table_schema", "main_branch")
-_KEYS = ("ignore", "ignore_objects", "intended_bases", "published", *_SINGLE)
-
-
-def read_settings(options: Options) -> Settings:
-    """Read ``[fixchain]`` of ``alembic.ini``, else ``[tool.fixchain]`` of ``pyproject.toml``.
-
-    Raises:
-        BadConfiguration: a key, a value or a code is unknown.
-    """
-    values = _from_ini(options.parser) or _from_toml(options.toml)
-    for key in values:
-        if key not in _KEYS:
-            raise BadConfiguration(
-                f"unknown key {key!r} in the fixchain settings",
-                f"the known keys are {', '.join(_KEYS)}",
-            )
-        if key in _SINGLE and len(values[key]) > 1:
-            raise BadConfiguration(
-                f"{key} in the fixchain settings is more than one name", f"write {key} = NAME"
-            )
-    ignore = frozenset(code.upper() for code in values.get("ignore", ()))
-    if unknown := ignore - CODES:
-        raise BadConfiguration(
-            f"unknown code {', '.join(sorted(unknown))} under ignore in the fixchain settings",
-            f"the known codes are {', '.join(sorted(CODES))}",
-        )
-    # An empty name turns the main branch off.
-    single = {key: next(iter(values[key]), None) for key in _SINGLE if key in values}
-    if "main_branch" in single:
-        single["main_branch"] = single["main_branch"] or ""
-    return Settings(
-        ignore,
-        frozenset(values.get("intended_bases", ())),
-        ignore_objects=tuple(values.get("ignore_objects", ())),
-        published=tuple(values["published"]) if "published" in values else None,
-        **single,
-    )
-
-
-def _from_ini(parser: ConfigParser) -> Mapping[str, list[str]]:
-    """The section's keys, with values split at commas, spaces and line ends."""
-    if not parser.has_section("fixchain"):
-        return {}
-    return {
-        key: [part for part in re.split(r"[,\s]+", parser.get("fixchain", key)) if part]
-        for key in parser.options("fixchain")
-        if key not in parser.defaults()
-    }
-
-
-def _from_toml(file: Path | None) -> Mapping[str, list[str]]:
-    if file is None or not file.is_file():
-        return {}
-    section = read_toml(file).get("tool", {}).get("fixchain", {})
-    if not isinstance(section, dict):
-        raise BadConfiguration("[tool.fixchain] is not a table", "write it as a TOML table")
-    for key, value in section.items():
-        if key in _SINGLE and isinstance(value, str):
-            section[key] = [value]
-        elif not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            raise BadConfiguration(
-                f"{key} in [tool.fixchain] is not a list of strings", f'write {key} = ["…"]'
-            )
-    return section

@@ -26,10 +26,10 @@ from flask_chainfix.environment.configuration import (
     open_files,
     project_config,
     read_config,
-    read_settings,
     refuse_endless,
 )
 from flask_chainfix.environment.env_py import uses_flask_app
+from flask_chainfix.environment.settings import read_settings
 from flask_chainfix.environment.surroundings import is_sparse, local_modules
 from flask_chainfix.model.environment import Environment
 
@@ -254,7 +254,7 @@ _ESCAPES = re.compile(r"%%|%\(here\)s")
 
 
 def read_plainly(options: Options) -> ScriptPlace | None:
-    """The same without importing Alembic; ``None`` if Alembic is needed.
+    """Where Alembic finds migrations, without importing it; ``None`` if it is needed.
 
     Alembic is needed if its configuration is wrong or unusual.
     """

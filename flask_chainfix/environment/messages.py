@@ -130,7 +130,7 @@ def _is_harmless(name: str, value: str) -> bool:
     return _HARMLESS.fullmatch(name) is not None
 
 
-def said(error: BaseException) -> str:
+def message_of(error: BaseException) -> str:
     """The first line of an exception's message, in the database's own words if it has any."""
     orig = getattr(error, "orig", None)  # SQLAlchemy adds the SQL and a link
     if orig is not None:

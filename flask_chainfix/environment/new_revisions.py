@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from textwrap import indent
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask_chainfix.chain import source
 from flask_chainfix.common.errors import CannotPlan
@@ -18,6 +18,9 @@ from flask_chainfix.common.remedies import LINE, Remedy, way
 from flask_chainfix.environment.locate import Runtime, script_directory
 from flask_chainfix.model.files import Edit, Header, Unreadable
 from flask_chainfix.model.plans import NewRevision
+
+if TYPE_CHECKING:
+    from alembic.script import ScriptDirectory
 
 _LINE = way("link them into one chain, which needs no new file", LINE)
 _WIDE = re.compile(r"%(\([^()%]{0,99}\))?[-#0 +]*\d*\.?\d{4}")
@@ -60,43 +63,15 @@ def render(
         CannotPlan: the template cannot be rendered, or its result is no migration that Alembic
             would find.
     """
-    from alembic import util  # most plans need no new file
-    from alembic.config import Config
-    from alembic.script.revision import tuple_rev_as_scalar
-
     instead = Remedy() if given else _LINE
     script = script_directory(runtime.options)
-    template = runtime.environment.directory / "script.py.mako"
-    if not runtime.own_template and template.is_file():
-        # Flask-Migrate's configuration names its own directory, which has no such template.
-        template = Path(Config().get_template_directory(), "generic", template.name)
     if _WIDE.search(script.file_template):
         raise CannotPlan(
             "file_template pads a name to more than 999 characters",
             instead | "correct file_template",
         )
     try:
-        # Alembic's naming and dating needs a loaded chain.
-        create_date = script._generate_create_date()
-        path = Path(script._rev_path(str(new.location), new.revision, new.message, create_date))
-        words = path.stem.removeprefix(f"{new.revision}_")
-        if new.revision.endswith(f"_{words}"):  # its id has the words of its message already
-            path = path.with_name(f"{new.revision}.py")
-        with tempfile.TemporaryDirectory() as scratch:
-            target = Path(scratch) / "revision"
-            values: dict[str, Any] = {
-                "up_revision": new.revision,
-                "down_revision": tuple_rev_as_scalar(new.down_revision),
-                "branch_labels": None,
-                "depends_on": None,
-                "create_date": create_date,
-                "comma": util.format_as_comma,
-                "message": new.message,
-                "config": runtime.config,
-                **given,
-            }
-            util.template_to_file(str(template), str(target), script.output_encoding, **values)
-            data = target.read_bytes()
+        path, data = _from_template(runtime, script, new, given)
     except Exception as error:  # a template is code that can raise anything
         raise CannotPlan(
             f"script.py.mako cannot be rendered: {error}",
@@ -116,6 +91,41 @@ def render(
             'have the template write `${upgrades if upgrades else "pass"}` in upgrade()',
         )
     return replace(new, path=path), Edit(path, None, data)
+
+
+def _from_template(
+    runtime: Runtime, script: ScriptDirectory, new: NewRevision, given: Mapping[str, object]
+) -> tuple[Path, bytes]:
+    """The path of a new revision, and what its template writes."""
+    from alembic import util  # most plans need no new file
+    from alembic.config import Config
+    from alembic.script.revision import tuple_rev_as_scalar
+
+    template = runtime.environment.directory / "script.py.mako"
+    if not runtime.own_template and template.is_file():
+        # Flask-Migrate's configuration names its own directory, which has no such template.
+        template = Path(Config().get_template_directory(), "generic", template.name)
+    # Alembic's naming and dating needs a loaded chain.
+    create_date = script._generate_create_date()
+    path = Path(script._rev_path(str(new.location), new.revision, new.message, create_date))
+    words = path.stem.removeprefix(f"{new.revision}_")
+    if new.revision.endswith(f"_{words}"):  # its id has the words of its message already
+        path = path.with_name(f"{new.revision}.py")
+    with tempfile.TemporaryDirectory() as scratch:
+        target = Path(scratch) / "revision"
+        values: dict[str, Any] = {
+            "up_revision": new.revision,
+            "down_revision": tuple_rev_as_scalar(new.down_revision),
+            "branch_labels": None,
+            "depends_on": None,
+            "create_date": create_date,
+            "comma": util.format_as_comma,
+            "message": new.message,
+            "config": runtime.config,
+            **given,
+        }
+        util.template_to_file(str(template), str(target), script.output_encoding, **values)
+        return path, target.read_bytes()
 
 
 def _require_header(new: NewRevision, reading: Header | Unreadable, instead: Remedy) -> None:

@@ -70,8 +70,8 @@ class MergeBases:
         asked = [f"{each}~{number}" for each in new for number in range(_AT_ONCE)]
         for found in self._repository.objects(asked, "commit").values():
             date = _DATE.search(found.data)
-            told = -inf if date is None else float(date[1])
-            self._commits[found.hash] = told, parents_of(found.data)
+            seconds = -inf if date is None else float(date[1])
+            self._commits[found.hash] = seconds, parents_of(found.data)
         for each in new:
             self._commits.setdefault(each, (-inf, []))
 

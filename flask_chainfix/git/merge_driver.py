@@ -67,7 +67,7 @@ def merge_lines(versions: DriverFiles) -> bool:
     return True
 
 
-def read_settings(file: Path, names: Iterable[str]) -> dict[str, str]:
+def read_git_settings(file: Path, names: Iterable[str]) -> dict[str, str]:
     """The values of some names in a configuration file."""
     found = {}
     for name in names:
@@ -78,7 +78,7 @@ def read_settings(file: Path, names: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def write_settings(file: Path, settings: Mapping[str, str]) -> None:
+def write_git_settings(file: Path, settings: Mapping[str, str]) -> None:
     """Set values that a configuration file does not have yet: all or none.
 
     Raises:
@@ -90,7 +90,7 @@ def write_settings(file: Path, settings: Mapping[str, str]) -> None:
             written.append(name)
             _configure(file, name, value)
     except BaseException as reason:
-        remove_settings(file, written)
+        remove_git_settings(file, written)
         if not isinstance(reason, Unknown):
             raise
         raise CannotWrite(
@@ -99,7 +99,7 @@ def write_settings(file: Path, settings: Mapping[str, str]) -> None:
         ) from None
 
 
-def remove_settings(file: Path, names: Iterable[str]) -> None:
+def remove_git_settings(file: Path, names: Iterable[str]) -> None:
     """Remove settings; those that do not exist, or that Git cannot remove, are skipped."""
     for name in names:
         with suppress(Unknown):

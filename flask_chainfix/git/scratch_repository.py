@@ -248,8 +248,8 @@ class ScratchRepository:
         if lock is not None:
             here[self._lock_name] = lock.data or b""
         # Nothing is known about unreadable files.
-        told = {name: data for name, data in here.items() if name is not None and data}
-        put = {name: data for name, data in told.items() if committed.get(name) != data}
+        readable = {name: data for name, data in here.items() if name is not None and data}
+        put = {name: data for name, data in readable.items() if committed.get(name) != data}
         missing = [name for name in committed if name not in here]
         self.left_out = left_out_of(self.repository, missing)
         gone = [name for name in missing if name not in self.left_out]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from bisect import insort
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from itertools import combinations
@@ -77,7 +77,9 @@ class Merging:
         try:
             merges, unknown = self._merges(ref, names, base)
         except Unknown as reason:
-            return Merges(base, commit, absent, (), (self._too_old() or _untold(ref, reason),))
+            return Merges(
+                base, commit, absent, (), (self._too_old() or _not_simulated(ref, reason),)
+            )
         notices = [*unknown]
         if any(scratch.unrelated for scratch in self._scratches):
             notices.append(_foreign(ref))
@@ -97,19 +99,10 @@ class Merging:
         self, ref: str, names: Sequence[str], base: Snapshot
     ) -> tuple[tuple[Merge, ...], tuple[str, ...]]:
         """The merges, and why others are unknown."""
-        sides = {DISK: Side(DISK, self._now.files, self._now.lock)}
-        for name in names:
-            commits = [scratch.commits[name] for scratch in self._scratches]
-            there, _, lock = self._snapshot(commits)
-            commit = self._scratches[0].commits[name][:ABBREVIATED]
-            sides[name] = Side(name, there.files, lock, commit)
-        shared = shared_by(sides.values())
-        sides = {name: replace(side, shared=shared) for name, side in sides.items()}
+        sides = self._sides(names)
         pairs = [(DISK, name) for name in sides if name]
         pairs += combinations([name for name in sides if name], 2)
-        changed: list[Path] = []
-        for scratch in self._scratches:
-            changed += scratch.take_from_disk()
+        changed = [path for scratch in self._scratches for path in scratch.take_from_disk()]
         if changed:
             self._refuse_other_files()
         # The files on the disk may differ from those in Git.
@@ -117,48 +110,55 @@ class Merging:
         for scratch in self._scratches:
             scratch.merge([pair for pair in pairs if pair not in added])
             scratch.load([each.tree for each in scratch.merged.values()])
-        found = []
-        untold: dict[str, None] = {}
-        for mine, theirs in pairs:
-            is_added = (mine, theirs) in added
-            done = [] if is_added else [scratch.merged[mine, theirs] for scratch in self._scratches]
-            lock = None
-            if is_added:
-                files = _together(sides[mine], sides[theirs])
-                lock = self._lock_of(sides[mine], sides[theirs])
-            else:
-                there, _, lock = self._snapshot([each.tree for each in done])
-                files = self._as_given(there.files, sides[mine], sides[theirs])
-            empty = [name for name in (mine, theirs) if name and not sides[name].files]
-            is_first = (mine, theirs) == pairs[0]
-            brought = (
-                files if is_first else Side("", files).ids - sides[mine].ids - sides[theirs].ids
-            )
-            if base.files and empty and not brought:
+        found, notices = list[Merge](), dict[str, None]()
+        for pair in pairs:
+            merge = self._merge(sides[pair[0]], sides[pair[1]], ref, is_added=pair in added)
+            is_first = pair == pairs[0]
+            empty = [name for name in pair if name and not sides[name].files]
+            if base.files and empty and not (merge.files if is_first else _brought(merge)):
                 reason = Unknown(self._without_migrations(empty[0]))
                 if is_first:
                     raise reason
-                untold[_untold(empty[0], reason)] = None
+                notices[_not_simulated(empty[0], reason)] = None
                 continue
-            conflicts = tuple(self._named(conflict) for each in done for conflict in each.conflicts)
-            brings = conflicts or (files, lock) != (sides[mine].files, sides[mine].lock)
-            merge = Merge(
-                sides[mine],
-                sides[theirs],
-                files,
-                lock,
-                conflicts,
-                sum(each.others for each in done),
-                tuple(changed) if mine == DISK else (),
-                is_gate=ref in (mine, theirs),
-                fetch=self._scratches[0].fetch if theirs == ref and brings else "",
-            )
-            # Others come on top of what has landed.
-            is_turned = mine == ref
-            found.append(
-                replace(merge, mine=merge.theirs, theirs=merge.mine) if is_turned else merge
-            )
-        return tuple(found), tuple(untold)
+            if pair[0] == DISK:
+                merge = replace(merge, to_commit=tuple(changed))
+            if pair[0] == ref:  # others come on top of what has landed
+                merge = replace(merge, mine=merge.theirs, theirs=merge.mine)
+            found.append(merge)
+        return tuple(found), tuple(notices)
+
+    def _sides(self, names: Sequence[str]) -> Mapping[str, Side]:
+        """The files on the disk, and those of commits."""
+        sides = {DISK: Side(DISK, self._now.files, self._now.lock)}
+        for name in names:
+            commits = [scratch.commits[name] for scratch in self._scratches]
+            there, _, lock = self._snapshot(commits)
+            sides[name] = Side(name, there.files, lock, commits[0][:ABBREVIATED])
+        shared = shared_by(sides.values())
+        return {name: replace(side, shared=shared) for name, side in sides.items()}
+
+    def _merge(self, mine: Side, theirs: Side, ref: str, *, is_added: bool) -> Merge:
+        """The merge of two sides; ``is_added`` if it has the migrations of both, and no others."""
+        done = []
+        if is_added:
+            files, lock = _together(mine, theirs), self._lock_of(mine, theirs)
+        else:
+            done = [scratch.merged[mine.ref, theirs.ref] for scratch in self._scratches]
+            there, _, lock = self._snapshot([each.tree for each in done])
+            files = self._as_given(there.files, mine, theirs)
+        conflicts = tuple(self._named(conflict) for each in done for conflict in each.conflicts)
+        brings = conflicts or (files, lock) != (mine.files, mine.lock)
+        return Merge(
+            mine,
+            theirs,
+            files,
+            lock,
+            conflicts,
+            sum(each.others for each in done),
+            is_gate=ref in (mine.ref, theirs.ref),
+            fetch=self._scratches[0].fetch if theirs.ref == ref and brings else "",
+        )
 
     def _without_migrations(self, name: str) -> str:
         """The reason why a merge with a commit is unknown that has no migrations here."""
@@ -296,7 +296,12 @@ def _together(one: Side, other: Side) -> tuple[MigrationFile, ...]:
     return tuple(files)
 
 
-def _untold(ref: str, reason: Unknown) -> str:
+def _brought(merge: Merge) -> frozenset[str]:
+    """The ids of migrations that neither side has, and the merge has."""
+    return Side("", merge.files).ids - merge.mine.ids - merge.theirs.ids
+
+
+def _not_simulated(ref: str, reason: Unknown) -> str:
     return f"what a merge with {ref} would be is not known: {reason}"
 
 

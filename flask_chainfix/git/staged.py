@@ -148,12 +148,8 @@ def _index(repository: Repository) -> str | None:
         return index
     around, _ = repositories_of([real_directory(os.curdir)])
     mine = repository.directory in (other.directory for other in around)
-    return index if mine and not _is_of_another(index) else None
-
-
-def _is_of_another(index: str) -> bool:
-    """Whether an index is in a Git directory, so that it belongs to that one."""
-    return os.path.exists(os.path.join(os.path.dirname(index), "HEAD"))
+    of_another = os.path.exists(os.path.join(os.path.dirname(index), "HEAD"))  # a Git directory
+    return index if mine and not of_another else None
 
 
 def _differing(now: Snapshot, staged: Snapshot) -> Iterator[Path]:

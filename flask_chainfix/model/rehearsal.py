@@ -195,7 +195,7 @@ class Rehearsal:
         differences: the differences from the models; ``None`` if they were not compared.
         not_compared: why not.
         start: the stamp that it started from; empty for an empty database.
-        way_of: the known databases with that stamp.
+        for_databases: the known databases with that stamp.
         kept: URLs of the scratch databases that were kept, with passwords masked.
         gaps: what downgrades do not undo; ``None`` if that was not checked.
         lost: rows that downgrades have deleted; ``None`` if no rows were made.
@@ -211,7 +211,7 @@ class Rehearsal:
     differences: tuple[str, ...] | None = None
     not_compared: str = ""
     start: tuple[str, ...] = ()
-    way_of: tuple[str, ...] = ()
+    for_databases: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
     gaps: tuple[DowngradeGap, ...] | None = None
     lost: tuple[LostRows, ...] | None = None

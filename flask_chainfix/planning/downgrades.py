@@ -121,14 +121,14 @@ class RebaseEffect:
             return merged
         graph = self.now.graph
         run = [name for name in graph.order if name in self.mine and name in database.revisions]
-        told = losses_in_words(self._downgrades_of(database, run))
+        losses = losses_in_words(self._downgrades_of(database, run))
         hands = taking_down(graph, database.revisions, self.mine)
         by_hand = (*hands, self.command, "{alembic} upgrade head")
         if database.status.by_user:
-            return way(f"downgrade yours there before you rebase; {told}", *by_hand) | merged
+            return way(f"downgrade yours there before you rebase; {losses}", *by_hand) | merged
         itself = self.command.replace(" rebase ", " rebase --downgrade ", 1)
         return (
-            way(f"have yours downgraded there, and upgraded again; {told}", itself)
+            way(f"have yours downgraded there, and upgraded again; {losses}", itself)
             | way("do the same by hand", *by_hand)
             | merged
         )

@@ -27,7 +27,6 @@ from flask_chainfix.diagnosis.lost_revisions import choices, taking_down_there
 from flask_chainfix.diagnosis.merge_steps import going_on
 from flask_chainfix.diagnosis.numbering import can_have_file
 from flask_chainfix.diagnosis.rules import Family, diagnose
-from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.git.lost_files import FileVersion, find_versions
 from flask_chainfix.git.past import read_at, version_roots
 from flask_chainfix.git.repositories import repositories_of
@@ -65,13 +64,12 @@ def having_run(now: Facts, status: DatabaseStatus) -> frozenset[str]:
     return stood_for(now.graph, rows)
 
 
-def found_and_decided(
-    runtime: Runtime, now: Facts, ahead: Sequence[DatabaseStatus], source: str | None
+def with_versions_that_ran(
+    now: Facts, ahead: Sequence[DatabaseStatus], source: str | None
 ) -> Facts:
     """The chain with the file of each lost revision that has run, in the version that has run.
 
     Args:
-        runtime: the environment.
         now: the chain, with what is known about the rows of its databases.
         ahead: the databases with rows that have no file.
         source: the Git revision whose files to use, if the user named one.
@@ -84,11 +82,11 @@ def found_and_decided(
     said: set[str] = set()
     if source is not None:
         now, said = _with_files_of(source, now)
-    now = _all_known(runtime, now, ahead)
+    now = _all_known(now, ahead)
     revisions = {name for each in ahead for name in lost_in(now, each)}
     chosen = _decided(now, find_versions(sorted(revisions - said), now), ahead)
     # The parents of another version may be lost as well.
-    return now if chosen is now else _all_known(runtime, chosen, ahead)
+    return now if chosen is now else _all_known(chosen, ahead)
 
 
 def _decided(
@@ -217,7 +215,7 @@ def _shown(kinds: Sequence[_Group]) -> Iterator[tuple[str, str]]:
 
 
 # --- The files of lost revisions -----------------------------------------------------------------
-def _all_known(runtime: Runtime, now: Facts, ahead: Sequence[DatabaseStatus]) -> Facts:
+def _all_known(now: Facts, ahead: Sequence[DatabaseStatus]) -> Facts:
     """The chain with all lost revisions that have run, including lost ancestors."""
     for status in ahead:
         for row in set(status.rows).difference(now.graph):
@@ -226,7 +224,7 @@ def _all_known(runtime: Runtime, now: Facts, ahead: Sequence[DatabaseStatus]) ->
                 unknown = survivors(now, row).unknown
                 if now.databases.asked_git_about.issuperset(unknown):
                     break
-                now = with_lost(runtime, now, unknown)
+                now = with_lost(now, unknown)
             if unknown:
                 raise _without_file(now, status, row, unknown)
     return now

@@ -47,20 +47,15 @@ def put_on_top(snapshot: Facts, mine: Collection[str], onto: str) -> Plan:
     return moving.plan()
 
 
-def plan_repair(snapshot: Facts, wishes: Wishes, orphaned: frozenset[str]) -> Plan:
-    """Plan a repair; as a rebase if one side is on the main branch and the rest is mine.
+def as_rebase(snapshot: Facts, plan: Plan, wishes: Wishes) -> Plan | None:
+    """The plan of a rebase instead of another plan that makes one line.
 
-    Arguments and errors are those of ``make_plan``.
+    Only if one side is on the main branch and the rest is mine, and if it leaves as many heads and
+    bases; ``None`` otherwise.
     """
-    plan, main = make_plan(snapshot, wishes, orphaned), snapshot.main_branch
+    graph, main = snapshot.graph, snapshot.main_branch
     if main is None or plan.strategy != "linear" or wishes.root or wishes.attach:
-        return plan
-    return _as_rebase(snapshot, main, plan) or plan
-
-
-def _as_rebase(snapshot: Facts, main: PublishedChain, plan: Plan) -> Plan | None:
-    """The plan of a rebase, if it leaves as many heads and bases as the given plan."""
-    graph = snapshot.graph
+        return None
     theirs = main.revisions.intersection(graph)
     mine = frozenset(graph).difference(theirs)
     if not mine:
@@ -193,13 +188,13 @@ class _Moving:
     def _small_chain(self, tip: str, group: Collection[str]) -> Facts:
         """The others' chain as one base, with a group of mine above it."""
         snapshot = self._snapshot
-        told = [name for name in self._naming_dropped_tables(group) if name != tip]
+        naming = [name for name in self._naming_dropped_tables(group) if name != tip]
         files: list[MigrationFile] = []
         below: tuple[str, ...] = ()
-        for name in (*told, tip):
+        for name in (*naming, tip):
             files.append(_linked(snapshot.file(name), below))
             below = (name,)
-        if not told:  # none of their files need to be read
+        if not naming:  # none of their files need to be read
             files[-1] = files[-1]._replace(data=b"")
         for name in self._links.parents:
             if name in group:

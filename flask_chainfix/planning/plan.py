@@ -41,14 +41,14 @@ from flask_chainfix.model.plans import AUTO, Mend, Plan, Wishes
 from flask_chainfix.planning.edits import edits_between, edits_for, summed_up, with_lock
 from flask_chainfix.planning.linking.faults import refuse_faults, with_places
 from flask_chainfix.planning.linking.safety import refuse_doubted, refuse_unproven
-from flask_chainfix.planning.linking.strategies import check_wishes, refuse_compiled
+from flask_chainfix.planning.linking.strategies import check_wishes, make_plan, refuse_compiled
 from flask_chainfix.planning.mending import mend, mend_impassable
 from flask_chainfix.planning.mending.case import Case
 from flask_chainfix.planning.mending.names import shortened
 from flask_chainfix.planning.mending.parents import placed
-from flask_chainfix.planning.on_top import plan_repair
+from flask_chainfix.planning.on_top import as_rebase
 from flask_chainfix.planning.proposal import Planned, Proposal, needs_plan, refuse_unknown_rows
-from flask_chainfix.planning.revivals import refuse_early_tables, revive
+from flask_chainfix.planning.restored_revisions import refuse_early_tables, restore_lost
 from flask_chainfix.rehearsal.confirm import foresee
 
 
@@ -59,19 +59,19 @@ def propose(runtime: Runtime, diagnosis: Diagnosis, wishes: Wishes) -> Proposal:
     """
     if not needs_plan(diagnosis, wishes):
         return Proposal(diagnosis)
-    diagnosis = knowing_lost(runtime, _with_git(diagnosis))
+    diagnosis = knowing_lost(_with_git(diagnosis))
     try:
         return _proposed(runtime, diagnosis, wishes)
     except (CannotPlan, CannotRewrite) as error:
         return Proposal(diagnosis, obstacle=error)
 
 
-def knowing_lost(runtime: Runtime, diagnosis: Diagnosis) -> Diagnosis:
+def knowing_lost(diagnosis: Diagnosis) -> Diagnosis:
     """The diagnosis with what Git knows about missing parents, for their remedies."""
     snapshot = diagnosis.snapshot
     if not snapshot.graph.missing:
         return diagnosis
-    return diagnosis.judge_again(with_lost(runtime, snapshot, snapshot.graph.missing), "FC103")
+    return diagnosis.judge_again(with_lost(snapshot, snapshot.graph.missing), "FC103")
 
 
 def _upstream(diagnosis: Diagnosis, plan: Plan) -> PublishedChain | None:
@@ -116,7 +116,7 @@ def _proposed(runtime: Runtime, diagnosis: Diagnosis, wishes: Wishes) -> Proposa
     left = to_mend(diagnose(after, Family.CHAIN, Family.SCHEMA), strict=diagnosis.strict)
     left = tuple(fault for fault in left if fault.code != "FC111")
     refuse_faults(before, left, wishes, instead=_instead(mends))
-    _refuse_unseen(diagnosis, after)
+    _refuse_computed_headers(diagnosis, after)
     foresee(after, before=before)
     edits = edits_between(before, after)
     if not edits:  # the chain already is as the user wants it
@@ -144,24 +144,26 @@ def _linked(
     orphaned: frozenset[str],
     mends: Sequence[Mend],
 ) -> Plan:
-    """A plan that keeps the links of files from another branch."""
+    """A plan for one line or a merge that keeps the links of files from another branch."""
     lost = start.databases.lost
-    guests = {each.revision: each for each in mends if each.new and each.revision in lost}
+    restored = {each.revision: each for each in mends if each.new and each.revision in lost}
     strategies = ("merge",) if wishes.strategy == AUTO else ()
     for strategy in (wishes.strategy, *strategies):
-        plan = plan_repair(start, replace(wishes, strategy=strategy), orphaned)
+        asked = replace(wishes, strategy=strategy)
+        plan = make_plan(start, asked, orphaned)
+        plan = as_rebase(start, plan, asked) or plan
         relinked = {relink.revision for relink in plan.relinks}
-        changed = [name for name in guests if name in relinked and lost[name].branch]
+        changed = [name for name in restored if name in relinked and lost[name].branch]
         if not changed:
             return plan
     raise CannotPlan(
         f"{changed[0]} of {lost[changed[0]].branch} would get other parents here, and its id would"
         " mean two things",
-        guests[changed[0]].choices or "bring that branch here with Git",
+        restored[changed[0]].choices or "bring that branch here with Git",
     )
 
 
-def _refuse_unseen(diagnosis: Diagnosis, after: Facts) -> None:
+def _refuse_computed_headers(diagnosis: Diagnosis, after: Facts) -> None:
     """Refuse if the files alone would not show that the planned chain is healthy."""
     before = diagnosis.snapshot
     if not before.unplaced:
@@ -183,13 +185,13 @@ def _prepared(
     """The chain with no faults except several bases or heads, and the mends for that."""
     before = diagnosis.snapshot
     refuse_compiled(before)
-    known = with_lost(runtime, before, before.graph.missing)
+    known = with_lost(before, before.graph.missing)
     notices = tuple(each for each in known.databases.notices if each not in diagnosis.notices)
     if diagnosis.to_mend or heads_in_doubt(before):
         known, taken = placed(known)
         notices += taken
-    revived = revive(runtime, known, wishes)
-    snapshot = known.after(edit for each in revived for edit in each.edits)
+    restored = restore_lost(runtime, known, wishes)
+    snapshot = known.after(edit for each in restored for edit in each.edits)
     check_wishes(snapshot, replace(wishes, root=None))
     case = case_for(snapshot, wishes)
     start, mends = mend(case)
@@ -200,7 +202,7 @@ def _prepared(
     refuse_unproven(before, start, mends)
     refuse_doubted(start, wishes.attach)
     _refuse_unrepairable(start, diagnose(start, Family.CHAIN, Family.DATABASE), known, wishes)
-    return start, (*revived, *mends), notices
+    return start, (*restored, *mends), notices
 
 
 def case_for(snapshot: Facts, wishes: Wishes) -> Case:

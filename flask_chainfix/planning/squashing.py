@@ -45,7 +45,7 @@ class SquashWishes:
         return f"{{fixchain}} {self.part(top, server)}{{databases}}"
 
     def part(self, top: str | None, server: str = "") -> str:
-        """The same command without the databases."""
+        """The words of that command without the program and the databases."""
         upto = "" if top is None else f" {option('--upto', top)}"
         return f"squash{upto}{self.typed}{server}{{how}}"
 
@@ -70,7 +70,7 @@ class Cut:
         return frozenset(self.replaced) - {self.top}
 
 
-def refuse_broken(diagnosis: Diagnosis) -> None:
+def require_healthy(diagnosis: Diagnosis) -> None:
     """Refuse a chain that is not healthy.
 
     Raises:

@@ -14,7 +14,7 @@ from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.drivers import parse_url
 from flask_chainfix.databases.targets import Target, app_engines, configured_urls
 from flask_chainfix.environment.locate import Runtime, open_app
-from flask_chainfix.environment.messages import as_typed, masked, said, shown_url
+from flask_chainfix.environment.messages import as_typed, masked, message_of, shown_url
 from flask_chainfix.model.databases import DatabaseStatus
 from flask_chainfix.model.rehearsal import SERVERS
 
@@ -58,7 +58,7 @@ def inside_app(runtime: Runtime, command: str = "rehearse") -> Iterator[Runtime]
         loaded = flask.cli.ScriptInfo(app_import_path=app).load_app()
     except (Exception, SystemExit) as error:  # apps can raise anything
         raise CannotRehearse(
-            f"env.py needs the app, which cannot be loaded: {masked(said(error))}",
+            f"env.py needs the app, which cannot be loaded: {masked(message_of(error))}",
             "have the environment variable FLASK_APP name the app, and run the command where the"
             " app's dependencies are installed",
         ) from error

@@ -27,7 +27,7 @@ def follow(
     steps: list[RehearsalStep] = []
     step: RehearsalStep | None = None
     failure: RehearsalFailure | None = None
-    told: dict[str, Any] = {}
+    observed: dict[str, Any] = {}
     total, started = 0, 0.0
     for event in events:
         match event.pop("event"):
@@ -46,21 +46,21 @@ def follow(
                 failure = _death(step, event["message"])
             case "refused":
                 raise CannotRehearse(**event)
-            case "told" | "found" as name:
-                _note(told, name, event)
+            case "observed" | "found" as name:
+                _note(observed, name, event)
     if failure is not None and step is not None:
         seconds = round(monotonic() - started, 4)
         steps.append(step._replace(seconds=seconds, error=failure.message))
-    return steps, failure, told
+    return steps, failure, observed
 
 
-def _note(told: dict[str, Any], name: str, event: dict[str, Any]) -> None:
+def _note(observed: dict[str, Any], name: str, event: dict[str, Any]) -> None:
     """Add an event: the only one of its kind, or one of several."""
-    if name == "told":
-        told |= _with_tuples(event)
+    if name == "observed":
+        observed |= _with_tuples(event)
     else:
         what = event.pop("what")
-        told[what] = (*told.get(what, ()), _FOUND[what](**event))
+        observed[what] = (*observed.get(what, ()), _FOUND[what](**event))
 
 
 def _with_tuples(event: Mapping[str, Any]) -> dict[str, Any]:

@@ -59,7 +59,7 @@ def main() -> None:
             with fresh.entered(request):
                 answer = {"sql": list(_sql(fresh.reopen(request), request["files"]))}
         except (Exception, SystemExit) as error:  # apps can raise anything
-            answer = {"error": _told(error)}
+            answer = {"error": _in_words(error)}
         finally:
             for lift in lifts:
                 lift()
@@ -128,7 +128,7 @@ def _sql_of(config: Any, script: Any, revision: str, path: str) -> tuple[list[st
         with EnvironmentContext(config, script, fn=steps, as_sql=True, starting_rev="base"):
             script.run_env()
     except (Exception, SystemExit) as error:  # migrations can raise anything
-        return statements, f"stopped, {_told(error)}"
+        return statements, f"stopped, {_in_words(error)}"
     return statements, "" if asked else "env.py has run no migrations"
 
 
@@ -146,7 +146,7 @@ class _Heard:
         pass
 
 
-def _told(error: BaseException) -> str:
+def _in_words(error: BaseException) -> str:
     """An exception on one line: its type and the first line of its message."""
     from flask_chainfix.rehearsal.child.failures import ForeignConnection, causes
 

@@ -125,9 +125,9 @@ def rehearse(
     }
     with scratch_for(runtime, request.database, keep=request.keep, copy=request.copy) as place:
         copies = place.fill(progress)
-        steps, failure, told = place.run({**asked, "copied": bool(copies)}, progress)
+        steps, failure, observed = place.run({**asked, "copied": bool(copies)}, progress)
     scratch, app_dialect = place.scratch, place.runtime.environment.dialect or ""
-    stamps = {bind: tuple(rows) for bind, rows in told.pop("stamps", ())}
+    stamps = {bind: tuple(rows) for bind, rows in observed.pop("stamps", ())}
     start = request.start or tuple(sorted({row for rows in stamps.values() for row in rows}))
     if failure is not None:
         if failure.kind is FailureKind.STAMP:
@@ -150,7 +150,7 @@ def rehearse(
         **{
             "gaps": () if request.stairway else None,
             "lost": () if request.rows else None,
-            **told,
+            **observed,
         },
     )
 
@@ -251,14 +251,14 @@ class Place(NamedTuple):
             "copied": filled,
             "record": record,
         }
-        steps, failure, told = self.run(asked, progress)
+        steps, failure, observed = self.run(asked, progress)
         if failure is not None:
             at = f" at {failure.revision}" if failure.revision else ""
             raise RehearsalFailed(
                 f"the chain stops on {self.scratch.shown}{at}: {failure.message}",
                 remedy_for(failure, self.scratch.dialect, "{fixchain} rehearse --database"),
             )
-        statements = tuple(SentStatement(*each) for each in told.get("statements", ()))
+        statements = tuple(SentStatement(*each) for each in observed.get("statements", ()))
         return Upgraded(tuple(step.revision for step in steps), statements)
 
     def run(

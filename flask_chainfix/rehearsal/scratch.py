@@ -27,7 +27,7 @@ from flask_chainfix.databases.drivers import (
     usable,
     without_driver,
 )
-from flask_chainfix.environment.messages import masked, said, secrets_of, shown_url
+from flask_chainfix.environment.messages import masked, message_of, secrets_of, shown_url
 
 _PREFIX = "fixchain_rehearsal"
 _PATIENCE = 10  # seconds
@@ -140,7 +140,7 @@ def connection_to(url: URL, failed: str, remedy: str) -> Iterator[Connection]:
         with engine.connect() as connection:
             yield connection
     except SQLAlchemyError as error:
-        raise CannotRehearse(f"{failed}: {masked(said(error))}", remedy) from error
+        raise CannotRehearse(f"{failed}: {masked(message_of(error))}", remedy) from error
     finally:
         engine.dispose()
 
@@ -228,7 +228,7 @@ def _refused(error: BaseException, url: URL, doing: str) -> NoScratchDatabase:
         " used",
     )
     return NoScratchDatabase(
-        f"{doing} {shown_url(url)}: {masked(said(error), secrets_of(url))}", remedy
+        f"{doing} {shown_url(url)}: {masked(message_of(error), secrets_of(url))}", remedy
     )
 
 
@@ -243,6 +243,6 @@ def _dropping(name: str) -> Iterator[None]:
         yield
     except Exception as error:
         raise ScratchLeftBehind(
-            f"the scratch database {name} could not be dropped: {masked(said(error))}",
+            f"the scratch database {name} could not be dropped: {masked(message_of(error))}",
             "drop it by hand; nothing else was changed",
         ) from error

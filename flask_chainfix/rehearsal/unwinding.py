@@ -19,7 +19,7 @@ from flask_chainfix.common import signals
 from flask_chainfix.common.errors import CannotRehearse, StaleSnapshot
 from flask_chainfix.common.wording import Progress
 from flask_chainfix.databases.applied.rows import stood_for
-from flask_chainfix.databases.moving import move_rows
+from flask_chainfix.databases.restamping import move_rows
 from flask_chainfix.databases.targets import Target
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.model.databases import DatabaseStatus, Move, MoveState

@@ -1,10 +1,9 @@
-"""Remedies as text, rows and JSON, with their commands spelled out for a project."""
+"""Remedies as text and rows, with their commands spelled out for a project."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
 
 from flask_chainfix.common.quoting import printable
 from flask_chainfix.common.remedies import Remedy, Tools, Way
@@ -65,13 +64,6 @@ def about_masks(printed: str) -> str:
 def remedy_text(advice: str | Remedy, tools: Tools) -> str:
     """A remedy on one line, with commands in backticks."""
     return str(spelled(advice, tools))
-
-
-def remedies_as_json(advice: str | Remedy, tools: Tools) -> list[dict[str, Any]]:
-    """The ways of a remedy with their commands, as JSON."""
-    return [
-        {"text": way.whole, "commands": list(way.commands)} for way in spelled(advice, tools).ways
-    ]
 
 
 def spelled(advice: str | Remedy, tools: Tools) -> Remedy:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.quoting import printable
@@ -101,22 +101,6 @@ def shown_place(place: Location) -> str:
     line = "" if place.line is None else f":{place.line}"
     ref = f"{place.ref}:" if place.ref else ""
     return f"{ref}{shown_path(place.path)}{line}"
-
-
-def said(part: Any, *names: str) -> dict[str, Any]:
-    """Attributes as JSON values: shown paths, enum values, reasons as objects."""
-    return {name: _in_json(getattr(part, name)) for name in names}
-
-
-def _in_json(value: Any) -> Any:
-    if isinstance(value, Path):
-        return shown_path(value)
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, tuple):
-        fields: tuple[str, ...] | None = getattr(value, "_fields", None)
-        return said(value, *fields) if fields else [_in_json(each) for each in value]
-    return value
 
 
 # --- The unified diff of edits -------------------------------------------------------------------

@@ -15,13 +15,11 @@ from flask_chainfix.model.findings import Finding, Location
 from flask_chainfix.model.history import Queue
 from flask_chainfix.model.plans import Plan
 from flask_chainfix.model.rehearsal import Rehearsal
-from flask_chainfix.report import database_results, results
-from flask_chainfix.report.advice import remedies_as_json, remedy_text
-from flask_chainfix.report.display import Style, said, shown_path
+from flask_chainfix.report import database_results, json_parts, results
+from flask_chainfix.report.advice import remedy_text
+from flask_chainfix.report.display import Style, shown_path
+from flask_chainfix.report.json_parts import attributes
 from flask_chainfix.report.results import BackedUp, Judged, Planning, Proposed, Result, notices_of
-from flask_chainfix.report.text.database_text import as_json as databases_as_json
-from flask_chainfix.report.text.database_text import downgrades_as_json
-from flask_chainfix.report.text.rehearsal_text import as_json as rehearsal_as_json
 
 SCHEMA_VERSION = 1
 
@@ -82,17 +80,16 @@ def _(result: results.Checked) -> dict[str, Any]:
 
 
 def _queue(queue: Queue) -> dict[str, Any]:
-    pairs = [said(pair, "one", "other", "fit", "detail") for pair in queue.pairs]
+    pairs = [attributes(pair, "one", "other", "fit", "detail") for pair in queue.pairs]
     return {"pairs": pairs, "order": None if queue.order is None else list(queue.order)}
 
 
 @_parts.register
 def _(result: database_results.Traced) -> dict[str, Any]:
-    from flask_chainfix.report.text.trace_text import as_json
 
     return {
         "directory": shown_path(result.snapshot.environment.directory),
-        "traces": as_json(result),
+        "traces": json_parts.traces(result),
     }
 
 
@@ -101,11 +98,11 @@ def _(result: Planning) -> dict[str, Any]:
     planned = result.proposal.planned
     return {
         **_proposal(result),
-        "verified": said(result.confirmation, *_VERIFIED) if result.confirmation else None,
-        **(rehearsal_as_json(result.rehearsal, result.tools) if result.rehearsal else {}),
+        "verified": attributes(result.confirmation, *_VERIFIED) if result.confirmation else None,
+        **(json_parts.rehearsal(result.rehearsal, result.tools) if result.rehearsal else {}),
         "rehearsal_ways": [_way(way, result.tools) for way in result.ways] or None,
         "backups": _backups(result.backup),
-        "downgrades": downgrades_as_json(planned.downgrades) if planned else None,
+        "downgrades": json_parts.downgrades(planned.downgrades) if planned else None,
     }
 
 
@@ -114,43 +111,40 @@ def _(result: results.SquashPlan) -> dict[str, Any]:
     return {
         **_parts.dispatch(Planning)(result),
         "replaced": list(result.replaced),
-        "proofs": [said(each, *each._fields) for each in result.proofs],
-        "carry_over": [said(each, *each._fields) for each in result.carry_over],
+        "proofs": [attributes(each, *each._fields) for each in result.proofs],
+        "carry_over": [attributes(each, *each._fields) for each in result.carry_over],
     }
 
 
 @_parts.register
 def _(result: results.CatchUpPlan) -> dict[str, Any]:
-    from flask_chainfix.report.text.catch_up_text import as_json
 
-    return {**_parts.dispatch(Planning)(result), "lacking": as_json(result)}
+    return {**_parts.dispatch(Planning)(result), "lacking": json_parts.lacking(result)}
 
 
 @_parts.register
 def _(result: database_results.FinishPlan) -> dict[str, Any]:
-    from flask_chainfix.report.text.catch_up_text import unfinished_as_json
 
     moves = result.moves if isinstance(result, database_results.Finished) else ()
     copies = result.backup if isinstance(result, database_results.Finished) else None
     return {
         **_diagnosis(result),
-        "databases": databases_as_json(result.diagnosis.snapshot, moves),
-        "unfinished": unfinished_as_json(result),
+        "databases": json_parts.databases(result.diagnosis.snapshot, moves),
+        "unfinished": json_parts.unfinished(result),
         "backups": _backups(copies),
     }
 
 
 @_parts.register
 def _(result: database_results.UnwindPlan) -> dict[str, Any]:
-    from flask_chainfix.report.text.unwind_text import as_json
 
     copies = result.backup if isinstance(result, database_results.Unwound) else None
     order = result.diagnosis.snapshot.graph.order
     return {
         **_diagnosis(result),
         "plan": _plan(Plan("unwind", (), (), order), result.tools) if result.databases else None,
-        "databases": databases_as_json(result.diagnosis.snapshot, result.moves),
-        "unwinding": as_json(result),
+        "databases": json_parts.databases(result.diagnosis.snapshot, result.moves),
+        "unwinding": json_parts.unwinding(result),
         "backups": _backups(copies),
     }
 
@@ -168,9 +162,9 @@ def _(result: results.Repaired) -> dict[str, Any]:
     return {
         **_parts(planning),
         "notices": [*notices_of(planning), *copied, *result.notices],
-        "verified": said(result.confirmation, *_VERIFIED),
+        "verified": attributes(result.confirmation, *_VERIFIED),
         "journal": shown_path(result.journal),
-        "databases": databases_as_json(result.snapshot, result.moves),
+        "databases": json_parts.databases(result.snapshot, result.moves),
     }
 
 
@@ -178,7 +172,7 @@ def _(result: results.Repaired) -> dict[str, Any]:
 def _(result: database_results.RestampPlan) -> dict[str, Any]:
     return {
         **_diagnosis(result),
-        "databases": databases_as_json(result.diagnosis.snapshot, result.moves),
+        "databases": json_parts.databases(result.diagnosis.snapshot, result.moves),
     }
 
 
@@ -196,7 +190,7 @@ def _(result: results.UndoPlan) -> dict[str, Any]:
         "restored": [shown_path(path) for path in result.restored] or None,
         "deleted": [shown_path(path) for path in result.deleted] or None,
         "journal": shown_path(result.journal),
-        "databases": databases_as_json(result.snapshot, result.moves),
+        "databases": json_parts.databases(result.snapshot, result.moves),
     }
 
 
@@ -207,7 +201,7 @@ def _(result: results.LockPlan) -> dict[str, Any]:
 
 @_parts.register
 def _(result: results.Rehearsed) -> dict[str, Any]:
-    parts = rehearsal_as_json(result.rehearsal, result.tools)
+    parts = json_parts.rehearsal(result.rehearsal, result.tools)
     return {**_diagnosis(result), **parts}
 
 
@@ -221,7 +215,7 @@ def _(result: results.Explained) -> dict[str, Any]:
     texts = ("meaning", "breaks", "origin", "repair", "example")
     rules = [
         {
-            **said(each, "code", "name", "severity", "summary"),
+            **attributes(each, "code", "name", "severity", "summary"),
             **{name: result.tools.spell_out(getattr(each, name)) for name in texts},
         }
         for each in result.explanations
@@ -232,7 +226,7 @@ def _(result: results.Explained) -> dict[str, Any]:
 @_parts.register
 def _(result: results.HookPlan) -> dict[str, Any]:
     names = ("name", "path", "state", "detail", "text")
-    files = [said(file, *names) | {"detail": file.detail or None} for file in result.files]
+    files = [attributes(file, *names) | {"detail": file.detail or None} for file in result.files]
     return {"pieces": files or None}
 
 
@@ -252,7 +246,7 @@ def _diagnosis(result: Judged | Proposed) -> dict[str, Any]:
     return {
         **_chain(diagnosis.snapshot, diagnosis.findings, result.tools),
         "notices": list(notices_of(result)),
-        "databases": databases_as_json(diagnosis.snapshot, ()),
+        "databases": json_parts.databases(diagnosis.snapshot, ()),
     }
 
 
@@ -262,7 +256,7 @@ def _proposal(result: Proposed) -> dict[str, Any]:
         **_diagnosis(result),
         "plan": _plan(planned.plan, result.tools) if planned else None,
         "edits": _edits(planned.edits) if planned else None,
-        "databases": databases_as_json(proposal.snapshot, proposal.moves),
+        "databases": json_parts.databases(proposal.snapshot, proposal.moves),
     }
 
 
@@ -271,24 +265,28 @@ def _edits(edits: Iterable[Edit]) -> list[str] | None:
 
 
 def _way(way: Rehearsal, tools: Tools) -> dict[str, Any]:
-    return {"databases": list(way.way_of), "rows": list(way.start), **rehearsal_as_json(way, tools)}
+    return {
+        "databases": list(way.for_databases),
+        "rows": list(way.start),
+        **json_parts.rehearsal(way, tools),
+    }
 
 
 def _finding(finding: Finding, tools: Tools) -> dict[str, Any]:
     return {
-        **said(finding, "code", "name", "severity", "message"),
+        **attributes(finding, "code", "name", "severity", "message"),
         "breaks": tools.spell_out(finding.breaks),
         "hint": remedy_text(finding.hint, tools),
-        "remedies": remedies_as_json(finding.hint, tools),
-        **said(finding, "revisions"),
+        "remedies": json_parts.remedies(finding.hint, tools),
+        **attributes(finding, "revisions"),
         "locations": [_place(place) for place in finding.locations],
-        **said(finding, "repairable"),
+        **attributes(finding, "repairable"),
     }
 
 
 def _place(place: Location) -> dict[str, Any]:
     """A place; with the Git revision if only that has it."""
-    return said(place, "path", "line", *(("ref", "commit") if place.ref else ()))
+    return attributes(place, "path", "line", *(("ref", "commit") if place.ref else ()))
 
 
 def _plan(plan: Plan, tools: Tools) -> dict[str, Any]:
@@ -297,20 +295,20 @@ def _plan(plan: Plan, tools: Tools) -> dict[str, Any]:
     return {
         "strategy": plan.strategy,
         "relinks": [
-            said(each, "revision", "path", "before", "after", "why") for each in plan.relinks
+            attributes(each, "revision", "path", "before", "after", "why") for each in plan.relinks
         ],
-        "new_revisions": [said(each, *new) for each in plan.new_revisions],
-        "mends": [said(each, *mend) for each in plan.mends],
+        "new_revisions": [attributes(each, *new) for each in plan.new_revisions],
+        "mends": [attributes(each, *mend) for each in plan.mends],
         "order": list(plan.order),
-        "choices": remedies_as_json(plan.choices, tools),
-        **said(plan, "why"),
+        "choices": json_parts.remedies(plan.choices, tools),
+        **attributes(plan, "why"),
     }
 
 
 def _backups(made: BackedUp | None) -> list[dict[str, Any]] | None:
     names = ("path", "size", "sha256", "tables", "seconds", "restore")
     backups = made.backups if made else ()
-    return [{"database": each.name, **said(each, *names)} for each in backups] or None
+    return [{"database": each.name, **attributes(each, *names)} for each in backups] or None
 
 
 def _error(error: ChainFixError, tools: Tools) -> dict[str, Any]:
@@ -318,5 +316,5 @@ def _error(error: ChainFixError, tools: Tools) -> dict[str, Any]:
         "type": type(error).__name__,
         "message": "\n".join((error.message, *error.lines)),
         "remedy": remedy_text(error.remedy, tools),
-        "remedies": remedies_as_json(error.remedy, tools),
+        "remedies": json_parts.remedies(error.remedy, tools),
     }

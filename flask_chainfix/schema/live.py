@@ -190,10 +190,10 @@ def observed(histories: Mapping[Key, History], live: Live) -> Iterator[tuple[His
     convention such as ``ck_%(table_name)s_%(constraint_name)s`` may have made it of the
     constraint's, and SQLAlchemy cuts what the database would not keep.
     """
-    strangers: dict[Key, list[str]] = {}
+    unknown: dict[Key, list[str]] = {}
     for key in live.found:
         if key.kind is Kind.CONSTRAINT and _may_be_another(histories.get(key)):
-            strangers.setdefault(table_key(key), []).append(key.name)
+            unknown.setdefault(table_key(key), []).append(key.name)
     indexed = {
         key_of(table_of(thing))
         for key, thing in live.built.items()
@@ -201,7 +201,7 @@ def observed(histories: Mapping[Key, History], live: Live) -> Iterator[tuple[His
     }
     for key, history in histories.items():
         state = live.state(key)
-        alike = strangers.get(table_key(key), ()) if key.kind is Kind.CONSTRAINT else ()
+        alike = unknown.get(table_key(key), ()) if key.kind is Kind.CONSTRAINT else ()
         if state is False and any(key.name in name or CUT.fullmatch(name) for name in alike):
             continue
         names = (step.object.schema.casefold() for step in history.steps)

@@ -210,12 +210,12 @@ class _Recorder:
 
     def _alter(self, event: _Event, effect: Effect) -> None:
         """Record the properties of a column that is created, altered or dropped."""
-        column, told = event.object, dict(effect.properties)
+        column, properties = event.object, dict(effect.properties)
         altered = effect.action is Action.USE or effect.renamed is not None
         before = None if altered or event.before else event.before
         own, known = key_of(column), self._events
-        for kind in told if altered else PROPERTIES:
-            state = event.state and told.get(kind)
+        for kind in properties if altered else PROPERTIES:
+            state = event.state and properties.get(kind)
             key = Key(kind, *own[1:])
             if state or key in known:
                 known.setdefault(key, []).append(

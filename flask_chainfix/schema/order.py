@@ -179,13 +179,13 @@ def never_made(evidence: Evidence) -> Iterator[tuple[Touch, ...]]:
             continue
         touches = [*evidence.users.get(key, ()), *evidence.droppers.get(key, ())]
         if _is_missing_at_first(evidence, key, touches[0].object):
-            told = [
+            certain = [
                 touch
                 for touch in touches
                 if touch.certain and not _may_be_made_before(evidence, touch, frontiers[key.kind])
             ]
-            if told:
-                yield tuple(sorted(told, key=lambda touch: evidence.rank[touch.revision]))
+            if certain:
+                yield tuple(sorted(certain, key=lambda touch: evidence.rank[touch.revision]))
 
 
 def _is_missing_at_first(evidence: Evidence, key: Key, object_: SchemaObject) -> bool:

@@ -15,7 +15,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.pool import NullPool
 
 from flask_chainfix.common.quoting import Unspeakable
-from flask_chainfix.databases.moving import guarded_sql
+from flask_chainfix.databases.restamp_script import guarded_sql
 from flask_chainfix.databases.targets import Target, targets_from
 from flask_chainfix.databases.version_tables import in_schemas
 from flask_chainfix.environment.locate import open_directory

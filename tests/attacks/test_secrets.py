@@ -14,7 +14,7 @@ from flask_chainfix.environment.messages import (
     NO_URL,
     masked,
     masked_url,
-    said,
+    message_of,
     secrets_of,
     shown_url,
 )
@@ -107,7 +107,7 @@ def test_what_is_harmless_stays(text: str) -> None:
 
 def test_what_sqlalchemy_could_not_parse_is_not_repeated() -> None:
     for words in ("Could not parse rfc1738 URL from string", "Could not parse SQLAlchemy URL from"):
-        assert said(ArgumentError(f"{words} '{SECRET}'")) == NO_URL
+        assert message_of(ArgumentError(f"{words} '{SECRET}'")) == NO_URL
 
 
 def test_no_command_repeats_a_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

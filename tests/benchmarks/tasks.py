@@ -209,7 +209,7 @@ def tenants(url: str, size: str) -> Figures:
     """
     from sqlalchemy.engine import make_url
 
-    from flask_chainfix.databases.moving import move_rows
+    from flask_chainfix.databases.restamping import move_rows
     from flask_chainfix.databases.targets import Target
     from flask_chainfix.databases.version_tables import read_statuses
     from flask_chainfix.model.databases import Move, MoveState
@@ -246,9 +246,8 @@ def trace(place: str, size: str) -> Figures:
     from sqlalchemy import create_engine, inspect
 
     from flask_chainfix.databases.applied.verdicts import trace
-    from flask_chainfix.databases.live_schema import read_live
     from flask_chainfix.databases.targets import Target
-    from tests.traces import facts_of, line_of_tables, run
+    from tests.traces import facts_of, line_of_tables, read_live, run
 
     written = line_of_tables(int(size))
     engine = create_engine(f"sqlite:///{place}")

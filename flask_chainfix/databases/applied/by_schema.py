@@ -18,14 +18,14 @@ from flask_chainfix.databases.applied.contradictions import (
 )
 from flask_chainfix.databases.applied.differences import Difference, can_be_added
 from flask_chainfix.databases.applied.lost import is_noop
-from flask_chainfix.databases.applied.rows import restamping, since, stood_for, tops
+from flask_chainfix.databases.applied.rows import refused, since, stamp_commands, stood_for, tops
 from flask_chainfix.databases.applied.verdicts import Trace, Verdict, trace
 from flask_chainfix.databases.facts import Facts, Uncompared
 from flask_chainfix.git.upstream import read_published
 from flask_chainfix.model.databases import DatabaseStatus, Move, MoveResult, MoveState
 from flask_chainfix.model.files import Header
-from flask_chainfix.schema.footprint import PROPERTIES, Kind, SchemaObject
-from flask_chainfix.schema.live import deciding
+from flask_chainfix.schema.footprint import PROPERTIES, Kind, SchemaObject, key_of
+from flask_chainfix.schema.live import Sign, deciding
 from flask_chainfix.schema.object_history import State
 
 _WHERE_IT_WENT = way("see where it went", "{fixchain} check{asked}")
@@ -83,14 +83,14 @@ class TracedDatabase(NamedTuple):
         )
 
     @property
-    def told(self) -> frozenset[str]:
+    def mismatched(self) -> frozenset[str]:
         """The revisions whose verdicts do not match the stamp."""
         return frozenset((*self.behind, *self.ahead, *self.half, *self.contradicted))
 
     @property
     def differs(self) -> bool:
         """Whether the schema does not match the stamp."""
-        return bool(self.told)
+        return bool(self.mismatched)
 
     def _having(self, verdict: Verdict) -> tuple[str, ...]:
         return () if self.trace is None else self.trace.having(verdict)
@@ -148,6 +148,14 @@ def difference_in_words(found: Difference, snapshot: Facts) -> str:
     return f"{in_state(found.object, found.state, found.is_view)}, though {place} {made}"
 
 
+def sign_in_words(sign: Sign, snapshot: Facts) -> str:
+    """A sign in words: the state of an object, and the operation that leads there."""
+    step = sign.step
+    place = f"{snapshot.file(step.revision).name}:{step.line}"
+    there = in_state(step.object, sign.state, key_of(step.object) in snapshot.evidence.views)
+    return f"{there}: {place} {changing(step.object, step.state)}"
+
+
 def named(thing: SchemaObject, is_view: bool) -> str:
     """An object with its kind; for a property, the column."""
     kind = Kind.COLUMN if thing.kind in PROPERTIES else thing.kind
@@ -193,7 +201,7 @@ def remedy_of(now: Facts, found: TracedDatabase) -> Remedy:
 def _moving(now: Facts, found: TracedDatabase, shown: Trace, fits: Sequence[str]) -> Remedy:
     """How to move a stamp to what the schema shows, or to make what is missing."""
     if not found.status.rows:
-        return way("stamp it", *restamping(now.graph, (), fits))
+        return way("stamp it", *stamp_commands(now.graph, (), fits))
     move = f"{{fixchain}} restamp --from-schema{only(now, found.status)}"
     if found.ahead:
         return way("move its stamp", move)
@@ -262,21 +270,21 @@ def move_by_schema(now: Facts, found: TracedDatabase) -> MoveResult:
     """
     status, shown, graph = found.status, found.trace, now.graph
     if shown is None:
-        return _refused(status, f"its schema was not read: {found.problem}", found.remedy)
+        return refused(status, f"its schema was not read: {found.problem}", found.remedy)
     if found.half:
         half = found.half[0]
-        return _refused(status, f"half of {half} has run", completing(now, status, half))
+        return refused(status, f"half of {half} has run", completing(now, status, half))
     look = way("see the evidence", "{fixchain} trace{databases}")
     gone = [row for row in status.rows if row not in graph]
     if gone:
         detail = f"it is stamped with {listing(gone)}, which no file has"
-        return _refused(status, detail, _WHERE_IT_WENT)
+        return refused(status, detail, _WHERE_IT_WENT)
     if shown.fits is None:
         detail = "something has run there without what it requires: no stamp stands for that"
-        return _refused(status, detail, look)
+        return refused(status, detail, look)
     if found.contradicted:
         detail = f"{against(found, found.contradicted[:1])[0]}, and that does not decide"
-        return _refused(status, detail, look)
+        return refused(status, detail, look)
     run = stood_for(graph, shown.fits)
     reachable = run.union(shown.silent)
     stays = status.rows == tops(graph, found.claimed) and run <= found.claimed <= reachable
@@ -285,19 +293,19 @@ def move_by_schema(now: Facts, found: TracedDatabase) -> MoveResult:
         return MoveResult(move, MoveState.UNCHANGED)
     if not reachable.issuperset(found.unknown):
         unclear = listing([name for name in found.unknown if name not in reachable])
-        return _refused(status, f"its schema does not show whether {unclear} has run", look)
+        return refused(status, f"its schema does not show whether {unclear} has run", look)
     silent = [revision for revision in shown.silent if not is_noop(now, revision)]
-    to_the_fit = restamping(graph, status.rows, shown.fits)
+    to_the_fit = stamp_commands(graph, status.rows, shown.fits)
     if silent:
-        highest = restamping(graph, status.rows, tops(graph, reachable))
-        return _refused(
+        highest = stamp_commands(graph, status.rows, tops(graph, reachable))
+        return refused(
             status,
             f"its schema does not show whether {listing(silent)} has run",
             way("stamp it there, if so", *highest) | way("stamp it below, if not", *to_the_fit),
         )
     if not status.rows:  # perhaps without a version table, which Alembic creates
         detail = f"it is not stamped, and its schema matches {listing(shown.fits) or 'no revision'}"
-        return _refused(status, detail, way("stamp it", *to_the_fit))
+        return refused(status, detail, way("stamp it", *to_the_fit))
     move = Move(status.name, status.identity, status.rows, shown.fits)
     return MoveResult(move, MoveState.PLANNED, _why(found))
 
@@ -311,9 +319,3 @@ def _why(found: TracedDatabase) -> str:
     ]
     fits = found.trace.fits if found.trace is not None else None
     return f"by its schema: {'; '.join(said) or f'it matches {listing(fits or ())}'}"
-
-
-def _refused(status: DatabaseStatus, detail: str, remedy: str | Remedy) -> MoveResult:
-    move = Move(status.name, status.identity, status.rows, status.rows)
-    remedy = Remedy.of(remedy).placed(here=status.own)
-    return MoveResult(move, MoveState.REFUSED, detail, remedy)

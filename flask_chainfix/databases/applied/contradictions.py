@@ -27,8 +27,8 @@ from flask_chainfix.databases.applied.rows import (
     catching_up,
     counting_as,
     gaps,
-    restamping,
     since,
+    stamp_commands,
     stood_for,
 )
 from flask_chainfix.databases.facts import Facts
@@ -283,7 +283,7 @@ def _to_the_fit(snapshot: Facts, found: Mismatch, fitting: Fit) -> Remedy:
             "{alembic} stamp base",
             f"{{alembic}} upgrade {_all(snapshot)}",
         )
-    names, to_proven = ", ".join(fitting.rows), restamping(graph, rows, fitting.rows)
+    names, to_proven = ", ".join(fitting.rows), stamp_commands(graph, rows, fitting.rows)
     if fitting.highest == fitting.rows:
         return _with_what_is_missing(snapshot, found, fitting, to_proven)
     silent = ", ".join(fitting.silent)
@@ -292,7 +292,7 @@ def _to_the_fit(snapshot: Facts, found: Mismatch, fitting: Fit) -> Remedy:
         f"its tables match {', '.join(fitting.highest)}: stamp it there if it has what {silent}"
         f" {'changes' if len(fitting.silent) == 1 else 'change'}, which its schema does not show"
         f"{then}",
-        *restamping(graph, rows, fitting.highest),
+        *stamp_commands(graph, rows, fitting.highest),
         *upgrade,
     )
     then, upgrade = _running_what_it_lacks(snapshot, found, fitting.rows)

@@ -62,12 +62,12 @@ def left_behind(
 
     footprints = filter(None, (lost_footprint(snapshot, each) for each in revisions))
     made = {key for footprint in footprints for key in made_by(footprint)}
-    lives = [snapshot.schemas.get(status.seen) for status in statuses]
+    schemas = [snapshot.schemas.get(status.seen) for status in statuses]
     return sorted(
         f"{key.table}.{key.name}".lstrip(".")
         for key in made
         if not snapshot.evidence.mentions(key)
-        and any(isinstance(live, Live) and live.state(key) is True for live in lives)
+        and any(isinstance(live, Live) and live.state(key) is True for live in schemas)
     )
 
 

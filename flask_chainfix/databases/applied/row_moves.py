@@ -41,7 +41,8 @@ from flask_chainfix.databases.applied.rows import (
     catching_up,
     counting_as,
     gaps,
-    restamping,
+    refused,
+    stamp_commands,
     stood_for,
     tops,
 )
@@ -99,9 +100,9 @@ def assuming_current_chain(now: Facts, moves: Sequence[MoveResult]) -> tuple[Mov
     the schema decides: a plain check does not read it.
     """
     said = replace(now, databases=replace(now.databases, current_is_named=True))
-    refused = (MoveState.DOUBTFUL, MoveState.REFUSED)
+    unsettled = (MoveState.DOUBTFUL, MoveState.REFUSED)
     in_doubt = [
-        first.state in refused
+        first.state in unsettled
         or (first.state is MoveState.UNCHANGED and len(claims(now, each)) > 1)
         for first, each in zip(moves, now.databases.statuses, strict=True)
     ]
@@ -166,13 +167,13 @@ def move_for(
     if not possible:
         found = mismatch(now, status)
         if found is not None:
-            return _refused(status, contradiction(found), ways_out(now, found))
-        return _refused(
+            return refused(status, contradiction(found), ways_out(now, found))
+        return refused(
             status,
             f"it is not known which chain wrote {in_rows(status.rows)}, nor what has run",
             by_its_origin(now, status),
         )
-    possible = [each for each in possible if _is_as_told(now, each, taken)] or possible
+    possible = [each for each in possible if _is_as_asked(now, each, taken)] or possible
     results = [_move(now, then, applied, taken) for applied in possible]
     any_of_them = results[0]
     alike = len({(each.state, each.move.after) for each in results}) == 1
@@ -180,7 +181,7 @@ def move_for(
         return any_of_them
     shared = undecided_id(now, [each.revisions for each in possible])
     if shared is not None:
-        return _refused(
+        return refused(
             status,
             f"{meanings_of(now, shared)}, and it is not known which of them ran there",
             reading_its_schema(now, status) | _ways_on(now, possible, shared),
@@ -197,18 +198,18 @@ def move_for(
     if MoveState.PLANNED not in (result.state for result in results):
         return _left_as_it_is(results)
     remedy = reading_its_schema(now, status) | by_its_origin(now, status) | STAMPED_AS_IT_IS
-    return _refused(status, OF_EITHER_CHAIN, remedy)
+    return refused(status, OF_EITHER_CHAIN, remedy)
 
 
 def _left_as_it_is(results: Iterable[MoveResult]) -> MoveResult:
     """Rows that are right by one chain, and cannot be moved if another chain wrote them."""
-    refused = next(each for each in results if each.state is MoveState.REFUSED)
+    one = next(each for each in results if each.state is MoveState.REFUSED)
     return replace(
-        refused,
+        one,
         state=MoveState.DOUBTFUL,
         detail="right if the current chain stamped it; if the chain before the repair did,"
-        f" {refused.detail}",
-        remedy=by_either_chain(Remedy.of(refused.remedy)),
+        f" {one.detail}",
+        remedy=by_either_chain(Remedy.of(one.remedy)),
     )
 
 
@@ -223,7 +224,7 @@ def by_either_chain(otherwise: Remedy) -> Remedy:
     return STAMPED_AS_IT_IS | Remedy(tuple(ways))
 
 
-def _is_as_told(now: Facts, applied: Applied, taken: Mapping[str, str]) -> bool:
+def _is_as_asked(now: Facts, applied: Applied, taken: Mapping[str, str]) -> bool:
     """Whether ids of several migrations are read in the way that the user has chosen."""
     return not any(
         applied.revisions.intersection(names) - {taken.get(name)}
@@ -264,14 +265,14 @@ def _way_on(now: Facts, applied: Applied, shared: str, ran: str) -> Remedy:
         return Remedy.of(result.remedy)
     if shared not in now.graph:
         return way("say so", counting_as(ran, shared))
-    return way("move the stamp", *restamping(now.graph, result.move.before, result.move.after))
+    return way("move the stamp", *stamp_commands(now.graph, result.move.before, result.move.after))
 
 
 def _move(now: Facts, then: Facts, applied: Applied, taken: Mapping[str, str]) -> MoveResult:
     status, graph = applied.status, then.graph
     unknown = [row for row in applied.unknown if row not in taken]
     if unknown:
-        return _refused(
+        return refused(
             status,
             f"no migration file has {in_rows(unknown)}",
             way("see where it went, and what can be done", "{fixchain} check{asked}"),
@@ -282,13 +283,13 @@ def _move(now: Facts, then: Facts, applied: Applied, taken: Mapping[str, str]) -
             *(_counted_for(now, lost, taken[lost]) for lost in lost_here)
         )
     except CannotPlan as refusal:
-        return _refused(status, refusal.message, refusal.remedy)
+        return refused(status, refusal.message, refusal.remedy)
     run = {now.databases.renamed.get(revision, revision) for revision in has_run}
     gone = sorted(
         name for name in run if name not in graph and name not in taken and not is_noop(now, name)
     )
     if gone:
-        return _refused(
+        return refused(
             status,
             f"{', '.join(gone)} ran there, and no migration file"
             f" {'has' if now is then else 'would have'} it any more",
@@ -298,9 +299,10 @@ def _move(now: Facts, then: Facts, applied: Applied, taken: Mapping[str, str]) -
     skipped = gaps(graph, kept)
     shared = misread_id(now, status, kept)
     if skipped and shared is not None and now is then:
-        return _refused(status, which_ran(now, shared, kept), catching_up(graph, kept, status.rows))
+        which = which_ran(now, shared, kept)
+        return refused(status, which, catching_up(graph, kept, status.rows))
     if skipped:
-        return _refused(
+        return refused(
             status,
             f"{', '.join(skipped)} never ran there, and would be skipped",
             _catching_up(now, kept, status)
@@ -309,7 +311,7 @@ def _move(now: Facts, then: Facts, applied: Applied, taken: Mapping[str, str]) -
         )
     missing = absent(then, status, frozenset(kept))
     if missing:
-        return _refused(
+        return refused(
             status,
             f"{', '.join(tops(graph, kept))} would stand for what is not there:"
             f" {in_words(by_revision(missing))}",
@@ -392,9 +394,3 @@ def _certainly_below(now: Facts, rows: Collection[str]) -> set[str]:
     """These revisions with their ancestors in every known chain."""
     chains = [chain for chain in (now.graph, *now.old) if all(row in chain for row in rows)]
     return set.intersection(*(set(stood_for(chain, tuple(rows))) for chain in chains))
-
-
-def _refused(status: DatabaseStatus, detail: str, remedy: str | Remedy) -> MoveResult:
-    stay = Move(status.name, status.identity, status.rows, status.rows)
-    remedy = Remedy.of(remedy).placed(here=status.own)
-    return MoveResult(stay, MoveState.REFUSED, detail, remedy)

@@ -9,6 +9,7 @@ from functools import lru_cache
 from flask_chainfix.chain.revision_graph import Graph
 from flask_chainfix.common.quoting import operand, option
 from flask_chainfix.common.remedies import Remedy, way
+from flask_chainfix.model.databases import DatabaseStatus, Move, MoveResult, MoveState
 
 
 @lru_cache(maxsize=256)  # most databases of a project have the same few stamps
@@ -70,7 +71,7 @@ def tops(graph: Graph, revisions: Collection[str]) -> tuple[str, ...]:
     return tuple(sorted(revision for revision in revisions if revision not in below))
 
 
-def restamping(graph: Graph, before: Sequence[str], after: Sequence[str]) -> tuple[str, ...]:
+def stamp_commands(graph: Graph, before: Sequence[str], after: Sequence[str]) -> tuple[str, ...]:
     """Alembic's commands that turn rows into others.
 
     Alembic's ``stamp`` replaces the rows above and below a revision, and keeps parallel ones. So
@@ -106,7 +107,7 @@ def catching_up(graph: Graph, run: Collection[str], rows: Sequence[str]) -> Reme
     below = graph.required(skipped).difference(skipped)
     return way(
         f"have Alembic run {', '.join(skipped)} there, and put the stamp back",
-        *restamping(graph, rows, tops(graph, below)),
+        *stamp_commands(graph, rows, tops(graph, below)),
         *(f"{{alembic}} upgrade {operand(top)}" for top in tops(graph, skipped)),
         *_stamps(tops(graph, {*run, *skipped})),
     )
@@ -146,3 +147,10 @@ def since(graph: Graph, revision: str) -> str:
     parents = graph.parents[revision]
     start = f"{parents[0]}:" if len(parents) == 1 else ""
     return operand(f"{start}{revision}")
+
+
+def refused(status: DatabaseStatus, detail: str, remedy: str | Remedy) -> MoveResult:
+    """A database whose rows stay as they are."""
+    stay = Move(status.name, status.identity, status.rows, status.rows)
+    remedy = Remedy.of(remedy).placed(here=status.own)
+    return MoveResult(stay, MoveState.REFUSED, detail, remedy)

@@ -19,11 +19,11 @@ from sqlalchemy.engine import URL, Engine
 
 from flask_chainfix.common import signals
 from flask_chainfix.common.errors import CannotBackUp
-from flask_chainfix.common.signals import Stays
+from flask_chainfix.common.signals import Done
 from flask_chainfix.common.wording import Progress
 from flask_chainfix.databases.backup import servers, sqlite
 from flask_chainfix.databases.drivers import check_url, parse_url
-from flask_chainfix.databases.reaching import place_of
+from flask_chainfix.databases.selection import place_of
 from flask_chainfix.databases.targets import Target, app_engines
 from flask_chainfix.disk.safe_files import sync_directory, write_synced
 from flask_chainfix.environment.messages import shown_url
@@ -115,7 +115,7 @@ def back_up(database: Target, directory: Path, progress: Progress) -> Backup:
             write_synced(checksum, f"{digest}  {path.name}\n".encode(), mode=0o600)
             part.rename(path)
             sync_directory(directory)
-            signals.stay(Stays.BACKUPS)
+            signals.record_done(Done.BACKUPS)
     return Backup(name, path, size, digest, tables, round(monotonic() - started, 4), command)
 
 
@@ -133,10 +133,10 @@ def copy_into(place: Target, database: Target, progress: Progress) -> Backup:
     Raises:
         CannotBackUp: the database cannot be copied or loaded.
     """
-    started, stays = monotonic(), signals.stays()
+    started, done = monotonic(), signals.done_so_far()
     with tempfile.TemporaryDirectory(prefix="fixchain_copy_") as directory:
         made = back_up(database, Path(directory, "copy"), progress)
-        signals.stay(stays)
+        signals.record_done(done)
         progress(0, 0, f"restoring {database.name}")
         *_, load = _KINDS[database.url.get_backend_name()]
         with _file_errors(made.path.parent):
@@ -179,12 +179,12 @@ def _make_directory(directory: Path, made: list[Path]) -> None:
 @contextmanager
 def _unmade_on_failure(made: Sequence[Path]) -> Iterator[None]:
     """Remove what was made, except for directories with other files in them."""
-    stays = signals.stays()
+    done = signals.done_so_far()
     try:
         yield
     except BaseException:
         with signals.held():
-            signals.stay(stays)
+            signals.record_done(done)
             for path in reversed(made):
                 with suppress(OSError):
                     if path.is_dir():

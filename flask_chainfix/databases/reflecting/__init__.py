@@ -60,7 +60,7 @@ def read_whole(
     connection: Connection,
     schema: str | None = None,
     also: Set[str] = frozenset(),
-    heard: Callable[[], None] = lambda: None,
+    answered: Callable[[], None] = lambda: None,
     only: Set[str] | None = None,
 ) -> Reading:
     """Read tables with all their parts, views and enumerated types.
@@ -70,7 +70,7 @@ def read_whole(
         schema: the schema to read; ``None`` for the default one.
         also: further schemas to read, in lower case; their names qualify their objects. Missing
             ones are ignored.
-        heard: called each time that the database has answered.
+        answered: called each time that the database has answered.
         only: the names of the tables and views to read; ``None`` for all.
 
     Raises:
@@ -82,14 +82,14 @@ def read_whole(
         raise no_default_schema(connection)
     reader = _READERS[connection.dialect.name]
     names = schemas_there(connection, {own}, also)
-    heard()
+    answered()
     if own not in names:
         raise no_schema(own)
     places = {own: ""} | {name: name.casefold() for name in sorted(names - {own})}
     found: dict[SchemaObject, Properties] = {}
     unread: dict[str, None] = {}
     for place, label in places.items():
-        _take(reader.objects(connection, [place], heard, only)[place], label, found, unread)
+        _take(reader.objects(connection, [place], answered, only)[place], label, found, unread)
     collation = ""
     if reader is mysql_catalog:
         collation = mysql_catalog.default_collation(connection, own)
@@ -137,7 +137,7 @@ def no_schema(name: str) -> NoSuchSchema:
 
 
 def read_several(
-    connection: Connection, schemas: Sequence[str], heard: Callable[[], None]
+    connection: Connection, schemas: Sequence[str], answered: Callable[[], None]
 ) -> Mapping[str, Sequence[Described | Unread]]:
     """Read the objects of some schemas, each as if it were the default one.
 
@@ -147,14 +147,14 @@ def read_several(
     Args:
         connection: to the database, in a transaction.
         schemas: schemas that exist.
-        heard: called each time that the database has answered.
+        answered: called each time that the database has answered.
 
     Raises:
         SQLAlchemyError: the database cannot be read.
     """
     reader: Any = _READERS[connection.dialect.name]
     found: Mapping[str, Sequence[Described | Unread]] = reader.objects(
-        connection, schemas, heard, partly=True
+        connection, schemas, answered, partly=True
     )
     return found
 

@@ -98,7 +98,7 @@ def default_collation(connection: Connection, schema: str) -> str:
 def objects(
     connection: Connection,
     schemas: Sequence[str],
-    heard: Callable[[], None],
+    answered: Callable[[], None],
     only: Set[str] | None = None,
     *,
     partly: bool = False,
@@ -107,7 +107,7 @@ def objects(
 
     The server looks up one schema at a time quickly, and several only by reading all.
     """
-    return {each: [*_objects(_Catalog(connection, each, heard, only), each)] for each in schemas}
+    return {each: [*_objects(_Catalog(connection, each, answered, only), each)] for each in schemas}
 
 
 def _objects(catalog: _Catalog, schema: str) -> Iterator[Described | Unread]:
@@ -124,13 +124,13 @@ class _Catalog:
         self,
         connection: Connection,
         schema: str,
-        heard: Callable[[], None],
+        answered: Callable[[], None],
         only: Set[str] | None,
     ) -> None:
         self._connection = connection
         self._only = only
         self._schema = schema
-        self._heard = heard
+        self._answered = answered
         dialect: Any = connection.dialect
         self._is_mariadb: bool = dialect.is_mariadb
         self._kinds: dict[str, str] = {}
@@ -142,7 +142,7 @@ class _Catalog:
             asked = text(_SCHEMA.sub(r"\g<0> AND \1table_name IN :only", query))
             asked = asked.bindparams(bindparam("only", ["", *self._only], expanding=True))
         found = self._connection.execute(asked, {"schema": self._schema}).all()
-        self._heard()
+        self._answered()
         return list(found)
 
     def _plain(self, words: str | None) -> str:
@@ -156,8 +156,8 @@ class _Catalog:
                 continue
             about = {"type": _TYPES.get(kind, kind.lower())}
             if kind != "VIEW":
-                told = {"engine": engine, "options": options, "collation": collation}
-                about |= {aspect: value or "" for aspect, value in told.items()}
+                aspects = {"engine": engine, "options": options, "collation": collation}
+                about |= {aspect: value or "" for aspect, value in aspects.items()}
             elif queries.get(name):
                 about["query"] = self._plain(queries[name])
             else:

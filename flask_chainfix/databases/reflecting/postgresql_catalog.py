@@ -141,7 +141,7 @@ def default_schema(connection: Connection) -> str | None:
 def objects(
     connection: Connection,
     schemas: Sequence[str],
-    heard: Callable[[], None],
+    answered: Callable[[], None],
     only: Set[str] | None = None,
     *,
     partly: bool = False,
@@ -181,7 +181,7 @@ def objects(
             unread.append(Unread(f"{names}: {' '.join(str(error.orig).split())}", kinds))
         for schema, each in rows.items():
             found[schema].append(_relative(each, schema if schema != path else ""))
-        heard()
+        answered()
     described: dict[object, Sequence[Described | Unread]] = {}
     result: dict[str, Sequence[Described | Unread]] = {}
     for schema, parts in found.items():

@@ -59,17 +59,17 @@ def default_schema(_: Connection) -> str:
 def objects(
     connection: Connection,
     schemas: Sequence[str],
-    heard: Callable[[], None],
+    answered: Callable[[], None],
     only: Set[str] | None = None,
     *,
     partly: bool = False,
 ) -> Mapping[str, Sequence[Described | Unread]]:
     """The objects of some schemas: all of them, or those of some tables."""
-    return {each: [*_objects(connection, each, heard, only)] for each in schemas}
+    return {each: [*_objects(connection, each, answered, only)] for each in schemas}
 
 
 def _objects(
-    connection: Connection, schema: str, heard: Callable[[], None], only: Set[str] | None
+    connection: Connection, schema: str, answered: Callable[[], None], only: Set[str] | None
 ) -> Iterator[Described | Unread]:
     place = connection.dialect.identifier_preparer.quote_identifier(schema)
     for kind, name, table, sql in connection.execute(text(_OBJECTS.format(place))).all():
@@ -89,7 +89,7 @@ def _objects(
             yield from _columns(connection, schema, name, {})
         else:
             yield from _table(connection, schema, name, words)
-        heard()
+        answered()
 
 
 def _table(

@@ -171,7 +171,7 @@ def _successor(
 
 
 def _what_became(became: MigrationFile | None) -> str:
-    """The same for a revision whose id no file has now."""
+    """What became of a revision whose id no file has now, to complete the same sentence."""
     if became is None:
         return "was deleted"
     if id_of(became) is None:

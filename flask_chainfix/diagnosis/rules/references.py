@@ -329,7 +329,7 @@ def missing_parents(snapshot: Facts) -> Mapping[str, tuple[str, ...]]:
 
 
 def missing_dependencies(snapshot: Facts) -> Mapping[str, tuple[str, ...]]:
-    """The same for ``depends_on``; empty if any label is computed."""
+    """The dependencies that no file has, likewise; empty if any label is computed."""
     if any(header.branch_labels is None for header in snapshot.headers):
         return {}
     return _unexplained(snapshot, snapshot.graph.missing_dependencies)

@@ -47,10 +47,10 @@ class DecidedPair(NamedTuple):
         """Why the one goes before the other."""
         database = self.database
         kind = "published" if database.published else "database"
-        told = f"{database.name} {database.has} {self.before}, and not {self.after}"
+        why = f"{database.name} {database.has} {self.before}, and not {self.after}"
         if self.alone:
-            told += "; it alone decides this, and --no-database leaves it out"
-        return Reason(kind, told)
+            why += "; it alone decides this, and --no-database leaves it out"
+        return Reason(kind, why)
 
 
 @dataclass(frozen=True)

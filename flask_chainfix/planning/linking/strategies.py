@@ -219,8 +219,8 @@ def _in_one_line(task: Task, decided: tuple[DecidedPair, ...]) -> Plan:
         remedy = way(text, MERGE)
         remedy |= "bring a database to where the other one is, with the chain as it is, then repair"
         remedy |= _leaving_one_out(task.snapshot, pairs)
-        told = ", and ".join(map(str, pairs))
-        raise UnsafeForDatabases(f"no single line fits every database: {told}", remedy) from error
+        both = ", and ".join(map(str, pairs))
+        raise UnsafeForDatabases(f"no single line fits every database: {both}", remedy) from error
 
 
 def _leaving_one_out(snapshot: Facts, pairs: Iterable[DecidedPair]) -> Remedy:
@@ -242,8 +242,8 @@ def _merged_instead(task: Task, refusal: CannotPlan) -> Plan:
         raise refusal from None
     pairs = task.disagreement()
     if pairs:
-        told = ", and ".join(map(str, pairs))
-        why = f"merge, because {told}: in one line, one of them would skip what it has not run"
+        both = ", and ".join(map(str, pairs))
+        why = f"merge, because {both}: in one line, one of them would skip what it has not run"
     else:
         why = f"merge, because a line is refused: {refusal.message}"
     return replace(_with_other_way(plan, task, pairs), why=(Reason("database", why),))

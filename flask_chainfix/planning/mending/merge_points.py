@@ -60,8 +60,8 @@ def heads_joined(
         The parents; ``None`` if they are unknown.
     """
     file = case.snapshot.file(revision)
-    if told := _parents_in_text(case.snapshot, revision, kept):
-        return told
+    if stated := _parents_in_text(case.snapshot, revision, kept):
+        return stated
     earlier = NewParents(*case.earlier_parents(revision, least=2))
     if earlier.parents:
         return earlier
@@ -153,8 +153,8 @@ def _came_later(case: Case, file: MigrationFile, revision: str) -> str:
     if reason_before(case, file, other, "git"):
         return "git"
     mine, its = case.landing(file), case.landing(other)
-    told = mine is not None and its is not None and mine.position != its.position
-    return "date" if not told and reason_before(case, file, other, "date") else ""
+    differ = mine is not None and its is not None and mine.position != its.position
+    return "date" if not differ and reason_before(case, file, other, "date") else ""
 
 
 # --- FC112: redundant parents and dependencies are removed ---------------------------------------

@@ -50,7 +50,7 @@ def parents_that_are_meant(case: Case) -> Iterator[Mend]:
 
 
 def dependencies_that_are_meant(case: Case) -> Iterator[Mend]:
-    """The same for ``depends_on``; nothing is dropped, as another package may have it."""
+    """Replace or restore missing dependencies; none is dropped: another package may have it."""
     yield from _mends(case, Part.DEPENDENCIES, missing_dependencies(case.snapshot))
 
 
@@ -102,8 +102,8 @@ def _mends_of(
         file = case.snapshot.file(revision)
         mend = case.rewritten(code, part, file, tuple(ids), *reasons)
         choices = others | (_using_similar_id(case, revision, left) if parents else Remedy())
-        told = (Reason("choice", each.text) for each in choices.ways)
-        yield replace(mend, why=(*mend.why, *told), choices=choices)
+        alternatives = (Reason("choice", each.text) for each in choices.ways)
+        yield replace(mend, why=(*mend.why, *alternatives), choices=choices)
 
 
 def _new_parents_of_merge_point(
@@ -257,8 +257,8 @@ def _bring_back(case: Case, code: str, revision: str, name: str) -> Mend | None:
         return None
     guess = Reason(GUESS, f"{name!r}, which {revision} names, comes back from Git")
     choices = _other_ways(case, lost)
-    told = (Reason("choice", each.text) for each in choices.ways)
-    new = replace(new, why=(*new.why, guess, *told))
+    alternatives = (Reason("choice", each.text) for each in choices.ways)
+    new = replace(new, why=(*new.why, guess, *alternatives))
     ids = (), (name,)
     return Mend(code, Part.FILE, name, edit.path, *ids, new.why, (edit,), new, choices=choices)
 

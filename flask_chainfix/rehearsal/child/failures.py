@@ -18,7 +18,7 @@ from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.common.wording import beginning_of
 from flask_chainfix.databases.database_errors import remedy_for_migrating, trouble_of
 from flask_chainfix.databases.drivers import missing_driver
-from flask_chainfix.environment.messages import masked, said
+from flask_chainfix.environment.messages import masked, message_of
 from flask_chainfix.model.databases import Trouble
 from flask_chainfix.model.rehearsal import (
     ON_PATH_BY_ENV_PY,
@@ -140,7 +140,7 @@ def describe(error: BaseException, scene: Scene) -> dict[str, Any]:
     message = f"this wants to connect to {foreign}, which is not {scene.place}"
     return {
         "kind": kind.value,
-        "message": masked(message if foreign else said(error), scene.passwords),
+        "message": masked(message if foreign else message_of(error), scene.passwords),
         "revision": revision,
         "direction": direction,
         "round": round_,

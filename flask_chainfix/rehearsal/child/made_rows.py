@@ -30,7 +30,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from flask_chainfix.databases.catalog import escaped
-from flask_chainfix.environment.messages import said
+from flask_chainfix.environment.messages import message_of
 from flask_chainfix.rehearsal.child.made_values import LONGEST, NoValue, value
 from flask_chainfix.rehearsal.child.schema_watch import Fingerprints, fingerprints
 
@@ -67,15 +67,15 @@ class RowMaker:
         bare = {name for name, number in self.counted(connection).items() if not number}
         changed |= {name for name in bare if not self._empty.get(name)}
         self._known = now
-        told: dict[str, str] = {}
+        reasons: dict[str, str] = {}
         for name in _parents_first(connection, changed):
             why = _fill(connection, name)
             if why and self._empty.get(name) != why:
-                told[name] = why
+                reasons[name] = why
             self._empty[name] = why
         if changed:
             self.forget()
-        return told
+        return reasons
 
     def counted(self, connection: Connection) -> Mapping[str, int]:
         """How many rows each table holds, counted once between two steps.
@@ -154,7 +154,7 @@ def _fill(connection: Connection, name: str) -> str:
     except NoValue as reason:
         return str(reason)
     except (SQLAlchemyError, NotImplementedError, ArithmeticError, ValueError) as error:
-        return said(error)
+        return message_of(error)
     return ""
 
 
@@ -214,7 +214,7 @@ class _Plan:
             with self._connection.begin_nested():
                 self._connection.execute(self._table.insert().values(values))
         except SQLAlchemyError as error:
-            return said(error)
+            return message_of(error)
         return ""
 
     def _row(self, number: int, distinct: set[str], *, is_bare: bool) -> dict[str, Any]:

@@ -122,7 +122,7 @@ class _Rehearsing:
                     restamp(self._urls, self._version_table, request["restamp"])
                 self._run_phase(phase, left)
             if request["record"]:
-                self.send("told", statements=self._statements)
+                self.send("observed", statements=self._statements)
             config, script = self._open(request["chain"])
             stranded = {found.revision for found in script.walk_revisions()} - self._ran
             if request["old"] and stranded:
@@ -135,9 +135,9 @@ class _Rehearsing:
             self.scene.doing = FailureKind.COMPARISON
             differences = model_differences(config, script)
             if differences is None:
-                self.send("told", not_compared="env.py names no models (target_metadata)")
+                self.send("observed", not_compared="env.py names no models (target_metadata)")
             else:
-                self.send("told", differences=differences)
+                self.send("observed", differences=differences)
 
     def _record(self, *sent: Any) -> None:
         """Record a statement of a migration."""

@@ -279,7 +279,7 @@ def _compare(
     def read_one(connection: Connection, target: Target) -> Reading:
         wanted = made[target.bind, target.tables_schema].schema
         also = now.named_schemas | {thing.schema for thing in wanted if thing.schema}
-        return _read(connection, target.tables_schema, also, job.heard)
+        return _read(connection, target.tables_schema, also, job.answered)
 
     def read(connection: Connection, targets: Sequence[Target]) -> list[Reading]:
         return [read_one(connection, target) for target in targets]
@@ -331,16 +331,16 @@ def _read(
     connection: Connection,
     schema: str | None,
     also: Set[str],
-    heard: Callable[[], None] = lambda: None,
+    answered: Callable[[], None] = lambda: None,
 ) -> Reading:
     """Read a schema and others, with their functions and triggers."""
-    reading = read_whole(connection, schema, also, heard)
+    reading = read_whole(connection, schema, also, answered)
     hidden = hidden_code(connection)
     if hidden >= CODE:
         return reading._replace(hidden=hidden)
     names = schemas_there(connection, set(), also) if also else set()
     found = stored_code(connection, schema, names, CODE - hidden)
-    heard()
+    answered()
     code = {each.object: {"definition": on_one_line(each.made)} for each in found if each.made}
     unread = [
         f"the body of {each.object.kind.value} {each.object.spelled}, which this user may not see"
@@ -370,8 +370,8 @@ def compared(now: Facts, target: Target, wanted: Reading, found: Reading) -> Exa
             " describe the same in other words"
         )
     hidden = found.hidden & {thing.kind for thing in wanted.schema}
-    told = sorted(f"{kind.value}s, which this user has no right to see" for kind in hidden)
-    unread = tuple(dict.fromkeys((*wanted.unread, *found.unread, *told)))
+    unseen = sorted(f"{kind.value}s, which this user has no right to see" for kind in hidden)
+    unread = tuple(dict.fromkeys((*wanted.unread, *found.unread, *unseen)))
     return ExactComparison(differing, unread, note=note)
 
 

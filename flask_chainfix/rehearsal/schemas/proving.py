@@ -138,15 +138,15 @@ def proof_of(old: Made, new: Made) -> Proof:
 
 
 def _compared(old: _Held, new: _Held) -> Iterator[ObjectDifference]:
-    told: set[str] = set()
+    reported: set[str] = set()
     for item in sorted({*old.catalog, *new.catalog}):
         was, now = (catalog.get(item, "") for catalog in (old.catalog, new.catalog))
         if was != now:
-            told.add(item.name.partition(":")[0])
+            reported.add(item.name.partition(":")[0])
             yield ObjectDifference(f"{item.kind} {item.name}", item.name, was, now)
     for each in differences(old.reading.schema, new.reading.schema):
         thing = each.object
-        if thing.spelled in told or thing.table in told or thing.name in told:
+        if thing.spelled in reported or thing.table in reported or thing.name in reported:
             continue
         if (each.found, each.expected) == _ALIKE and not _is_in_key(thing, old.reading.schema):
             continue

@@ -14,7 +14,7 @@ from flask_chainfix.common.remedies import Remedy, Way
 from flask_chainfix.databases.connecting import connected, obstacles_of, transaction, verbatim
 from flask_chainfix.databases.targets import Target
 from flask_chainfix.databases.version_tables import version_table
-from flask_chainfix.environment.messages import masked, said
+from flask_chainfix.environment.messages import masked, message_of
 from flask_chainfix.rehearsal.schemas.stored_code import StoredCode, in_order, stored_code
 from flask_chainfix.rehearsal.scratch import connection_to
 from flask_chainfix.schema.footprint import Kind, SchemaObject, table_of
@@ -108,7 +108,7 @@ def _create(scratch: Connection, target: Target, each: StoredCode) -> None:
         drop = "drop it there; if the chain makes it, this command makes it again"
         raise CannotRehearse(
             f"{each.words.lower()} {each.object.spelled} of {target.name} uses what is not there:"
-            f" {masked(said(error))}",
+            f" {masked(message_of(error))}",
             Remedy((Way(drop, lines=(f"{each.dropped};",)),)) | "leave that database out",
         ) from error
 

@@ -22,7 +22,7 @@ from flask_chainfix.diagnosis.diagnosis import errors_of
 from flask_chainfix.model.files import Header, MigrationFile
 from flask_chainfix.model.findings import Finding
 from flask_chainfix.model.plans import Part, Plan, Reason
-from flask_chainfix.report import advice, next_steps
+from flask_chainfix.report import advice, json_parts, next_steps
 from flask_chainfix.report.display import Style, shown_path
 from flask_chainfix.report.documents.document import Block, Chapter, Drawing, Typed, Words
 from flask_chainfix.report.phrases import mended, parents_of, verdict
@@ -152,7 +152,7 @@ def _finding(finding: Finding, result: Drawn) -> dict[str, Any]:
         "revisions": finding.revisions[:_SHOWN_PLACES],
         "places": [f"{shown_path(p.path)}{'' if p.line is None else f':{p.line}'}" for p in places],
         "more": len(finding.locations) - len(places),
-        "remedies": advice.remedies_as_json(finding.hint, result.tools),
+        "remedies": json_parts.remedies(finding.hint, result.tools),
     }
 
 
@@ -187,9 +187,9 @@ def _data(
             }
         )
     first, more = [], []
-    for told in known.values():
-        first.append({name: told[name] for name in _SHOWN_FIRST if name in told})
-        more.append({name: value for name, value in told.items() if name not in _SHOWN_FIRST})
+    for details in known.values():
+        first.append({name: details[name] for name in _SHOWN_FIRST if name in details})
+        more.append({name: value for name, value in details.items() if name not in _SHOWN_FIRST})
     return {"views": views, "paths": list(texts), "revisions": first}, more
 
 
@@ -231,16 +231,18 @@ def _details(
     numbered = ((each, number) for number, one in enumerate(shown) for each in one.revisions)
     _append(known, "findings", numbered)
     _append(known, "changes", () if planned is None else _changes(planned.plan))
-    return {key: {name: v for name, v in told.items() if v} for key, told in known.items()}
+    return {key: {name: v for name, v in details.items() if v} for key, details in known.items()}
 
 
-def _add_badges(told: dict[str, Any], picture: Picture, node: PictureNode) -> None:
+def _add_badges(details: dict[str, Any], picture: Picture, node: PictureNode) -> None:
     """Add the badges of a node from a picture, unless another picture has added them."""
-    told.setdefault("text", printable(beginning_of(" ".join(node.text.split()), _LONGEST_MESSAGE)))
+    details.setdefault(
+        "text", printable(beginning_of(" ".join(node.text.split()), _LONGEST_MESSAGE))
+    )
     for name, kind in (("databases", "database"), ("labels", "label"), ("mine", "mine")):
         of_kind = (badge for badge in picture.badges[node.key] if badge.kind == kind)
         shown = (printable(badge.text) for badge in of_kind)
-        told[name] = [*dict.fromkeys((*told.get(name, ()), *shown))]
+        details[name] = [*dict.fromkeys((*details.get(name, ()), *shown))]
 
 
 def _append(known: dict[str, dict[str, Any]], name: str, found: Iterable[tuple[str, Any]]) -> None:
@@ -258,7 +260,7 @@ def _of_file(
     reading = file.reading
     span = reading.spans.get("revision") if isinstance(reading, Header) else None
     line = "" if span is None else f":{source.line_of(file.data, span.start)}"
-    told: dict[str, Any] = {
+    details: dict[str, Any] = {
         "file": printable(f"{place}{line}"),
         "copies": len(files) if len(files) > 1 else 0,
         "doc": [printable(line.rstrip()) for line in _docstring(file.data).splitlines()],
@@ -266,13 +268,13 @@ def _of_file(
         "needs": [printable(each) for each in graph.dependencies.get(revision, ())],
     }
     if landed:
-        told["landed"] = f"{landed.date:%Y-%m-%d} in {landed.commit}"
-        told["author"] = printable(landed.author)
+        details["landed"] = f"{landed.date:%Y-%m-%d} in {landed.commit}"
+        details["author"] = printable(landed.author)
     if result.in_detail and not file.is_compiled:
         footprint = snapshot.footprint(file)
-        told["does"] = list(_does(footprint))
-        told["tables"] = _tables(footprint)
-    return told
+        details["does"] = list(_does(footprint))
+        details["tables"] = _tables(footprint)
+    return details
 
 
 def _docstring(data: bytes) -> str:
@@ -306,7 +308,7 @@ def _does(footprint: Footprint) -> Iterator[list[Any]]:
     )
     lines: dict[str, int] = {}
     for effect in footprint.effects:
-        if _is_told(effect, made):
+        if _is_shown(effect, made):
             lines.setdefault(_sentence(effect, columns), effect.line)
     for opaque in footprint.opaque:
         lines.setdefault(f"not known: {opaque.detail}", opaque.line)
@@ -316,7 +318,7 @@ def _does(footprint: Footprint) -> Iterator[list[Any]]:
         yield [0, f"and {len(lines) - _MOST_LINES:,} more"]
 
 
-def _is_told(effect: Effect, made: set[SchemaObject]) -> bool:
+def _is_shown(effect: Effect, made: set[SchemaObject]) -> bool:
     if effect.object.kind is Kind.TABLE:
         return effect.action is not Action.USE or effect.object not in made
     is_part_of_new = effect.object.table != "" and table_of(effect.object) in made

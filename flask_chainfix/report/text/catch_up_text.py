@@ -1,10 +1,10 @@
-"""What databases lack and what adds it, for people and for scripts."""
+"""What databases lack and what adds it, as text."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flask_chainfix.common.wording import count, listing
 from flask_chainfix.model.rehearsal import SentStatement
@@ -13,8 +13,6 @@ from flask_chainfix.report.display import Row, Section
 from flask_chainfix.report.results import CatchUpPlan
 from flask_chainfix.report.text.page import Page, write, write_databases
 from flask_chainfix.report.text.plan_text import write_plan
-from flask_chainfix.report.text.trace_text import differences_as_json
-from flask_chainfix.schema.footprint import SchemaObject
 
 if TYPE_CHECKING:
     from flask_chainfix.rehearsal.schemas.catching_up import Lacking
@@ -67,8 +65,9 @@ def _sections(result: CatchUpPlan) -> Iterator[Section]:
             stamped = f"stamped at {listing(each.status.rows)}"
             yield Section(each.status.name, stamped, tuple(_rows(each)))
     if result.left:
-        rows = (Row(f"{_named(thing)}: {why}") for thing, why in result.left.items())
-        yield Section("Left out", "write a migration for these by hand", tuple(rows))
+        left = result.left.items()
+        rows = tuple(Row(f"{thing.kind.value} {thing.spelled}: {why}") for thing, why in left)
+        yield Section("Left out", "write a migration for these by hand", rows)
 
 
 def _rows(found: Lacking) -> Iterator[Row]:
@@ -86,32 +85,6 @@ def _rows(found: Lacking) -> Iterator[Row]:
             yield Row(f"{each.named}{aspect}: {found_}, not {expected}; {_STAYS}", "dim")
     if len(found.others) > _SHOWN:
         yield Row(f"and {count(len(found.others) - _SHOWN, 'more difference')}", "dim")
-
-
-def _named(thing: SchemaObject) -> str:
-    return f"{thing.kind.value} {thing.spelled}"
-
-
-def as_json(result: CatchUpPlan) -> list[dict[str, Any]]:
-    """The value in the JSON document."""
-    return [
-        {
-            "name": each.status.name,
-            "stamp": list(each.status.rows),
-            "missing": [
-                {
-                    "kind": thing.kind.value,
-                    "object": thing.spelled,
-                    "left": "the next upgrade makes it"
-                    if thing in each.later
-                    else result.left.get(thing),
-                }
-                for thing in each.missing
-            ],
-            "others": differences_as_json(each.others),
-        }
-        for each in result.databases
-    ]
 
 
 # --- Unfinished revisions ------------------------------------------------------------------------
@@ -158,19 +131,3 @@ def _statement_rows(statement: SentStatement) -> Iterator[Row]:
         yield Row(f"{line.expandtabs(4)}{end}", "cyan", wrapped=False, indent=2)
     if statement.parameters:
         yield Row(f"with {json.dumps(statement.parameters)}", "dim", indent=2)
-
-
-def unfinished_as_json(result: FinishPlan) -> list[dict[str, Any]]:
-    """The value in the JSON document."""
-    return [
-        {
-            "name": each.status.name,
-            "revision": each.revision,
-            "done": each.done,
-            "left": [
-                {"sql": statement.sql, "parameters": statement.parameters}
-                for statement in each.left
-            ],
-        }
-        for each in result.databases
-    ]

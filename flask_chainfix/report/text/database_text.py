@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.quoting import printable, sql_comment
@@ -20,7 +19,7 @@ from flask_chainfix.model.databases import (
 )
 from flask_chainfix.report.advice import remedy_rows
 from flask_chainfix.report.database_results import RestampPlan, RestampScript
-from flask_chainfix.report.display import Row, Section, said
+from flask_chainfix.report.display import Row, Section
 from flask_chainfix.report.results import Checked, Proposed, notices_of
 
 _SHOWN_ROWS = 20
@@ -49,14 +48,14 @@ class DatabaseTable:
         snapshot: the chain, and where the databases stand.
         moves: the moves of their rows, planned or made; if there are any, only these are shown.
         tools: how to spell out commands.
-        told: a remedy that is shown elsewhere, and not repeated here.
+        shown_remedy: a remedy that is shown elsewhere, and not repeated here.
         distances: whether to add how far each database is from the heads.
     """
 
     snapshot: Facts
     moves: Sequence[MoveResult]
     tools: Tools
-    told: Remedy | None = None
+    shown_remedy: Remedy | None = None
     distances: bool = False
 
 
@@ -81,9 +80,9 @@ def verdict(moves: Sequence[MoveResult]) -> str:
 def table_of(result: Proposed | RestampPlan) -> DatabaseTable:
     """The table of databases for a result."""
     moves = result.moves if isinstance(result, RestampPlan) else result.proposal.moves
-    told = result.error.remedy if result.error else None
+    shown_remedy = result.error.remedy if result.error else None
     distances = isinstance(result, Checked)
-    return DatabaseTable(result.diagnosis.snapshot, moves, result.tools, told, distances)
+    return DatabaseTable(result.diagnosis.snapshot, moves, result.tools, shown_remedy, distances)
 
 
 def sections_of(result: Proposed | RestampPlan) -> Iterator[Section]:
@@ -136,7 +135,7 @@ def _rows(table: DatabaseTable) -> Iterator[Row]:
         )
         if detail:
             yield Row(detail, indent=2)
-            if table.told != Remedy.of(remedy):
+            if table.shown_remedy != Remedy.of(remedy):
                 yield from (
                     row._replace(indent=row.indent + 2) for row in remedy_rows(remedy, table.tools)
                 )
@@ -178,43 +177,6 @@ def _distance(snapshot: Facts, status: DatabaseStatus) -> str:
     return f"  {', '.join(parts)}" if parts else ""
 
 
-def as_json(snapshot: Facts, moves: Iterable[MoveResult]) -> list[dict[str, Any]] | None:
-    """The value in the JSON document."""
-    statuses = snapshot.databases.statuses
-    results = {result.move.identity: result for result in moves}
-    known = {status.identity for status in statuses}
-    found = [_database(snapshot, each, results.get(each.identity)) for each in statuses]
-    found += [_moved(each) for identity, each in results.items() if identity not in known]
-    return found or None
-
-
-def _database(snapshot: Facts, status: DatabaseStatus, result: MoveResult | None) -> dict[str, Any]:
-    moved = _moved(result) if result is not None else {}
-    found = distance(snapshot, status)
-    return {
-        "name": status.name,
-        "own": status.own,
-        "state": status.state.value,
-        "rows": list(status.rows),
-        "behind": None if found is None else found.behind,
-        "ahead": None if found is None else found.ahead,
-        "problem": status.problem or None,
-        "rows_after": moved.get("rows_after"),
-        "result": moved.get("result"),
-        "detail": moved.get("detail"),
-    }
-
-
-def _moved(result: MoveResult) -> dict[str, Any]:
-    return {
-        "name": result.move.name,
-        "rows": list(result.move.before),
-        "rows_after": list(result.move.after),
-        "result": result.state.value,
-        "detail": result.detail or None,
-    }
-
-
 # --- Databases that are downgraded with the old chain and upgraded with the new one --------------
 
 
@@ -237,9 +199,3 @@ def downgrade_sections(downgrades: Sequence[Downgrade], *, done: bool = False) -
                 Row(f"up     {listing(each.up, _SHOWN)}", hanging=7),
             ),
         )
-
-
-def downgrades_as_json(downgrades: Sequence[Downgrade]) -> list[dict[str, Any]] | None:
-    """The value in the JSON document."""
-    names = ("name", "before", "below", "after", "down", "up", "drops")
-    return [said(each, *names) for each in downgrades] or None

@@ -262,11 +262,11 @@ class Page:
         if not self.in_full and counting:
             beside = [each for each in findings if id(each) not in counting]
             findings = [each for each in findings if id(each) in counting]
-        told: dict[Way, None] = {}
+        shown_ways: dict[Way, None] = {}
         for finding in findings:
             shown[finding.code] += 1
             if shown[finding.code] <= most:
-                self._finding(result, finding, told)
+                self._finding(result, finding, shown_ways)
         for code, number in shown.items():
             if number > most:
                 self.line(f"and {number - most:,} more of {code}; --format json lists all", INDENT)
@@ -274,9 +274,9 @@ class Page:
             self.line(f"--verbose adds {_left_out(beside)}", INDENT, "dim")
 
     def _finding(
-        self, result: Proposed | Rehearsed, finding: Finding, told: dict[Way, None]
+        self, result: Proposed | Rehearsed, finding: Finding, shown_ways: dict[Way, None]
     ) -> None:
-        """Add a finding; unless in full, ways out that have been ``told`` are not repeated."""
+        """Add a finding; unless in full, ``shown_ways`` are not repeated."""
         self.line(title_of(finding, finding.message), INDENT)
         if self.in_full:
             self.line(f"breaks: {result.tools.spell_out(finding.breaks)}", 2 * INDENT)
@@ -287,8 +287,8 @@ class Page:
             self._places(finding.locations, 1 if is_next_step else _SHOWN_PLACES)
         if result.error is None and not is_next_step:  # the error has the remedy
             ways = Remedy.of(finding.hint).ways
-            new = tuple(way for way in ways if self.in_full or way not in told)
-            told.update(dict.fromkeys(ways))
+            new = tuple(way for way in ways if self.in_full or way not in shown_ways)
+            shown_ways.update(dict.fromkeys(ways))
             if len(ways) - len(new) > 1:
                 self.line("remedies: those above", 2 * INDENT)
                 self.rows(choice_rows(Remedy(new), result.tools), 2 * INDENT)

@@ -76,10 +76,10 @@ def _why(
     page: Page, reasons: tuple[Reason, ...], indent: int = 2 * INDENT, *, in_full: bool = False
 ) -> None:
     # Choices are shown below the plan, with their commands.
-    told = [reason for reason in reasons if reason.kind != "choice"]
-    certain = [reason for reason in told if reason.kind != GUESS]
+    shown = [reason for reason in reasons if reason.kind != "choice"]
+    certain = [reason for reason in shown if reason.kind != GUESS]
     deciding = next((each for each in certain if each.kind not in _COMMON_REASONS), None)
-    for reason in told:
+    for reason in shown:
         is_needed = reason.kind == GUESS or reason is (deciding or certain[0])
         if in_full or page.in_full or is_needed:
             style = "yellow" if reason.kind == GUESS else "dim"
@@ -285,8 +285,8 @@ def _lost_rows(proofs: Iterable[Proof]) -> Iterator[Row]:
     """The rows that a new database will no longer have."""
     rows = {table: number for proof in proofs for table, number in proof.rows.items()}
     if rows:
-        told = ", ".join(f"{table} ({number:,})" for table, number in sorted(rows.items()))
-        yield Row(f"rows that only the old chain inserts into a new database: {told}")
+        tables = ", ".join(f"{table} ({number:,})" for table, number in sorted(rows.items()))
+        yield Row(f"rows that only the old chain inserts into a new database: {tables}")
 
 
 def _changes(plan: Plan) -> Iterator[tuple[str, str, tuple[Reason, ...]]]:

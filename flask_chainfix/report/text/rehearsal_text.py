@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from flask_chainfix.common.quoting import printable
-from flask_chainfix.common.remedies import Tools
 from flask_chainfix.common.wording import beginning_of, bytes_in_words, count, listing
 from flask_chainfix.model.findings import Location
 from flask_chainfix.model.rehearsal import SERVERS, Rehearsal, RehearsalFailure, RehearsalStep
-from flask_chainfix.report.advice import remedies_as_json, remedy_text
-from flask_chainfix.report.display import Row, Section, said, shown_place
+from flask_chainfix.report.display import Row, Section, shown_place
 
 _SHOWN_ROWS = 20
 _SHOWN_SLOWEST = 5
@@ -30,8 +27,8 @@ def verdict(rehearsal: Rehearsal, *, of_plan: bool) -> str:
         of_plan: whether the planned chain ran, not the current one.
     """
     chain = "planned chain" if of_plan else "chain"
-    if rehearsal.way_of:
-        chain = f"way of {listing(rehearsal.way_of)}"
+    if rehearsal.for_databases:
+        chain = f"way of {listing(rehearsal.for_databases)}"
     failure = rehearsal.failure
     if failure is not None:
         where = f" at {failure.revision} ({_way(failure)})" if failure.revision else ""
@@ -123,7 +120,7 @@ def _rows(rehearsal: Rehearsal, *, in_full: bool) -> Iterator[Row]:
 
 def _way_rows(ways: Sequence[Rehearsal]) -> Iterator[Row]:
     for way in ways:
-        names = listing(way.way_of)
+        names = listing(way.for_databases)
         ran = count(len([step for step in way.steps if step.round]), "revision")
         result = "failed" if way.failure else f"ok, {ran} run over the new chain"
         style = "bold red" if way.failure else ""
@@ -238,44 +235,3 @@ def _way(failure: RehearsalFailure) -> str:
     if failure.round == 0:
         return "the old chain's way up"
     return failure.direction if failure.round == 1 else "second way up"
-
-
-def as_json(rehearsal: Rehearsal, tools: Tools) -> dict[str, Any]:
-    """The JSON value of a rehearsal."""
-    step_keys = ("revision", "direction", "round", "bind", "seconds")
-    differences = rehearsal.differences
-    return {
-        "rehearsal": [
-            {**said(step, *step_keys), "error": step.error or None} for step in rehearsal.steps
-        ],
-        "rehearsal_failure": _failure(rehearsal.failure, tools) if rehearsal.failure else None,
-        "rehearsal_differences": None if differences is None else list(differences),
-        "rehearsal_database": rehearsal.database,
-        "rehearsal_kept": list(rehearsal.kept) or None,
-        "rehearsal_rows": None if rehearsal.lost is None else _rows_as_json(rehearsal),
-        "rehearsal_copies": _copies_as_json(rehearsal),
-    }
-
-
-def _rows_as_json(rehearsal: Rehearsal) -> dict[str, Any]:
-    return {
-        "lost": [said(each, "revision", "bind", "table", "rows") for each in rehearsal.lost or ()],
-        "empty": [said(each, "bind", "table", "why") for each in rehearsal.empty],
-    }
-
-
-def _copies_as_json(rehearsal: Rehearsal) -> list[dict[str, Any]] | None:
-    names = ("database", "bind", "size", "tables", "seconds", "stamp")
-    return [said(each, *names) for each in rehearsal.copies] or None
-
-
-def _failure(failure: RehearsalFailure, tools: Tools) -> dict[str, Any]:
-    return {
-        **said(failure, "kind", "trouble", "message", "revision"),
-        "direction": failure.direction or None,
-        **said(failure, "path", "line"),
-        "operation": failure.operation or None,
-        "cause": failure.cause or None,
-        "remedy": remedy_text(failure.remedy, tools),
-        "remedies": remedies_as_json(failure.remedy, tools),
-    }

@@ -147,8 +147,8 @@ def _(result: results.UndoPlan, page: Page) -> None:
             page.path(path)
     page.notices(result.notices)
     if any(each.state is MoveState.PLANNED for each in changed):
-        told = result.error.remedy if result.error else None
-        table = databases.DatabaseTable(result.snapshot, changed, result.tools, told)
+        remedy = result.error.remedy if result.error else None
+        table = databases.DatabaseTable(result.snapshot, changed, result.tools, remedy)
         page.sections(databases.sections(table))
 
 

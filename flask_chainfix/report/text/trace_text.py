@@ -1,8 +1,8 @@
-"""What databases have really run, for people and for scripts."""
+"""What databases have really run, as text."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from flask_chainfix.common.quoting import printable
@@ -11,11 +11,9 @@ from flask_chainfix.common.wording import count, in_rows, listing
 from flask_chainfix.databases.applied.by_schema import (
     TracedDatabase,
     against,
-    changing,
     difference_in_words,
-    in_state,
-    named,
     remedy_of,
+    sign_in_words,
 )
 from flask_chainfix.databases.applied.differences import Difference
 from flask_chainfix.databases.applied.verdicts import Trace, Verdict
@@ -23,11 +21,10 @@ from flask_chainfix.databases.facts import Facts
 from flask_chainfix.rehearsal.schemas.drift import ExactComparison
 from flask_chainfix.report.advice import remedy_rows
 from flask_chainfix.report.database_results import Traced
-from flask_chainfix.report.display import Row, Section, shown_path
+from flask_chainfix.report.display import Row, Section
 from flask_chainfix.report.lines import cells as columns_of
 from flask_chainfix.report.pictures.layout import PictureNode
 from flask_chainfix.report.text.page import INDENT, Page, write
-from flask_chainfix.schema.footprint import key_of
 from flask_chainfix.schema.live import Sign, deciding
 from flask_chainfix.schema.reflected import PropertyDifference
 
@@ -124,7 +121,7 @@ def picture(found: TracedDatabase, snapshot: Facts) -> list[PictureNode]:
     """The chain with the verdict on each revision; applied ones have no mark."""
     if found.trace is None:
         return []
-    nodes, told = [], found.told
+    nodes, mismatched = [], found.mismatched
     for revision, traced in found.trace.revisions.items():
         marks = () if traced.verdict is Verdict.RUN else (_WORDS[traced.verdict],)
         if revision in found.status.rows:
@@ -135,7 +132,7 @@ def picture(found: TracedDatabase, snapshot: Facts) -> list[PictureNode]:
                 snapshot.graph.parents[revision],
                 snapshot.header(revision).message,
                 marks,
-                "broken" if revision in told else "plain",
+                "broken" if revision in mismatched else "plain",
             )
         )
     return nodes
@@ -175,9 +172,9 @@ def sections(
 def _evidence_sections(
     found: TracedDatabase, trace: Trace, snapshot: Facts, most: _Shown
 ) -> Iterator[Section]:
-    told = list(filter(found.told.__contains__, trace.revisions))
+    mismatched = list(filter(found.mismatched.__contains__, trace.revisions))
     rows: list[Row] = []
-    for name in told[: most.revisions]:
+    for name in mismatched[: most.revisions]:
         traced = trace.revisions[name]
         rows.append(Row(f"{name} {_WORDS[traced.verdict]}", "bold"))
         if traced.because:
@@ -185,10 +182,10 @@ def _evidence_sections(
             over = "which requires it" if verb == "has" else "which it requires"
             rows.append(Row(f"as {traced.because}, {over}, {verb} run", indent=2))
         signs = _telling(traced.signs)
-        rows += [Row(_evidence(sign, snapshot), indent=2) for sign in signs[: most.signs]]
+        rows += [Row(sign_in_words(sign, snapshot), indent=2) for sign in signs[: most.signs]]
         if more := len(signs) - len(signs[: most.signs]):
             rows.append(Row(f"and {more:,} more", "dim", indent=2))
-    if left_out := len(told) - len(told[: most.revisions]):
+    if left_out := len(mismatched) - len(mismatched[: most.revisions]):
         rows.append(Row(f"and {count(left_out, 'more revision')}", "dim"))
     if rows:
         yield Section("Evidence", "", tuple(rows))
@@ -263,88 +260,9 @@ def _telling(signs: tuple[Sign, ...]) -> list[Sign]:
     return [sign for sign in own if sign.made is not None] or own
 
 
-def _evidence(sign: Sign, snapshot: Facts) -> str:
-    step = sign.step
-    place = f"{snapshot.file(step.revision).name}:{step.line}"
-    there = in_state(step.object, sign.state, key_of(step.object) in snapshot.evidence.views)
-    return f"{there}: {place} {changing(step.object, step.state)}"
-
-
 def steps(found: TracedDatabase, result: Traced) -> Remedy:
     """The remedies that make the database and its stamp match, or allow a comparison."""
     exact = result.exact.get(found.status.identity)
     comparing = Remedy.of(exact.remedy) if exact is not None else Remedy()
     ways = (remedy_of(result.snapshot, found) | comparing).ways
     return Remedy(tuple(dict.fromkeys(ways))).placed(here=found.status.own)
-
-
-def as_json(result: Traced) -> list[dict[str, Any]]:
-    """The value in the JSON document."""
-    return [
-        _database(each, result.snapshot, result.exact.get(each.status.identity))
-        for each in result.databases
-    ]
-
-
-def _database(
-    found: TracedDatabase, snapshot: Facts, exact: ExactComparison | None
-) -> dict[str, Any]:
-    trace = found.trace
-    revisions = [
-        {
-            "revision": name,
-            "verdict": each.verdict.value,
-            "because": each.because or None,
-            "evidence": [_sign(sign, snapshot) for sign in each.signs],
-        }
-        for name, each in (trace.revisions.items() if trace else ())
-    ]
-    differences = [
-        {
-            "kind": each.kind,
-            "object": named(each.object, each.is_view),
-            "detail": difference_in_words(each, snapshot),
-        }
-        for each in (trace.differences if trace else ())
-    ]
-    return {
-        "name": found.status.name,
-        "stamp": list(found.status.rows),
-        "fits": None if trace is None or trace.fits is None else list(trace.fits),
-        "revisions": revisions,
-        "differences": differences,
-        "exact": None if exact is None else _exact(exact),
-        "problem": found.problem or None,
-    }
-
-
-def _exact(exact: ExactComparison) -> dict[str, Any]:
-    return {
-        "differences": differences_as_json(exact.differences),
-        "not_compared": list(exact.unread),
-        "note": exact.note or None,
-        "problem": exact.problem or None,
-    }
-
-
-def differences_as_json(found: Iterable[PropertyDifference]) -> list[dict[str, Any]]:
-    """What exact comparisons have shown, in the JSON document."""
-    return [
-        {
-            "kind": each.object.kind.value,
-            "object": each.object.spelled,
-            "property": each.aspect or None,
-            "expected": each.expected or None,
-            "found": each.found or None,
-        }
-        for each in found
-    ]
-
-
-def _sign(sign: Sign, snapshot: Facts) -> dict[str, Any]:
-    return {
-        "kind": sign.step.object.kind.value,
-        "detail": _evidence(sign, snapshot),
-        "path": shown_path(snapshot.file(sign.step.revision).path),
-        "line": sign.step.line,
-    }

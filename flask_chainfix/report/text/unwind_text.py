@@ -1,9 +1,8 @@
-"""The downgrades of unwind, as text and as JSON."""
+"""The downgrades of unwind, as text."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
 
 from flask_chainfix.common.quoting import git_program, git_version, ref_word
 from flask_chainfix.common.wording import count, listing
@@ -12,11 +11,8 @@ from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.lost_revisions import losses
 from flask_chainfix.model.databases import LostRevision, MoveState
 from flask_chainfix.report.database_results import UnwindOffer, UnwindPlan, Unwound
-from flask_chainfix.report.display import Row, Section, shown_path
+from flask_chainfix.report.display import Row, Section
 from flask_chainfix.report.text.page import Page, write, write_databases
-
-if TYPE_CHECKING:
-    from flask_chainfix.rehearsal.unwinding import Unwinding
 
 _NOTHING = "nothing"
 
@@ -109,28 +105,3 @@ def _reading(lost: LostRevision) -> Iterator[str]:
     ref = lost.checkout or (lost.commit if lost.kept else "")
     if ref:
         yield f"{git_program(lost.path)} show {git_version(ref, lost.path)}"
-
-
-def as_json(result: UnwindPlan) -> list[dict[str, Any]] | None:
-    """The value in the JSON document."""
-    return [_database(result.diagnosis.snapshot, each) for each in result.databases] or None
-
-
-def _database(now: Facts, each: Unwinding) -> dict[str, Any]:
-    return {
-        "name": each.status.name,
-        "stamp": list(each.status.rows),
-        "stamp_after": list(each.after),
-        "revisions": [_revision(now, revision, each.status.bind) for revision in each.revisions],
-    }
-
-
-def _revision(now: Facts, revision: str, bind: str | None) -> dict[str, Any]:
-    lost = now.databases.lost[revision]
-    return {
-        "revision": revision,
-        "path": shown_path(lost.path),
-        "commit": lost.commit,
-        "branch": lost.branch or None,
-        "drops": list(losses([lost_footprint(now, revision, "downgrade", bind)])),
-    }

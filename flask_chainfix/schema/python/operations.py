@@ -238,8 +238,8 @@ def _alter_column(operation: Operation) -> None:
         else:
             new_default = operation.values.get("server_default")
             given = new_default.sql if isinstance(new_default, Text) else new_default
-            told = given if isinstance(given, str) else None
-            operation.note(USE, column, properties=properties, default=told)
+            default = given if isinstance(given, str) else None
+            operation.note(USE, column, properties=properties, default=default)
         _hide(operation, hidden(operation.values.get("type_")), table, name)
     else:
         operation.doubt("the new name of the column is computed", table=table)

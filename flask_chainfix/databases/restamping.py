@@ -1,9 +1,9 @@
 """Change version rows, each database in one transaction and only if its rows are as expected.
 
-For operators the same as an SQL script, which changes nothing if the rows differ.
+The rows are locked and read, the journal notes the change, the rows are changed and read again, and
+the transaction is committed. A server that dies before the commit rolls everything back. If the
+commit gets no answer, the rows are read over a new connection, which shows whether it was made.
 """
-
-# ruff: noqa: S608 - names are quoted, and values literals, in the way of the dialect
 
 from __future__ import annotations
 
@@ -17,10 +17,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import bindparam, text
 from sqlalchemy.engine import Connection
 
-from flask_chainfix.common.quoting import sql_identifier, sql_literal
 from flask_chainfix.common.wording import Progress, in_rows
 from flask_chainfix.databases.connecting import (
-    WAITING,
     Obstacle,
     connected,
     is_missing,
@@ -112,7 +110,7 @@ def _move_all(
     try:
         with _connected(targets[first.identity]) as connection:
             for index, move in job.items.items():
-                job.heard()
+                job.answered()
                 target, make_final = targets[move.identity], partial(job.make_final, index)
                 try:
                     result = _move(connection, target, move, record, make_final)
@@ -191,10 +189,10 @@ def _locked_rows(connection: Connection, target: Target) -> tuple[str, ...]:
 
 
 def _replace(connection: Connection, target: Target, move: Move) -> None:
-    changes, table = _changes_for(move), version_table(target)
+    changes, table = changes_for(move), version_table(target)
     its_id: Any = table.c.version_num == bindparam("old")
     if target.backend == "mysql":
-        its_id = text(f"{_binary('version_num')} = {_binary(':old')}")
+        its_id = text(f"{binary('version_num')} = {binary(':old')}")
     for old in changes.deleted:
         connection.execute(table.delete().where(its_id), {"old": old})
     for old, new in changes.updated:
@@ -233,13 +231,15 @@ def _look_again(
         yield index, MoveResult(move, state, detail, _LOOK if detail else "")
 
 
-class _Changes(NamedTuple):
+class Changes(NamedTuple):
+    """The changes to single rows."""
+
     updated: tuple[tuple[str, str], ...]  # ids before and after
     deleted: tuple[str, ...]
     inserted: tuple[str, ...]
 
 
-def _changes_for(move: Move) -> _Changes:
+def changes_for(move: Move) -> Changes:
     """The changes to the rows; a row that can be used again keeps its other columns."""
     counted = Counter(move.before)
     # Rows with the same id cannot be told apart, so none of them is used again.
@@ -253,7 +253,7 @@ def _changes_for(move: Move) -> _Changes:
         for side in (surplus, missing)
     )
     count = min(len(surplus), len(missing))
-    return _Changes(
+    return Changes(
         (*pairs, *zip(surplus[:count], missing[:count], strict=True)),
         (*sorted(twice), *surplus[count:]),
         tuple(missing[count:]),
@@ -264,130 +264,20 @@ def _folded(revision: str) -> str:
     return revision.rstrip(" ").casefold()
 
 
-def _binary(value: str) -> str:
+def binary(value: str) -> str:
     """An expression of MySQL's that is equal to nothing else, whatever the collation."""
     return f"CAST(CONVERT({value} USING utf8mb4) AS BINARY)"
 
 
-# --- As SQL for operators -------------------------------------------------------------------------
-_OTHERS = "the rows differ: nothing was changed"
-
-
-def guarded_sql(target: Target, move: Move) -> tuple[str, ...]:
-    """The statements that make a move, each with its semicolon.
-
-    If the rows are not as expected, the script for PostgreSQL ends with an error, and those for
-    MySQL and SQLite change nothing and say so in a result. This function does not connect.
-
-    Raises:
-        Unspeakable: a name or an id cannot be written safely in a script.
-    """
-    script = {"postgresql": _postgresql, "mysql": _mysql, "sqlite": _sqlite}[target.backend]
-    quote = _preparer(target).quote
-    names = (target.schema, target.version_table)
-    table = ".".join(sql_identifier(quote(name)) for name in names if name)
-    return tuple(f"{statement};" for statement in script(target, table, move))
-
-
+# --- Names in SQL ---------------------------------------------------------------------------------
 def _quoted_table(target: Target) -> str:
     """The name of the version table in SQL, quoted if necessary."""
-    name: str = _preparer(target).format_table(version_table(target))
+    name: str = preparer(target).format_table(version_table(target))
     return name
 
 
-def _preparer(target: Target) -> Any:
+def preparer(target: Target) -> Any:
+    """The object that quotes names as the dialect does."""
     # This parameter style does not double percent signs.
     of_backend: Any = target.url.get_dialect()
     return of_backend(paramstyle="named").identifier_preparer
-
-
-def _postgresql(target: Target, table: str, move: Move) -> Iterator[str]:
-    before = ", ".join(sql_literal(revision) for revision in sorted(move.before))
-    found = f'ARRAY(SELECT version_num::text FROM {table} ORDER BY version_num::text COLLATE "C")'
-    body = (
-        "BEGIN\n"
-        f"  IF {found} IS DISTINCT FROM ARRAY[{before}]::text[] THEN\n"
-        f"    RAISE EXCEPTION '{_OTHERS}';\n"
-        "  END IF;\n"
-        "END"
-    )
-    tag = "$fixchain$"
-    while tag in body:
-        tag = f"{tag[:-1]}_$"
-    yield "BEGIN"
-    yield f"SET LOCAL lock_timeout = '{WAITING}s'"
-    yield f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"
-    yield f"DO {tag}{body}{tag}"
-    yield from _changes(table, move, "")
-    yield "COMMIT"
-
-
-def _is_transactional(target: Target) -> str:
-    """Whether the version table's storage engine has transactions, as an SQL expression."""
-    schema = "DATABASE()" if target.schema is None else sql_literal(target.schema)
-    name = sql_literal(target.version_table)
-    return (
-        "(SELECT COUNT(*) FROM information_schema.tables t JOIN information_schema.engines e"
-        f" ON e.engine = t.engine WHERE t.table_schema = {schema} AND t.table_name = {name}"
-        " AND e.transactions = 'YES') = 1"
-    )
-
-
-def _mysql(target: Target, table: str, move: Move) -> Iterator[str]:
-    def is_it(revision: str) -> str:
-        return f"{_binary('version_num')} = {_binary(sql_literal(revision))}"
-
-    expected = _expected(table, move, is_it)
-    yield f"SET SESSION innodb_lock_wait_timeout = {WAITING}"
-    yield "START TRANSACTION"
-    yield f"SELECT version_num FROM {table} FOR UPDATE"
-    yield f"SET @fixchain_expected = ({expected} AND {_is_transactional(target)})"
-    yield from _changes(table, move, "@fixchain_expected", is_it=is_it)
-    yield "COMMIT"
-    yield f"SELECT IF(@fixchain_expected, 'moved', '{_OTHERS}') AS fixchain"
-
-
-def _sqlite(target: Target, table: str, move: Move) -> Iterator[str]:
-    expected = _expected(
-        table, move, lambda revision: f"version_num COLLATE BINARY = {sql_literal(revision)}"
-    )
-    yield "BEGIN IMMEDIATE"
-    yield f"CREATE TEMP TABLE fixchain AS SELECT {expected} AS expected"
-    # The shell continues after an error; after a rollback the table with the result is gone.
-    yield from _changes(table, move, "(SELECT expected FROM temp.fixchain)", " OR ROLLBACK")
-    yield f"SELECT CASE WHEN expected THEN 'moved' ELSE '{_OTHERS}' END FROM temp.fixchain"
-    yield "DROP TABLE temp.fixchain"
-    yield "COMMIT"
-
-
-def _expected(table: str, move: Move, is_it: Callable[[str], str]) -> str:
-    """Whether the rows are those before the move, as an SQL expression."""
-    counted = [f"(SELECT COUNT(*) FROM {table}) = {len(move.before)}"]
-    counted += [
-        f"(SELECT COUNT(*) FROM {table} WHERE {is_it(revision)}) = {times}"
-        for revision, times in sorted(Counter(move.before).items())
-    ]
-    return " AND ".join(counted)
-
-
-def _is_plainly(revision: str) -> str:
-    return f"version_num = {sql_literal(revision)}"
-
-
-def _changes(
-    table: str,
-    move: Move,
-    guard: str,
-    conflict: str = "",
-    is_it: Callable[[str], str] = _is_plainly,
-) -> Iterator[str]:
-    changes = _changes_for(move)
-    also, only = (f" AND {guard}", f" WHERE {guard}") if guard else ("", "")
-    for old in changes.deleted:
-        yield f"DELETE FROM {table} WHERE {is_it(old)}{also}"
-    for old, new in changes.updated:
-        setting = f"SET version_num = {sql_literal(new)}"
-        yield f"UPDATE{conflict} {table} {setting} WHERE {is_it(old)}{also}"
-    for new in changes.inserted:
-        source = " FROM DUAL" if guard.startswith("@") else ""
-        yield f"INSERT{conflict} INTO {table} (version_num) SELECT {sql_literal(new)}{source}{only}"

@@ -28,14 +28,14 @@ def targets_for(runtime: Runtime, now: Facts, wishes: DatabaseWishes) -> Mapping
     """
     from flask_chainfix.databases.version_tables import as_found
 
-    found = as_found(reached(runtime, wishes)[0], now.databases.statuses)
+    found = as_found(selected(runtime, wishes)[0], now.databases.statuses)
     return {name: each for name, each in found.items() if name not in now.databases.twice}
 
 
-def reached(
+def selected(
     runtime: Runtime, wishes: DatabaseWishes
 ) -> tuple[Mapping[str, Target], tuple[str, ...]]:
-    """The same, with notices about the databases that ``--schemas`` leaves out."""
+    """The databases to read, by identity, and notices about what ``--schemas`` leaves out."""
     wanted = wishes.own and not wishes.in_passing
     by_schema = wishes.schemas is not None
     from flask_chainfix.databases.targets import own_targets, targets_from

@@ -27,7 +27,7 @@ from flask_chainfix.model.plans import Mend, NewRevision, Part, Reason, Wishes
 from flask_chainfix.planning.mending.missing import brought_back
 
 
-def revive(runtime: Runtime, snapshot: Facts, wishes: Wishes) -> tuple[Mend, ...]:
+def restore_lost(runtime: Runtime, snapshot: Facts, wishes: Wishes) -> tuple[Mend, ...]:
     """The files that the user wants restored or replaced.
 
     Raises:
@@ -63,9 +63,9 @@ def refuse_early_tables(known: Facts, start: Facts, wishes: Wishes) -> None:
     Raises:
         UnsafeForDatabases: tables exist that these revisions would create.
     """
-    revived = {*wishes.bring_back, *wishes.tombstones}
+    restored = {*wishes.bring_back, *wishes.tombstones}
     for status in start.databases.statuses:
-        for revision in (row for row in status.rows if row in revived):
+        for revision in (row for row in status.rows if row in restored):
             early: Mapping[str, Sequence[str]] = {}
             found = mismatch(start, status)
             if found is not None:
@@ -130,9 +130,9 @@ def _tombstones(snapshot: Facts, wishes: Wishes) -> Iterator[NewRevision]:
         yield NewRevision(revision, None, location, f"tombstone of {revision}", parents, (why,))
 
 
-def _refuse_cycle(snapshot: Facts, revived: Sequence[NewRevision]) -> None:
+def _refuse_cycle(snapshot: Facts, restored: Sequence[NewRevision]) -> None:
     try:
-        TopologicalSorter({new.revision: new.down_revision for new in revived}).prepare()
+        TopologicalSorter({new.revision: new.down_revision for new in restored}).prepare()
     except CycleError as error:
         cycle = sorted({*error.args[1]})
         ways = placeholder(snapshot, cycle[0])
