@@ -50,9 +50,9 @@ from flask_chainfix.common.errors import ChainFixError
 from flask_chainfix.environment.locate import Runtime, open_directory
 from flask_chainfix.model.databases import DatabaseWishes, MoveState
 from flask_chainfix.model.plans import Wishes
+from flask_chainfix.model.rehearsal import RehearsalRequest
 from flask_chainfix.planning.edits import edits_between
 from flask_chainfix.planning.relocation import MoveWishes
-from flask_chainfix.rehearsal.round_trip import RehearsalRequest
 from flask_chainfix.report.display import unified_diff
 from flask_chainfix.report.results import Checked, Rehearsed
 from tests.disk import ENV_PY, SCRIPT_MAKO

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from flask_chainfix.environment.configuration import alembic_version
 from tests.commands import command_of, fixchain, run
 from tests.conftest import SAMPLE_APP
 from tests.disk import environment
+from tests.repositories import Repository
 
 READ_HERE = alembic_version() >= (1, 17)
 
@@ -44,31 +44,54 @@ finally:
 """
 
 
+def project(tmp_path: Path) -> Path:
+    """A directory with a healthy and a broken environment, and with an empty repository."""
+    place = tmp_path / "project"
+    environment(place / "migrations", "a", "b <- a")
+    environment(place / "broken", "a", "b <- a", "c")
+    (place / "alembic.ini").write_text("[alembic]\nscript_location = %(here)s/migrations\n")
+    Repository(place)
+    return place
+
+
 @pytest.mark.skipif(not READ_HERE, reason="this Alembic is asked what its configuration says")
 @pytest.mark.parametrize(
     ("command", "exit_code"),
     [
         ("--version", 0),
         ("--help", 0),
-        ("check --help", 0),
+        *((f"{name} --help", 0) for name in main.commands),
         ("explain", 0),
         ("explain FC102", 0),
         ("check", 0),
         ("-c alembic.ini check --strict --no-git", 0),
         ("-d broken check", 1),
+        ("check --schema", 0),
+        ("graph", 0),
+        ("graph --format mermaid", 0),
+        ("report --no-database", 0),
         ("lock --yes", 0),
         ("hook --print", 0),
     ],
 )
 def test_what_reads_files_imports_nothing_heavy(
-    tmp_path: Path, command: str, exit_code: int
+    tmp_path: Path, own_git: None, command: str, exit_code: int
 ) -> None:
-    environment(tmp_path / "migrations", "a", "b <- a")
-    environment(tmp_path / "broken", "a", "b <- a", "c")
-    (tmp_path / "alembic.ini").write_text("[alembic]\nscript_location = %(here)s/migrations\n")
-    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
-    done = run(sys.executable, "-c", SCRIPT, *command.split(), cwd=tmp_path)
+    place = project(tmp_path)
+    done = run(sys.executable, "-c", SCRIPT, *command.split(), cwd=place)
     assert (done.exit_code, done.stderr) == (exit_code, "\n"), done.stderr
+
+
+@pytest.mark.skipif(not READ_HERE, reason="this Alembic is asked what its configuration says")
+@pytest.mark.parametrize("command", ["check --against HEAD", "check --staged", "rebase --dry-run"])
+def test_what_asks_git_imports_at_most_what_hashes(
+    tmp_path: Path, own_git: None, command: str
+) -> None:
+    place = project(tmp_path)
+    Repository(place).commit(1)
+    done = run(sys.executable, "-c", SCRIPT, *command.split(), cwd=place)
+    assert done.exit_code == 0, done.stderr
+    assert done.stderr in ("\n", "hashlib\n")
 
 
 def test_an_explanation_imports_no_rules_of_later_families(tmp_path: Path) -> None:

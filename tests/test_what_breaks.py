@@ -32,7 +32,7 @@ from flask_chainfix.diagnosis.rules import all_rules
 from flask_chainfix.environment.locate import open_directory
 from flask_chainfix.model.databases import DatabaseWishes
 from flask_chainfix.model.findings import Finding
-from flask_chainfix.rehearsal.round_trip import RehearsalRequest
+from flask_chainfix.model.rehearsal import RehearsalRequest
 from flask_chainfix.report.results import Checked, Rehearsed
 from tests.disk import SCRIPT_MAKO
 from tests.repositories import Repository, needs_git

@@ -17,7 +17,6 @@ from flask_chainfix.cli.usage import Command
 from flask_chainfix.commands import backup as backups
 from flask_chainfix.common.errors import CannotBackUp, NoEnvironment
 from flask_chainfix.common.remedies import Tools
-from flask_chainfix.databases.backup import sources
 from flask_chainfix.databases.targets import configured_urls, listed_urls
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.report.results import BackedUp
@@ -46,6 +45,8 @@ def backup(call: Call, *, directory: Path) -> None:
     """
 
     def work() -> BackedUp:
+        from flask_chainfix.databases.backup import sources
+
         in_app = call.context.meta[IN_APP]
         named = [
             *call.databases.urls,

@@ -14,9 +14,9 @@ from flask_chainfix.commands.repair import carry_out
 from flask_chainfix.commands.session import Session
 from flask_chainfix.common.errors import ChainFixError
 from flask_chainfix.databases.survey import missing_database
+from flask_chainfix.model.rehearsal import RehearsalRequest
 from flask_chainfix.planning.proposal import Planned
 from flask_chainfix.rehearsal.app_databases import OWN_SERVER
-from flask_chainfix.rehearsal.round_trip import RehearsalRequest
 from flask_chainfix.report.results import Planning, PlanRehearsed, Repaired, Result
 
 QUESTION = "Make these changes?"
@@ -77,7 +77,7 @@ def change_migrations(  # noqa: PLR0913  (how a plan is carried out)
     planning = replace(planning, asks=not call.yes)
     proof = prove if call.scratch else None
     done = call.after_asking(planning, question, act_with_backup, proof)
-    return offer(call, session, done) if isinstance(done, Repaired) else done
+    return offer(call, session, done) if isinstance(done, Repaired) and done.moves else done
 
 
 def _proof(

@@ -16,8 +16,8 @@ from flask_chainfix.cli.usage import Command
 from flask_chainfix.commands import rehearse as command
 from flask_chainfix.commands.session import Session
 from flask_chainfix.common.quoting import word
+from flask_chainfix.model.rehearsal import RehearsalRequest
 from flask_chainfix.rehearsal.app_databases import OWN_SERVER
-from flask_chainfix.rehearsal.round_trip import RehearsalRequest
 from flask_chainfix.report.results import Rehearsed
 
 _BESIDE_COPY = {

@@ -10,7 +10,6 @@ from flask_chainfix.common.errors import CannotBackUp
 from flask_chainfix.common.quoting import typed_path
 from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.common.wording import Progress
-from flask_chainfix.databases import backup as backups
 from flask_chainfix.databases.targets import Target
 from flask_chainfix.model.databases import Backup, DatabaseState
 from flask_chainfix.report.results import BackedUp, Planning
@@ -27,14 +26,16 @@ def back_up(databases: Iterable[Target], directory: Path, progress: Progress) ->
     Raises:
         CannotBackUp: a database could not be copied; earlier copies stay.
     """
+    from flask_chainfix.databases import backup
+
     notices, made = _left_behind(directory), list[Backup]()
     for database in databases:
         try:
-            made.append(backups.back_up(database, directory, progress))
+            made.append(backup.back_up(database, directory, progress))
         except CannotBackUp as error:  # noqa: PERF203 - each takes its time
             if not made:
                 raise
-            files = ", ".join(str(backup.path) for backup in made)
+            files = ", ".join(str(each.path) for each in made)
             remedy = f"{error.remedy}; the backups made before are complete: {files}"
             raise CannotBackUp(error.message, remedy) from error
     return BackedUp(backups=tuple(made), notices=notices)
@@ -42,7 +43,9 @@ def back_up(databases: Iterable[Target], directory: Path, progress: Progress) ->
 
 def _left_behind(directory: Path) -> tuple[str, ...]:
     """Notices about unfinished copies."""
-    paths = backups.unfinished(directory)
+    from flask_chainfix.databases.backup import unfinished
+
+    paths = unfinished(directory)
     if not paths:
         return ()
     files = " ".join(map(typed_path, paths))

@@ -22,10 +22,8 @@ from flask_chainfix.common.errors import (
 from flask_chainfix.common.quoting import operand, option
 from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.common.wording import listing
-from flask_chainfix.databases import restamping
 from flask_chainfix.databases.applied.contradictions import leaving_out
 from flask_chainfix.databases.applied.rows import stood_for, tops
-from flask_chainfix.databases.connecting import run_statements
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.model.databases import DatabaseStatus, Move, MoveResult, MoveState
 from flask_chainfix.report.database_results import Finished, FinishPlan
@@ -177,6 +175,7 @@ def _run_rest(session: Session, now: Facts, each: Unfinished, restore: Remedy) -
         StaleSnapshot: the database has changed; nothing has run there.
         StatementFailed: a statement failed, or the schema is not what it should be.
     """
+    from flask_chainfix.databases.connecting import run_statements
     from flask_chainfix.rehearsal.schemas.unfinished import read_parts
 
     name, again = each.status.name, _going_on(each, "fix that error, and go on from there")
@@ -212,6 +211,8 @@ def _stamp(session: Session, plan: FinishPlan, each: Unfinished, log: disk.RowLo
     Raises:
         RowsNotMoved: the stamp cannot be moved.
     """
+    from flask_chainfix.databases.restamping import move_rows
+
     graph, rows = plan.diagnosis.snapshot.graph, each.status.rows
     after = tops(graph, {*stood_for(graph, rows), each.revision})
     move = Move(each.status.name, each.status.identity, rows, after)
@@ -220,7 +221,7 @@ def _stamp(session: Session, plan: FinishPlan, each: Unfinished, log: disk.RowLo
     targets = {move.identity: each.target}
     by_hand = way("stamp it", f"{{alembic}} stamp {operand(each.revision)}")
     try:
-        (moved,) = restamping.move_rows(targets, [move], log.record, session.progress)
+        (moved,) = move_rows(targets, [move], log.record, session.progress)
     except ChainFixError as error:
         raise RowsNotMoved(
             f"all has run in {move.name}, and its stamp cannot be moved: {error.message}",

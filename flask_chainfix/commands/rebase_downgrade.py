@@ -28,10 +28,8 @@ from flask_chainfix.common.errors import (
 from flask_chainfix.common.remedies import Remedy
 from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.applied.rows import stood_for, tops
-from flask_chainfix.databases.connecting import Obstacle
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.targets import Target
-from flask_chainfix.databases.version_tables import read_statuses
 from flask_chainfix.model.databases import DatabaseStatus, Downgrade, Move, MoveResult, MoveState
 from flask_chainfix.planning.downgrades import after_downgrades
 from flask_chainfix.planning.proposal import Planned, with_moves
@@ -57,6 +55,8 @@ def carry_out_downgrading(
         ChainFixError: it failed; every file is unchanged, and the message gives the state of each
             database.
     """
+    from flask_chainfix.databases.connecting import Obstacle
+
     now, environment = planning.proposal.snapshot, session.environment
     with disk.locked(environment.directory):
         targets = session.targets(now)
@@ -183,6 +183,8 @@ class _Trip:
                 )
 
     def _statuses(self) -> dict[str, DatabaseStatus]:
+        from flask_chainfix.databases.version_tables import read_statuses
+
         found = read_statuses(tuple(self._all.values()), self._session.progress)
         return {each.identity: each for each in found}
 
@@ -221,6 +223,8 @@ class _Trip:
 
     def _put_one_back(self, each: Downgrade) -> str:
         """Bring a database back; return what is wrong with it then, ``""`` if nothing."""
+        from flask_chainfix.databases.connecting import Obstacle
+
         old, meant = self._old.graph, stood_for(self._old.graph, each.before)
         try:
             stays = self._taken_back(each)

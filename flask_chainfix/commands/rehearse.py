@@ -21,10 +21,13 @@ from flask_chainfix.diagnosis.diagnosis import (
 )
 from flask_chainfix.diagnosis.rules import Family, diagnose
 from flask_chainfix.model.databases import MoveResult, MoveState, Trouble
-from flask_chainfix.model.rehearsal import FailureKind, Rehearsal, RehearsalFailure
+from flask_chainfix.model.rehearsal import (
+    FailureKind,
+    Rehearsal,
+    RehearsalFailure,
+    RehearsalRequest,
+)
 from flask_chainfix.planning.proposal import Planned
-from flask_chainfix.rehearsal import round_trip
-from flask_chainfix.rehearsal.round_trip import RehearsalRequest
 from flask_chainfix.report.results import Planning, Rehearsed
 
 # Failures caused by existing rows.
@@ -129,6 +132,8 @@ def _run(
     session: Session, request: RehearsalRequest, chain: Facts, old: Facts | None = None
 ) -> Rehearsal:
     """A rehearsal whose failure is explained from the source of the migrations."""
+    from flask_chainfix.rehearsal import round_trip
+
     rehearsal = round_trip.rehearse(session.runtime, request, chain, session.progress, old)
     failure = rehearsal.failure
     if failure is None:

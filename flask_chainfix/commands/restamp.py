@@ -14,11 +14,9 @@ from flask_chainfix.common.errors import CannotPlan, RowsNotMoved, StaleSnapshot
 from flask_chainfix.common.quoting import Unspeakable
 from flask_chainfix.common.remedies import Tools, way
 from flask_chainfix.common.wording import count
-from flask_chainfix.databases import restamping
 from flask_chainfix.databases.applied.by_schema import move_by_schema, trace_databases
 from flask_chainfix.databases.applied.row_moves import assuming_current_chain, planned_moves
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.databases.restamp_script import guarded_sql
 from flask_chainfix.databases.selection import given_by_user
 from flask_chainfix.databases.targets import unreached_target
 from flask_chainfix.diagnosis.diagnosis import Diagnosis, in_doubt
@@ -125,6 +123,8 @@ def carry_out_moves(
         CannotWrite, RepairRunning: the journal cannot be written; earlier moves are in it.
         StaleSnapshot: the chain has changed.
     """
+    from flask_chainfix.databases.restamping import move_rows
+
     directory = session.environment.directory
     with disk.locked(directory):
         found = session.snapshot()
@@ -141,7 +141,7 @@ def carry_out_moves(
         moves = [each.move for each in planned if each.state is MoveState.PLANNED]
         there = [move for move in moves if move.identity not in out_of_reach]
         with disk.RowLog(directory, journal, now.graph) as log:
-            results = restamping.move_rows(targets, there, log.record, session.progress)
+            results = move_rows(targets, there, log.record, session.progress)
             done = {each.move: each for each in results}
             for move in moves:
                 if move.stays and move.identity in out_of_reach:
@@ -175,6 +175,8 @@ def as_sql(session: Session, plan: RestampPlan) -> RestampScript:
     Raises:
         BadDatabase: the kind of a database named by ``--stamp`` is unknown.
     """
+    from flask_chainfix.databases.restamp_script import guarded_sql
+
     targets = session.targets(plan.diagnosis.snapshot)
     moves, scripts = [], []
     for result in plan.moves:

@@ -27,9 +27,7 @@ from flask_chainfix.databases.applied.has_run import can_have_written
 from flask_chainfix.databases.applied.row_moves import planned_moves, without_missing
 from flask_chainfix.databases.applied.rows import stamp_commands
 from flask_chainfix.databases.facts import Facts
-from flask_chainfix.databases.restamping import move_rows
 from flask_chainfix.databases.targets import Target
-from flask_chainfix.databases.version_tables import read_statuses
 from flask_chainfix.disk.journal import Journal
 from flask_chainfix.model.databases import (
     DatabaseState,
@@ -77,6 +75,8 @@ def _moved_since(
     targets: _Targets, before: Facts, progress: Progress, moves: Sequence[MoveResult] = ()
 ) -> Iterator[DatabaseStatus]:
     """The databases whose stamp has changed, or that can no longer be read."""
+    from flask_chainfix.databases.version_tables import read_statuses
+
     known = {each.identity: each for each in before.databases.statuses}
     rows = {identity: each.rows for identity, each in known.items()}
     rows |= {each.move.identity: each.move.after for each in moves}
@@ -229,6 +229,8 @@ def moves_after_undo(
     moved = tuple(_moved_since(targets, undone, progress, moves))
     if not moved:
         return tuple(moves)
+    from flask_chainfix.databases.restamping import move_rows
+
     known = replace(undone.databases, moved={})
     undone = _looked_at(targets, replace(undone, databases=known, old=()), moved, progress)
     restored = replace(restored, schemas=undone.schemas)

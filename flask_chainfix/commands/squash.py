@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 from flask_chainfix.commands.session import Session, commit_before, unchanged_moves
 from flask_chainfix.common.dataclass import dataclass
@@ -36,15 +37,11 @@ from flask_chainfix.planning.squashing import (
 )
 from flask_chainfix.rehearsal.app_databases import servers_for
 from flask_chainfix.rehearsal.confirm import foresee
-from flask_chainfix.rehearsal.schemas.proving import (
-    Made,
-    ObjectDifference,
-    compared,
-    make,
-    proof_of,
-)
-from flask_chainfix.rehearsal.schemas.rendering import Rendered
 from flask_chainfix.report.results import SquashPlan
+
+if TYPE_CHECKING:
+    from flask_chainfix.rehearsal.schemas.proving import Made, ObjectDifference
+    from flask_chainfix.rehearsal.schemas.rendering import Rendered
 
 _NO_GIT = "Git does not show what the main branch and releases have, so that was not checked"
 _SHOWN = 40  # differences
@@ -69,6 +66,8 @@ class _Squash:
 
     def make(self, server: str | None, chain: Facts, *, render: bool = False) -> Made:
         """Run a chain up to the cut on a server."""
+        from flask_chainfix.rehearsal.schemas.proving import make
+
         runtime, progress = self.session.runtime, self.session.progress
         return make(runtime, server, chain, self.cut.top, progress, render=render)
 
@@ -209,6 +208,8 @@ def _proved(work: _Squash, server: str | None, after: Facts, old: Made) -> Proof
         CannotPlan: the schemas differ; with the differences.
         RehearsalFailed: the chain cannot run.
     """
+    from flask_chainfix.rehearsal.schemas.proving import compared, proof_of
+
     try:
         new = work.make(server, after)
     except RehearsalFailed as error:

@@ -11,7 +11,6 @@ from flask_chainfix.common.errors import CannotWrite, ChainFixError, RowsNotPutB
 from flask_chainfix.common.quoting import word
 from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.common.wording import Progress, in_rows, listing
-from flask_chainfix.databases import restamping
 from flask_chainfix.databases.applied.contradictions import leaving_out, naming
 from flask_chainfix.databases.applied.row_moves import OF_EITHER_CHAIN, planned_moves
 from flask_chainfix.databases.applied.rows import stood_for
@@ -273,8 +272,10 @@ def _forward(
 def _make(
     targets: Mapping[str, Target], moves: Sequence[Move], progress: Progress
 ) -> tuple[MoveResult, ...]:
+    from flask_chainfix.databases.restamping import move_rows
+
     # The journal already holds the reverse moves.
-    return restamping.move_rows(targets, moves, lambda _: None, progress)
+    return move_rows(targets, moves, lambda _: None, progress)
 
 
 def _stuck_rows(stuck: Sequence[MoveResult]) -> str:

@@ -18,10 +18,8 @@ from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.applied.lost import distance
 from flask_chainfix.databases.applied.rows import tops
-from flask_chainfix.databases.connecting import Obstacle
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.targets import Target
-from flask_chainfix.databases.version_tables import read_statuses
 from flask_chainfix.diagnosis.diagnosis import in_doubt
 from flask_chainfix.diagnosis.lost_revisions import choices, taking_down_there
 from flask_chainfix.model.databases import (
@@ -214,6 +212,8 @@ def _after_run(session: Session, before: Unwound, run: EnvPyRun) -> Unwound:
         StaleSnapshot: nothing has run in this run.
     """
     now, failure = before.diagnosis.snapshot, None
+    from flask_chainfix.databases.version_tables import read_statuses
+
     databases = tuple(run.databases.values())
     schemas = {each: _schema(now, each) for each in databases}
     rows = {row for status in run.statuses.values() for row in status.rows}
@@ -305,6 +305,7 @@ def _in_words(change: PropertyDifference) -> str:
 
 
 def _schema(now: Facts, database: Unwinding) -> Reading | None:
+    from flask_chainfix.databases.connecting import Obstacle
     from flask_chainfix.rehearsal.schemas.drift import read_schema
 
     try:

@@ -26,9 +26,12 @@ def targets_for(runtime: Runtime, now: Facts, wishes: DatabaseWishes) -> Mapping
     Raises:
         BadConfiguration, BadDatabase: it is unknown which are meant.
     """
+    targets = selected(runtime, wishes)[0]
+    if not targets:
+        return {}
     from flask_chainfix.databases.version_tables import as_found
 
-    found = as_found(selected(runtime, wishes)[0], now.databases.statuses)
+    found = as_found(targets, now.databases.statuses)
     return {name: each for name, each in found.items() if name not in now.databases.twice}
 
 
@@ -39,13 +42,14 @@ def selected(
     wanted = wishes.own and not wishes.in_passing
     by_schema = wishes.schemas is not None
     from flask_chainfix.databases.targets import own_targets, targets_from
-    from flask_chainfix.databases.version_tables import in_schemas
 
     own = own_targets(runtime, in_schemas=by_schema) if wanted else ()
     given = targets_from(runtime, wishes.urls, wishes.file, in_schemas=by_schema)
     # If an option also names an app's database, it keeps its place and counts as the app's.
     found = tuple({each.identity: each for each in (*given, *own)}.values())
     if wishes.schemas is not None and found:
+        from flask_chainfix.databases.version_tables import in_schemas
+
         found = in_schemas(found, wishes.schemas)
     targets = {target.identity: target for target in found}
     notices = tuple(

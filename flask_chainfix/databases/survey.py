@@ -139,10 +139,12 @@ def _read_stamps(
     runtime: Runtime, snapshot: Facts, wishes: DatabaseWishes, progress: Progress
 ) -> _Read:
     targets, left_out = selected(runtime, wishes)
-    from flask_chainfix.databases.version_tables import as_found, read_statuses
+    statuses: tuple[DatabaseStatus, ...] = ()
+    if targets:
+        from flask_chainfix.databases.version_tables import as_found, read_statuses
 
-    statuses = read_statuses(tuple(targets.values()), progress, chain=snapshot)
-    targets = as_found(targets, statuses)
+        statuses = read_statuses(tuple(targets.values()), progress, chain=snapshot)
+        targets = as_found(targets, statuses)
     own, passed, notices = in_passing(runtime, snapshot, wishes, targets)
     known = dict(sorted({**targets, **own}.items(), key=lambda each: not each[1].own))
     twice = read_twice(known, statuses + passed)  # env.py uses those of the app: they stay

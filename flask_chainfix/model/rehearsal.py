@@ -44,6 +44,33 @@ class Route(Enum):
     STAIRS = "stairs"  # each revision up, down and up again before the next one
 
 
+@dataclass(frozen=True)
+class RehearsalRequest:
+    """The options of a rehearsal.
+
+    Attributes:
+        database: URL of a server or of a new SQLite file, or ``OWN_SERVER``; ``None`` for a
+            temporary file.
+        keep: whether to keep the scratch databases.
+        start: the revisions of the old chain from which to start; empty to start from nothing.
+        restamp: the rows to write before the upgrade; empty to leave the stamp unchanged.
+        on_server: the same command for the server of the app's own database.
+        stairway: whether each revision goes up, down and up again before the next one.
+        rows: whether to insert rows before each step.
+        copy: URL of the database to copy into the scratch database, or ``OWN_SERVER`` for the app's
+            own; ``None`` to start empty.
+    """
+
+    database: str | None = None
+    keep: bool = False
+    start: tuple[str, ...] = ()
+    restamp: tuple[str, ...] = ()
+    on_server: str = "{fixchain} rehearse --database"
+    stairway: bool = False
+    rows: bool = False
+    copy: str | None = None
+
+
 class RehearsalStep(NamedTuple):
     """One revision that ran in one direction.
 

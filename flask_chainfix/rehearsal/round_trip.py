@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from flask_chainfix.common import signals
-from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.errors import CannotBackUp, CannotRehearse, RehearsalFailed
 from flask_chainfix.common.remedies import Remedy
 from flask_chainfix.common.signals import running
@@ -30,6 +29,7 @@ from flask_chainfix.model.rehearsal import (
     FailureKind,
     Rehearsal,
     RehearsalFailure,
+    RehearsalRequest,
     RehearsalStep,
     Route,
     SentStatement,
@@ -59,33 +59,6 @@ _PLAINLY: Mapping[str, Any] = {
     "record": False,
     "replaced": True,
 }
-
-
-@dataclass(frozen=True)
-class RehearsalRequest:
-    """The options of a rehearsal.
-
-    Attributes:
-        database: URL of a server or of a new SQLite file, or ``OWN_SERVER``; ``None`` for a
-            temporary file.
-        keep: whether to keep the scratch databases.
-        start: the revisions of the old chain from which to start; empty to start from nothing.
-        restamp: the rows to write before the upgrade; empty to leave the stamp unchanged.
-        on_server: the same command for the server of the app's own database.
-        stairway: whether each revision goes up, down and up again before the next one.
-        rows: whether to insert rows before each step.
-        copy: URL of the database to copy into the scratch database, or ``OWN_SERVER`` for the app's
-            own; ``None`` to start empty.
-    """
-
-    database: str | None = None
-    keep: bool = False
-    start: tuple[str, ...] = ()
-    restamp: tuple[str, ...] = ()
-    on_server: str = "{fixchain} rehearse --database"
-    stairway: bool = False
-    rows: bool = False
-    copy: str | None = None
 
 
 def rehearse(
