@@ -75,6 +75,8 @@ def _moved_since(
     targets: _Targets, before: Facts, progress: Progress, moves: Sequence[MoveResult] = ()
 ) -> Iterator[DatabaseStatus]:
     """The databases whose stamp has changed, or that can no longer be read."""
+    if not targets:
+        return
     from flask_chainfix.databases.version_tables import read_statuses
 
     known = {each.identity: each for each in before.databases.statuses}
