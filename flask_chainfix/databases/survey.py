@@ -138,7 +138,7 @@ class _Read(NamedTuple):
 def _read_stamps(
     runtime: Runtime, snapshot: Facts, wishes: DatabaseWishes, progress: Progress
 ) -> _Read:
-    targets, left_out = selected(runtime, wishes)
+    targets, not_read = selected(runtime, wishes)
     statuses: tuple[DatabaseStatus, ...] = ()
     if targets:
         from flask_chainfix.databases.version_tables import as_found, read_statuses
@@ -159,7 +159,7 @@ def _read_stamps(
         for each in statuses + passed
         if each.identity not in twice
     )
-    notices = (*left_out, *notices)
+    notices = (*not_read, *notices)
     return _Read(targets, statuses + given_by_user(wishes.stamps), twice, notices)
 
 

@@ -207,14 +207,14 @@ def _ways_back(
 ) -> Remedy:
     nothing_lost = all(is_noop(snapshot, each) for each in left.between)
     between = listing(left.between)
-    deeds = f"as {between} did nothing"
+    condition = f"as {between} did nothing"
     if there := listing(left_behind(snapshot, left.between, statuses), _SHOWN_DEEDS):
-        deeds = f"once {there}, which {between} made, is gone"
+        condition = f"once {there}, which {between} made, is gone"
     elif not nothing_lost:
-        deeds = f"if what {between} did is no longer there"
+        condition = f"if what {between} did is no longer there"
     to_ancestor = Remedy()
     for row in left.rows if len(left.rows) == 1 else ():
-        what = f"move the stamp to {row}, the nearest ancestor that is left, {deeds}"
+        what = f"move the stamp to {row}, the nearest ancestor that is left, {condition}"
         to_ancestor = way(what, counting_as(row, lost.revision))
     downwards = to_ancestor if nothing_lost else _unwinding(snapshot, lost, left, statuses)
     at_head = lost.kept and not lost.branch  # it may be gone from the disk by mistake

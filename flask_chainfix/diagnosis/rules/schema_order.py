@@ -89,12 +89,12 @@ def _sentence(snapshot: Facts, disorder: Precedence, others: int) -> str:
         )
     user, other = (after, before) if ending == "use" else (before, after)
     if snapshot.evidence.runs_before(after.revision, before.revision):
-        deed = "creates only later" if ending == "use" else f"{ended(other)} before"
+        verb = "creates only later" if ending == "use" else f"{ended(other)} before"
     else:
-        deed = f"{'create' if ending == 'use' else dropping([other])}s on a parallel branch"
+        verb = f"{'create' if ending == 'use' else dropping([other])}s on a parallel branch"
     more = f", and {count(others, 'more object')} likewise" if others else ""
     what = f"{user.object.kind.value} {user.object.spelled}"
-    return f"{user.revision} uses {what}, which {other.revision} {deed}{more}"
+    return f"{user.revision} uses {what}, which {other.revision} {verb}{more}"
 
 
 @rule("FC203", "table-created-twice", Severity.ERROR, "table created twice", Family.SCHEMA)
@@ -158,7 +158,7 @@ def schema_conflict(snapshot: Facts) -> Iterator[Fault]:
     made = (pair for pair in made_twice(snapshot.evidence) if pair[0].object.kind is not Kind.TABLE)
     for pairs, creates in ((made, True), (dropped_twice(snapshot.evidence), False)):
         for found in _by_revisions(pairs).values():
-            deed = "create" if creates else dropping(touch for pair in found for touch in pair)
+            verb = "create" if creates else dropping(touch for pair in found for touch in pair)
             names = listing(f"{one.object.kind.value} {one.object.spelled}" for one, _ in found)
             first, second = (spots(_places(snapshot, side)) for side in zip(*found, strict=True))
             hint = (
@@ -166,20 +166,20 @@ def schema_conflict(snapshot: Facts) -> Iterator[Fault]:
                 f" {first}, whichever no database has run"
             )
             guarded = f"where databases have run either of them, put {second} under {GUARD}"
-            yield _conflict(snapshot, found, deed, names, way(hint) | guarded)
+            yield _conflict(snapshot, found, verb, names, way(hint) | guarded)
 
 
 def _conflict(
-    snapshot: Facts, found: Sequence[_Twice], deed: str, what: str, hint: str | Remedy
+    snapshot: Facts, found: Sequence[_Twice], verb: str, what: str, hint: str | Remedy
 ) -> Fault:
     first, second = (touch.revision for touch in found[0])
-    both = f"{first} and {second} both {deed} {what}"
+    both = f"{first} and {second} both {verb} {what}"
     lineages = find_lineages(snapshot).by_revision
     apart = (
         lineages[first] is not lineages[second]
     )  # independent branches, which may never be merged
     return Fault(
-        f"{first} {deed.replace(' or ', 's or ')}s {what} twice" if first == second else both,
+        f"{first} {verb.replace(' or ', 's or ')}s {what} twice" if first == second else both,
         hint,
         (first, second),
         [place for pair in found for place in _places(snapshot, pair)],
