@@ -39,9 +39,9 @@ def _explanations_for(
 def explain(call: Call, *, explained: tuple[Explanation, ...]) -> None:
     """Explain a finding.
 
-    CODE is the code of a finding, such as FC102, or its name, such as multiple-heads. Explains what
-    it means, what breaks, how it happens and how to repair it, with an example. Without CODE, lists
-    all findings. Needs no migrations and no database.
+    CODE is a finding's code or name, such as FC102 or multiple-heads. Explains what it means, what
+    breaks, how it happens and how to repair it, with an example. Without CODE, lists all findings.
+    Needs no migrations and no database.
     """
     tools = tools_by_name(call.context)
     call.answer(lambda: Explained(tools=tools, explanations=explained))

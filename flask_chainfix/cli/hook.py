@@ -36,7 +36,7 @@ def hook(
 ) -> None:
     """Install checks for every commit and pull request.
 
-    Sets up a pre-commit hook (a plain Git hook if the project does not use pre-commit), a job for
+    Sets up a hook of pre-commit, or a plain Git hook if the project does not use that, a job for
     GitHub Actions or GitLab CI, and a review checklist. Writes only files that do not exist; for a
     file that exists, prints the lines to add.
     """
