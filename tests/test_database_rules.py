@@ -418,6 +418,17 @@ def test_a_column_that_a_later_revision_has_added_shows_that_the_earlier_one_was
     ]
 
 
+def test_what_is_skipped_below_overlapping_rows_is_not_left_to_catch_up() -> None:
+    """An upgrade, and so one to the migration of catch-up, stops at such rows."""
+    line = chain("a", "d <- a", "b <- d", "c <- b")
+    old = graph("a", "b <- a", "c <- a", "d <- a")
+    findings = found(looked_at(line, db("b c", tables="t_a t_b t_c"), old=old))
+    (finding,) = (each for each in findings if each.code == "FC302")
+    by_alembic, undoing = commands(finding)
+    assert by_alembic[-3:] == ("{alembic} stamp a", "{alembic} upgrade d", "{alembic} stamp c")
+    assert undoing[0].startswith("{fixchain} undo")
+
+
 def test_the_chain_that_wrote_the_rows_comes_before_work_by_hand() -> None:
     """The id is that of another migration now, as after two branches that both counted to b."""
     stranger = db("b", tables="t_a t_c")
