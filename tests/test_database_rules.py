@@ -377,6 +377,23 @@ def test_a_database_that_has_skipped_a_revision() -> None:
     assert "repair again with that database named" in finding.hint
 
 
+def test_a_stamp_may_be_the_computed_id_of_a_file() -> None:
+    computed = b'number = 2\nrevision = f"{number:03}"\ndown_revision = "a"\n'
+    snapshot = chain("a", extra={"002.py": computed, "x.py": computed})
+    finding = only("FC301", looked_at(snapshot, db("002")))
+    assert finding.message == (
+        "production is stamped with '002', which 002.py may have, but that file computes its id"
+    )
+    assert not commands(finding)[0]
+
+
+def test_one_computed_id_explains_one_missing_parent() -> None:
+    computed = b'number = 2\nrevision = f"{number:03}"\ndown_revision = "a"\n'
+    snapshot = chain("a", "b <- 002", "c <- lost", extra={"002.py": computed})
+    named = [each.revisions for each in diagnose(snapshot) if each.code == "FC103"]
+    assert [each for names in named for each in names] == ["c"]
+
+
 def test_one_that_may_have_skipped_it_is_a_warning() -> None:
     finding = only("FC302", looked_at(LINE, db("c"), old=FORK))
     assert finding.severity is Severity.WARNING
