@@ -377,6 +377,23 @@ def test_a_database_that_has_skipped_a_revision() -> None:
     assert "repair again with that database named" in finding.hint
 
 
+def test_a_stamp_may_be_the_computed_id_of_a_file() -> None:
+    computed = b'number = 2\nrevision = f"{number:03}"\ndown_revision = "a"\n'
+    snapshot = chain("a", extra={"002.py": computed, "x.py": computed})
+    finding = only("FC301", looked_at(snapshot, db("002")))
+    assert finding.message == (
+        "production is stamped with '002', which 002.py may have, but that file computes its id"
+    )
+    assert not commands(finding)[0]
+
+
+def test_one_computed_id_explains_one_missing_parent() -> None:
+    computed = b'number = 2\nrevision = f"{number:03}"\ndown_revision = "a"\n'
+    snapshot = chain("a", "b <- 002", "c <- lost", extra={"002.py": computed})
+    named = [each.revisions for each in diagnose(snapshot) if each.code == "FC103"]
+    assert [each for names in named for each in names] == ["c"]
+
+
 def test_one_that_may_have_skipped_it_is_a_warning() -> None:
     finding = only("FC302", looked_at(LINE, db("c"), old=FORK))
     assert finding.severity is Severity.WARNING
@@ -416,6 +433,17 @@ def test_a_column_that_a_later_revision_has_added_shows_that_the_earlier_one_was
         ("{alembic} stamp a", "{alembic} upgrade b", "{alembic} stamp c"),
         ("{fixchain} catch-up --server{databases}",),
     ]
+
+
+def test_what_is_skipped_below_overlapping_rows_is_not_left_to_catch_up() -> None:
+    """An upgrade, and so one to the migration of catch-up, stops at such rows."""
+    line = chain("a", "d <- a", "b <- d", "c <- b")
+    old = graph("a", "b <- a", "c <- a", "d <- a")
+    findings = found(looked_at(line, db("b c", tables="t_a t_b t_c"), old=old))
+    (finding,) = (each for each in findings if each.code == "FC302")
+    by_alembic, undoing = commands(finding)
+    assert by_alembic[-3:] == ("{alembic} stamp a", "{alembic} upgrade d", "{alembic} stamp c")
+    assert undoing[0].startswith("{fixchain} undo")
 
 
 def test_the_chain_that_wrote_the_rows_comes_before_work_by_hand() -> None:

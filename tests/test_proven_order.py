@@ -215,6 +215,22 @@ def test_users_of_the_old_name_come_before_the_renamer() -> None:
     assert order.index("o") < order.index("n") < order.index("v")
 
 
+@pytest.mark.parametrize("away", ["op.drop_table('t')", "op.rename_table('t', 'old')"])
+def test_a_table_made_under_another_name_brings_its_columns(away: str, tmp_path: Path) -> None:
+    """SQLite's way to change a table: a new one is made, and takes the name of the old one."""
+    making = "op.create_table('{}', sa.Column('id', sa.Integer()), sa.Column('{}', sa.Integer()))"
+    snapshot = chain(
+        rev("a").doing(making.format("t", "a")),
+        rev("n <- a", date="2024-01-03").doing(
+            making.format("new", "c"), away, "op.rename_table('new', 't')"
+        ),
+        rev("u <- a", date="2024-01-02").doing("op.create_index('ix', 't', ['c'])"),
+    )
+    (finding,) = (each for each in diagnose(snapshot, Family.SCHEMA) if each.code == "FC201")
+    assert finding.message == "u uses column t.c, which n creates on a parallel branch"
+    upgrade_on_sqlite(repaired(snapshot), tmp_path, (), ())
+
+
 def test_branches_stay_whole_where_they_can() -> None:
     snapshot = snapshot_of("a", "x1 <- a", "y1 <- a", "x2 <- x1", "y2 <- y1", a=CREATE_T, y2=USE_T)
     assert make_plan(snapshot, Wishes()).order == ("a", "x1", "x2", "y1", "y2")

@@ -16,6 +16,12 @@ MAKE = "op.create_table('t', sa.Column('id', sa.Integer()))"
 USE = "op.create_check_constraint('ck', 't', 'true')"
 DROP = "op.drop_table('t')"
 ADD = "op.add_column('t', sa.Column('c', sa.Integer()))"
+# SQLite's way to change a table.
+MAKE_ANEW = (
+    "op.create_table('new', sa.Column('id', sa.Integer()), sa.Column('c', sa.Integer()))",
+    DROP,
+    "op.rename_table('new', 't')",
+)
 USE_COLUMN = "op.alter_column('t', 'c', nullable=False)"
 UNKNOWN = "helper(op.get_bind())"
 MAYBE = "if op.get_bind().dialect.name == 'sqlite':\n    "
@@ -98,6 +104,8 @@ def test_schema_order(
         (("a", ("op.create_table('T')",)), ("b <- a", (USE,))),
         (("a", ("op.create_table('t', schema='public')",)), ("b <- a", (USE,))),
         (("a", (MAKE,)), ("b <- a", ("op.rename_table('t', 'u')",)), ("c <- b", (MAKE,))),
+        (("a", (MAKE,)), ("b <- a", (ADD,)), ("c <- b", MAKE_ANEW)),
+        (("a", (MAKE,)), ("b <- a", MAKE_ANEW), ("c <- b", (USE_COLUMN,))),
         (
             ("a", (MAKE, ADD)),
             ("b <- a", ("op.rename_table('t', 'u')", "op.drop_column('u', 'c')")),

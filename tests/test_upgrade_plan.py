@@ -216,6 +216,12 @@ def untied(snapshot: Facts) -> Facts:
         (TIED, {"m": ("d", "e"), "d": ("c", "b")}, {"d": ("b",)}),
         (("a", "b <- a", "c <- b", "d <- a", "m <- c, d +b"), {"m": ("c", "d")}, {"m": ()}),
         (("a", "x @lib", "y <- x", "b <- a +lib +y"), {"b": ("a",)}, {"b": ("y",)}),
+        # The new parent replaces those that it is built on.
+        (
+            ("a", "b <- a", "c <- a +b", "z <- a", "m <- b, c, z"),
+            {"m": ("c", "z"), "c": ("b",)},
+            {},
+        ),
         # What the first mend takes away, a revision above no longer inherits.
         (
             ("a", "x", "y <- x", "b <- a +x +y", "c <- b", "d <- b", "m <- c, d +x"),

@@ -17,6 +17,7 @@ from flask_chainfix.model.files import ChainLock, Edit, Header, Ignore, Migratio
 from flask_chainfix.model.findings import Location
 
 _COMPILED = Unreadable("is compiled, and so is not read", "put its source beside it")
+_COMPUTED = Unreadable("computes its id", "write revision of that file as a plain value")
 _S = TypeVar("_S", bound="Snapshot")
 _R = TypeVar("_R")
 
@@ -102,7 +103,8 @@ class Snapshot:
         """The unread file that may have an id, because the id is in its name or its text."""
         text = revision.encode("utf-8", "surrogatepass")
         compiled = ((file, _COMPILED) for file in self.compiled)
-        for file, problem in (*self.unreadable, *compiled):
+        computed = ((file, _COMPUTED) for file in self.anonymous)
+        for file, problem in (*self.unreadable, *compiled, *computed):
             if revision in file.name or text in file.data:
                 return file, problem
         return None

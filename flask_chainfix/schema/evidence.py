@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import product
 
@@ -71,8 +71,8 @@ class Evidence:
         self.table_changes: dict[tuple[Action, Key], list[Touch]] = {}
         self.column_drops: dict[Key, list[Touch]] = {}
         self.unnamed: dict[Key, list[tuple[str, Unnamed]]] = {}
-        self.views: set[Key] = set()
-        effects = (effect for each in footprints.values() for effect in each.effects)
+        effects = [effect for each in footprints.values() for effect in each.effects]
+        self.views = {key_of(effect.object) for effect in effects if effect.is_view}
         self.by_hand = {key_of(effect.object) for effect in effects if effect.by_hand}
         self.rank = {revision: number for number, revision in enumerate(graph.order)}
         self._heads: dict[str, int] = {}
@@ -80,8 +80,7 @@ class Evidence:
             footprint = footprints.get(revision, Footprint())
             self._add(revision, footprint.effects)
             for each in footprint.unnamed:
-                table = key_of(table_of(each.part))
-                self.unnamed.setdefault(table, []).append((revision, each))
+                self.unnamed.setdefault(key_of(table_of(each.part)), []).append((revision, each))
 
     def _add(self, revision: str, effects: Sequence[Effect]) -> None:
         own = _OwnTouches()
@@ -90,8 +89,6 @@ class Evidence:
             if object_.kind is Kind.VALUE:
                 continue  # it is created and dropped with its type
             key = key_of(object_)
-            if effect.is_view:
-                self.views.add(key)
             touch = Touch(revision, line, object_, certain, place, tolerant, renamed)
             if renamed is not None and action is Action.CREATE:
                 self.renames.setdefault(key, set()).add(key_of(renamed))
@@ -136,14 +133,13 @@ class Evidence:
             if footprint.opaque
         }
 
-    def may_touch(self, revision: str, action: Action, object_: SchemaObject) -> bool:
-        """Whether an unreadable part of a revision may create, use or drop an object."""
-        return any(True for _ in self.doubts(revision, action, object_))
-
-    def doubts(self, revision: str, action: Action, object_: SchemaObject) -> Iterator[Opaque]:
-        """The unreadable parts of a revision that may create, use or drop an object."""
+    def doubts(
+        self, action: Action, object_: SchemaObject, revisions: Iterable[str] | None = None
+    ) -> Iterator[Opaque]:
+        """The unreadable parts of any or of these revisions that may do something to an object."""
         return (
             doubt
+            for revision in (self.opaque if revisions is None else revisions)
             for doubt in self.opaque.get(revision, ())
             if self._concerns(doubt, action, object_)
         )
@@ -312,17 +308,14 @@ class Evidence:
                     pending.append(older)
         return found
 
-    def is_made_under_older_name(self, key: Key) -> bool:
-        """Whether a revision creates a column while its table has another name."""
-        return any(older in self.creators for older in self._under_older_names(key))
-
     def mentions(self, key: Key) -> bool:
         """Whether migrations mention an object, also under another name of its table."""
         return key in self.mentioned or any(
-            older in self.mentioned for older in self._under_older_names(key)
+            older in self.mentioned for older in self.under_older_names(key)
         )
 
-    def _under_older_names(self, key: Key) -> Iterator[Key]:
+    def under_older_names(self, key: Key) -> Iterator[Key]:
+        """The keys that a column has under the older names of its table."""
         table = table_key(key)
         for older in self.origins(table) - {table} if key.kind is Kind.COLUMN else ():
             yield key._replace(schema=older.schema, table=older.name)
@@ -388,6 +381,8 @@ class _OwnTouches:
         made = self.made.pop(key, None)
         if made is not None:
             self._come_and_gone.add(key)
+            if touch.renamed is not None and touch.certain:
+                self._move_parts(key, touch.renamed, touch.place)
             if not touch.certain:
                 self.made[key] = made._replace(certain=False)
             elif not made.certain:  # it may have existed before
@@ -396,3 +391,10 @@ class _OwnTouches:
             self.ended_again.append((self.ended[key], touch))
         else:
             self.ended[key] = touch
+
+    def _move_parts(self, table: Key, new: SchemaObject, place: int) -> None:
+        """Let the new parts of a table have its new name."""
+        for key in [each for each in self.made if table_key(each) == table]:
+            part = self.made.pop(key)
+            moved = part.object._replace(table=new.name, schema=new.schema)
+            self.made[key_of(moved)] = part._replace(object=moved, place=place)

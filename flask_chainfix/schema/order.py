@@ -109,7 +109,7 @@ def overtaken(evidence: Evidence) -> Iterator[Precedence]:
                 and not precedes(evidence, moment_of(drop), moment_of(one))
                 and not precedes(evidence, moment_of(one), moment_of(drop))
                 and not evidence.may_happen_elsewhere(Action.DROP, one.object)
-                and not any(evidence.may_touch(r, Action.DROP, one.object) for r in evidence.opaque)
+                and not any(evidence.doubts(Action.DROP, one.object))
             ):
                 yield Precedence(one, drop, "drop")
 
@@ -150,7 +150,7 @@ def is_disorder(evidence: Evidence, precedence: Precedence) -> bool:
         doubt.place <= user.place or revision != user.revision
         for revision in evidence.opaque
         if revision == user.revision or runs_before(revision, user.revision)
-        for doubt in evidence.doubts(revision, Action.CREATE, user.object)
+        for doubt in evidence.doubts(Action.CREATE, user.object, [revision])
     )
 
 
@@ -190,7 +190,7 @@ def never_made(evidence: Evidence) -> Iterator[tuple[Touch, ...]]:
 
 def _is_missing_at_first(evidence: Evidence, key: Key, object_: SchemaObject) -> bool:
     """Whether a revision needs an object before any creates it."""
-    if evidence.is_made_under_older_name(key):
+    if any(older in evidence.creators for older in evidence.under_older_names(key)):
         return False
     if (key in evidence.creators or key in evidence.renames) and not evidence.is_there_first(key):
         return False

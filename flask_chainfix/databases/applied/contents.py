@@ -101,7 +101,7 @@ def _may_be_dropped(snapshot: Facts, step: Step, revisions: frozenset[str]) -> b
     """Whether earlier revisions may drop an object, so that it can be created."""
     below = snapshot.graph.required([step.revision]) - revisions
     evidence = snapshot.evidence
-    return any(evidence.may_touch(name, Action.DROP, step.object) for name in below)
+    return any(evidence.doubts(Action.DROP, step.object, below))
 
 
 def _found(step: Step) -> Found:

@@ -27,6 +27,7 @@ from flask_chainfix.databases.applied.rows import (
     catching_up,
     counting_as,
     gaps,
+    overlaps,
     since,
     stamp_commands,
     stood_for,
@@ -247,7 +248,9 @@ def running_skipped(snapshot: Facts, status: DatabaseStatus, run: Collection[str
 def making_missing(
     snapshot: Facts, status: DatabaseStatus, missing: Collection[str], condition: str = ""
 ) -> Remedy:
-    """How to have what a database lacks made where it is missing; empty with several heads."""
+    """How an upgrade makes what a database lacks; empty with several heads, or where it stops."""
+    if overlaps(snapshot.graph, status.rows):
+        return Remedy()
     run = stood_for(snapshot.graph, status.rows)
     later = {
         effect.object.spelled: revision
@@ -303,9 +306,8 @@ def _running_what_it_lacks(
     snapshot: Facts, found: Mismatch, rows: Sequence[str]
 ) -> tuple[str, tuple[str, ...]]:
     """How Alembic runs what a database lacks, once it is stamped lower: words, and the command."""
-    below = snapshot.graph.required(rows)
-    claimed = (each for each in snapshot.graph.order if each in found.claim.revisions)
-    lacks = [each for each in claimed if each not in below]
+    left = found.claim.revisions - snapshot.graph.required(rows)
+    lacks = [each for each in snapshot.graph.order if each in left]
     if not lacks:
         return "", ()
     return f", and have Alembic run {listing(lacks, 3)}", (f"{{alembic}} upgrade {_all(snapshot)}",)
@@ -315,8 +317,7 @@ def _with_what_is_missing(
     snapshot: Facts, found: Mismatch, fitting: Fit, stamping: Sequence[str]
 ) -> Remedy:
     """How to stamp a database, and to make what it lacks although its tables are there."""
-    status = found.status
-    trace, names = traced(snapshot, status), ", ".join(fitting.rows)
+    trace, names = traced(snapshot, found.status), ", ".join(fitting.rows)
     differing = () if trace is None else trace.differences
     missing = [each.object.spelled for each in differing if each.kind == "missing"]
     if not missing:
@@ -324,7 +325,7 @@ def _with_what_is_missing(
         return way(f"its tables match {names}: stamp it there{then}", *stamping, *upgrade)
     lacks = f"its tables match {names}, except that it lacks {listing(missing, 4)}: stamp it there"
     adding = [each.object.spelled for each in differing if can_be_added(snapshot, each)]
-    made = making_missing(snapshot, replace(status, rows=fitting.rows), adding).ways
+    made = making_missing(snapshot, replace(found.status, rows=fitting.rows), adding).ways
     then = "".join(f", then {each.text}" for each in made)
     return way(f"{lacks}{then}", *stamping, *(each for way in made for each in way.commands))
 

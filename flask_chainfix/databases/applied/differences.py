@@ -139,9 +139,7 @@ def _extra(snapshot: Facts, live: Live) -> Iterator[Difference]:
         if key.kind is Kind.COLUMN and not evidence.knows_columns_of(table_key(key)):
             continue
         made_elsewhere = key._replace(schema="") in evidence.schemas_of
-        if made_elsewhere or any(
-            evidence.may_touch(revision, Action.CREATE, thing) for revision in evidence.opaque
-        ):
+        if made_elsewhere or any(evidence.doubts(Action.CREATE, thing)):
             continue
         yield Difference("extra", thing, is_view=key in live.views)
 
@@ -188,11 +186,7 @@ def _extra_parts(
         if made_elsewhere or not evidence.knows_columns_of(table) or is_ignored(thing, ignored):
             continue
         spelled = [thing, *(thing._replace(table=each.name) for each in origins)]
-        if evidence.elsewhere or any(
-            evidence.may_touch(revision, Action.CREATE, each)
-            for revision in evidence.opaque
-            for each in spelled
-        ):
+        if evidence.elsewhere or any(any(evidence.doubts(Action.CREATE, each)) for each in spelled):
             continue
         yield Difference("extra", thing)
 

@@ -352,8 +352,9 @@ def _ids_that_may_exist(snapshot: Facts) -> frozenset[str]:
     if not snapshot.unreadable and not snapshot.anonymous:
         return frozenset()
     missing = graph.missing
-    explained = {name for name in missing if snapshot.possible_file(name) is not None}
-    alone = len(missing - explained) <= len(snapshot.anonymous)
+    explained = {name: file[0] for name in missing if (file := snapshot.possible_file(name))}
+    others = [file for file in snapshot.anonymous if file not in explained.values()]
+    alone = len(missing - explained.keys()) <= len(others)
     return frozenset(missing if alone else explained)
 
 

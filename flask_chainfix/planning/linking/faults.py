@@ -115,8 +115,8 @@ def _ways_to_keep_both(snapshot: Facts, fault: Finding, again: str) -> Remedy:
         return way(f"as each of them has run without the other, {guarded}", *guarding)
     side = free[-1]
     (other,) = (name for name in sides if name != side)
-    why = next((f"{each.name} has run {other}, so " for each in known[other]), "")
-    why = next((f"{each.name} has {other}, so " for each in others[other]), why)
+    why = next((f"as {each.name} has run {other}, " for each in known[other]), "")
+    why = next((f"as {each.name} has {other}, " for each in others[other]), why)
     edit = f"remove what both do from {places[side]}, and its counterpart from downgrade(); {_LINK}"
     if not known[side]:
         keeping = way(f"keep it in {places[side]}, under {GUARD}; {_LINK}", *then)

@@ -201,8 +201,9 @@ def _tied_by_parents(case: Case, revision: str, lower: str) -> Mend:
     graph = case.snapshot.graph
     dependent, needed = _dependency_on_the_way(graph, revision, lower)
     why = Reason("tie", f"it depends on {needed}, and {revision} could not name {lower} beside it")
-    file, parents = case.snapshot.file(dependent), (*graph.parents[dependent], needed)
-    return case.rewritten("FC112", Part.PARENTS, file, parents, why)
+    below = graph.ancestors([needed])
+    parents = *(each for each in graph.parents[dependent] if each not in below), needed
+    return case.rewritten("FC112", Part.PARENTS, case.snapshot.file(dependent), parents, why)
 
 
 def _dependency_on_the_way(graph: Graph, revision: str, lower: str) -> tuple[str, str]:
@@ -228,6 +229,5 @@ def _with_parents(
     names, kept = ", ".join(dropped), tuple(parents)
     twice = set(dropped).issubset(kept)
     what = f"it names {names} twice" if twice else f"another of its parents builds on {names}"
-    why = Reason("redundant", what)
-    file = case.snapshot.file(revision)
+    why, file = Reason("redundant", what), case.snapshot.file(revision)
     return case.rewritten("FC112", Part.PARENTS, file, kept, why)
