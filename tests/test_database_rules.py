@@ -239,6 +239,12 @@ def test_a_chain_that_was_squashed_after_more_had_come() -> None:
     assert way[:3] == ("git checkout 1a2b3c4", "{alembic} upgrade heads", "git checkout -")
 
 
+def test_the_schema_decides_first_where_another_chain_has_taken_the_place() -> None:
+    """The old files would come back beside those that make the same."""
+    finding = only("FC301", looked_at(chain(SQUASH), db("x"), lost=[lost("x <- a"), lost("a")]))
+    assert commands(finding)[0] == ("{fixchain} check{asked}",)
+
+
 def test_half_of_a_squashed_chain_has_run() -> None:
     (way,) = squashed("t_a", lost("a", above=("x",), checkout="1a2b3c4"), row="a")
     assert way[0] == "git checkout 1a2b3c4"
@@ -596,7 +602,9 @@ def test_rows_can_overlap_and_be_unknown_and_stranded_at_once() -> None:
     old = graph("a", "b <- a", "c <- a", "d <- a")
     codes = [each.code for each in found(looked_at(line, db("b d"), old=old))]
     assert codes == ["FC302", "FC303"]
-    assert [each.code for each in found(looked_at(line, db("b d x")))] == ["FC301", "FC303"]
+    lost, overlapping = found(looked_at(line, db("b d x")))
+    assert (lost.code, overlapping.code) == ("FC301", "FC303")
+    assert str(overlapping.hint) == "fix FC301 first"  # restamp would refuse x
 
 
 # --- FC304 ---------------------------------------------------------------------------------------

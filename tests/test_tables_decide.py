@@ -119,6 +119,16 @@ def test_a_broken_link_makes_no_table_one_that_is_there_too_early(
     assert project.findings() == []
 
 
+def test_a_cycle_claims_nothing_of_what_has_run(tmp_path: Path) -> None:
+    """Which of its revisions is below the stamp is what the fault hides."""
+    project = Project(tmp_path / "project", "a", "b <- a", "c <- b", "x")
+    project.alembic("upgrade", "b")
+    path = project.top / "migrations/versions/b_add.py"
+    path.write_text(path.read_text().replace("down_revision = 'a'", "down_revision = ('c', 'x')"))
+    (finding,) = project.findings()
+    assert finding.revisions == ("x",)  # below the cycle
+
+
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 @given(data=st.data(), revs=revisions(most=6))
 def test_a_stamp_that_lies_is_found_and_put_right_as_advised(

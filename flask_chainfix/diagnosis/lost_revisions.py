@@ -7,7 +7,14 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from flask_chainfix.common.quoting import git_word, operand, option, ref_word
 from flask_chainfix.common.remedies import REPAIR, Remedy, way
 from flask_chainfix.common.wording import close_ids, in_rows, listing
-from flask_chainfix.databases.applied.contents import Fit, absent, fit, makes_all, proven_top
+from flask_chainfix.databases.applied.contents import (
+    Fit,
+    absent,
+    fit,
+    makes_all,
+    proven_top,
+    reading_its_schema,
+)
 from flask_chainfix.databases.applied.contradictions import is_broken
 from flask_chainfix.databases.applied.has_run import possibilities
 from flask_chainfix.databases.applied.lost import (
@@ -82,8 +89,7 @@ def choices(snapshot: Facts, revision: str) -> Remedy:
     remedy = there | _choices(snapshot, revision)
     if not is_broken(snapshot.graph):
         return remedy
-    for refused in ("restamp", "unwind"):  # until the chain is whole again
-        remedy = remedy.without(f"{{fixchain}} {refused}")
+    remedy = remedy.without("{fixchain} restamp").without("{fixchain} unwind")  # refused till then
     return remedy or way("repair the files first", REPAIR)
 
 
@@ -224,6 +230,9 @@ def _ways_back(
     fits = not left.unknown and not any(
         early_on_return(snapshot, status, lost.revision) for status in statuses
     )
+    begun_anew = snapshot.files and not (left.rows or left.unknown)
+    for status in statuses[:1] if begun_anew else ():  # the new chain may make the same
+        remedy |= reading_its_schema(snapshot, status)
     moving = moving_here(snapshot, lost) if len(left.between) == 1 else Remedy()
     remedy |= moving
     if fits and not moving:
@@ -254,16 +263,16 @@ def _unwinding(
     return way(text, "{fixchain} unwind{databases}")
 
 
-def _downgrade(
-    snapshot: Facts, lost: LostRevision, left: Survivors, statuses: Sequence[DatabaseStatus]
-) -> Remedy:
-    """How to downgrade the database with the code that has the revision.
+def taking_down_there(snapshot: Facts, revision: str) -> Remedy:
+    """How to downgrade a lost revision with the code that has it; empty if that is unknown.
 
     The target downgrades all lost revisions and nothing else. If parallel revisions have run, it is
     ``LOWEST@BELOW``, a single branch. There is none if the lost revisions have several parents.
     """
-    if left.unknown or not lost.checkout:
+    lost, left = snapshot.databases.lost.get(revision), survivors(snapshot, revision)
+    if lost is None or left.unknown or not lost.checkout:
         return Remedy()
+    statuses = [each for each in snapshot.databases.statuses if revision in each.rows]
     known = [snapshot.databases.lost[each] for each in left.between]
     lowest = [each for each in known if all(name in snapshot.graph for name in each.requirements)]
     if len(lowest) != 1 or len(lowest[0].requirements) != 1:
@@ -289,14 +298,6 @@ def _downgrades(
     return [
         lost_footprint(snapshot, each, "downgrade", bind) for each in left.between for bind in binds
     ]
-
-
-def taking_down_there(snapshot: Facts, revision: str) -> Remedy:
-    """How to downgrade a lost revision with the code that has it; empty if that is unknown."""
-    lost = snapshot.databases.lost.get(revision)
-    statuses = [each for each in snapshot.databases.statuses if revision in each.rows]
-    left = survivors(snapshot, revision)
-    return _downgrade(snapshot, lost, left, statuses) if lost else Remedy()
 
 
 def losses_in_words(footprints: Sequence[Footprint | None]) -> str:

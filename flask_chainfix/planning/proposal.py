@@ -12,11 +12,7 @@ from flask_chainfix.common.wording import in_rows
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.diagnosis import Diagnosis, heads_in_doubt
 from flask_chainfix.diagnosis.rules import Family, diagnose
-from flask_chainfix.model.databases import (
-    Downgrade,
-    MoveResult,
-    MoveState,
-)
+from flask_chainfix.model.databases import Downgrade, MoveResult, MoveState
 from flask_chainfix.model.files import Edit
 from flask_chainfix.model.findings import Finding, Severity
 from flask_chainfix.model.history import PublishedChain
