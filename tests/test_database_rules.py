@@ -118,7 +118,9 @@ def test_what_a_lost_revision_made_is_named_where_it_is_there() -> None:
 def test_what_the_chain_makes_too_is_no_sign_of_a_lost_revision() -> None:
     same = Rev("x", ("b",), upgrade=("op.create_table('t_c')",))
     now = looked_at(LINE, db(("x",), tables="t_a t_b t_c"), lost=[lost(same)])
-    assert "if what x did is no longer there" in hints(only("FC301", now))[0]
+    moving, ancestor = hints(only("FC301", now))
+    assert "restamp --lost x=c" in moving
+    assert "if what x did is no longer there" in ancestor
 
 
 def test_a_file_that_was_removed_and_did_nothing() -> None:
@@ -242,6 +244,9 @@ def test_a_chain_that_was_squashed_after_more_had_come() -> None:
 def test_the_schema_decides_first_where_another_chain_has_taken_the_place() -> None:
     """The old files would come back beside those that make the same."""
     finding = only("FC301", looked_at(chain(SQUASH), db("x"), lost=[lost("x <- a"), lost("a")]))
+    assert commands(finding)[0] == ("{fixchain} check{asked}",)
+    merged = chain("a", Rev("s", ("a",)).doing("op.create_table('t_x')"))
+    finding = only("FC301", looked_at(merged, db("x"), lost=[lost("x <- a", dropped=True)]))
     assert commands(finding)[0] == ("{fixchain} check{asked}",)
 
 

@@ -429,6 +429,49 @@ def test_a_squash_that_the_database_has_run_in_full(project: InGit) -> None:
 A = ("--bring-back", "a")
 
 
+def merged_as_one(project: InGit) -> None:
+    """A feature with x and y is merged to main as one migration, which makes both tables."""
+    line(project)
+    add(project.top, "x <- c")
+    add(project.top, "y <- x")
+    project.repository.commit(2)
+    for name in "xy":
+        (project.top / f"migrations/versions/{name}_add.py").unlink()
+    add(project.top, "s <- c", f"{create('x')}\n{create('y')}", f"{drop('y')}\n{drop('x')}")
+    project.repository.commit(3)
+
+
+@needs_git
+def test_a_squash_merge_that_the_database_has_run_in_full(project: InGit) -> None:
+    """To downgrade would drop tables that the code needs, with their rows."""
+    merged_as_one(project)
+    project.hold("abcxy", "y")
+    sql(project.url, "INSERT INTO x VALUES (1)")
+    assert " restamp --lost y=s " in ways(project)[0][0]
+    done = project.run("restamp", "--lost", "y=s", "--yes")
+    assert done.exit_code == 0, done
+    project.alembic("upgrade", "head")
+    assert (rows_of(project.url), project.findings()) == (["s"], [])
+    assert sql(project.url, "SELECT id FROM x") == [(1,)]
+
+
+@needs_git
+def test_a_squash_merge_of_which_the_database_has_run_half(project: InGit) -> None:
+    merged_as_one(project)
+    project.hold("abcx", "x")
+    sql(project.url, "INSERT INTO x VALUES (1)")
+    assert project.run("restamp", "--lost", "x=s", "--yes").exit_code == 3
+    assert rows_of(project.url) == ["x"]
+    (checkout, upgrade, back, _), *others = ways(project)
+    assert (upgrade, back) == ("alembic upgrade heads", "git checkout -")
+    assert any("unwind" in command for way in others for command in way)
+    project.repository.git(*checkout.split()[1:])
+    project.alembic("upgrade", "heads")
+    project.repository.git("checkout", "-q", "-")
+    assert " restamp --lost y=s " in ways(project)[0][0]
+    assert sql(project.url, "SELECT id FROM x") == [(1,)]
+
+
 @needs_git
 def test_a_squash_of_which_the_database_has_run_half(project: InGit) -> None:
     """The code from before runs the rest; then its stamp can move."""

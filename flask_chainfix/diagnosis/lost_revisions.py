@@ -11,8 +11,8 @@ from flask_chainfix.databases.applied.contents import (
     Fit,
     absent,
     fit,
+    made_by,
     makes_all,
-    proven_top,
     reading_its_schema,
 )
 from flask_chainfix.databases.applied.contradictions import is_broken
@@ -25,6 +25,7 @@ from flask_chainfix.databases.applied.lost import (
     left_behind,
     lost_footprint,
     replaced,
+    squash_of,
     survivors,
     under_its_new_id,
 )
@@ -85,8 +86,8 @@ def whereabouts(snapshot: Facts, revision: str) -> str:
 def choices(snapshot: Facts, revision: str) -> Remedy:
     """The remedies for a lost revision, the best first."""
     lost = snapshot.databases.lost.get(revision)
-    there = in_its_environment(snapshot, lost) if lost else Remedy()
-    remedy = there | _choices(snapshot, revision)
+    remedy = in_its_environment(snapshot, lost) if lost else Remedy()
+    remedy |= _choices(snapshot, revision)
     if not is_broken(snapshot.graph):
         return remedy
     remedy = remedy.without("{fixchain} restamp").without("{fixchain} unwind")  # refused till then
@@ -95,8 +96,7 @@ def choices(snapshot: Facts, revision: str) -> Remedy:
 
 def _choices(snapshot: Facts, revision: str) -> Remedy:
     statuses = [each for each in snapshot.databases.statuses if revision in each.rows]
-    lost = snapshot.databases.lost.get(revision)
-    remedy = Remedy()
+    lost, remedy = snapshot.databases.lost.get(revision), Remedy()
     if lost is not None and lost.arriving:
         return going_on(snapshot.environment, lost)
     if lost is not None and lost.renamed in snapshot.graph:
@@ -111,31 +111,24 @@ def _choices(snapshot: Facts, revision: str) -> Remedy:
         if ref and place in snapshot.environment.version_locations:
             command = f"git checkout {ref_word(ref)} -- {git_word(place)}"
             remedy |= way("bring the migrations back from Git", command)
-    squashed = _squashed_into(snapshot, revision, left, statuses)
+    squashed = _squashed_into(snapshot, revision)
     if moved := "" if squashed is None else counting_as(squashed, revision):
         remedy |= way(f"move the stamp to {squashed}, which makes what the database holds", moved)
     if lost is None:
         others = _without_git(snapshot, revision, statuses)
         return remedy | (others.without(moved) if moved else others)
-    back = _ways_back(snapshot, lost, left, statuses)
-    if not back and squashed is None:
-        back = finishing_there(snapshot, revision) or replaced(snapshot, revision)
+    back, again = _ways_back(snapshot, lost, left, statuses), _is_made_again(snapshot, left)
+    if squashed is None and (again or not back):  # what is finished need not be taken down
+        back = (finishing_there(snapshot, revision) | back) or replaced(snapshot, revision)
     return remedy | back
 
 
-def _squashed_into(
-    snapshot: Facts, revision: str, left: Survivors, statuses: Sequence[DatabaseStatus]
-) -> str | None:
-    """The revision that creates all that a database holds, if its old chain is gone entirely."""
-    lost = snapshot.databases.lost.get(revision)
-    if left.rows or (lost is not None and lost.above):
-        return None
-    found = {
-        proven_top(snapshot, status) if status.rows == (revision,) else None for status in statuses
-    }
-    top = found.pop() if len(found) == 1 else None
+def _squashed_into(snapshot: Facts, revision: str) -> str | None:
+    """The revision that creates all that a database holds, if nothing was above the lost one."""
+    lost, top = snapshot.databases.lost.get(revision), squash_of(snapshot, revision)
     if top is None or lost is not None:
-        return top
+        return None if lost is not None and lost.above else top
+    statuses = [each for each in snapshot.databases.statuses if revision in each.rows]
     # Its parents are unknown: the current chain may be below it.
     return top if top in snapshot.graph.bases and makes_all(snapshot, statuses) else None
 
@@ -224,15 +217,15 @@ def _ways_back(
         to_ancestor = way(what, counting_as(row, lost.revision))
     downwards = to_ancestor if nothing_lost else _unwinding(snapshot, lost, left, statuses)
     at_head = lost.kept and not lost.branch  # it may be gone from the disk by mistake
-    remedy = Remedy() if at_head else downwards
+    remedy = Remedy()
+    for status in statuses[:1] if _is_made_again(snapshot, left) else ():
+        remedy |= reading_its_schema(snapshot, status)
+    remedy |= Remedy() if at_head else downwards
     if not is_on_main(snapshot, lost):
         remedy |= merging(snapshot, lost)
     fits = not left.unknown and not any(
         early_on_return(snapshot, status, lost.revision) for status in statuses
     )
-    begun_anew = snapshot.files and not (left.rows or left.unknown)
-    for status in statuses[:1] if begun_anew else ():  # the new chain may make the same
-        remedy |= reading_its_schema(snapshot, status)
     moving = moving_here(snapshot, lost) if len(left.between) == 1 else Remedy()
     remedy |= moving
     if fits and not moving:
@@ -247,6 +240,15 @@ def _ways_back(
         alone = there and f"; {there} then stays without a migration"
         remedy |= _tombstone([lost.revision], "", alone)
     return remedy
+
+
+def _is_made_again(snapshot: Facts, left: Survivors) -> bool:
+    """Whether the chain makes what lost revisions made, so that these should not come back."""
+    below = snapshot.graph.required(left.rows)
+    found = filter(None, (lost_footprint(snapshot, each) for each in left.between))
+    made = {key for each in found for key in made_by(each)}
+    files = map(snapshot.file, set(snapshot.graph).difference(below))
+    return any(not made.isdisjoint(made_by(snapshot.footprint(each))) for each in files)
 
 
 def _unwinding(
@@ -346,8 +348,7 @@ def _note(snapshot: Facts, revision: str, other: str) -> str:
             f" {lost.commit}; what was added there will never run on these databases"
         )
     left = survivors(snapshot, revision)
-    statuses = [each for each in snapshot.databases.statuses if revision in each.rows]
-    if not left.rows and {proven_top(snapshot, status) for status in statuses} == {other}:
+    if squash_of(snapshot, revision) == other:
         return f"{counts}: all tables that {other} and those below it make are there"
     if left.unknown:
         return (
@@ -362,9 +363,8 @@ def _between(snapshot: Facts, left: Survivors) -> str:
         verb = "is" if len(left.between) == 1 else "are"
         return f"{listing(left.between)} {verb} proven to do nothing, so nothing is lost"
     told = ", ".join(f"{each} {_what_it_did(snapshot, each)}" for each in left.between)
-    return (
-        f"{told}; whatever of that is in the database stays there, and no migration accounts for it"
-    )
+    stays = "whatever of that is in the database stays there, and no migration accounts for it"
+    return f"{told}; {stays}"
 
 
 def _gaps(snapshot: Facts, left: Survivors, other: str) -> Iterator[str]:
