@@ -147,17 +147,28 @@ def test_what_main_has_as_one_migration_takes_the_place_of_mine(
         add(project, "last <- more")
     repository.commit(2)
     top = "last" if above else "more"
+    staging = f"sqlite:///{project / 'staging.db'}"
+    databases: tuple[str, ...] = ()
+    if above:
+        typed("flask db upgrade more")
+        Path(url.removeprefix("sqlite:///")).rename(project / "staging.db")
+        databases = ("--database", staging)
     typed(f"flask db upgrade {top}")
     sql(url, "INSERT INTO x (id, nick) VALUES (1, 7)")
     for command in ("repair", "rebase"):
-        first, second, *_ = stopped(command, "--yes")
+        first, second, *_ = stopped(command, "--yes", *databases)
         assert "delete mine, more, as theirs makes all of that" in first["text"]
         assert "with the data in it" in second["text"]
-    remove, then = first["commands"]
+    remove, then, *moving = first["commands"]
+    assert bool(moving) is above  # for the database that has to wait for the files
     repository.type(remove)
     typed(then)
     assert rows_of(url) == ["last" if above else "theirs"]
     assert sql(url, "SELECT id, nick FROM x") == [(1, 7)]
+    for each in moving:
+        assert rows_of(staging) == ["more"]
+        typed(each)
+        assert rows_of(staging) == ["theirs"]
     typed("flask db upgrade")
     assert panel("fixchain", "check", "--database").exit_code == 0
 

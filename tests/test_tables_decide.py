@@ -473,6 +473,22 @@ def test_a_squash_merge_of_which_the_database_has_run_half(project: InGit) -> No
 
 
 @needs_git
+def test_a_refused_repair_does_not_send_back_to_itself(project: InGit) -> None:
+    """While the chain is broken, only files can help, and repair refuses to begin."""
+    merged_as_one(project)
+    add(project.top, "last <- y")
+    project.hold("abcxy", "y")
+    wish = ("repair", "--attach", "last=s", "--yes")
+    refused = project.run(*wish, "--format", "json")
+    assert refused.exit_code == 3
+    typed = [each for way in refused.document["error"]["remedies"] for each in way["commands"]]
+    (command,) = typed
+    assert "--database" not in command
+    assert fixchain(*shlex.split(command)[1:], "--yes").exit_code == 0
+    assert project.run("restamp", "--lost", "y=s", "--yes").exit_code == 0
+
+
+@needs_git
 def test_a_squash_of_which_the_database_has_run_half(project: InGit) -> None:
     """The code from before runs the rest; then its stamp can move."""
     line(project)

@@ -7,11 +7,12 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from flask_chainfix.common.errors import CannotPlan
-from flask_chainfix.common.quoting import git_words, option
+from flask_chainfix.common.quoting import git_words, words
 from flask_chainfix.common.remedies import LINE, REPAIR, Remedy, repairing, way
 from flask_chainfix.common.wording import listing
+from flask_chainfix.databases.applied.contradictions import left_out
 from flask_chainfix.databases.applied.has_run import Applied, applied_in, published_in
-from flask_chainfix.databases.applied.rows import are_tied, taking_down
+from flask_chainfix.databases.applied.rows import are_tied, counting_as, taking_down
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.diagnosis import errors_of
 from flask_chainfix.diagnosis.lost_revisions import losses_in_words
@@ -158,14 +159,17 @@ def _deleting_what_it_replaces(snapshot: Facts, side: str, other: str) -> Remedy
     tied = any(len(graph.requirements(each)) > 1 for each in above)
     if left or not run or tied or not graph.required(run) - run.keys() <= graph.required([other]):
         return Remedy()
+    last = [*run][-1]
+    there = [each for each in snapshot.databases.statuses if not run.keys().isdisjoint(each.rows)]
+    # What these have run is not known until the chain is whole, and restamp moves no others.
+    repair = left_out(snapshot, [each.name for each in there]) if there else REPAIR
+    if not repair or any(each.rows != (last,) for each in there):
+        return Remedy()
+    attached = [f"{repair} {words(f'--attach={each}={other}' for each in above)}"] if above else []
+    moved = [counting_as(other, last)] if there or not above else []
+    what = f"delete {listing(run)}, as {other} makes all of that, and put what is above on {other}"
     paths = git_words(snapshot.file(name).path for name in run)
-    attached = [word for each in above for word in ("--attach", f"{each}={other}")]
-    moved = f"{{fixchain}} restamp {option('--lost', f'{[*run][-1]}={other}')}{{databases}}"
-    return way(
-        f"delete {listing(run)}, as {other} makes all of that, and put what is above on {other}",
-        f"git rm --quiet -- {paths}",
-        repairing(attached) if above else moved,
-    )
+    return way(what, f"git rm --quiet -- {paths}", *attached, *moved)
 
 
 def _only_makes(snapshot: Facts, revision: str) -> frozenset[Key]:
