@@ -129,6 +129,73 @@ def test_mine_that_has_run_here_is_taken_down_edited_and_put_on_top(
 
 
 @needs_git
+@pytest.mark.parametrize("above", [True, False])
+def test_what_main_has_as_one_migration_takes_the_place_of_mine(
+    project: Path, url: str, own_git: None, *, above: bool
+) -> None:
+    """The branch goes on after a squash merge, and main comes back to it."""
+    with_app(project, "a <- ", uri=url)
+    named = 'sa.Column("nick", sa.Integer())'
+    whole = f'op.create_table("x", sa.Column("id", sa.Integer(), primary_key=True), {named})'
+    add(project, "theirs <- a", whole, drop("x"))
+    repository = Repository(project)
+    repository.commit(1)
+    repository.branch("feature")
+    add(project, "mine <- a", create("x"), drop("x"))
+    add(project, "more <- mine", f'op.add_column("x", {named})', 'op.drop_column("x", "nick")')
+    if above:
+        add(project, "last <- more")
+    repository.commit(2)
+    top = "last" if above else "more"
+    staging = f"sqlite:///{project / 'staging.db'}"
+    databases: tuple[str, ...] = ()
+    if above:
+        typed("flask db upgrade more")
+        Path(url.removeprefix("sqlite:///")).rename(project / "staging.db")
+        databases = ("--database", staging)
+    typed(f"flask db upgrade {top}")
+    sql(url, "INSERT INTO x (id, nick) VALUES (1, 7)")
+    for command in ("repair", "rebase"):
+        first, second, *_ = stopped(command, "--yes", *databases)
+        assert "delete mine, more, as theirs makes all of that" in first["text"]
+        assert "with the data in it" in second["text"]
+    remove, then, *moving = first["commands"]
+    assert bool(moving) is above  # for the database that has to wait for the files
+    repository.type(remove)
+    typed(then)
+    assert rows_of(url) == ["last" if above else "theirs"]
+    assert sql(url, "SELECT id, nick FROM x") == [(1, 7)]
+    for each in moving:
+        assert rows_of(staging) == ["more"]
+        typed(each)
+        assert rows_of(staging) == ["theirs"]
+    typed("flask db upgrade")
+    assert panel("fixchain", "check", "--database").exit_code == 0
+
+
+@needs_git
+@pytest.mark.parametrize("extra", ["theirs", "mine", "rows"])
+def test_what_main_has_is_more_or_less_than_mine(
+    project: Path, url: str, own_git: None, extra: str
+) -> None:
+    """A database of mine would lack something, or nobody would make it any more."""
+    with_app(project, "a <- ", uri=url)
+    rows = "op.execute('INSERT INTO x (id) VALUES (1)')"
+    theirs = mine = create("x")
+    if extra == "theirs":
+        theirs += f"\n{create('y')}"
+    else:
+        mine += f"\n{rows if extra == 'rows' else create('y')}"
+    add(project, "theirs <- a", theirs, drop("x"))
+    repository = Repository(project)
+    repository.commit(1)
+    repository.branch("feature")
+    add(project, "mine <- a", mine, drop("x"))
+    typed("flask db upgrade mine")
+    assert not any("delete mine" in way["text"] for way in stopped("repair", "--yes"))
+
+
+@needs_git
 def test_what_a_database_has_is_kept_behind_guards(feature: Path, url: str, code: str) -> None:
     typed("flask db upgrade mine")
     sql(url, "INSERT INTO a (id, nick) VALUES (1, 7)")

@@ -118,7 +118,9 @@ def test_what_a_lost_revision_made_is_named_where_it_is_there() -> None:
 def test_what_the_chain_makes_too_is_no_sign_of_a_lost_revision() -> None:
     same = Rev("x", ("b",), upgrade=("op.create_table('t_c')",))
     now = looked_at(LINE, db(("x",), tables="t_a t_b t_c"), lost=[lost(same)])
-    assert "if what x did is no longer there" in hints(only("FC301", now))[0]
+    moving, ancestor = hints(only("FC301", now))
+    assert "restamp --lost x=c" in moving
+    assert "if what x did is no longer there" in ancestor
 
 
 def test_a_file_that_was_removed_and_did_nothing() -> None:
@@ -237,6 +239,15 @@ def test_a_chain_that_was_squashed_after_more_had_come() -> None:
     old = lost("x <- a", above=("y",), checkout="1a2b3c4"), lost("a")
     (way,) = squashed("t_a t_x", *old)
     assert way[:3] == ("git checkout 1a2b3c4", "{alembic} upgrade heads", "git checkout -")
+
+
+def test_the_schema_decides_first_where_another_chain_has_taken_the_place() -> None:
+    """The old files would come back beside those that make the same."""
+    finding = only("FC301", looked_at(chain(SQUASH), db("x"), lost=[lost("x <- a"), lost("a")]))
+    assert commands(finding)[0] == ("{fixchain} check{asked}",)
+    merged = chain("a", Rev("s", ("a",)).doing("op.create_table('t_x')"))
+    finding = only("FC301", looked_at(merged, db("x"), lost=[lost("x <- a", dropped=True)]))
+    assert commands(finding)[0] == ("{fixchain} check{asked}",)
 
 
 def test_half_of_a_squashed_chain_has_run() -> None:
@@ -624,7 +635,9 @@ def test_rows_can_overlap_and_be_unknown_and_stranded_at_once() -> None:
     old = graph("a", "b <- a", "c <- a", "d <- a")
     codes = [each.code for each in found(looked_at(line, db("b d"), old=old))]
     assert codes == ["FC302", "FC303"]
-    assert [each.code for each in found(looked_at(line, db("b d x")))] == ["FC301", "FC303"]
+    lost, overlapping = found(looked_at(line, db("b d x")))
+    assert (lost.code, overlapping.code) == ("FC301", "FC303")
+    assert str(overlapping.hint) == "fix FC301 first"  # restamp would refuse x
 
 
 # --- FC304 ---------------------------------------------------------------------------------------

@@ -96,7 +96,7 @@ def test_a_clone_of_one_branch_does_not_take_it_for_the_main_branch(
     clone = _clone(project, tmp_path)
     monkeypatch.chdir(tmp_path / place)
     done = clone.run("repair", "--dry-run")
-    assert "name theirs as main_branch" in " ".join(done.stdout.split())
+    assert "build on feature, name it as main_branch" in " ".join(done.stdout.split())
     assert "main branch on" not in done.stdout, "as if main were known"
     assert "what the main branch has is not known" in " ".join(done.stdout.split())
     _fetch(done.stdout)

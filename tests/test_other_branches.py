@@ -76,6 +76,22 @@ def test_the_other_way_is_typed_and_leaves_it_out(project: Project) -> None:
     assert project.tables("production") == ["a", "b", "y"]
 
 
+def test_nothing_is_merged_while_git_is_at_work(project: Project) -> None:
+    """Git merges only once the cherry-pick has ended."""
+    on_main(project, "x <- b", "y <- x")
+    (project.top / "notes").write_text("main's\n")
+    project.git("add", "notes")
+    project.git("commit", "-q", "--amend", "--no-edit")
+    project.branch("hotfix", project.git("rev-list", "--max-parents=0", "main"))
+    (project.top / "notes").write_text("the hotfix's\n")
+    project.commit(9)
+    with pytest.raises(AssertionError, match="cherry-pick"):
+        project.git("cherry-pick", "main")
+    refused = fixchain("repair", *YES)
+    assert "--attach y=b" in refused.stderr
+    assert "git merge" not in refused.stderr
+
+
 def test_what_is_brought_back_to_stay_as_it_is_is_given_no_other_parent(project: Project) -> None:
     """Several revisions come back; the way out is to leave out the one that a file names."""
     on_main(project, "x <- b", "y <- x", "z <- y")

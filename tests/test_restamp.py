@@ -392,7 +392,7 @@ def test_undo_changes_no_file_while_a_database_cannot_go_back(
     (tmp_path / "away.db").rename(file)
     sql(url, "UPDATE alembic_version SET version_num = 'd'")  # upgraded meanwhile
     moved_on = panel("undo", "--yes")
-    assert_refused(moved_on, "no migration file has d", "leave that database as it is")
+    assert_refused(moved_on, "no migration file has d", "keep the repair")
     assert migrations(place) == repaired
     assert rows_of(url) == ["d"]
 
@@ -460,6 +460,35 @@ def test_one_database_that_cannot_go_back_keeps_the_repair_for_all(
     assert (rows_of(url), rows_of(other)) == (["c"], ["c"])
     assert panel("undo", "--yes").exit_code == 0
     assert (rows_of(url), rows_of(other)) == (["b", "c"], ["b", "c"])
+
+
+def test_undo_leaves_all_databases_at_once_that_cannot_go_back(project: Path) -> None:
+    plain(project)
+    add(project, "a", "pass", "pass")
+    path = add(project, "b <- a", "pass", "pass")
+    path.with_name("copy.py").write_text(path.read_text().replace("pass", "str()"))
+    named = ("--database", "sqlite:///one.db", "--database", "sqlite:///two.db")
+    for url in named[1::2]:
+        stamp(url, "a")
+    assert fixchain("repair", "--yes", "--accept-guesses", *named).exit_code == 0
+    (renamed,) = fixchain("check", *JSON).document["heads"]
+    for url in named[1::2]:
+        sql(url, f"UPDATE alembic_version SET version_num = '{renamed}'")
+    assert_refused(fixchain("undo", "--yes", *named), "leave those databases as they are: fixchain")
+    assert fixchain("undo", "--yes").exit_code == 0
+
+
+def test_undo_leaves_no_database_whose_rows_have_moved(project: Path) -> None:
+    plain(project)
+    for spec in FORK:
+        add(project, spec, "pass", "pass")
+    named = ("--database", "sqlite:///one.db")
+    stamp(named[1], "b", "c")
+    assert fixchain("repair", "--yes", *named).exit_code == 0
+    sql(named[1], "UPDATE alembic_version SET version_num = 'd'")
+    refused = fixchain("undo", "--yes", *named)
+    assert_refused(refused, "keep the repair")
+    assert "as it is" not in refused.stderr
 
 
 def only_rows_moved(project: Path, tmp_path: Path) -> tuple[str, str]:

@@ -145,6 +145,20 @@ def test_the_databases_that_were_named_are_in_the_steps(project: Path) -> None:
 
 
 @needs_git
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_env_py_uses_a_database_that_is_named_and_configured(
+    project: Path, *, elsewhere: bool
+) -> None:
+    named = ["--database", "sqlite:///own.db"]
+    if elsewhere:
+        upgrade(project, "sqlite:///other.db", "heads")
+        named += ["--database", "sqlite:///other.db"]
+    yours = "databases, each once env.py uses it" if elsewhere else "database"
+    done = fixchain(*OPTIONS, "repair", "--yes", *named)
+    assert f"Upgrade your {yours}:" in done.stdout
+
+
+@needs_git
 def test_a_repair_has_moved_the_stamps_of_the_databases_that_were_named(project: Path) -> None:
     elsewhere = "sqlite:///elsewhere.db"
     upgrade(project, elsewhere, "heads")

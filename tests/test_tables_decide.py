@@ -119,6 +119,16 @@ def test_a_broken_link_makes_no_table_one_that_is_there_too_early(
     assert project.findings() == []
 
 
+def test_a_cycle_claims_nothing_of_what_has_run(tmp_path: Path) -> None:
+    """Which of its revisions is below the stamp is what the fault hides."""
+    project = Project(tmp_path / "project", "a", "b <- a", "c <- b", "x")
+    project.alembic("upgrade", "b")
+    path = project.top / "migrations/versions/b_add.py"
+    path.write_text(path.read_text().replace("down_revision = 'a'", "down_revision = ('c', 'x')"))
+    (finding,) = project.findings()
+    assert finding.revisions == ("x",)  # below the cycle
+
+
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 @given(data=st.data(), revs=revisions(most=6))
 def test_a_stamp_that_lies_is_found_and_put_right_as_advised(
@@ -417,6 +427,65 @@ def test_a_squash_that_the_database_has_run_in_full(project: InGit) -> None:
 
 
 A = ("--bring-back", "a")
+
+
+def merged_as_one(project: InGit) -> None:
+    """A feature with x and y is merged to main as one migration, which makes both tables."""
+    line(project)
+    add(project.top, "x <- c")
+    add(project.top, "y <- x")
+    project.repository.commit(2)
+    for name in "xy":
+        (project.top / f"migrations/versions/{name}_add.py").unlink()
+    add(project.top, "s <- c", f"{create('x')}\n{create('y')}", f"{drop('y')}\n{drop('x')}")
+    project.repository.commit(3)
+
+
+@needs_git
+def test_a_squash_merge_that_the_database_has_run_in_full(project: InGit) -> None:
+    """To downgrade would drop tables that the code needs, with their rows."""
+    merged_as_one(project)
+    project.hold("abcxy", "y")
+    sql(project.url, "INSERT INTO x VALUES (1)")
+    assert " restamp --lost y=s " in ways(project)[0][0]
+    done = project.run("restamp", "--lost", "y=s", "--yes")
+    assert done.exit_code == 0, done
+    project.alembic("upgrade", "head")
+    assert (rows_of(project.url), project.findings()) == (["s"], [])
+    assert sql(project.url, "SELECT id FROM x") == [(1,)]
+
+
+@needs_git
+def test_a_squash_merge_of_which_the_database_has_run_half(project: InGit) -> None:
+    merged_as_one(project)
+    project.hold("abcx", "x")
+    sql(project.url, "INSERT INTO x VALUES (1)")
+    assert project.run("restamp", "--lost", "x=s", "--yes").exit_code == 3
+    assert rows_of(project.url) == ["x"]
+    (checkout, upgrade, back, _), *others = ways(project)
+    assert (upgrade, back) == ("alembic upgrade heads", "git checkout -")
+    assert any("unwind" in command for way in others for command in way)
+    project.repository.git(*checkout.split()[1:])
+    project.alembic("upgrade", "heads")
+    project.repository.git("checkout", "-q", "-")
+    assert " restamp --lost y=s " in ways(project)[0][0]
+    assert sql(project.url, "SELECT id FROM x") == [(1,)]
+
+
+@needs_git
+def test_a_refused_repair_does_not_send_back_to_itself(project: InGit) -> None:
+    """While the chain is broken, only files can help, and repair refuses to begin."""
+    merged_as_one(project)
+    add(project.top, "last <- y")
+    project.hold("abcxy", "y")
+    wish = ("repair", "--attach", "last=s", "--yes")
+    refused = project.run(*wish, "--format", "json")
+    assert refused.exit_code == 3
+    typed = [each for way in refused.document["error"]["remedies"] for each in way["commands"]]
+    (command,) = typed
+    assert "--database" not in command
+    assert fixchain(*shlex.split(command)[1:], "--yes").exit_code == 0
+    assert project.run("restamp", "--lost", "y=s", "--yes").exit_code == 0
 
 
 @needs_git

@@ -75,7 +75,7 @@ def look_back(
         for status, result in results
         if status.state is not DatabaseState.MISSING  # a missing database has no rows to restore
     )
-    _refuse_unrestorable(looked_at, moves, then)
+    _refuse_unrestorable(looked_at, moves, then, recorded)
     return looked_at, moves
 
 
@@ -178,21 +178,28 @@ def _require_recorded(looked_at: Facts, recorded: Mapping[str, Move], journal: J
         )
 
 
-def _refuse_unrestorable(looked_at: Facts, moves: Sequence[MoveResult], then: Facts) -> None:
+def _refuse_unrestorable(
+    looked_at: Facts, moves: Sequence[MoveResult], then: Facts, recorded: Mapping[str, Move]
+) -> None:
+    refused = [each for each in moves if each.state in _STUCK]
+    if not refused:
+        return
     statuses = {each.identity: each for each in looked_at.databases.statuses}
-    for first in (each for each in moves if each.state in _STUCK):
-        status = statuses[first.move.identity]
-        # The text of a doubt assumes that the current chain stays.
-        doubtful = first.state is MoveState.DOUBTFUL
-        remedy = first.remedy if first.state is MoveState.FAILED else "keep the repair"
-        raise RowsNotPutBack(
-            f"{status.name} cannot go back to the old files:"
-            f" {OF_EITHER_CHAIN if doubtful else first.detail}",
-            _downgrade_remedy(looked_at, status, then).placed(here=status.own)
-            | Remedy.of(remedy)
-            | leaving_out(looked_at, [status.name], "undo", "leave that database as it is"),
-            unchanged=True,
-        )
+    first, identities = refused[0], {each.move.identity for each in refused}
+    status, names = statuses[first.move.identity], [statuses[each].name for each in identities]
+    # The text of a doubt assumes that the current chain stays.
+    doubtful = first.state is MoveState.DOUBTFUL
+    remedy = first.remedy if first.state is MoveState.FAILED else "keep the repair"
+    remedy = _downgrade_remedy(looked_at, status, then).placed(here=status.own) | Remedy.of(remedy)
+    if all(each not in recorded or recorded[each].stays for each in identities):
+        them = "that database as it is" if len(names) == 1 else "those databases as they are"
+        remedy |= leaving_out(looked_at, names, "undo", f"leave {them}")
+    raise RowsNotPutBack(
+        f"{status.name} cannot go back to the old files:"
+        f" {OF_EITHER_CHAIN if doubtful else first.detail}",
+        remedy,
+        unchanged=True,
+    )
 
 
 def _downgrade_remedy(now: Facts, status: DatabaseStatus, then: Facts) -> Remedy:

@@ -191,11 +191,7 @@ def reading(target: Target) -> Iterator[Connection]:
     Raises:
         Obstacle: the database cannot be reached or read.
     """
-    with (
-        connected(target) as connection,
-        transaction(connection, target),
-        obstacles_of(target),
-    ):
+    with connected(target) as connection, transaction(connection, target), obstacles_of(target):
         yield connection
 
 
@@ -269,10 +265,7 @@ def _begin(connection: Connection, target: Target, writing: bool, patience: int)
             version = connection.dialect.server_version_info or ()
             if version >= _COMPILES_SINCE:  # which takes longer than to read a catalog
                 settings += ", set_config('jit', 'off', true)"
-        connection.execute(
-            text(settings),
-            {"lock": f"{WAITING}s", "statement": f"{patience}s"},
-        )
+        connection.execute(text(settings), {"lock": f"{WAITING}s", "statement": f"{patience}s"})
     elif target.backend == "sqlite":
         _driver(connection).rollback()  # a listener of the app may have begun a transaction
         connection.exec_driver_sql(f"PRAGMA busy_timeout = {WAITING * 1000}")

@@ -8,11 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from flask_chainfix import disk
 from flask_chainfix.chain import source
-from flask_chainfix.common.errors import (
-    BadDatabase,
-    DatabaseMissing,
-    DatabaseUnreachable,
-)
+from flask_chainfix.common.errors import BadDatabase, DatabaseMissing, DatabaseUnreachable
 from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.common.wording import Progress
 from flask_chainfix.databases.applied.contradictions import leaving_out, left_out, saying_where

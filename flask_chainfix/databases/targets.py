@@ -18,12 +18,7 @@ from flask_chainfix.common.remedies import Remedy, way
 from flask_chainfix.databases.drivers import BACKENDS, connectable
 from flask_chainfix.environment.env_py import CANNOT_READ, EnvPy
 from flask_chainfix.environment.locate import Runtime
-from flask_chainfix.environment.messages import (
-    VARIABLE,
-    masked,
-    message_of,
-    shown_url,
-)
+from flask_chainfix.environment.messages import VARIABLE, masked, message_of, shown_url
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL, Engine

@@ -7,7 +7,14 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from flask_chainfix.common.quoting import git_word, operand, option, ref_word
 from flask_chainfix.common.remedies import REPAIR, Remedy, way
 from flask_chainfix.common.wording import close_ids, in_rows, listing
-from flask_chainfix.databases.applied.contents import Fit, absent, fit, makes_all, proven_top
+from flask_chainfix.databases.applied.contents import (
+    Fit,
+    absent,
+    fit,
+    made_by,
+    makes_all,
+    reading_its_schema,
+)
 from flask_chainfix.databases.applied.contradictions import is_broken
 from flask_chainfix.databases.applied.has_run import possibilities
 from flask_chainfix.databases.applied.lost import (
@@ -18,6 +25,7 @@ from flask_chainfix.databases.applied.lost import (
     left_behind,
     lost_footprint,
     replaced,
+    squash_of,
     survivors,
     under_its_new_id,
 )
@@ -78,19 +86,17 @@ def whereabouts(snapshot: Facts, revision: str) -> str:
 def choices(snapshot: Facts, revision: str) -> Remedy:
     """The remedies for a lost revision, the best first."""
     lost = snapshot.databases.lost.get(revision)
-    there = in_its_environment(snapshot, lost) if lost else Remedy()
-    remedy = there | _choices(snapshot, revision)
+    remedy = in_its_environment(snapshot, lost) if lost else Remedy()
+    remedy |= _choices(snapshot, revision)
     if not is_broken(snapshot.graph):
         return remedy
-    for refused in ("restamp", "unwind"):  # until the chain is whole again
-        remedy = remedy.without(f"{{fixchain}} {refused}")
+    remedy = remedy.without("{fixchain} restamp").without("{fixchain} unwind")  # refused till then
     return remedy or way("repair the files first", REPAIR)
 
 
 def _choices(snapshot: Facts, revision: str) -> Remedy:
     statuses = [each for each in snapshot.databases.statuses if revision in each.rows]
-    lost = snapshot.databases.lost.get(revision)
-    remedy = Remedy()
+    lost, remedy = snapshot.databases.lost.get(revision), Remedy()
     if lost is not None and lost.arriving:
         return going_on(snapshot.environment, lost)
     if lost is not None and lost.renamed in snapshot.graph:
@@ -105,31 +111,24 @@ def _choices(snapshot: Facts, revision: str) -> Remedy:
         if ref and place in snapshot.environment.version_locations:
             command = f"git checkout {ref_word(ref)} -- {git_word(place)}"
             remedy |= way("bring the migrations back from Git", command)
-    squashed = _squashed_into(snapshot, revision, left, statuses)
+    squashed = _squashed_into(snapshot, revision)
     if moved := "" if squashed is None else counting_as(squashed, revision):
         remedy |= way(f"move the stamp to {squashed}, which makes what the database holds", moved)
     if lost is None:
         others = _without_git(snapshot, revision, statuses)
         return remedy | (others.without(moved) if moved else others)
-    back = _ways_back(snapshot, lost, left, statuses)
-    if not back and squashed is None:
-        back = finishing_there(snapshot, revision) or replaced(snapshot, revision)
+    back, again = _ways_back(snapshot, lost, left, statuses), _is_made_again(snapshot, left)
+    if squashed is None and (again or not back):  # what is finished need not be taken down
+        back = (finishing_there(snapshot, revision) | back) or replaced(snapshot, revision)
     return remedy | back
 
 
-def _squashed_into(
-    snapshot: Facts, revision: str, left: Survivors, statuses: Sequence[DatabaseStatus]
-) -> str | None:
-    """The revision that creates all that a database holds, if its old chain is gone entirely."""
-    lost = snapshot.databases.lost.get(revision)
-    if left.rows or (lost is not None and lost.above):
-        return None
-    found = {
-        proven_top(snapshot, status) if status.rows == (revision,) else None for status in statuses
-    }
-    top = found.pop() if len(found) == 1 else None
+def _squashed_into(snapshot: Facts, revision: str) -> str | None:
+    """The revision that creates all that a database holds, if nothing was above the lost one."""
+    lost, top = snapshot.databases.lost.get(revision), squash_of(snapshot, revision)
     if top is None or lost is not None:
-        return top
+        return None if lost is not None and lost.above else top
+    statuses = [each for each in snapshot.databases.statuses if revision in each.rows]
     # Its parents are unknown: the current chain may be below it.
     return top if top in snapshot.graph.bases and makes_all(snapshot, statuses) else None
 
@@ -218,7 +217,10 @@ def _ways_back(
         to_ancestor = way(what, counting_as(row, lost.revision))
     downwards = to_ancestor if nothing_lost else _unwinding(snapshot, lost, left, statuses)
     at_head = lost.kept and not lost.branch  # it may be gone from the disk by mistake
-    remedy = Remedy() if at_head else downwards
+    remedy = Remedy()
+    for status in statuses[:1] if _is_made_again(snapshot, left) else ():
+        remedy |= reading_its_schema(snapshot, status)
+    remedy |= Remedy() if at_head else downwards
     if not is_on_main(snapshot, lost):
         remedy |= merging(snapshot, lost)
     fits = not left.unknown and not any(
@@ -240,6 +242,15 @@ def _ways_back(
     return remedy
 
 
+def _is_made_again(snapshot: Facts, left: Survivors) -> bool:
+    """Whether the chain makes what lost revisions made, so that these should not come back."""
+    below = snapshot.graph.required(left.rows)
+    found = filter(None, (lost_footprint(snapshot, each) for each in left.between))
+    made = {key for each in found for key in made_by(each)}
+    files = map(snapshot.file, set(snapshot.graph).difference(below))
+    return any(not made.isdisjoint(made_by(snapshot.footprint(each))) for each in files)
+
+
 def _unwinding(
     snapshot: Facts, lost: LostRevision, left: Survivors, statuses: Sequence[DatabaseStatus]
 ) -> Remedy:
@@ -254,16 +265,16 @@ def _unwinding(
     return way(text, "{fixchain} unwind{databases}")
 
 
-def _downgrade(
-    snapshot: Facts, lost: LostRevision, left: Survivors, statuses: Sequence[DatabaseStatus]
-) -> Remedy:
-    """How to downgrade the database with the code that has the revision.
+def taking_down_there(snapshot: Facts, revision: str) -> Remedy:
+    """How to downgrade a lost revision with the code that has it; empty if that is unknown.
 
     The target downgrades all lost revisions and nothing else. If parallel revisions have run, it is
     ``LOWEST@BELOW``, a single branch. There is none if the lost revisions have several parents.
     """
-    if left.unknown or not lost.checkout:
+    lost, left = snapshot.databases.lost.get(revision), survivors(snapshot, revision)
+    if lost is None or left.unknown or not lost.checkout:
         return Remedy()
+    statuses = [each for each in snapshot.databases.statuses if revision in each.rows]
     known = [snapshot.databases.lost[each] for each in left.between]
     lowest = [each for each in known if all(name in snapshot.graph for name in each.requirements)]
     if len(lowest) != 1 or len(lowest[0].requirements) != 1:
@@ -289,14 +300,6 @@ def _downgrades(
     return [
         lost_footprint(snapshot, each, "downgrade", bind) for each in left.between for bind in binds
     ]
-
-
-def taking_down_there(snapshot: Facts, revision: str) -> Remedy:
-    """How to downgrade a lost revision with the code that has it; empty if that is unknown."""
-    lost = snapshot.databases.lost.get(revision)
-    statuses = [each for each in snapshot.databases.statuses if revision in each.rows]
-    left = survivors(snapshot, revision)
-    return _downgrade(snapshot, lost, left, statuses) if lost else Remedy()
 
 
 def losses_in_words(footprints: Sequence[Footprint | None]) -> str:
@@ -345,8 +348,7 @@ def _note(snapshot: Facts, revision: str, other: str) -> str:
             f" {lost.commit}; what was added there will never run on these databases"
         )
     left = survivors(snapshot, revision)
-    statuses = [each for each in snapshot.databases.statuses if revision in each.rows]
-    if not left.rows and {proven_top(snapshot, status) for status in statuses} == {other}:
+    if squash_of(snapshot, revision) == other:
         return f"{counts}: all tables that {other} and those below it make are there"
     if left.unknown:
         return (
@@ -361,9 +363,8 @@ def _between(snapshot: Facts, left: Survivors) -> str:
         verb = "is" if len(left.between) == 1 else "are"
         return f"{listing(left.between)} {verb} proven to do nothing, so nothing is lost"
     what = ", ".join(f"{each} {_what_it_did(snapshot, each)}" for each in left.between)
-    return (
-        f"{what}; whatever of that is in the database stays there, and no migration accounts for it"
-    )
+    stays = "whatever of that is in the database stays there, and no migration accounts for it"
+    return f"{what}; {stays}"
 
 
 def _gaps(snapshot: Facts, left: Survivors, other: str) -> Iterator[str]:

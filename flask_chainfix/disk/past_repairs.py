@@ -210,7 +210,9 @@ def journal_to_undo(now: Snapshot, journals: Journals) -> Journal:
             unchanged=True,
         )
     if not journals.ended:
-        raise NothingToUndo("there is no repair to undo", "use version control for older changes")
+        older = "use version control for older changes"
+        dropped = "where unwind has downgraded a database, restore the backup that it made"
+        raise NothingToUndo("there is no repair to undo", older | way(dropped))
     raise NothingToUndo(
         "these files hold none of the repairs in the journal: they were made on another branch, or"
         " have been undone since",

@@ -26,12 +26,7 @@ from flask_chainfix.git.landings import REMOTES
 from flask_chainfix.git.merge_bases import MergeBases, Pair, additions, parents_of
 from flask_chainfix.git.past import no_revision, trees_of
 from flask_chainfix.git.program import Ended, Unknown, batch, quoted, run
-from flask_chainfix.git.repositories import (
-    Repository,
-    fetch_of,
-    left_out_of,
-    real_directory,
-)
+from flask_chainfix.git.repositories import Repository, fetch_of, left_out_of, real_directory
 from flask_chainfix.git.tree import ObjectCache, Tree
 from flask_chainfix.model.files import ChainLock
 from flask_chainfix.model.history import Conflict

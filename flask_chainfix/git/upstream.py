@@ -124,13 +124,14 @@ def read_published(now: Snapshot) -> tuple[tuple[PublishedChain, ...], tuple[str
 
 def _of_one_branch(repository: Repository, refs: Mapping[str, str]) -> Iterator[str]:
     """The notice that a clone of a single branch does not show what others have."""
-    for remote in dict.fromkeys(_remote(ref, refs) for ref in refs if ref.startswith(REMOTES)):
+    branches = {_remote(ref, refs): _plain(ref, refs) for ref in refs if ref.startswith(REMOTES)}
+    for remote, name in branches.items():
         if _has_one_branch(repository, remote):
             fetching = fetch_missing(repository, remote, "main").removeprefix("git")
             yield (
                 "the clone has one branch only: what the main branch has is not known; if others"
-                f" build on main, `{repository.program}{fetching}` fetches it; otherwise, name"
-                " theirs as main_branch in the settings"
+                f" build on {name}, name it as main_branch in the settings; if they build on main,"
+                f" `{repository.program}{fetching}` fetches it"
             )
 
 

@@ -138,12 +138,7 @@ def _proposed(runtime: Runtime, diagnosis: Diagnosis, wishes: Wishes) -> Proposa
     return Proposal(diagnosis, planned)
 
 
-def _linked(
-    start: Facts,
-    wishes: Wishes,
-    orphaned: frozenset[str],
-    mends: Sequence[Mend],
-) -> Plan:
+def _linked(start: Facts, wishes: Wishes, orphaned: frozenset[str], mends: Sequence[Mend]) -> Plan:
     """A plan for one line or a merge that keeps the links of files from another branch."""
     lost = start.databases.lost
     restored = {each.revision: each for each in mends if each.new and each.revision in lost}

@@ -7,16 +7,12 @@ from dataclasses import replace
 
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.errors import CannotPlan, ChainFixError, UnsafeForDatabases
-from flask_chainfix.common.remedies import Remedy
+from flask_chainfix.common.remedies import PLAIN_REPAIRS, Remedy
 from flask_chainfix.common.wording import in_rows
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.diagnosis import Diagnosis, heads_in_doubt
 from flask_chainfix.diagnosis.rules import Family, diagnose
-from flask_chainfix.model.databases import (
-    Downgrade,
-    MoveResult,
-    MoveState,
-)
+from flask_chainfix.model.databases import Downgrade, MoveResult, MoveState
 from flask_chainfix.model.files import Edit
 from flask_chainfix.model.findings import Finding, Severity
 from flask_chainfix.model.history import PublishedChain
@@ -192,6 +188,8 @@ def refuse_unknown_rows(
                 from flask_chainfix.diagnosis.lost_revisions import choices
 
                 hint = choices(on_disk, finding.revisions[0])
+            if planner == "repair":  # that is what is refused
+                hint = hint.instead_of(PLAIN_REPAIRS, Remedy())
             raise UnsafeForDatabases(
                 f"no plan is safe while it is not known what a database has run: {finding.message}",
                 hint | leaving_out(snapshot, finding.databases, planner),

@@ -35,12 +35,7 @@ from flask_chainfix.model.rehearsal import (
     SentStatement,
 )
 from flask_chainfix.rehearsal import fresh_process as fresh
-from flask_chainfix.rehearsal.app_databases import (
-    binds_of,
-    inside_app,
-    scratch_server,
-    sources_of,
-)
+from flask_chainfix.rehearsal.app_databases import binds_of, inside_app, scratch_server, sources_of
 from flask_chainfix.rehearsal.child.failures import remedy_for, remedy_for_stamp
 from flask_chainfix.rehearsal.events import follow
 from flask_chainfix.rehearsal.scratch import Scratch, scratch_databases

@@ -198,7 +198,9 @@ def _is_run(done: Repaired) -> bool:
 def _steps_after_repair(repair: Repair) -> list[NextStep]:
     """The steps from a repair to an upgrade."""
     test = [] if repair.is_tested else [_test(repair)]
-    yours = "databases, each once env.py uses it" if repair.tools.named else "database"
+    statuses = repair.snapshot.databases.statuses
+    elsewhere = any(not (each.own or each.by_user) for each in statuses)
+    yours = "databases, each once env.py uses it" if elsewhere else "database"
     upgrade = [] if repair.is_run else [NextStep(f"Upgrade your {yours}:", (_upgrade(repair),))]
     upstream = repair.planned.upstream
     if upstream is not None:

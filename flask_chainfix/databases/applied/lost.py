@@ -146,6 +146,24 @@ def early_on_return(snapshot: Facts, status: DatabaseStatus, revision: str) -> t
     return early(snapshot, status, frozenset(run))
 
 
+def squash_of(snapshot: Facts, revision: str) -> str | None:
+    """The revision that makes all that databases hold, in place of a lost one and those below it.
+
+    It is above what is left of these, and proven to have run in each database.
+    """
+    from flask_chainfix.databases.applied.contents import proven_top
+
+    graph, below = snapshot.graph, survivors(snapshot, revision).rows
+    found = {
+        proven_top(snapshot, each) if each.rows == (revision,) else None
+        for each in snapshot.databases.statuses
+        if revision in each.rows
+    }
+    top = found.pop() if len(found) == 1 else None
+    is_above = top is not None and top not in below and graph.required([top]).issuperset(below)
+    return top if is_above else None
+
+
 def finishing_there(snapshot: Facts, revision: str) -> Remedy:
     """How to run the rest of the old chain, if there is one, in the code that has it."""
     lost = snapshot.databases.lost.get(revision)

@@ -34,6 +34,7 @@ from flask_chainfix.databases.applied.lost import (
     finishing_there,
     is_noop,
     replaced,
+    squash_of,
     survivors,
     under_its_new_id,
 )
@@ -375,12 +376,11 @@ def _counting_less(now: Facts, applied: Applied) -> Remedy:
 
 def _counted_for(now: Facts, lost: str, other: str) -> set[str]:
     """What a lost revision stands for if it counts as another one, else ``CannotPlan``."""
-    known = now.databases.lost.get(lost)
-    left = survivors(now, lost)
+    known, left = now.databases.lost.get(lost), survivors(now, lost)
     below = _certainly_below(now, left.rows)
     if known is not None and known.renamed == other and not left.unknown:
         return below | {other}
-    if left.rows:
+    if left.rows and squash_of(now, lost) != other:
         if other not in left.rows:
             raise CannotPlan(
                 f"{lost} was on {', '.join(left.rows)} as far as Git knows, and not on {other}",

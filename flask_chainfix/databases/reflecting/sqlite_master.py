@@ -14,14 +14,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
 from flask_chainfix.schema.footprint import Kind
-from flask_chainfix.schema.reflected import (
-    Described,
-    Unread,
-    column,
-    constraint,
-    index,
-    relation,
-)
+from flask_chainfix.schema.reflected import Described, Unread, column, constraint, index, relation
 
 SCHEMAS = "SELECT name FROM pragma_database_list WHERE name IN :exact OR lower(name) IN :folded"
 _OBJECTS = """

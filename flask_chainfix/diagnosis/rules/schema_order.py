@@ -12,13 +12,7 @@ from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.rules import Family, Fault, rule
 from flask_chainfix.model.findings import Location, Severity
 from flask_chainfix.schema.footprint import Kind, Touch, dropping, ended, key_of
-from flask_chainfix.schema.order import (
-    Precedence,
-    disorders,
-    dropped_twice,
-    made_twice,
-    never_made,
-)
+from flask_chainfix.schema.order import Precedence, disorders, dropped_twice, made_twice, never_made
 
 _Twice = tuple[Touch, Touch]
 _Pair = TypeVar("_Pair", _Twice, Precedence)

@@ -79,7 +79,7 @@ def unknown_stamp(snapshot: Facts) -> Iterator[Fault]:
     names: dict[str, dict[str, None]] = {}
     for status in reached(snapshot):
         for row in status.rows:
-            if row not in snapshot.graph and row not in snapshot.databases.planned_ids:
+            if _is_unknown(snapshot, row):
                 names.setdefault(row, {})[status.name] = None
     broken = [file for file, _ in snapshot.unreadable if file not in snapshot.leftovers]
     for row, statuses in names.items():
@@ -96,6 +96,10 @@ def unknown_stamp(snapshot: Facts) -> Iterator[Fault]:
             is_part = snapshot.graph.begun_by(row) and row not in snapshot.databases.lost
             breaks = _PART if is_part else None
             yield Fault(message, hint, [row], databases=statuses, breaks=breaks)
+
+
+def _is_unknown(snapshot: Facts, row: str) -> bool:
+    return row not in snapshot.graph and row not in snapshot.databases.planned_ids
 
 
 def _files_first(file: MigrationFile) -> Remedy:
@@ -210,8 +214,9 @@ def _without_tables(snapshot: Facts, status: DatabaseStatus) -> Iterator[Fault]:
         return
     shown = traced(snapshot, status, found.claim.revisions)
     # What has been dropped or renamed since is no proof, and FC306 reports the revision that did.
-    ran = frozenset() if shown is None else frozenset(shown.having(Verdict.RUN))
-    absent = {name: each for name, each in found.absent.items() if name not in ran}
+    # In a cycle nobody knows what is below.
+    no_proof = {*(() if shown is None else shown.having(Verdict.RUN))}.union(*snapshot.graph.cycles)
+    absent = {name: each for name, each in found.absent.items() if name not in no_proof}
     if absent:
         missing = f"what should be there by then is missing: {in_words(absent)}"
         hint = ways_out(snapshot, found)
@@ -264,10 +269,12 @@ def overlapping_stamps(snapshot: Facts) -> Iterator[Fault]:
         why = "below another of these in the chain, and so redundant"
         if repeated:
             why = "there more than once"
-        known = possibilities(snapshot, status)
+        hint = _RESTAMP if possibilities(snapshot, status) else by_its_origin(snapshot, status)
+        if any(_is_unknown(snapshot, row) for row in status.rows):
+            hint = way("fix FC301 first")
         yield Fault(
             f"{_stamped(status)}; {listing(rows)} {are} {why}",
-            _RESTAMP if known else by_its_origin(snapshot, status),
+            hint,
             lower,
             breaks=_REPEATED if repeated else None,
             databases=[status.name],

@@ -7,10 +7,12 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from flask_chainfix.common.errors import CannotPlan
+from flask_chainfix.common.quoting import git_words, words
 from flask_chainfix.common.remedies import LINE, REPAIR, Remedy, repairing, way
 from flask_chainfix.common.wording import listing
+from flask_chainfix.databases.applied.contradictions import left_out
 from flask_chainfix.databases.applied.has_run import Applied, applied_in, published_in
-from flask_chainfix.databases.applied.rows import are_tied, taking_down
+from flask_chainfix.databases.applied.rows import are_tied, counting_as, taking_down
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.diagnosis import errors_of
 from flask_chainfix.diagnosis.lost_revisions import losses_in_words
@@ -18,6 +20,7 @@ from flask_chainfix.diagnosis.rules import Family, codes_of, diagnose
 from flask_chainfix.diagnosis.rules.schema_order import GUARD, spots
 from flask_chainfix.model.findings import Finding
 from flask_chainfix.model.plans import Wishes
+from flask_chainfix.schema.footprint import Action, Key, key_of
 
 # The faults that relinking must remove.
 _OF_THE_ORDER = frozenset({"FC101", "FC102"})
@@ -115,12 +118,13 @@ def _ways_to_keep_both(snapshot: Facts, fault: Finding, again: str) -> Remedy:
         return way(f"as each of them has run without the other, {guarded}", *guarding)
     side = free[-1]
     (other,) = (name for name in sides if name != side)
+    instead = _deleting_what_it_replaces(snapshot, side, other) if others[other] else Remedy()
     why = next((f"as {each.name} has run {other}, " for each in known[other]), "")
     why = next((f"as {each.name} has {other}, " for each in others[other]), why)
     edit = f"remove what both do from {places[side]}, and its counterpart from downgrade(); {_LINK}"
     if not known[side]:
         keeping = way(f"keep it in {places[side]}, under {GUARD}; {_LINK}", *then)
-        return way(f"{why}{edit}", *then) | keeping
+        return instead | way(f"{why}{edit}", *then) | keeping
     database, graph = known[side][0], snapshot.graph
     apart = {*graph.required([side]), *graph.descendants([side])} - graph.required([other])
     down = [name for name in graph.order if name in apart & database.revisions]
@@ -136,7 +140,45 @@ def _ways_to_keep_both(snapshot: Facts, fault: Finding, again: str) -> Remedy:
             *taking_down(graph, database.revisions, apart),
             *then,
         )
-    return first | way(f"to keep what {database.name} has, {guarded}", *guarding)
+    return instead | first | way(f"to keep what {database.name} has, {guarded}", *guarding)
+
+
+def _deleting_what_it_replaces(snapshot: Facts, side: str, other: str) -> Remedy:
+    """How to delete revisions from a side on if the other one makes just what they make.
+
+    That is how a branch goes on after a squash merge; its databases have run these revisions.
+    """
+    graph, left = snapshot.graph, _only_makes(snapshot, other)
+    run: dict[str, None] = {}
+    for name in graph.order:
+        made = _only_makes(snapshot, name)
+        on_it = name == side or not run.keys().isdisjoint(graph.requirements(name))
+        if on_it and made and made <= left:
+            run[name], left = None, left - made
+    above = [each for name in run for each in graph.children.get(name, ()) if each not in run]
+    tied = any(len(graph.requirements(each)) > 1 for each in above)
+    if left or not run or tied or not graph.required(run) - run.keys() <= graph.required([other]):
+        return Remedy()
+    last = [*run][-1]
+    there = [each for each in snapshot.databases.statuses if not run.keys().isdisjoint(each.rows)]
+    # What these have run is not known until the chain is whole, and restamp moves no others.
+    repair = left_out(snapshot, [each.name for each in there]) if there else REPAIR
+    if not repair or any(each.rows != (last,) for each in there):
+        return Remedy()
+    attached = [f"{repair} {words(f'--attach={each}={other}' for each in above)}"] if above else []
+    moved = [counting_as(other, last)] if there or not above else []
+    what = f"delete {listing(run)}, as {other} makes all of that, and put what is above on {other}"
+    paths = git_words(snapshot.file(name).path for name in run)
+    return way(what, f"git rm --quiet -- {paths}", *attached, *moved)
+
+
+def _only_makes(snapshot: Facts, revision: str) -> frozenset[Key]:
+    """What a revision makes; empty if it does, or may do, anything else."""
+    does = snapshot.footprint(snapshot.file(revision))
+    changes = [each for each in does.effects if each.action is not Action.USE]
+    is_pure = all(each.certain and each.action is Action.CREATE for each in changes)
+    is_known = not (does.opaque or does.rows)
+    return frozenset(key_of(each.object) for each in changes if is_pure and is_known)
 
 
 def _having_one(known: Iterable[Applied], sides: Collection[str]) -> dict[str, list[Applied]]:

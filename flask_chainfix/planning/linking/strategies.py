@@ -20,11 +20,7 @@ from flask_chainfix.planning.linking.draft import DecidedPair, Task
 from flask_chainfix.planning.linking.linear import linear
 from flask_chainfix.planning.linking.merge import merge
 from flask_chainfix.planning.linking.proof import prove
-from flask_chainfix.planning.linking.ranking import (
-    base_that_stays,
-    rank_of,
-    without_placeholders,
-)
+from flask_chainfix.planning.linking.ranking import base_that_stays, rank_of, without_placeholders
 
 _STRATEGIES: dict[str, Callable[[Task], Plan]] = {"linear": linear, "merge": merge}
 

@@ -23,6 +23,7 @@ from flask_chainfix.diagnosis.rules.references import (
     missing_dependencies,
     missing_parents,
 )
+from flask_chainfix.git.in_progress import operation
 from flask_chainfix.model.databases import LostRevision
 from flask_chainfix.model.files import Edit
 from flask_chainfix.model.plans import GUESS, Mend, NewRevision, Part, Reason
@@ -292,7 +293,7 @@ def _other_ways(case: Case, lost: LostRevision) -> Remedy:
         ways |= way(f"leave {name} out", _attaching(case, attached))
     if lost.stashed:
         ways |= way(f"take {name} out of the stash", "git stash pop")
-    elif lost.branch and lost.kept:
+    elif lost.branch and lost.kept and not operation(case.snapshot):  # Git merges during none
         ref = lost.main or lost.branch
         ways |= way(f"merge {ref}, which has {name}", f"git merge --no-edit {ref_word(ref)}")
     return ways

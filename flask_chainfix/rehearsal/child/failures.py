@@ -20,12 +20,7 @@ from flask_chainfix.databases.database_errors import remedy_for_migrating, troub
 from flask_chainfix.databases.drivers import missing_driver
 from flask_chainfix.environment.messages import masked, message_of
 from flask_chainfix.model.databases import Trouble
-from flask_chainfix.model.rehearsal import (
-    ON_PATH_BY_ENV_PY,
-    SERVERS,
-    FailureKind,
-    RehearsalFailure,
-)
+from flask_chainfix.model.rehearsal import ON_PATH_BY_ENV_PY, SERVERS, FailureKind, RehearsalFailure
 
 
 class ForeignConnection(Exception):

@@ -14,12 +14,7 @@ from sqlalchemy.engine import Connection
 
 from flask_chainfix.databases.reflecting import read_whole
 from flask_chainfix.schema.footprint import Kind, SchemaObject, table_of
-from flask_chainfix.schema.reflected import (
-    Properties,
-    PropertyDifference,
-    Reflected,
-    differences,
-)
+from flask_chainfix.schema.reflected import Properties, PropertyDifference, Reflected, differences
 
 # The catalog's entry for each table or view, by name; types are under "".
 Parts = Mapping[str, Reflected]

@@ -32,12 +32,7 @@ from sqlalchemy.types import JSON, NullType
 
 from flask_chainfix.common.errors import CannotPlan
 from flask_chainfix.common.wording import listing
-from flask_chainfix.databases.catalog import (
-    index_parts,
-    mysql_checks,
-    mysql_clauses,
-    mysql_index,
-)
+from flask_chainfix.databases.catalog import index_parts, mysql_checks, mysql_clauses, mysql_index
 from flask_chainfix.rehearsal.schemas.plain_tables import (
     leave_out_defaults,
     reflecting,
@@ -145,12 +140,7 @@ class _Schema:
         """All operations, in a working order."""
         schemas = self._schemas()
         for schema in (None, *schemas):
-            metadata.reflect(
-                self._connection,
-                schema=schema,
-                resolve_fks=False,
-                only=self._is_ours,
-            )
+            metadata.reflect(self._connection, schema=schema, resolve_fks=False, only=self._is_ours)
         _refuse_unknown_types(metadata)
         for schema in schemas:
             if not self._holds_versions(schema):

@@ -10,12 +10,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from flask_chainfix.common.dataclass import dataclass
-from flask_chainfix.schema.footprint import (
-    Effect,
-    Kind,
-    Opaque,
-    SchemaObject,
-)
+from flask_chainfix.schema.footprint import Effect, Kind, Opaque, SchemaObject
 from flask_chainfix.schema.sql.effects import named
 
 if TYPE_CHECKING:

@@ -11,12 +11,7 @@ from sqlglot import exp
 from flask_chainfix.schema.footprint import Action, Effect, Kind, Opaque, SchemaObject
 from flask_chainfix.schema.sql.effects import Effects, alter, create, doubtful, drop, rename, use
 from flask_chainfix.schema.sql.parsing import Script, UnreadSql, word_set
-from flask_chainfix.schema.sql.queries import (
-    columns_named,
-    name_of,
-    read_rows,
-    table_name,
-)
+from flask_chainfix.schema.sql.queries import columns_named, name_of, read_rows, table_name
 
 _PARTS = {
     "CHECK": Kind.CONSTRAINT,
