@@ -219,7 +219,7 @@ class Tools:
             "own": self.own,
             "how": self.how,
             "program": self.program,
-            "group": typed[-2] if len(typed) > 2 else "db",
+            "group": typed[-2] if self.fixchain.startswith(self.alembic) else "db",
             "asked": f"{self.databases}{self.stamps}" or " --database",
         }
         # In a single pass: the inserted text is from others and may look like a placeholder.
