@@ -66,14 +66,17 @@ def _app_tools(
 ) -> Tools:
     """The commands with the options that the user gave."""
     root = str(context.find_root().info_name)
-    groups = context.command_path[len(root) :].split()[:-1]
-    program = as_found(root)
+    words, program = context.command_path[len(root) :].rpartition(" ")[0], as_found(root)
     app = script_info.app_import_path if script_info is not None else None
     if app is not None and app != os.environ.get("FLASK_APP"):
-        program += f" --app {word(app)}"
-    group = " ".join((program, *groups))
-    alembic = group + _option("-d", directory)
-    return Tools(alembic, f"{alembic} fixchain", program=f"{group} fixchain")
+        words = f" --app {word(app)}{words}"
+    named = words + _option("-d", directory)
+    return Tools(
+        f"{program}{named}",
+        f"{program}{named} fixchain",
+        program=f"{program}{words} fixchain",
+        by_name=f"{root}{named} fixchain",
+    )
 
 
 def open_from_files(
@@ -117,7 +120,7 @@ def tools_as_typed(
     ours = _option("-c", config) + _option("-d", directory) + chosen
     alembic = f"{as_found('alembic')}{_option('-c', config or needed)}{chosen}"
     program = as_found("fixchain")
-    return Tools(alembic, f"{program}{ours}", program=program)
+    return Tools(alembic, f"{program}{ours}", program=program, by_name=f"fixchain{ours}")
 
 
 def as_found(command: str) -> str:
