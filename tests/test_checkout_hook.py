@@ -60,6 +60,19 @@ def test_one_line_after_a_checkout_that_leaves_it_ahead(project: Path) -> None:
     assert (done.exit_code, "nothing to downgrade" in done.stdout) == (0, True)
 
 
+def test_the_hook_finds_the_program_by_its_path_variable(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is printed names the program where it is; the hook may be that of others, too."""
+    monkeypatch.setenv("PATH", os.environ["PATH"].replace(str(SCRIPTS), "/nowhere"))
+    monkeypatch.delenv("CI", raising=False)
+    done = run(SCRIPTS / "fixchain", *INSTALL, cwd=project)
+    assert done.exit_code == 0, done
+    hook = (project / ".git/hooks/post-checkout").read_text()
+    assert f"PATH={SCRIPTS}:" in hook
+    assert " fixchain unwind --offer\n" in hook
+
+
 def test_a_merge_is_offered_where_main_has_what_the_database_has_run(project: Path) -> None:
     repository = Repository(project)
     repository.git("branch", "-f", "main", "feature")

@@ -643,8 +643,11 @@ def test_advice_names_the_command_that_was_typed(
         (".venv/bin/flask", "", {}, ".venv/bin/fixchain .venv/bin/alembic"),
         ("kept/fixchain", ".venv/bin", {"PRE_COMMIT": "1"}, "kept/fixchain alembic"),
         ("/nowhere/pytest", "", {}, "fixchain alembic"),
+        ("./fixchain", "", {}, "./fixchain ./alembic"),
         (".venv/bin/fixchain", ".venv/bin", {"UV_RUN_RECURSION_DEPTH": "1"},
          "uv run fixchain uv run alembic"),
+        (".venv/bin/fixchain", ".venv/bin", {"HATCH_ENV_ACTIVE": "dev"},
+         "hatch -e dev run fixchain hatch -e dev run alembic"),
     ],
 )  # fmt: skip
 def test_programs_are_named_as_the_users_shell_finds_them(
@@ -657,6 +660,7 @@ def test_programs_are_named_as_the_users_shell_finds_them(
 ) -> None:
     for name in (".venv/bin/fixchain", ".venv/bin/alembic", "others/alembic", "kept/fixchain"):
         script(tmp_path / name, "")
+        script(tmp_path / Path(name).name, "")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", [started])
     monkeypatch.setattr(sys, "prefix", str(tmp_path / ".venv"))

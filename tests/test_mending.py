@@ -1016,6 +1016,15 @@ def test_an_edited_link_goes_back_to_what_it_was_before_the_last_change(
     assert (parents(after, "c"), is_guess(found)) == (("b",), not certain)
 
 
+def test_a_file_that_is_committed_under_another_name_alone_gets_the_link_of_that_commit() -> None:
+    snapshot = chain("a", "b <- a", "c <- c")
+    before = chain("a", "b <- a", "c <- a")
+    case = Case(snapshot, Wishes(), new_ids(snapshot), chains_before=lambda _: [before])
+    after, (found,) = mend(case)
+    assert (parents(after, "c"), kinds(found)) == (("a",), ["git", "itself"])
+    assert not is_guess(found)
+
+
 def test_a_merge_of_what_is_on_another_branch_is_straightened() -> None:
     elsewhere = {"branch": "main", "kept": True}
     known = [lost("x <- b", **elsewhere), lost("y <- b", **elsewhere)]

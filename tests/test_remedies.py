@@ -72,3 +72,11 @@ def test_a_way_that_does_not_work_gives_place_and_none_is_told_twice() -> None:
     assert (repair | "wait").instead_of(["{fixchain} repair"], working) == working | "wait"
     assert (repair | BACK | merged).instead_of(["{fixchain} repair"], working) == working
     assert working.instead_of(["{fixchain} repair"], DOWN) == working  # it repairs another chain
+
+
+def test_the_group_is_that_of_the_app_whatever_runs_the_program() -> None:
+    app = Tools("uv run flask db", "uv run flask db fixchain", program="uv run flask db fixchain")
+    assert app.spell_out("flask {group} init") == "flask db init"
+    for program in ("fixchain", "uv run fixchain", "'/my own venv/fixchain'", "python -m fixchain"):
+        tools = Tools("alembic", program, program=program)
+        assert tools.spell_out("flask {group} init") == "flask db init", program

@@ -235,7 +235,7 @@ def test_a_database_that_moves_meanwhile(project: Path, tmp_path: Path) -> None:
 
     original = proving.compared
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("flask_chainfix.commands.squash.compared", downgraded)
+        patched.setattr(proving, "compared", downgraded)
         done = fixchain("squash", "--server", "sqlite://", "--yes", "--database", url)
     assert done.exit_code == 3
     assert "has moved since the plan was made" in done.stderr

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from shutil import which
@@ -23,12 +22,12 @@ if TYPE_CHECKING:
 # Keys of a context's ``meta``: how to open the environment, and whether there is an app.
 OPENER, IN_APP = "flask_chainfix.opener", "flask_chainfix.in_app"
 _FOUND_BY_ALEMBIC = ("alembic.ini", "pyproject.toml")
-# What runs a program in a project's environment, by a variable that it sets.
+# What runs a program in a project's environment, by a variable that it sets; {} is its value.
 _RUNNERS = {
     "UV_RUN_RECURSION_DEPTH": "uv run",
     "PDM_RUN_CWD": "pdm run",
     "PIPENV_ACTIVE": "pipenv run",
-    "HATCH_ENV_ACTIVE": "hatch run",
+    "HATCH_ENV_ACTIVE": "hatch -e {} run",
 }
 
 
@@ -67,14 +66,17 @@ def _app_tools(
 ) -> Tools:
     """The commands with the options that the user gave."""
     root = str(context.find_root().info_name)
-    groups = context.command_path[len(root) :].split()[:-1]
-    program = as_found(root)
+    words, program = context.command_path[len(root) :].rpartition(" ")[0], as_found(root)
     app = script_info.app_import_path if script_info is not None else None
     if app is not None and app != os.environ.get("FLASK_APP"):
-        program += f" --app {word(app)}"
-    group = " ".join((program, *groups))
-    alembic = group + _option("-d", directory)
-    return Tools(alembic, f"{alembic} fixchain", program=f"{group} fixchain")
+        words = f" --app {word(app)}{words}"
+    named = words + _option("-d", directory)
+    return Tools(
+        f"{program}{named}",
+        f"{program}{named} fixchain",
+        program=f"{program}{words} fixchain",
+        by_name=f"{root}{named} fixchain",
+    )
 
 
 def open_from_files(
@@ -118,7 +120,7 @@ def tools_as_typed(
     ours = _option("-c", config) + _option("-d", directory) + chosen
     alembic = f"{as_found('alembic')}{_option('-c', config or needed)}{chosen}"
     program = as_found("fixchain")
-    return Tools(alembic, f"{program}{ours}", program=program)
+    return Tools(alembic, f"{program}{ours}", program=program, by_name=f"fixchain{ours}")
 
 
 def as_found(command: str) -> str:
@@ -132,14 +134,14 @@ def as_found(command: str) -> str:
         return command
     for variable, runner in _RUNNERS.items():
         if variable in os.environ and os.environ.get("VIRTUAL_ENV") == sys.prefix:
-            return f"{runner} {command}"
+            return f"{runner.format(word(os.environ[variable]))} {command}"
     place = Path(sys.executable).parent if started.stem == "__main__" else started.parent
     own, found = which(name, path=str(place)), which(name)
     if own is None or (found and name not in (started.stem, "python")):
         return command
     if found and os.path.dirname(found) == str(place.absolute()) and "PRE_COMMIT" not in os.environ:
         return command  # pre-commit alone has its environments on the path
-    with suppress(ValueError):  # it is elsewhere
+    if Path.cwd() in place.absolute().parents:
         own = str(Path(own).absolute().relative_to(Path.cwd()))
     return " ".join((path_word(own), *rest))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from flask_chainfix.chain.snapshot import Snapshot
 from flask_chainfix.commands.session import Session, commit_before, refuse_empty
@@ -23,9 +22,6 @@ from flask_chainfix.model.plans import Wishes
 from flask_chainfix.model.rehearsal import RevisionSql
 from flask_chainfix.planning.proposal import Proposal, needs_plan, with_moves, with_ways_that_work
 from flask_chainfix.report.results import Checked
-
-if TYPE_CHECKING:
-    pass
 
 _PLANNED_WITHOUT_AGAINST = (
     "check without --against shows what a repair would do about missing revisions"

@@ -114,7 +114,7 @@ def _with_changes(git: Merging, snapshot: Facts, merge: Merge) -> Merge:
 
 
 def queue(snapshot: Facts, ref: str) -> Queue:
-    """How the branches of these merges can land on REF, with_remedies pair by pair.
+    """How the branches of these merges can land on REF, judged pair by pair.
 
     One whose merge with REF is unknown is in no order.
     """

@@ -189,7 +189,7 @@ def _after_checkout(session: Session, tree: WorkTree) -> tuple[HookKind, Path]:
     places = [literal(each.relative_to(tree.top).as_posix()) for each in inside]
     app = session.runtime.reopen.get("app")
     here = os.path.relpath(os.path.realpath(os.curdir), tree.top)
-    return post_checkout(session.tools.fixchain, app, here, places), tree.hooks / "post-checkout"
+    return post_checkout(session.tools.by_name, app, here, places), tree.hooks / "post-checkout"
 
 
 def _places(tree: WorkTree) -> Iterator[tuple[HookKind, Path]]:

@@ -185,6 +185,7 @@ class Tools:
         against: the options for what ``check`` compares the files with, and ``--staged``.
         how: the options that say how this command answers, for example ``--dry-run``.
         program: the same as ``fixchain`` without the options that name an environment.
+        by_name: the same as ``fixchain`` for a file that others may use, or that sets its path.
         git: the command that runs Git where the migrations are.
     """
 
@@ -197,6 +198,7 @@ class Tools:
     against: str = ""
     how: str = ""
     program: str = "flask db fixchain"
+    by_name: str = "flask db fixchain"
     git: str = "git"
 
     def in_work_tree(self, command: str) -> str:
@@ -219,7 +221,7 @@ class Tools:
             "own": self.own,
             "how": self.how,
             "program": self.program,
-            "group": typed[-2] if len(typed) > 2 else "db",
+            "group": typed[-2] if self.fixchain.startswith(self.alembic) else "db",
             "asked": f"{self.databases}{self.stamps}" or " --database",
         }
         # In a single pass: the inserted text is from others and may look like a placeholder.

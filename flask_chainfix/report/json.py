@@ -86,7 +86,6 @@ def _queue(queue: Queue) -> dict[str, Any]:
 
 @_parts.register
 def _(result: database_results.Traced) -> dict[str, Any]:
-
     return {
         "directory": shown_path(result.snapshot.environment.directory),
         "traces": json_parts.traces(result),
@@ -118,13 +117,11 @@ def _(result: results.SquashPlan) -> dict[str, Any]:
 
 @_parts.register
 def _(result: results.CatchUpPlan) -> dict[str, Any]:
-
     return {**_parts.dispatch(Planning)(result), "lacking": json_parts.lacking(result)}
 
 
 @_parts.register
 def _(result: database_results.FinishPlan) -> dict[str, Any]:
-
     moves = result.moves if isinstance(result, database_results.Finished) else ()
     copies = result.backup if isinstance(result, database_results.Finished) else None
     return {
@@ -137,7 +134,6 @@ def _(result: database_results.FinishPlan) -> dict[str, Any]:
 
 @_parts.register
 def _(result: database_results.UnwindPlan) -> dict[str, Any]:
-
     copies = result.backup if isinstance(result, database_results.Unwound) else None
     order = result.diagnosis.snapshot.graph.order
     return {

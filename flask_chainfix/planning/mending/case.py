@@ -105,8 +105,7 @@ class Case:
             The parents, and why.
         """
         file = self.snapshot.file(revision)
-        earlier = self.chains_before if self.landing(file) is not None else None
-        for then in earlier(file.path) if earlier is not None else ():
+        for then in self.chains_before(file.path) if self.chains_before is not None else ():
             if len(had := self._fitting(then, revision)) >= least:
                 was = f"{revision} was on {listing(had)} before that was changed"
                 return had, (Reason("git", was),)

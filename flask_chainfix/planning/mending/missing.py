@@ -240,7 +240,7 @@ def _signs(
         yield _Meant(lost.renamed, Reason("git", f"{detail}{edited}"), not lost.edited)
     elif lost is not None and part is Part.PARENTS:
         yield from _replacement(snapshot, revision, name)
-    elif part is Part.PARENTS:
+    elif part is Part.PARENTS and case.landing(snapshot.file(revision)) is not None:
         had, reasons = case.earlier_parents(revision)
         if len(had) == 1:
             yield _Meant(had[0], reasons[0], certain=False)
