@@ -144,7 +144,8 @@ def change_files(
     before = proposal.snapshot
     directory = session.environment.directory
     failure: BaseException | None = None
-    refuse_moved(session.targets(before), before, session.progress)
+    if before.databases.statuses:
+        refuse_moved(session.targets(before), before, session.progress)
     with disk.changed_files(
         directory,
         planned.edits,

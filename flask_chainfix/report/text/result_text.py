@@ -189,8 +189,8 @@ def _(result: results.LockPlan, page: Page) -> None:
         if isinstance(result, results.Locked):
             page.steps("What to do now", next_steps.steps_after_lock(result))
         return
-    in_step = "chain.lock is up to date."
-    page.line(verdict(result.diagnosis) if result.edits else in_step, style="bold green")
+    unchanged = "chain.lock is up to date."
+    page.line(verdict(result.diagnosis) if result.edits else unchanged, style="bold green")
     page.notices(result.diagnosis.notices)
     if result.edits:
         page.changes(result.edits, around=True)
