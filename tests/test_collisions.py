@@ -129,9 +129,10 @@ def test_mine_that_has_run_here_is_taken_down_edited_and_put_on_top(
 
 
 @needs_git
+@pytest.mark.parametrize("committed", [True, False])
 @pytest.mark.parametrize("above", [True, False])
 def test_what_main_has_as_one_migration_takes_the_place_of_mine(
-    project: Path, url: str, own_git: None, *, above: bool
+    project: Path, url: str, own_git: None, *, above: bool, committed: bool
 ) -> None:
     """The branch goes on after a squash merge, and main comes back to it."""
     with_app(project, "a <- ", uri=url)
@@ -145,7 +146,8 @@ def test_what_main_has_as_one_migration_takes_the_place_of_mine(
     add(project, "more <- mine", f'op.add_column("x", {named})', 'op.drop_column("x", "nick")')
     if above:
         add(project, "last <- more")
-    repository.commit(2)
+    if committed:
+        repository.commit(2)
     top = "last" if above else "more"
     staging = f"sqlite:///{project / 'staging.db'}"
     databases: tuple[str, ...] = ()
@@ -173,25 +175,55 @@ def test_what_main_has_as_one_migration_takes_the_place_of_mine(
     assert panel("fixchain", "check", "--database").exit_code == 0
 
 
+_ANOTHER_TYPE = create("x").replace("Integer", "String")
+_CHECK = "op.create_table('y', sa.Column('id', sa.Integer()), sa.CheckConstraint('id > 0'))"
+
+
 @needs_git
-@pytest.mark.parametrize("extra", ["theirs", "mine", "rows"])
+@pytest.mark.parametrize(
+    ("more_of_theirs", "more_of_mine"),
+    [
+        (create("y"), ""),
+        ("", create("y")),
+        ("", "op.execute('INSERT INTO x (id) VALUES (1)')"),
+        ("", "with op.batch_alter_table('a') as a:\n    a.alter_column('id', server_default='7')"),
+        (_CHECK.replace(", sa.CheckConstraint('id > 0')", ""), _CHECK),
+    ],
+)
 def test_what_main_has_is_more_or_less_than_mine(
-    project: Path, url: str, own_git: None, extra: str
+    project: Path, url: str, own_git: None, more_of_theirs: str, more_of_mine: str
 ) -> None:
     """A database of mine would lack something, or nobody would make it any more."""
+    theirs, mine = (f"{create('x')}\n{more}" for more in (more_of_theirs, more_of_mine))
     with_app(project, "a <- ", uri=url)
-    rows = "op.execute('INSERT INTO x (id) VALUES (1)')"
-    theirs = mine = create("x")
-    if extra == "theirs":
-        theirs += f"\n{create('y')}"
-    else:
-        mine += f"\n{rows if extra == 'rows' else create('y')}"
     add(project, "theirs <- a", theirs, drop("x"))
     repository = Repository(project)
     repository.commit(1)
     repository.branch("feature")
     add(project, "mine <- a", mine, drop("x"))
     typed("flask db upgrade mine")
+    assert not any("delete mine" in way["text"] for way in stopped("repair", "--yes"))
+
+
+@needs_git
+@pytest.mark.parametrize("why", ["type", "dependency", "below"])
+def test_what_main_has_cannot_take_the_place_of_mine(
+    project: Path, url: str, own_git: None, why: str
+) -> None:
+    """With the same names; main's would differ, be missed elsewhere, or bring what has not run."""
+    with_app(project, "a <- ", uri=url)
+    rows = "op.execute('INSERT INTO a VALUES (7)')"
+    add(project, "d <- a", rows if why == "below" else "pass", "pass")
+    add(project, "theirs <- d", _ANOTHER_TYPE if why == "type" else create("x"), drop("x"))
+    repository = Repository(project)
+    repository.commit(1)
+    repository.branch("feature")
+    add(project, f"mine <- {'a' if why == 'below' else 'd'}", create("x"), drop("x"))
+    add(project, "last <- mine", "pass", "pass")
+    other = add(project, "other <- a", "pass", "pass")
+    if why == "dependency":
+        other.write_text(other.read_text().replace("depends_on = None", "depends_on = 'mine'"))
+    typed("flask db upgrade last")
     assert not any("delete mine" in way["text"] for way in stopped("repair", "--yes"))
 
 

@@ -398,6 +398,12 @@ def test_a_stamp_may_be_the_computed_id_of_a_file() -> None:
     assert not commands(finding)[0]
 
 
+def test_the_parent_of_a_file_that_computes_its_id_is_not_that_id() -> None:
+    computed = b'number = 2\nrevision = f"{number:03}"\ndown_revision = "gone"\n'
+    now = looked_at(chain("a", extra={"002.py": computed}), db("gone"), lost=[lost("gone <- a")])
+    assert "002.py" not in only("FC301", now).message
+
+
 def test_one_computed_id_explains_one_missing_parent() -> None:
     computed = b'number = 2\nrevision = f"{number:03}"\ndown_revision = "a"\n'
     snapshot = chain("a", "b <- 002", "c <- lost", extra={"002.py": computed})

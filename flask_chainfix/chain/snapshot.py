@@ -105,7 +105,7 @@ class Snapshot:
         compiled = ((file, _COMPILED) for file in self.compiled)
         computed = ((file, _COMPUTED) for file in self.anonymous)
         for file, problem in (*self.unreadable, *compiled, *computed):
-            if revision in file.name or text in file.data:
+            if revision not in file.requirements and (revision in file.name or text in file.data):
                 return file, problem
         return None
 

@@ -113,7 +113,7 @@ def _choices(snapshot: Facts, revision: str) -> Remedy:
             remedy |= way("bring the migrations back from Git", command)
     squashed = _squashed_into(snapshot, revision)
     if moved := "" if squashed is None else counting_as(squashed, revision):
-        remedy |= way(f"move the stamp to {squashed}, which makes what the database holds", moved)
+        remedy |= way(f"move the stamp to {squashed}, as all that it makes is there", moved)
     if lost is None:
         others = _without_git(snapshot, revision, statuses)
         return remedy | (others.without(moved) if moved else others)

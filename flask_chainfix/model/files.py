@@ -131,6 +131,12 @@ class MigrationFile(NamedTuple):
         """The path of the file, made on demand because that is slow."""
         return self.directory / self.name
 
+    @property
+    def requirements(self) -> tuple[str, ...]:
+        """The parents and dependencies that it names; empty if it is unreadable."""
+        named = () if isinstance(self.reading, Unreadable) else self.reading[1:4:2]
+        return tuple(name for names in named for name in names or ())
+
 
 @dataclass(frozen=True)
 class Edit:

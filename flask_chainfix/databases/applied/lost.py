@@ -29,9 +29,8 @@ def is_noop(snapshot: Facts, revision: str) -> bool:
         file = snapshot.file(revision)
         return not any(snapshot.footprint(file)) and source.does_nothing(file.data)
     footprint = lost_footprint(snapshot, revision)
-    if footprint is None or any(footprint):
-        return False
-    return source.does_nothing(snapshot.databases.lost[revision].data)
+    is_still = footprint is not None and not any(footprint)
+    return is_still and source.does_nothing(snapshot.databases.lost[revision].data)
 
 
 def lost_footprint(
@@ -141,27 +140,26 @@ def early_on_return(snapshot: Facts, status: DatabaseStatus, revision: str) -> t
     """
     from flask_chainfix.databases.applied.contents import early
 
-    rows = (row for row in (*status.rows, *survivors(snapshot, revision).rows))
-    run = snapshot.graph.required(row for row in rows if row in snapshot.graph)
-    return early(snapshot, status, frozenset(run))
+    rows = {*status.rows, *survivors(snapshot, revision).rows}.intersection(snapshot.graph)
+    return early(snapshot, status, frozenset(snapshot.graph.required(rows)))
 
 
 def squash_of(snapshot: Facts, revision: str) -> str | None:
     """The revision that makes all that databases hold, in place of a lost one and those below it.
 
-    It is above what is left of these, and proven to have run in each database.
+    It is above what is left of these, and each database shows it and all that is between.
     """
-    from flask_chainfix.databases.applied.contents import proven_top
+    from flask_chainfix.databases.applied.contents import proven_top, proves
 
     graph, below = snapshot.graph, survivors(snapshot, revision).rows
-    found = {
-        proven_top(snapshot, each) if each.rows == (revision,) else None
-        for each in snapshot.databases.statuses
-        if revision in each.rows
-    }
+    stamped = [each for each in snapshot.databases.statuses if revision in each.rows]
+    found = {proven_top(snapshot, each) if each.rows == (revision,) else None for each in stamped}
     top = found.pop() if len(found) == 1 else None
-    is_above = top is not None and top not in below and graph.required([top]).issuperset(below)
-    return top if is_above else None
+    run = graph.required(() if top is None else [top])
+    if top in below or not run.issuperset(below):
+        return None
+    shown = (each for each in run - graph.required(below) if not is_noop(snapshot, each))
+    return top if all(proves(snapshot, db, each) for each in shown for db in stamped) else None
 
 
 def finishing_there(snapshot: Facts, revision: str) -> Remedy:
@@ -191,8 +189,7 @@ def replaced(snapshot: Facts, revision: str) -> Remedy:
     (base,) = graph.bases
     stamped = [each for each in snapshot.databases.statuses if revision in each.rows]
     missing = [found for each in stamped for found in absent(snapshot, each, frozenset({base}))]
-    remedy = Remedy()
-    place = lost.path.parent
+    remedy, place = Remedy(), lost.path.parent
     if lost.checkout and len(graph) == 1 and place in snapshot.environment.version_locations:
         remedy |= way(
             f"bring the old migrations back in place of {base}, and write one for what is new",
@@ -223,8 +220,7 @@ def under_its_new_id(snapshot: Facts, lost: LostRevision) -> Remedy:
     stamped = (each for each in snapshot.databases.statuses if lost.revision in each.rows)
     missing = [pair for each in stamped for pair in absent(snapshot, each, run)]
     if not missing:
-        compare = "if what was edited does not matter there"
-        return way(f"move the stamp to its new id, {compare}", move)
+        return way("move the stamp to its new id, if what was edited does not matter there", move)
     tables = ", ".join(dict.fromkeys(table for _, table, _ in missing))
     return way(
         f"create {tables} by hand as {new} does now, then move the stamp to that id",

@@ -348,10 +348,9 @@ def _unexplained(
 
 def _ids_that_may_exist(snapshot: Facts) -> frozenset[str]:
     """Missing ids that an unreadable file may have, so that they are not reported."""
-    graph = snapshot.graph
     if not snapshot.unreadable and not snapshot.anonymous:
         return frozenset()
-    missing = graph.missing
+    missing = snapshot.graph.missing
     explained = {name: file[0] for name in missing if (file := snapshot.possible_file(name))}
     others = [file for file in snapshot.anonymous if file not in explained.values()]
     alone = len(missing - explained.keys()) <= len(others)

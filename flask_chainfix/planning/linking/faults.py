@@ -7,7 +7,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from flask_chainfix.common.errors import CannotPlan
-from flask_chainfix.common.quoting import git_words, words
+from flask_chainfix.common.quoting import typed_path, words
 from flask_chainfix.common.remedies import LINE, REPAIR, Remedy, repairing, way
 from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.applied.contradictions import left_out
@@ -20,7 +20,7 @@ from flask_chainfix.diagnosis.rules import Family, codes_of, diagnose
 from flask_chainfix.diagnosis.rules.schema_order import GUARD, spots
 from flask_chainfix.model.findings import Finding
 from flask_chainfix.model.plans import Wishes
-from flask_chainfix.schema.footprint import Action, Key, key_of
+from flask_chainfix.schema.footprint import Action, key_of
 
 # The faults that relinking must remove.
 _OF_THE_ORDER = frozenset({"FC101", "FC102"})
@@ -156,8 +156,11 @@ def _deleting_what_it_replaces(snapshot: Facts, side: str, other: str) -> Remedy
         if on_it and made and made <= left:
             run[name], left = None, left - made
     above = [each for name in run for each in graph.children.get(name, ()) if each not in run]
-    tied = any(len(graph.requirements(each)) > 1 for each in above)
-    if left or not run or tied or not graph.required(run) - run.keys() <= graph.required([other]):
+    needed = {name for names in graph.dependencies.values() for name in names}
+    tied = not needed.isdisjoint(run) or any(len(graph.requirements(each)) > 1 for each in above)
+    # What else is below the other one would be skipped where these have run.
+    is_level = graph.required(run) - run.keys() == graph.required([other]) - {other}
+    if left or tied or not (run and is_level):
         return Remedy()
     last = [*run][-1]
     there = [each for each in snapshot.databases.statuses if not run.keys().isdisjoint(each.rows)]
@@ -168,17 +171,18 @@ def _deleting_what_it_replaces(snapshot: Facts, side: str, other: str) -> Remedy
     attached = [f"{repair} {words(f'--attach={each}={other}' for each in above)}"] if above else []
     moved = [counting_as(other, last)] if there or not above else []
     what = f"delete {listing(run)}, as {other} makes all of that, and put what is above on {other}"
-    paths = git_words(snapshot.file(name).path for name in run)
-    return way(what, f"git rm --quiet -- {paths}", *attached, *moved)
+    paths = " ".join(typed_path(snapshot.file(name).path) for name in run)
+    return way(what, f"rm -- {paths}", *attached, *moved)
 
 
-def _only_makes(snapshot: Facts, revision: str) -> frozenset[Key]:
-    """What a revision makes; empty if it does, or may do, anything else."""
+def _only_makes(snapshot: Facts, revision: str) -> frozenset[tuple[object, ...]]:
+    """What a revision makes, with its properties; empty if it does, or may do, anything else."""
     does = snapshot.footprint(snapshot.file(revision))
-    changes = [each for each in does.effects if each.action is not Action.USE]
+    changes = [each for each in does.effects if each.action is not Action.USE or each.properties]
     is_pure = all(each.certain and each.action is Action.CREATE for each in changes)
-    is_known = not (does.opaque or does.rows)
-    return frozenset(key_of(each.object) for each in changes if is_pure and is_known)
+    made = [(key_of(each.object), each.properties) for each in changes if is_pure]
+    unnamed = [(key_of(each.part), each.sort) for each in does.unnamed if is_pure]
+    return frozenset(() if does.opaque or does.rows else [*made, *unnamed])
 
 
 def _having_one(known: Iterable[Applied], sides: Collection[str]) -> dict[str, list[Applied]]:

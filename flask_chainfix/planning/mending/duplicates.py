@@ -96,7 +96,7 @@ def _parent_of(
 def _excluded(case: Case, child: Child, file: MigrationFile, kind: str) -> Iterator[Reason]:
     """Why a file cannot be the parent of a child, by one kind of evidence."""
     if kind == "chain":
-        graph, named = case.snapshot.graph, _named(file)
+        graph, named = case.snapshot.graph, file.requirements
         if child.revision in graph.required(name for name in named if name in graph):
             _refuse_changed_link(case, file)
             yield Reason(kind, f"{file.name} is itself above {child.revision}")
@@ -108,17 +108,12 @@ def _excluded(case: Case, child: Child, file: MigrationFile, kind: str) -> Itera
         yield why
 
 
-def _named(file: MigrationFile) -> tuple[str, ...]:
-    header = header_of(file)
-    return (*(header.down_revision or ()), *(header.depends_on or ()))
-
-
 def _refuse_changed_link(case: Case, file: MigrationFile) -> None:
     """Refuse to conclude anything from a link that a published file does not have."""
     published = case.published(file)
-    if published is None or _named(published[1]) == _named(file):
+    if published is None or published[1].requirements == file.requirements:
         return
-    here, there = (listing(_named(each)) or "nothing" for each in (file, published[1]))
+    here, there = (listing(each.requirements) or "nothing" for each in (file, published[1]))
     raise CannotPlan(
         f"{header_of(file).revision} is the id of several migrations, and {file.name} is on {here}"
         f" here, and on {there} on {published[0].short}",
