@@ -186,6 +186,7 @@ _CHECK = "op.create_table('y', sa.Column('id', sa.Integer()), sa.CheckConstraint
         (create("y"), ""),
         ("", create("y")),
         ("", "op.execute('INSERT INTO x (id) VALUES (1)')"),
+        ("", "op.execute('ANALYZE')"),
         ("", "with op.batch_alter_table('a') as a:\n    a.alter_column('id', server_default='7')"),
         (_CHECK.replace(", sa.CheckConstraint('id > 0')", ""), _CHECK),
     ],

@@ -177,12 +177,15 @@ def _deleting_what_it_replaces(snapshot: Facts, side: str, other: str) -> Remedy
 
 def _only_makes(snapshot: Facts, revision: str) -> frozenset[tuple[object, ...]]:
     """What a revision makes, with its properties; empty if it does, or may do, anything else."""
-    does = snapshot.footprint(snapshot.file(revision))
+    file = snapshot.file(revision)
+    does = snapshot.footprint(file)
+    # GRANT, CREATE FUNCTION and the like have no effect on tables.
+    opaque = does.opaque or does.rows or b"execute" in file.data
     changes = [each for each in does.effects if each.action is not Action.USE or each.properties]
     is_pure = all(each.certain and each.action is Action.CREATE for each in changes)
     made = [(key_of(each.object), each.properties) for each in changes if is_pure]
     unnamed = [(key_of(each.part), each.sort) for each in does.unnamed if is_pure]
-    return frozenset(() if does.opaque or does.rows else [*made, *unnamed])
+    return frozenset(() if opaque else [*made, *unnamed])
 
 
 def _having_one(known: Iterable[Applied], sides: Collection[str]) -> dict[str, list[Applied]]:
