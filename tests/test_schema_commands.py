@@ -82,7 +82,7 @@ def test_the_schema_is_judged_once_the_chain_is_known(project: Path) -> None:
     environment(project / "migrations", rev("a").doing(MAKE), rev("b <- gone").doing(USE))
     assert codes("--schema") == ["FC103"]
     text = " ".join(fixchain("check", "--schema").stdout.split())
-    assert "judged once the chain itself is known" in text
+    assert "checked once the chain can be read" in text
 
 
 def test_what_cannot_be_known_is_named_once(project: Path) -> None:
