@@ -10,7 +10,7 @@ from typing import Any
 import flask.cli
 import pytest
 
-from tests.commands import Done, fixchain, invoke
+from tests.commands import Done, fixchain, invoke, run
 from tests.rehearsals import add, create, drop, empty_project, line_of, with_app
 from tests.repositories import Repository, needs_git
 from tests.stamped import rows_of, sql
@@ -163,6 +163,10 @@ def test_what_main_has_as_one_migration_takes_the_place_of_mine(
         assert "with the data in it" in second["text"]
     remove, then, *moving = first["commands"]
     assert bool(moving) is above  # for the database that has to wait for the files
+    if not committed:  # nothing could bring them back
+        refused = run("sh", "-c", remove, cwd=project)
+        assert (refused.exit_code, len([*project.rglob("mine_add.py")])) == (128, 1)
+        return
     repository.type(remove)
     typed(then)
     assert rows_of(url) == ["last" if above else "theirs"]

@@ -144,8 +144,7 @@ def change_files(
     before = proposal.snapshot
     directory = session.environment.directory
     failure: BaseException | None = None
-    if before.databases.statuses:
-        refuse_moved(session.targets(before), before, session.progress)
+    refuse_moved(session.targets(before), before, session.progress)
     with disk.changed_files(
         directory,
         planned.edits,

@@ -7,7 +7,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from flask_chainfix.common.errors import CannotPlan
-from flask_chainfix.common.quoting import typed_path, words
+from flask_chainfix.common.quoting import git_words, words
 from flask_chainfix.common.remedies import LINE, REPAIR, Remedy, repairing, way
 from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.applied.contradictions import left_out
@@ -171,8 +171,9 @@ def _deleting_what_it_replaces(snapshot: Facts, side: str, other: str) -> Remedy
     attached = [f"{repair} {words(f'--attach={each}={other}' for each in above)}"] if above else []
     moved = [counting_as(other, last)] if there or not above else []
     what = f"delete {listing(run)}, as {other} makes all of that, and put what is above on {other}"
-    paths = " ".join(typed_path(snapshot.file(name).path) for name in run)
-    return way(what, f"rm -- {paths}", *attached, *moved)
+    paths = git_words(snapshot.file(name).path for name in run)
+    # Git refuses to delete what it could not bring back.
+    return way(what, f"git rm --quiet -- {paths}", *attached, *moved)
 
 
 def _only_makes(snapshot: Facts, revision: str) -> frozenset[tuple[object, ...]]:
