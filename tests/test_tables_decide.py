@@ -517,3 +517,16 @@ def test_a_squash_of_which_the_database_has_run_half(project: InGit) -> None:
     project.alembic("upgrade", "heads")
     project.repository.git("checkout", "-q", "-")
     assert " restamp --lost c=s " in ways(project)[0][0]
+
+
+@pytest.mark.filterwarnings("ignore:Revision B referenced:UserWarning")
+def test_no_command_of_alembics_is_a_remedy_while_the_files_are_broken(tmp_path: Path) -> None:
+    """The repair knows the parent that is meant, but Alembic reads what is there."""
+    project = Project(tmp_path, "a", "b <- a", "c <- B", "late")
+    project.hold(["a", "b", "c", "late"], ["late"])
+    with pytest.raises(KeyError):
+        project.alembic("stamp", "c")
+    refused = project.run("repair", "--yes", "--format", "json").document["error"]
+    assert "it is not known what a database has run" in refused["message"]
+    typed = [each for way in refused["remedies"] for each in way["commands"]]
+    assert not [each for each in typed if each.startswith("alembic")]
