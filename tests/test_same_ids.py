@@ -291,6 +291,7 @@ def add_column(project: Project, spec: str, column: str, name: str) -> None:
     (project.top / VERSIONS / f"{name}.py").write_bytes(migration(item))
 
 
+@pytest.mark.filterwarnings("ignore:Revision 0033 is present more than once:UserWarning")
 @pytest.mark.parametrize("ran", ["nickname", "about_me", "other"])
 def test_columns_tell_which_of_two_has_run(project: Project, ran: str) -> None:
     """Main's adds nickname, mine adds about_me; where neither is there, neither has run."""
@@ -312,11 +313,12 @@ def test_columns_tell_which_of_two_has_run(project: Project, ran: str) -> None:
         assert done.exit_code == 3
         assert "what should be there by then is missing: second.nickname (0033)" in done.stderr
         assert "alembic stamp 0032" in done.stderr
-    else:
-        assert done.exit_code == 0, done.stderr
-        project.alembic("upgrade", "mine", "head")
-        columns = {str(each[1]) for each in sql(url, "PRAGMA table_info(second)")}
-        assert columns >= {"nickname", "about_me"}
+        project.alembic("stamp", "mine", "0032")
+        done = fixchain("repair", *YES, *database(project, "mine"))
+    assert done.exit_code == 0, done.stderr
+    project.alembic("upgrade", "mine", "head")
+    columns = {str(each[1]) for each in sql(url, "PRAGMA table_info(second)")}
+    assert columns >= {"nickname", "about_me"}
     assert is_as_on_main(project, "0033_nickname")
 
 

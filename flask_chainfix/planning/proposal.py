@@ -174,11 +174,7 @@ def refuse_unknown_rows(
     Raises:
         UnsafeForDatabases: it is unknown, so no plan is safe.
     """
-    from flask_chainfix.databases.applied.contradictions import (
-        by_its_origin,
-        is_broken,
-        leaving_out,
-    )
+    from flask_chainfix.databases.applied.contradictions import by_its_origin, leaving_out
     from flask_chainfix.databases.applied.has_run import unexplained
 
     # Even if such a finding is ignored, a plan could make a database skip a revision.
@@ -192,8 +188,8 @@ def refuse_unknown_rows(
                 from flask_chainfix.diagnosis.lost_revisions import choices
 
                 hint = choices(on_disk, finding.revisions[0])
-            if on_disk is not None and is_broken(on_disk.graph):
-                hint = hint.without("{alembic}")
+            if on_disk is not None and (on_disk.graph.missing or on_disk.graph.cycles):
+                hint = hint.without("{alembic}")  # it cannot load the files
             if planner == "repair":  # that is what is refused
                 hint = hint.instead_of(PLAIN_REPAIRS, Remedy())
             raise UnsafeForDatabases(

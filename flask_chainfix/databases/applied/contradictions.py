@@ -362,7 +362,7 @@ def _by_its_schema(snapshot: Facts, status: DatabaseStatus) -> Remedy:
 
 
 def is_broken(graph: Graph) -> bool:
-    """Whether Alembic cannot load the chain, so that none of its commands works."""
+    """Whether Alembic cannot load the chain, or reads one of two files with the same id."""
     return bool(graph.missing or graph.cycles or graph.duplicates)
 
 
