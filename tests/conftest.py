@@ -45,7 +45,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell starts what runs in its background so, and the processes that tests interrupt as well.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-settings.register_profile("flask-chainfix", deadline=None, max_examples=examples(50))
+settings.register_profile("flask-chainfix", deadline=None, max_examples=examples(25))
 settings.load_profile("flask-chainfix")
 
 

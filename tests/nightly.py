@@ -24,13 +24,15 @@ def examples(by_day: int) -> int:
     return by_day * TIMES
 
 
-def some_of(steps: Iterable[_T], kind: Callable[[_T], object] = lambda _: None) -> list[_T]:
-    """Every third of many steps, and the first and last of each kind; at night all of them."""
-    every = list(steps)
-    last = {kind(each): at for at, each in enumerate(every)}
-    first = {kind(each): at for at, each in reversed([*enumerate(every)])}
-    kept = {*first.values(), *last.values(), *range(0, len(every), 1 if TIMES > 1 else 3)}
-    return [every[at] for at in sorted(kept)]
+def some_of(
+    steps: Iterable[_T], kind: Callable[[_T], object] = lambda _: None, *, every: int = 6
+) -> list[_T]:
+    """Every sixth of many steps, and the first and last of each kind; at night all of them."""
+    all_steps = list(steps)
+    last = {kind(each): at for at, each in enumerate(all_steps)}
+    first = {kind(each): at for at, each in reversed([*enumerate(all_steps)])}
+    kept = {*first.values(), *last.values(), *range(0, len(all_steps), 1 if TIMES > 1 else every)}
+    return [all_steps[at] for at in sorted(kept)]
 
 
 def first_of_each(cases: Iterable[Any], kind: Callable[[Any], object]) -> list[Any]:

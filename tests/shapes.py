@@ -672,7 +672,7 @@ def each_of(shapes: Iterable[Shape]) -> Callable[[Callable[[Shape], None]], Call
 # --- Random files ---------------------------------------------------------------------------------
 
 MANY_EXAMPLES = settings(
-    max_examples=examples(30),
+    max_examples=examples(15),
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )

@@ -319,7 +319,7 @@ TOMLS = st.one_of(
 ).map(a_toml)
 
 
-@settings(max_examples=examples(150), deadline=None)
+@settings(max_examples=examples(75), deadline=None)
 @given(
     st.builds(
         Files,

@@ -26,7 +26,7 @@ def test_ancestry_is_what_walking_down_finds(branches: tuple[Rev, ...]) -> None:
             assert runs_before(revision, above) is (revision in below)
 
 
-@settings(max_examples=examples(150))
+@settings(max_examples=examples(75))
 @given(st.data(), revisions(most=11, dependencies=True))
 def test_an_empty_database_is_upgraded_in_the_order_of_alembic(
     data: st.DataObject, branches: tuple[Rev, ...]

@@ -155,7 +155,7 @@ def test_killed_at_any_step_of_a_repair(run: Commands, place: Path) -> None:
     assert run("-d", place, "undo", "--yes").exit_code == 0
 
     interrupted = []
-    for at, name in some_of(enumerate(steps, 1), itemgetter(1)):
+    for at, name in some_of(enumerate(steps, 1), itemgetter(1), every=4):
         assert run(*repair, fault=KILL, at=at).exit_code == -signal.SIGKILL
         for path, found in migrations(place).items():
             if path.endswith(".py") and path in before:

@@ -248,7 +248,7 @@ _SCRIPTS = st.one_of(
 
 
 @given(script=_SCRIPTS, dialect=st.sampled_from(_DIALECTS))
-@settings(max_examples=examples(150))
+@settings(max_examples=examples(75))
 def test_any_text_is_read_in_a_short_time(script: str, dialect: str | None) -> None:
     before = time.process_time()
     effects, opaque = told(script, dialect=dialect, database="d")

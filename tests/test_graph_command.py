@@ -302,7 +302,7 @@ def _graphs(draw: st.DrawFn) -> list[PictureNode]:
 
 
 @given(_graphs())
-@settings(max_examples=examples(60))
+@settings(max_examples=examples(30))
 def test_the_lines_lead_from_each_revision_to_its_parents(nodes: list[PictureNode]) -> None:
     """Follow the drawn lines downwards, as a person does, and know nothing of how they came."""
     layout = lay_out(nodes, OVERFLOW)

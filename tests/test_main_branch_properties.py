@@ -167,7 +167,7 @@ def _upgraded(headers: list[Header], rows: tuple[str, ...]) -> list[str]:
 
 
 @given(histories(), st.sampled_from(["auto", "auto", "linear", "merge"]))
-@settings(max_examples=examples(30))
+@settings(max_examples=examples(15))
 def test_what_is_published_runs_what_it_lacks_and_skips_nothing(
     history: History, strategy: str
 ) -> None:
@@ -195,7 +195,7 @@ def test_what_is_published_runs_what_it_lacks_and_skips_nothing(
 
 
 @given(histories(), st.data())
-@settings(max_examples=examples(15))
+@settings(max_examples=examples(7))
 def test_a_database_of_any_branch_is_kept_beside_what_is_published(
     history: History, data: st.DataObject
 ) -> None:

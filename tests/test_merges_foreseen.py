@@ -158,7 +158,7 @@ def template(tmp_path: Path) -> Path:
 
 @given(branches())
 @settings(
-    max_examples=examples(12),
+    max_examples=examples(6),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
@@ -206,7 +206,7 @@ def test_what_is_foreseen_is_what_a_merge_brings(template: Path, found: Branches
 
 @given(branches())
 @settings(
-    max_examples=examples(8),
+    max_examples=examples(4),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
@@ -316,7 +316,7 @@ def pairs(number: int) -> Iterator[tuple[bool, bool | None, bool]]:
 
 
 def test_what_fails_was_foreseen_and_nearly_nothing_else() -> None:
-    number = examples(60)
+    number = examples(30)
     found = list(pairs(number))
     assert not [at for at, each in enumerate(found) if (each[0] or each[1]) and not each[2]]
     false = [at for at, each in enumerate(found) if each == (False, False, True)]

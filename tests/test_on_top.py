@@ -214,7 +214,7 @@ def lines_of(snapshot: Facts, mine: Collection[str]) -> int:
     return len(frozenset(mine) - followed)
 
 
-@settings(max_examples=examples(60))
+@settings(max_examples=examples(30))
 @given(cases())
 def test_mine_is_above_theirs_in_the_order_that_it_had(
     case: tuple[Facts, frozenset[str]],
@@ -235,7 +235,7 @@ def test_mine_is_above_theirs_in_the_order_that_it_had(
     assert not again.relinks
 
 
-@settings(max_examples=examples(50))
+@settings(max_examples=examples(25))
 @given(cases(merges=False))
 def test_one_file_is_rewritten_for_each_line_of_mine(
     case: tuple[Facts, frozenset[str]],

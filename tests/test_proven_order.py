@@ -40,7 +40,7 @@ def doing(branches: Sequence[Rev], deeds: dict[str, tuple[tuple[str, str, str], 
     return [rev.doing(*written(deeds[rev.revision])) for rev in branches]
 
 
-@settings(max_examples=examples(50))
+@settings(max_examples=examples(25))
 @given(st.data(), revisions(most=6, merges=False))
 def test_an_order_is_found_if_there_is_one(data: st.DataObject, branches: tuple[Rev, ...]) -> None:
     """Also where branches have to interleave; tables that come and go several times may be refused.
@@ -69,7 +69,7 @@ def test_an_order_is_found_if_there_is_one(data: st.DataObject, branches: tuple[
         assert not faults
 
 
-@settings(max_examples=examples(30), suppress_health_check=[HealthCheck.filter_too_much])
+@settings(max_examples=examples(15), suppress_health_check=[HealthCheck.filter_too_much])
 @given(st.data(), revisions(most=6, merges=False))
 def test_a_planned_chain_never_fails_for_a_reason_of_order(
     data: st.DataObject, branches: tuple[Rev, ...]

@@ -286,7 +286,7 @@ def assert_only_parents_changed(case: Case, place: Path) -> None:
         )
 
 
-QUICK = settings(max_examples=examples(35), suppress_health_check=[HealthCheck.too_slow])
+QUICK = settings(max_examples=examples(17), suppress_health_check=[HealthCheck.too_slow])
 
 
 @QUICK
@@ -297,14 +297,14 @@ def test_a_chain_is_repaired_or_left_alone(case: Case, strategy: str) -> None:
         assert_repaired_or_refused(case, strategy)
 
 
-@settings(max_examples=4)
+@settings(max_examples=examples(2))
 @given(case=cases())
 def test_with_alembic_in_a_fresh_process(case: Case) -> None:
     assert_repaired_or_refused(case)
 
 
 @pytest.mark.parametrize("strategy", ["linear", "merge"])
-@settings(max_examples=examples(25))
+@settings(max_examples=examples(12))
 @given(data=st.data())
 def test_plain_chains_are_never_refused(strategy: str, data: st.DataObject) -> None:
     """Without dependencies and labels there is a way, whatever people usually write."""
@@ -341,7 +341,7 @@ def broken_file(data: st.DataObject, case: Case, fault: str) -> bytes:
 
 
 @pytest.mark.parametrize("fault", BREAKING)
-@settings(max_examples=12, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(6), suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_what_cannot_be_mended_is_refused_by_name(fault: str, data: st.DataObject) -> None:
     case = data.draw(cases())

@@ -231,7 +231,8 @@ def test_killed_at_any_step_of_a_repair(place: Place) -> None:
     first, offer = (at for at, name in enumerate(whole.steps, 1) if name == "os.mkdir")
     final = final_step(whole)
     states = []
-    for at in some_of((*range(first, offer + 1), final, final + 1)):  # between them: a restamp
+    repairing = (*range(first, offer + 1), final, final + 1)  # between them: a restamp
+    for at in some_of(repairing, every=3):
         place.come_back()
         assert_ended(place("repair", KILL, at), KILL)
         states.append(seen(place))

@@ -148,7 +148,7 @@ def cases(
     return revs, stamped(snapshot, **rows)
 
 
-@settings(max_examples=examples(200))  # nearly all of which are accepted
+@settings(max_examples=examples(100))  # nearly all of which are accepted
 @given(cases() | cases(dependencies=True), st.sampled_from(["auto", "auto", "linear", "merge"]))
 def test_no_accepted_plan_makes_a_database_skip_or_repeat_a_revision(
     case: tuple[tuple[Rev, ...], Facts], strategy: str
@@ -169,7 +169,7 @@ def test_no_accepted_plan_makes_a_database_skip_or_repeat_a_revision(
         assert done.rows == tops(fixed.graph, set(fixed.graph))
 
 
-@settings(max_examples=examples(80))
+@settings(max_examples=examples(40))
 @given(cases(most=5))
 def test_every_refusal_is_confirmed_by_trying_everything(
     case: tuple[tuple[Rev, ...], Facts],
@@ -182,7 +182,7 @@ def test_every_refusal_is_confirmed_by_trying_everything(
         assert not any(_all_closed(parents, have) for parents in _attached(snapshot))
 
 
-@settings(max_examples=examples(80))
+@settings(max_examples=examples(40))
 @given(cases(most=6, merges=False))
 def test_one_line_is_taken_exactly_where_one_is_safe(
     case: tuple[tuple[Rev, ...], Facts],

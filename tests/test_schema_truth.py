@@ -162,7 +162,7 @@ def _runs_up_to(statements: Iterable[str]) -> list[str]:
 _ADD_C = "b.add_column(sa.Column('c', sa.Integer(), server_default=sa.text('0')))"
 
 
-@settings(max_examples=examples(30))
+@settings(max_examples=examples(15))
 @given(
     st.lists(st.sampled_from(_ALONE) | _BATCHES, min_size=1, max_size=10),
     st.integers(1, 4),
@@ -193,7 +193,7 @@ def test_what_runs_is_not_accused(statements: list[str], each: int, dialect: str
     assert not judged(snapshot, dialect)
 
 
-@settings(max_examples=examples(100))
+@settings(max_examples=examples(50))
 @given(st.data(), revisions(most=5), st.sampled_from((None, "sqlite")))
 def test_what_is_accused_fails(
     data: st.DataObject, branches: tuple[Rev, ...], dialect: str | None
@@ -253,7 +253,7 @@ def test_what_is_plainly_created_twice_is_seen_at_a_glance(
     assert {finding.code for finding in found} == ({code} if code else set())
 
 
-@settings(max_examples=examples(30))
+@settings(max_examples=examples(15))
 @given(st.data(), revisions(most=5))
 def test_a_glance_sees_what_is_created_twice_in_order(
     data: st.DataObject, branches: tuple[Rev, ...]

@@ -382,7 +382,7 @@ def test_no_rebinding_is_overlooked(data: bytes) -> None:
     assert_agrees(reading, alembic_reading(data))
 
 
-@settings(MANY_EXAMPLES, max_examples=examples(250))
+@settings(MANY_EXAMPLES, max_examples=examples(125))
 @given(damaged())
 def test_damage_never_leads_to_a_guess(file: tuple[bytes, str]) -> None:
     data, filename = file

@@ -66,7 +66,7 @@ def test_a_dependency_is_stood_for_as_well() -> None:
     assert overlaps(graph("a", "d", "c <- a +d"), ["c", "d"]) == ("d",)
 
 
-@settings(max_examples=examples(100))
+@settings(max_examples=examples(50))
 @given(data=st.data())
 def test_rows_below_others_by_the_oracle(data: st.DataObject) -> None:
     """Any graph, also one with cycles: what ``depends_on`` requires is no ancestor."""
@@ -508,7 +508,7 @@ def moves_from(before: Facts, now: Facts) -> list[tuple[DatabaseStatus, MoveResu
     ]
 
 
-@settings(max_examples=examples(80))
+@settings(max_examples=examples(40))
 @given(repairs())
 def test_the_new_rows_stand_for_exactly_what_has_run(case: tuple[Facts, Facts]) -> None:
     before, now = case
@@ -521,7 +521,7 @@ def test_the_new_rows_stand_for_exactly_what_has_run(case: tuple[Facts, Facts]) 
         assert not any(one in new_ways[other] for one in rows for other in rows)
 
 
-@settings(max_examples=examples(80))
+@settings(max_examples=examples(40))
 @given(repairs())
 def test_moving_twice_moves_once_and_moving_back_restores(case: tuple[Facts, Facts]) -> None:
     before, now = case

@@ -143,7 +143,7 @@ chains = revisions(most=6) | revisions(most=6, dependencies=True)
 strategies = st.sampled_from(["auto", "merge"])
 
 
-@settings(max_examples=examples(50))
+@settings(max_examples=examples(25))
 @given(st.data(), chains, strategies)
 def test_undo_gives_every_database_the_rows_of_what_has_run(
     data: st.DataObject, revs: tuple[Rev, ...], strategy: str
@@ -179,7 +179,7 @@ def test_undo_gives_every_database_the_rows_of_what_has_run(
         assert (filled and lacks) or not looked, (result, ran)
 
 
-@settings(max_examples=examples(50))
+@settings(max_examples=examples(25))
 @given(st.data(), chains, strategies, strategies)
 def test_restamp_never_guesses_which_chain_has_written_the_rows(
     data: st.DataObject, revs: tuple[Rev, ...], strategy: str, again: str
