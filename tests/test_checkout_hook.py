@@ -13,7 +13,7 @@ from tests.rehearsals import add, plain, upgrade
 from tests.repositories import Repository, needs_git, script
 from tests.stamped import silent_server
 
-pytestmark = [needs_git, pytest.mark.usefixtures("own_git")]
+pytestmark = [needs_git, pytest.mark.usefixtures("own_git", "warm_programs")]
 
 _INI = "[alembic]\nscript_location = migrations\nsqlalchemy.url = {}\n"
 INSTALL = ("hook", "--install", "--post-checkout", "--yes")
@@ -22,7 +22,6 @@ INSTALL = ("hook", "--install", "--post-checkout", "--yes")
 @pytest.fixture
 def project(top: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A database that ``feature`` has upgraded, with ``feature`` checked out and the tool found."""
-    monkeypatch.setenv("PATH", f"{SCRIPTS}:{os.environ['PATH']}")
     plain(top, "a")
     url = f"sqlite:///{top / 'app.db'}"
     (top / "alembic.ini").write_text(_INI.format(url))
