@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from importlib import import_module
 from inspect import signature
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -76,6 +77,18 @@ def flask(
     with as_a_process(cwd=cwd, env=environment(changes)):
         sys.argv[:] = [str(place / "flask"), *map(str, args)]
         return invoke(FlaskGroup(name="flask"), *args, answer=answer)
+
+
+def managed(module: str, *args: str | Path, cwd: Path) -> Done:
+    """Run a command of an app that ``create_app`` of a module gives to Flask, without its name.
+
+    As a script of the project does that has a ``FlaskGroup`` of its own; in this process.
+    """
+    with as_a_process(cwd=cwd, env=environment()):
+        sys.path.insert(0, str(cwd))
+        sys.argv[:] = ["manage.py", *map(str, args)]
+        group = FlaskGroup(create_app=import_module(module).create_app)
+        return invoke(group, *args)
 
 
 def fixchain(
