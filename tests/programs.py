@@ -118,7 +118,7 @@ def _become_program(argv: list[str], env: dict[str, str], descriptors: list[int]
     tempfile.tempdir = None
     sys.argv[:] = argv
     sys.path[0] = os.path.dirname(argv[0])
-    sys.dont_write_bytecode = "PYTHONDONTWRITEBYTECODE" in env
+    sys.dont_write_bytecode = bool(env.get("PYTHONDONTWRITEBYTECODE"))
     _streams_speak(*env.get("PYTHONIOENCODING", "utf-8").split(":"))
     _run(_MAINS[os.path.basename(argv[0])])
 
@@ -141,9 +141,16 @@ def _run(module: str) -> NoReturn:
         traceback.print_exc()
     finally:
         atexit._run_exitfuncs()
+        os._exit(code if _is_flushed() else 120)  # as Python ends
+
+
+def _is_flushed() -> bool:
+    try:
         sys.stdout.flush()
         sys.stderr.flush()
-        os._exit(code)
+    except OSError:
+        return False
+    return True
 
 
 def _code(value: object) -> int:

@@ -350,6 +350,7 @@ def test_annotations_have_githubs_levels(project: Path, severity: Severity, leve
 @pytest.mark.parametrize(
     ("env", "colored"), [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)]
 )
+@pytest.mark.usefixtures("warm_programs")
 def test_colours_are_for_terminals_that_want_them(
     tmp_path: Path, env: dict[str, str], colored: bool
 ) -> None:
