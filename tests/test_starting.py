@@ -64,12 +64,14 @@ def after(place: Path, *commands: str) -> list[str]:
 @pytest.mark.parametrize(
     "exit_codes",
     [
-        {"--version": 0},
-        {"--help": 0, **{f"{name} --help": 0 for name in main.commands}},
-        {"explain": 0, "explain FC102": 0},
-        {"check": 0, "-c alembic.ini check --strict --no-git": 0, "-d broken check": 1},
-        {"check --schema": 0},
+        {"--version": 0, "--help": 0, **{f"{name} --help": 0 for name in main.commands}},
         {
+            "explain": 0,
+            "explain FC102": 0,
+            "check": 0,
+            "-c alembic.ini check --strict --no-git": 0,
+            "-d broken check": 1,
+            "check --schema": 0,
             "graph": 0,
             "graph --format mermaid": 0,
             "report --no-database": 0,
