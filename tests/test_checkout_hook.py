@@ -8,6 +8,7 @@ from time import monotonic
 
 import pytest
 
+from tests import commands
 from tests.commands import SCRIPTS, Done, fixchain, run
 from tests.rehearsals import add, plain, upgrade
 from tests.repositories import Repository, needs_git, script
@@ -122,6 +123,8 @@ def test_somebodys_own_hook_is_left_alone(project: Path) -> None:
     assert hook.read_bytes() == before
     lines = done.stdout[done.stdout.index("# fixchain: begin") :]
     assert lines.rstrip().endswith("# fixchain: end")
+    assert f"PATH={SCRIPTS}:" in lines
+    lines = lines.replace(f"PATH={SCRIPTS}:", f"PATH={commands.place}:")
     hook.write_text(before.decode().replace("set -e\n", f"set -e\n{lines}"))
     said = checkout(project, "main").stderr.splitlines()
     assert [len(said), said[-1], "fixchain unwind" in said[0]] == [2, "mine", True]

@@ -363,7 +363,11 @@ def test_colours_are_for_terminals_that_want_them(
 @pytest.mark.parametrize(
     "encoding", first_of_each(["ascii", "utf-8", "latin-1", "ascii:strict"], "utf-8".__eq__)
 )
-def test_a_stdout_of_any_encoding_takes_the_output(tmp_path: Path, encoding: str) -> None:
+def test_a_stdout_of_any_encoding_takes_the_output(
+    tmp_path: Path, encoding: str, request: pytest.FixtureRequest
+) -> None:
+    if encoding == "utf-8":  # as everywhere
+        request.getfixturevalue("warm_programs")
     place = environment(tmp_path / "migrations", "a", "b")
     for revision in ("a", "b"):
         file = place / f"versions/{revision}_add_{revision}.py"
