@@ -77,6 +77,7 @@ def _environment() -> dict[str, str]:
         "GIT_COMMITTER_EMAIL": "you@example.org",
         "GIT_CONFIG_GLOBAL": os.devnull,
         "GIT_CONFIG_NOSYSTEM": "1",
+        "PYTEST_ADDOPTS": "-p no:hypothesispytest",  # whose imports take longer than all else
         "PATH": os.pathsep.join((str(commands.place), str(SCRIPTS), os.environ["PATH"])),
     }
 
