@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from importlib import import_module
 from inspect import signature
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,6 +22,7 @@ from flask_chainfix.cli.groups import main
 from tests.in_process import as_a_process
 
 SCRIPTS = Path(sys.executable).parent
+place = SCRIPTS  # where the executables are that commands are run by
 _TIME_LIMIT = 300  # seconds, for what would never end
 _INHERITED = ("FLASK_", "SAMPLE_", "COLUMNS", "LINES", "NO_COLOR", "PYTHONIOENCODING", "TERM")
 
@@ -73,8 +75,20 @@ def flask(
     """
     changes = {"FLASK_APP": "sample_app", **(env or {})}
     with as_a_process(cwd=cwd, env=environment(changes)):
-        sys.argv[:] = [str(SCRIPTS / "flask"), *map(str, args)]
+        sys.argv[:] = [str(place / "flask"), *map(str, args)]
         return invoke(FlaskGroup(name="flask"), *args, answer=answer)
+
+
+def managed(module: str, *args: str | Path, cwd: Path) -> Done:
+    """Run a command of an app that ``create_app`` of a module gives to Flask, without its name.
+
+    As a script of the project does that has a ``FlaskGroup`` of its own; in this process.
+    """
+    with as_a_process(cwd=cwd, env=environment()):
+        sys.path.insert(0, str(cwd))
+        sys.argv[:] = ["manage.py", *map(str, args)]
+        group = FlaskGroup(create_app=import_module(module).create_app)
+        return invoke(group, *args)
 
 
 def fixchain(
@@ -87,7 +101,7 @@ def fixchain(
     if cwd is None:
         return invoke(main, *args, answer=answer)
     with as_a_process(cwd=cwd, env=environment(env)):
-        sys.argv[:] = [str(SCRIPTS / "fixchain"), *map(str, args)]
+        sys.argv[:] = [str(place / "fixchain"), *map(str, args)]
         return invoke(main, *args, answer=answer)
 
 
@@ -150,5 +164,5 @@ def read_terminal(descriptor: int) -> str:
 
 def _found(command: tuple[str | Path, ...]) -> list[str]:
     program, *arguments = (str(part) for part in command)
-    script = SCRIPTS / program
-    return [str(script) if script.exists() else program, *arguments]
+    found = (script for script in (place / program, SCRIPTS / program) if script.exists())
+    return [str(next(found, program)), *arguments]

@@ -19,7 +19,7 @@ from hypothesis import settings
 from flask_chainfix.databases import connecting
 from flask_chainfix.disk.safe_files import own_key
 from flask_chainfix.rehearsal import fresh_process, round_trip
-from tests import rehearsing
+from tests import commands, programs, rehearsing
 from tests.browsers import chromium
 from tests.commands import SCRIPTS, environment
 from tests.databases import KINDS, SERVERS
@@ -104,6 +104,15 @@ def _rehearses_in_forks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Commands that run in this process rehearse in forks of a warm one, where there are any."""
     if sys.platform == "linux":
         monkeypatch.setattr(round_trip, "running", rehearsing.running)
+
+
+@pytest.fixture
+def warm_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have ``fixchain``, ``alembic`` and ``flask`` be forks of a warm interpreter."""
+    if sys.platform == "linux":
+        place = programs.directory()
+        monkeypatch.setattr(commands, "place", place)
+        monkeypatch.setenv("PATH", f"{place}:{os.environ['PATH']}")
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ import stat
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from functools import partial
 from pathlib import Path
@@ -100,7 +100,7 @@ def _serve() -> None:
     from flask_chainfix.cli.console import main
     from flask_chainfix.rehearsal import fresh_process
 
-    _warm_up()
+    warm_up()
     gc.freeze()  # else collecting would copy every page of memory in each fork
     for line in sys.stdin:
         args, fault, at, environment = json.loads(line)
@@ -127,7 +127,7 @@ def _serve() -> None:
             )
 
 
-def _warm_up() -> None:
+def warm_up() -> None:
     """Have everything imported and compiled that a command needs."""
     from flask_chainfix.cli.groups import main  # which does not listen to signals
     from tests.commands import command_of
@@ -178,10 +178,17 @@ def _run(main: Any, *args: list[str]) -> NoReturn:
 def _ask(steps: _Steps, module: str, request: dict[str, Any]) -> subprocess.CompletedProcess[str]:
     """Stand in for ``fresh_process.ask``: in another fork, whose steps do not count."""
     sys.audit("subprocess.Popen", sys.executable, [module], None, None)
+    return asked_in_a_fork(module, request, partial(setattr, steps, "counting", False))
+
+
+def asked_in_a_fork(
+    module: str, request: dict[str, Any], begin: Callable[[], object] = lambda: None
+) -> subprocess.CompletedProcess[str]:
+    """Have a fork of this process, warm as it is, do what ``fresh_process.ask`` asks for."""
     answer = os.memfd_create("answer")
     child = os.fork()
     if child == 0:
-        steps.counting = False
+        begin()
         sys.dont_write_bytecode = True
         os.dup2(answer, 1)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)

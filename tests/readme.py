@@ -21,6 +21,7 @@ from difflib import SequenceMatcher
 from pathlib import Path
 from typing import NamedTuple
 
+from tests import commands
 from tests.commands import SCRIPTS, fixchain, flask, run
 
 ROOT = Path(__file__).parent.parent
@@ -76,7 +77,8 @@ def _environment() -> dict[str, str]:
         "GIT_COMMITTER_EMAIL": "you@example.org",
         "GIT_CONFIG_GLOBAL": os.devnull,
         "GIT_CONFIG_NOSYSTEM": "1",
-        "PATH": os.pathsep.join((str(SCRIPTS), os.environ["PATH"])),
+        "PYTEST_ADDOPTS": "-p no:hypothesispytest",  # whose imports take longer than all else
+        "PATH": os.pathsep.join((str(commands.place), str(SCRIPTS), os.environ["PATH"])),
     }
 
 

@@ -103,6 +103,8 @@ def _server() -> socket.socket:
     with theirs:
         server = _POPEN(
             [sys.executable, __file__, str(theirs.fileno())],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,  # which forks may replace by a file or by a terminal
             pass_fds=[theirs.fileno()],
             env={**os.environ, "PYTHONIOENCODING": "utf-8", "PYTHONDONTWRITEBYTECODE": "1"},
             start_new_session=True,
@@ -111,9 +113,18 @@ def _server() -> socket.socket:
     return ours
 
 
+def fork_server(line: str) -> None:
+    """Have the warm interpreter fork a server of programs, which listens there."""
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with listener:
+        listener.bind(line)
+        listener.listen()
+        socket.send_fds(_server(), [b"serve"], [listener.fileno()])
+
+
 def _end(line: socket.socket, server: subprocess.Popen[bytes]) -> None:
     line.close()
-    server.wait()
+    server.communicate()
 
 
 # --- In the server -------------------------------------------------------------------------------
@@ -123,6 +134,7 @@ def _serve(requests: socket.socket) -> None:
     import flask_sqlalchemy  # noqa: F401
 
     import flask_chainfix.rehearsal.child.main
+    from tests import programs
     from tests.forks import load_everything
 
     load_everything()
@@ -133,7 +145,9 @@ def _serve(requests: socket.socket) -> None:
         if not request:
             return
         if os.fork() == 0:
-            if _is_rehearsing(descriptors):
+            if request == b"serve":
+                programs.serve(socket.socket(fileno=descriptors[0]), requests)
+            elif _is_rehearsing(descriptors):
                 requests.close()
                 _become(json.loads(request))
                 flask_chainfix.rehearsal.child.main.main()

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from tests.commands import SCRIPTS, environment
+from tests import commands
+from tests.commands import environment
 from tests.repositories import Repository, script
 
 ACTION = Path(__file__).parent.parent / ".github/actions/fixchain"
@@ -54,7 +55,7 @@ class Runner:
         self.installed = place / "installed"
         script(
             self.programs / "python3",
-            _PYTHON.replace("LOG", str(self.installed)).replace("SCRIPTS", str(SCRIPTS)),
+            _PYTHON.replace("LOG", str(self.installed)).replace("SCRIPTS", str(commands.place)),
         )
 
     def check_out(self, commit: str, depth: int = 1) -> Repository:

@@ -20,7 +20,7 @@ from tests.disk import environment
 from tests.repositories import VERSIONS, Repository, needs_git, script
 from tests.runner import ACTION, Runner
 
-pytestmark = [needs_git, pytest.mark.usefixtures("own_git")]
+pytestmark = [needs_git, pytest.mark.usefixtures("own_git", "warm_programs")]
 
 DOCUMENTS = Path(__file__).parent.parent / "docs/pages"
 

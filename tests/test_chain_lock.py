@@ -278,6 +278,7 @@ def test_it_names_commands_as_the_project_types_them(project: Path, env: str, ty
     ]
 
 
+@pytest.mark.usefixtures("warm_programs")
 def test_it_can_be_declined(project: Path) -> None:
     done = on_terminal("fixchain", "lock", cwd=project.parent, answer="n\n")
     assert done.exit_code == 1

@@ -8,12 +8,13 @@ from time import monotonic
 
 import pytest
 
+from tests import commands
 from tests.commands import SCRIPTS, Done, fixchain, run
 from tests.rehearsals import add, plain, upgrade
 from tests.repositories import Repository, needs_git, script
 from tests.stamped import silent_server
 
-pytestmark = [needs_git, pytest.mark.usefixtures("own_git")]
+pytestmark = [needs_git, pytest.mark.usefixtures("own_git", "warm_programs")]
 
 _INI = "[alembic]\nscript_location = migrations\nsqlalchemy.url = {}\n"
 INSTALL = ("hook", "--install", "--post-checkout", "--yes")
@@ -22,7 +23,6 @@ INSTALL = ("hook", "--install", "--post-checkout", "--yes")
 @pytest.fixture
 def project(top: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A database that ``feature`` has upgraded, with ``feature`` checked out and the tool found."""
-    monkeypatch.setenv("PATH", f"{SCRIPTS}:{os.environ['PATH']}")
     plain(top, "a")
     url = f"sqlite:///{top / 'app.db'}"
     (top / "alembic.ini").write_text(_INI.format(url))
@@ -123,6 +123,8 @@ def test_somebodys_own_hook_is_left_alone(project: Path) -> None:
     assert hook.read_bytes() == before
     lines = done.stdout[done.stdout.index("# fixchain: begin") :]
     assert lines.rstrip().endswith("# fixchain: end")
+    assert f"PATH={SCRIPTS}:" in lines
+    lines = lines.replace(f"PATH={SCRIPTS}:", f"PATH={commands.place}:")
     hook.write_text(before.decode().replace("set -e\n", f"set -e\n{lines}"))
     said = checkout(project, "main").stderr.splitlines()
     assert [len(said), said[-1], "fixchain unwind" in said[0]] == [2, "mine", True]

@@ -22,7 +22,7 @@ from flask_chainfix.diagnosis.rules import Family, diagnose
 from flask_chainfix.model.findings import Finding, Severity
 from tests.commands import SCRIPTS, Done, fixchain, on_terminal, run
 from tests.disk import BROKEN, environment, migrations, tree
-from tests.nightly import first_of
+from tests.nightly import first_of, first_of_each
 from tests.repositories import script
 from tests.stamped import sql
 
@@ -443,6 +443,7 @@ def broken(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(("answer", "exit_code"), [("n\n", 1), ("\n", 1), ("\x04", 1), ("y\n", 0)])
+@pytest.mark.usefixtures("warm_programs")
 def test_the_answer_on_a_terminal_decides(broken: Path, answer: str, exit_code: int) -> None:
     before = tree(broken)
     done = on_terminal("fixchain", "repair", cwd=broken.parent, answer=answer)
@@ -459,20 +460,22 @@ def test_the_answer_on_a_terminal_decides(broken: Path, answer: str, exit_code: 
         assert "Repaired" in done.stdout
 
 
+@pytest.mark.usefixtures("warm_programs")
 def test_an_error_is_wrapped_on_a_terminal_but_no_command(tmp_path: Path) -> None:
     missing = f"-d {'n' * 70}"
     shell = f'exec "$0" {missing} check 2>&1'
-    command = ("bash", "-c", shell, SCRIPTS / "fixchain")
+    command = ("bash", "-c", shell, "fixchain")
     shown = on_terminal(*command, cwd=tmp_path, answer="", env={"NO_COLOR": "1"}).stdout
-    piped = run(SCRIPTS / "fixchain", *missing.split(), "check", cwd=tmp_path).stderr
+    piped = run("fixchain", *missing.split(), "check", cwd=tmp_path).stderr
     assert max(map(len, piped.splitlines())) > 80
     assert max(map(len, shown.splitlines())) <= 80
     assert shown.split() == piped.split()
 
 
+@pytest.mark.usefixtures("warm_programs")
 def test_json_stays_alone_on_stdout_when_somebody_is_asked(broken: Path) -> None:
     shell = 'exec "$0" repair --format json > answer.json'
-    command = ("bash", "-c", shell, SCRIPTS / "fixchain")
+    command = ("bash", "-c", shell, "fixchain")
     done = on_terminal(*command, cwd=broken.parent, answer="n\n")
     document = Done(done.exit_code, (broken.parent / "answer.json").read_text(), "").document
     assert document["exit_code"] == done.exit_code == 1
@@ -491,6 +494,7 @@ def test_undo_asks_on_a_terminal(broken: Path) -> None:
     assert migrations(broken) != repaired
 
 
+@pytest.mark.usefixtures("warm_programs")
 def test_undo_says_which_files_it_deletes(broken: Path) -> None:
     answer = ("repair", "--yes", "--strategy", "merge", "--format", "json")
     report = fixchain(*answer, cwd=broken.parent).document
@@ -507,6 +511,7 @@ def test_undo_says_which_files_it_deletes(broken: Path) -> None:
     assert undone["deleted"] == [new]
 
 
+@pytest.mark.usefixtures("warm_programs")
 def test_undo_of_a_mere_merge_only_deletes(project: Path) -> None:
     environment(project / "migrations", "a", "b <- a", "c <- a")
     fixchain("repair", "--yes", "--strategy", "merge")
@@ -516,26 +521,42 @@ def test_undo_of_a_mere_merge_only_deletes(project: Path) -> None:
     assert fixchain("undo", "--yes", "--format", "json").document["restored"] is None
 
 
-@pytest.mark.parametrize("closing", ["<&-", "</dev/null", ">&-", "2>&-"])
-def test_a_closed_stream_is_no_reason_to_crash(broken: Path, closing: str) -> None:
+CLOSED = [
+    ("repair", 3, "<&-"),
+    ("repair", 3, "2>&-"),
+    ("repair", 3, ">&-"),
+    ("check", 1, ">&-"),
+    ("repair", 3, "</dev/null"),
+    ("check", 1, "<&-"),
+    ("check", 1, "2>&-"),
+    ("check", 1, "</dev/null"),
+]
+
+
+@pytest.mark.parametrize(
+    ("command", "exit_code", "closing"), first_of_each(CLOSED, kind=lambda case: case[2])
+)
+def test_a_closed_stream_is_no_reason_to_crash(
+    broken: Path, command: str, exit_code: int, closing: str
+) -> None:
     before = tree(broken)
-    for command, exit_code in (("check", 1), ("repair", 3)):
-        shell = f'exec "$0" {command} {closing}'
-        done = run("bash", "-c", shell, SCRIPTS / "fixchain", cwd=broken.parent)
-        assert done.exit_code == exit_code, done.stderr
-        assert "Traceback" not in done.stderr
+    shell = f'exec "$0" {command} {closing}'
+    done = run("bash", "-c", shell, SCRIPTS / "fixchain", cwd=broken.parent)
+    assert done.exit_code == exit_code, done.stderr
+    assert "Traceback" not in done.stderr
     assert tree(broken) == before
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
 @pytest.mark.parametrize("output_format", ["text", "json"])
+@pytest.mark.usefixtures("warm_programs")
 def test_a_result_that_cannot_be_written_is_said_on_stderr(
     broken: Path, output_format: str
 ) -> None:
     before = migrations(broken)
     for command in ("check", "repair --dry-run", "repair", "undo --yes"):
         shell = f'exec "$0" {command} --format {output_format} >/dev/full'
-        done = run("bash", "-c", shell, SCRIPTS / "fixchain", cwd=broken.parent)
+        done = run("bash", "-c", shell, "fixchain", cwd=broken.parent)
         assert done.exit_code == 3
         assert done.stderr.count("error: ") == 1
         assert migrations(broken) == before
@@ -558,21 +579,23 @@ def test_what_was_done_is_done_also_if_the_result_cannot_be_written(broken: Path
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+@pytest.mark.usefixtures("warm_programs")
 def test_copies_that_were_made_are_told_also_if_the_result_cannot_be_written(
     tmp_path: Path,
 ) -> None:
     sql(f"sqlite:///{tmp_path}/app.db", "CREATE TABLE a (id INTEGER)")
     shell = 'exec "$0" backup --database sqlite:///app.db >/dev/full'
-    done = run("bash", "-c", shell, SCRIPTS / "fixchain", cwd=tmp_path)
+    done = run("bash", "-c", shell, "fixchain", cwd=tmp_path)
     assert "error: the copies were made, but the result cannot be written: " in done.stderr
     assert "Nothing was changed" not in done.stderr
     (copy,) = (tmp_path / "backups").glob("*.db")
     assert f"is {copy.relative_to(tmp_path)}\n" in done.stderr
 
 
+@pytest.mark.usefixtures("warm_programs")
 def test_a_repair_that_nobody_hears_of_is_told_on_stderr(broken: Path) -> None:
     shell = 'set -o pipefail; "$0" repair --yes --format json | true'
-    done = run("bash", "-c", shell, SCRIPTS / "fixchain", cwd=broken.parent)
+    done = run("bash", "-c", shell, "fixchain", cwd=broken.parent)
     assert done.exit_code == 0
     assert "error: the repair was made, but the result cannot be written: " in done.stderr
     assert fixchain("check", cwd=broken.parent).exit_code == 0
@@ -584,6 +607,7 @@ def test_a_full_stderr_is_no_reason_to_crash(broken: Path) -> None:
     assert done.exit_code == 3
 
 
+@pytest.mark.usefixtures("warm_programs")
 def test_answers_through_a_pipe_do_not_count(broken: Path) -> None:
     before = tree(broken)
     done = fixchain("repair", "--root", "a", cwd=broken.parent, answer="y\n")
@@ -747,6 +771,7 @@ def test_the_configuration_that_alembic_would_find_is_found(project: Path) -> No
     assert fixchain("check").exit_code == 0
 
 
+@pytest.mark.usefixtures("warm_programs")
 def test_a_section_of_the_ini_is_chosen_as_alembic_does_it(project: Path) -> None:
     environment(project / "healthy", *HEALTHY)
     environment(project / "broken", *BROKEN)
@@ -778,6 +803,7 @@ def test_a_section_of_the_ini_is_chosen_as_alembic_does_it(project: Path) -> Non
         ("alembic.ini", "alembic"),
     ],
 )
+@pytest.mark.usefixtures("warm_programs")
 def test_advice_names_the_configuration_that_alembic_needs(
     project: Path, config: str, named: str
 ) -> None:
@@ -791,6 +817,7 @@ def test_advice_names_the_configuration_that_alembic_needs(
     assert done.stdout.split() == ["b", "(head)", "d", "(head)", "e", "(head)"]
 
 
+@pytest.mark.usefixtures("warm_programs")
 def test_advice_about_a_bad_configuration_names_the_file(project: Path) -> None:
     (project / "else.ini").write_text("[alembic]\nscript_location = gone\n")
     done = fixchain("-c", "else.ini", "check")
@@ -802,6 +829,7 @@ def test_advice_about_a_bad_configuration_names_the_file(project: Path) -> None:
     assert run(*command.split(), cwd=project).exit_code == 0
 
 
+@pytest.mark.usefixtures("warm_programs")
 def test_advice_names_the_pyproject_that_alembic_needs(project: Path) -> None:
     if not hasattr(Config(), "toml_file_name"):
         pytest.skip("this Alembic knows no pyproject.toml")

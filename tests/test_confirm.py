@@ -9,12 +9,14 @@ from alembic.config import Config
 
 from flask_chainfix.common.errors import BadConfiguration
 from flask_chainfix.environment.locate import open_config, open_directory
-from tests.commands import Done, fixchain, flask, run
+from flask_chainfix.rehearsal import fresh_process
+from tests.commands import Done, fixchain, flask, managed, run
 from tests.disk import BROKEN, environment
 from tests.nightly import first_of
 
 KNOWS_TOML = hasattr(Config, "toml_file_name")
 REPAIR = ("repair", "--yes", "--format", "json")
+FRESH = fresh_process.ask
 APP = """\
 from flask import Flask
 from flask_chainfix import ChainFix
@@ -46,6 +48,12 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.fixture
+def in_a_fresh_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have commands that run in this process start the real one to confirm."""
+    monkeypatch.setattr(fresh_process, "ask", FRESH)
+
+
 def with_app(project: Path) -> Done:
     return flask("--app", "panel", "db", "fixchain", *REPAIR, cwd=project)
 
@@ -65,11 +73,12 @@ def test_modules_of_the_working_directory_hide_nothing(project: Path, name: str)
 
 
 @pytest.mark.parametrize("ini", first_of(["", "prepend_sys_path = .\n"]))
+@pytest.mark.usefixtures("in_a_fresh_process")
 def test_the_migrations_may_be_a_package_called_alembic(project: Path, ini: str) -> None:
     (project / "migrations").rename(project / "alembic")
     (project / "alembic/__init__.py").touch()
     (project / "alembic.ini").write_text(f"[alembic]\nscript_location = alembic\n{ini}")
-    assert run("fixchain", "-c", "alembic.ini", *REPAIR, cwd=project).exit_code == 0
+    assert fixchain("-c", "alembic.ini", *REPAIR, cwd=project).exit_code == 0
 
 
 # --- What env.py, the app and migrations do ------------------------------------------------------
@@ -90,9 +99,10 @@ def test_env_py_is_not_run_by_a_pyproject(project: Path) -> None:
     assert fixchain("-c", "pyproject.toml", *REPAIR, cwd=project).exit_code == 0
 
 
+@pytest.mark.usefixtures("in_a_fresh_process")
 def test_programs_that_a_migration_runs_do_not_disturb_the_answer(project: Path) -> None:
     add_to_migration(project, "import os\nos.system('echo hi')\nos.write(1, b'{}')")
-    assert run("fixchain", *REPAIR, cwd=project).exit_code == 0
+    assert fixchain(*REPAIR, cwd=project).exit_code == 0
 
 
 def test_an_app_sees_the_arguments_of_the_command(project: Path) -> None:
@@ -103,14 +113,11 @@ def test_an_app_sees_the_arguments_of_the_command(project: Path) -> None:
 # --- An app that comes from a callback -----------------------------------------------------------
 
 
-def managed(project: Path) -> Done:
-    (project / "manage.py").write_text(MANAGE)
-    return run("python", "manage.py", "db", "fixchain", *REPAIR, cwd=project)
-
-
 def test_a_lost_app_is_said_to_be_lost(project: Path) -> None:
     add_to_migration(project, "from flask import current_app\ncurrent_app.name")
-    error = managed(project).document["error"]
+    (project / "manage.py").write_text(MANAGE)
+    done = run("python", "manage.py", "db", "fixchain", *REPAIR, cwd=project)
+    error = done.document["error"]
     assert error["type"] == "NotConfirmed"
     assert "because it comes from a callback" in error["message"]
     assert "flask --app MODULE:FACTORY db fixchain repair" in error["remedy"]
@@ -123,6 +130,7 @@ def test_an_app_that_is_not_lost_is_not_said_to_be(project: Path) -> None:
     assert "callback" not in error["message"] + error["remedy"]
 
 
+@pytest.mark.usefixtures("in_a_fresh_process")
 def test_a_callback_may_have_moved_the_migrations(project: Path) -> None:
     (project / "migrations").rename(project / "moved")
     (project / "migrations").mkdir()
@@ -133,7 +141,7 @@ def test_a_callback_may_have_moved_the_migrations(project: Path) -> None:
     )
     (project / "panel.py").write_text(APP + move)
     (project / "migrations/alembic.ini").write_text("[alembic]\n")
-    done = managed(project)
+    done = managed("panel", "db", "fixchain", *REPAIR, cwd=project)
     assert done.exit_code == 0, done
 
 
@@ -180,11 +188,12 @@ def test_a_module_may_be_found_by_env_py_alone(project: Path) -> None:
         ("import os\nos._exit(7)", "(exit code 7)"),
     ],
 )
+@pytest.mark.usefixtures("in_a_fresh_process")
 def test_a_process_that_ends_without_an_answer_is_said_to(
     project: Path, code: str, said: str
 ) -> None:
     add_to_migration(project, code)
-    message = run("fixchain", *REPAIR, cwd=project).document["error"]["message"]
+    message = fixchain(*REPAIR, cwd=project).document["error"]["message"]
     assert f"the process ended without an answer {said}" in message
     assert message.endswith("; the last line of its stderr: raw" if ";" in said else said)
 

@@ -146,6 +146,7 @@ def test_the_quiet_are_told_of_what_is_done_before_more_is(
 
 
 @pytest.mark.parametrize("no_color", ["", "1"])
+@pytest.mark.usefixtures("warm_programs")
 def test_a_terminal_that_knows_links_gets_them(project: Path, no_color: str) -> None:
     env = {"KONSOLE_VERSION": "220400", "NO_COLOR": no_color}
     done = on_terminal("fixchain", "check", cwd=project, answer="", env=env)
@@ -156,6 +157,7 @@ def test_a_terminal_that_knows_links_gets_them(project: Path, no_color: str) -> 
     assert ("\x1b[" in done.stdout) == (not no_color)
 
 
+@pytest.mark.usefixtures("warm_programs")
 def test_nothing_else_gets_links(project: Path) -> None:
     unknown = {"TERM_PROGRAM": "else", "FORCE_HYPERLINK": ""}
     known = {"KONSOLE_VERSION": "220400", "FORCE_HYPERLINK": ""}

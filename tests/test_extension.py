@@ -19,7 +19,7 @@ from flask_sqlalchemy import SQLAlchemy
 
 from flask_chainfix import ChainFix
 from flask_chainfix.cli.groups import app_group
-from tests.commands import Done, fixchain, flask, run
+from tests.commands import Done, fixchain, flask, managed, run
 from tests.disk import BROKEN, environment, tree
 
 GROUP_TAKES_DIRECTORY = any(option.name == "directory" for option in flask_migrate.cli.db.params)
@@ -236,13 +236,6 @@ def create_app():
     ChainFix(app)
     return app
 """
-START = """
-import sys
-from app import create_app
-from flask.cli import FlaskGroup
-
-FlaskGroup(create_app=create_app).main(sys.argv[1:], prog_name="manage")
-"""
 
 
 @pytest.mark.parametrize("start", ["flask", "callback"])
@@ -251,14 +244,13 @@ def test_configure_callbacks_are_run(project: Path, start: str) -> None:
     elsewhere = environment(project / "x", "x", "y <- x", "z <- x") / "versions"
     elsewhere.rename(project / "elsewhere")
     (project / "app.py").write_text(APP.format(body=CALLBACK))
-    (project / "start.py").write_text(START)
     before = tree(project / "migrations/versions")
 
     arguments = ("db", "fixchain", "repair", "--yes", "--format", "json")
     if start == "flask":
         done = flask(*arguments, cwd=project, env={"FLASK_APP": "app"})
     else:
-        done = run(sys.executable, "start.py", *arguments, cwd=project)
+        done = managed("app", *arguments, cwd=project)
 
     assert done.exit_code == 0, done.stdout + done.stderr
     assert done.document["verified"]["bases"] == ["x"]
@@ -359,9 +351,16 @@ def test_help_through_the_executables(tmp_path: Path) -> None:
         assert done.exit_code == 0, done.stderr
         assert done.stdout.startswith("Usage: ")
         assert "--yes" in done.stdout
-    for group in (("flask", "db", "fixchain"), ("fixchain",)):
-        bare = run(*group, cwd=tmp_path)
-        assert bare.stdout + bare.stderr == run(*group, "--help", cwd=tmp_path).stdout
+
+
+@pytest.mark.usefixtures("warm_programs")
+@pytest.mark.parametrize("group", [("flask", "db", "fixchain"), ("fixchain",)], ids=" ".join)
+def test_a_group_alone_prints_its_help(tmp_path: Path, group: tuple[str, ...]) -> None:
+    (tmp_path / "app.py").write_text(
+        APP.format(body="app = Flask(__name__)\nMigrate(app, db)\nChainFix(app)")
+    )
+    bare = run(*group, cwd=tmp_path)
+    assert bare.stdout + bare.stderr == run(*group, "--help", cwd=tmp_path).stdout
 
 
 def test_an_app_without_migrate_through_the_executable(tmp_path: Path) -> None:

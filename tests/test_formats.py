@@ -350,6 +350,7 @@ def test_annotations_have_githubs_levels(project: Path, severity: Severity, leve
 @pytest.mark.parametrize(
     ("env", "colored"), [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)]
 )
+@pytest.mark.usefixtures("warm_programs")
 def test_colours_are_for_terminals_that_want_them(
     tmp_path: Path, env: dict[str, str], colored: bool
 ) -> None:
@@ -362,7 +363,11 @@ def test_colours_are_for_terminals_that_want_them(
 @pytest.mark.parametrize(
     "encoding", first_of_each(["ascii", "utf-8", "latin-1", "ascii:strict"], "utf-8".__eq__)
 )
-def test_a_stdout_of_any_encoding_takes_the_output(tmp_path: Path, encoding: str) -> None:
+def test_a_stdout_of_any_encoding_takes_the_output(
+    tmp_path: Path, encoding: str, request: pytest.FixtureRequest
+) -> None:
+    if encoding == "utf-8":  # as everywhere
+        request.getfixturevalue("warm_programs")
     place = environment(tmp_path / "migrations", "a", "b")
     for revision in ("a", "b"):
         file = place / f"versions/{revision}_add_{revision}.py"

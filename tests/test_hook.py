@@ -17,12 +17,13 @@ import yaml
 from flask_chainfix import disk
 from flask_chainfix.common.errors import CannotWrite, StaleSnapshot
 from flask_chainfix.model.files import Edit
-from tests.commands import SCRIPTS, Done, fixchain, flask, on_terminal, run
+from tests import commands
+from tests.commands import Done, fixchain, flask, on_terminal, run
 from tests.disk import environment, tree
 from tests.repositories import Repository, needs_git, script
 from tests.support import migration, rev
 
-pytestmark = needs_git
+pytestmark = [needs_git, pytest.mark.usefixtures("warm_programs")]
 
 YES = ("hook", "--install", "--yes")
 HOOK, MERGE_HOOK = (f".git/hooks/pre-{kind}commit" for kind in ("", "merge-"))
@@ -90,7 +91,6 @@ class Project:
 @pytest.fixture
 def project(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> Project:
     monkeypatch.chdir(repository.top)
-    monkeypatch.setenv("PATH", f"{SCRIPTS}:{os.environ['PATH']}")
     for role in ("AUTHOR", "COMMITTER"):
         monkeypatch.setenv(f"GIT_{role}_NAME", "a")
         monkeypatch.setenv(f"GIT_{role}_EMAIL", "a")
@@ -173,7 +173,7 @@ def test_an_editor_without_the_environment_finds_it(
     project.put(".gitignore", f"/{place}/\n")
     monkeypatch.setattr(sys, "prefix", str(project.top / prefix) if prefix else "/nowhere")
     fixchain(*YES)
-    script(project.top / place / "fixchain", f'#!/bin/sh\nexec {SCRIPTS}/fixchain "$@"\n')
+    script(project.top / place / "fixchain", f'#!/bin/sh\nexec {commands.place}/fixchain "$@"\n')
     monkeypatch.setenv("PATH", BARE)
     assert project.commit() == Done(0, "", "")
     project.broken()
@@ -201,7 +201,7 @@ def test_the_environment_of_uv_and_poetry(
 #!/bin/sh
 case $* in
 env*) exit 0 ;;
-"{stub} "*) for _ in {stub}; do shift; done; exec {SCRIPTS}/fixchain "$@" ;;
+"{stub} "*) for _ in {stub}; do shift; done; exec {commands.place}/fixchain "$@" ;;
 esac
 touch {project.top}/made
 """

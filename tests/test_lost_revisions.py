@@ -24,7 +24,7 @@ import flask_chainfix
 from flask_chainfix.common.errors import CannotWrite
 from flask_chainfix.databases.applied import row_moves
 from flask_chainfix.model.databases import Move, MoveResult, MoveState
-from tests.commands import SCRIPTS, Done, fixchain, on_terminal
+from tests.commands import Done, fixchain, on_terminal
 from tests.disk import tree
 from tests.rehearsals import add, plain
 from tests.repositories import Repository, needs_git
@@ -217,6 +217,7 @@ def test_a_plan_that_brings_a_file_back_suggests_no_rebase(project: Project) -> 
 
 
 @pytest.mark.parametrize("number", [0, 1])
+@pytest.mark.usefixtures("warm_programs")
 def test_a_migration_on_a_branch_that_was_deleted(project: Project, number: int) -> None:
     project.repository.branch("feature")
     add(project.top, "z <- x")
@@ -234,7 +235,7 @@ def test_a_migration_on_a_branch_that_was_deleted(project: Project, number: int)
     for typed in finding["remedies"][number]["commands"]:
         place, *words = shlex.split(typed)
         unasked = () if place == "git" else ("--yes", *["--no-backup"][number:])
-        done = run([SCRIPTS / place if unasked else place, *words, *unasked], check=False)
+        done = run([place, *words, *unasked], check=False)
         assert done.returncode == 0
     project.does("check")
     assert project.rows == [["x"], ["y"]][number]
@@ -830,10 +831,11 @@ def test_to_the_nearest_ancestor(project: Project) -> None:
     project.does("check")
 
 
+@pytest.mark.usefixtures("warm_programs")
 def test_on_a_terminal_the_note_comes_before_the_question(project: Project) -> None:
     project.lose("x")
     done = on_terminal(
-        SCRIPTS / "fixchain",
+        "fixchain",
         *("restamp", "--database", project.url, "--lost", "x=b"),
         cwd=project.top,
         answer="n\n",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import socket
-import sys
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -287,6 +286,7 @@ def gated(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> Path:
     return place
 
 
+@pytest.mark.usefixtures("warm_programs")
 def test_the_sql_is_that_of_alembics_offline_mode(gated: Path) -> None:
     before = sorted(gated.rglob("*"))
     options = ("check", "--against", "main", "--sql", "--no-database")
@@ -294,8 +294,7 @@ def test_the_sql_is_that_of_alembics_offline_mode(gated: Path) -> None:
     assert done.exit_code == 0, done.stderr
     b, c, d = done.document["sql"]
     assert sorted(gated.rglob("*")) == before
-    script = "import sys; from alembic.config import main; main(sys.argv[1:])"
-    oracle = run(sys.executable, "-c", script, "upgrade", "a:c", "--sql", cwd=gated)
+    oracle = run("alembic", "upgrade", "a:c", "--sql", cwd=gated)
     sent = [each.strip() for each in re.sub(r"--.*\n", "", oracle.stdout).split(";")]
     own = [each for each in sent if each and not re.match("BEGIN|COMMIT|UPDATE alembic_", each)]
     assert [each.rstrip(";") for each in (*b["statements"], *c["statements"])] == own
@@ -316,6 +315,7 @@ def test_the_sql_is_that_of_alembics_offline_mode(gated: Path) -> None:
         ]
     ),
 )
+@pytest.mark.usefixtures("warm_programs")
 def test_sql_is_made_without_any_connection(gated: Path, connect: str, place: str) -> None:
     """A server listens there, and hears nothing."""
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -334,6 +334,7 @@ def test_sql_is_made_without_any_connection(gated: Path, connect: str, place: st
     assert not list(gated.rglob("own.db"))
 
 
+@pytest.mark.usefixtures("warm_programs")
 def test_sql_is_never_run_without_being_asked(gated: Path) -> None:
     add(gated, "e <- d", before="open('imported', 'w').close()")
     run("fixchain", "check", "--against", "main", "--format", "markdown", cwd=gated)

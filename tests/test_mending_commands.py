@@ -69,6 +69,7 @@ def test_a_check_says_that_there_are_guesses_to_judge(project: Path) -> None:
 
 
 @pytest.mark.parametrize(("answer", "exit_code"), [("y\n", 0), ("n\n", 1)])
+@pytest.mark.usefixtures("warm_programs")
 def test_at_the_prompt_guesses_are_counted(project: Path, answer: str, exit_code: int) -> None:
     environment(project / "migrations", "a", "b <- a", "c <- gone")
     done = on_terminal("fixchain", "repair", cwd=project, answer=answer)

@@ -13,12 +13,13 @@ import pytest
 
 from flask_chainfix import disk
 from flask_chainfix.common.errors import StaleSnapshot
-from tests.commands import SCRIPTS, Done, fixchain, run
+from tests import commands
+from tests.commands import Done, fixchain, run
 from tests.disk import environment
 from tests.repositories import Repository, file_of, needs_git, put, script
 from tests.support import Rev, rev
 
-pytestmark = [needs_git, pytest.mark.usefixtures("own_git")]
+pytestmark = [needs_git, pytest.mark.usefixtures("own_git", "warm_programs")]
 
 LOCK = Path("migrations/chain.lock")
 INSTALL = ("hook", "--install", "--merge-driver", "--yes")
@@ -35,7 +36,6 @@ def project(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> Reposito
     for role in ("AUTHOR", "COMMITTER"):
         monkeypatch.setenv(f"GIT_{role}_NAME", "a")
         monkeypatch.setenv(f"GIT_{role}_EMAIL", "a")
-    monkeypatch.setenv("PATH", f"{SCRIPTS}:{os.environ['PATH']}")
     monkeypatch.chdir(repository.top)
     commit(repository, day=1)
     return repository
@@ -353,7 +353,7 @@ def test_a_program_of_any_name_is_one_word_for_git(
 ) -> None:
     place = tmp_path / "it's %A $(touch x)/bin"
     place.mkdir(parents=True)
-    (place / "fixchain").symlink_to(SCRIPTS / "fixchain")
+    (place / "fixchain").symlink_to(commands.place / "fixchain")
     monkeypatch.setattr(sys, "prefix", str(place.parent))
     assert fixchain(*INSTALL).exit_code == 0
     monkeypatch.setenv("PATH", os.defpath)

@@ -21,7 +21,8 @@ FC102 = "error: 2 heads where there should be one: b, c"
 @pytest.fixture
 def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
     """An empty project, in which nothing of the developer's shell counts."""
-    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+    # Most of what pytest imports would be that.
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:hypothesispytest")
     return pytester
 
 

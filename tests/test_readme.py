@@ -26,7 +26,11 @@ _CODE = re.compile(rf"`(?:(?:flask db )?fixchain )?({'|'.join(_COMMANDS)}|)((?: 
 
 @needs_git
 @pytest.mark.parametrize("page", _WITH_EXAMPLES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_the_examples_print_what_the_page_says(page: Path, tmp_path: Path) -> None:
+def test_the_examples_print_what_the_page_says(
+    page: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    if page != README:
+        request.getfixturevalue("warm_programs")
     sample = Sample(tmp_path)
     for step in steps(page.read_text("utf-8")):
         output = sample.run(step)

@@ -18,12 +18,14 @@ from sqlalchemy import create_engine, inspect, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool
 
+from tests import commands
 from tests.commands import (
     SCRIPTS,
     Done,
     environment,
     fixchain,
     flask,
+    managed,
     on_terminal,
     read_terminal,
     run,
@@ -215,11 +217,7 @@ def test_an_app_whose_databases_cannot_be_found(project: Path) -> None:
 
 def test_an_app_from_a_callback_cannot_be_rehearsed(project: Path) -> None:
     with_app(project, "a", "b <- a", "c <- b")
-    (project / "manage.py").write_text(
-        "from flask.cli import FlaskGroup\nfrom panel import create_app\n"
-        "FlaskGroup(create_app=create_app)()\n"
-    )
-    done = run("python", "manage.py", *REHEARSE, *JSON, cwd=project)
+    done = managed("panel", *REHEARSE, *JSON, cwd=project)
     assert done.exit_code == 3
     assert "comes from a callback" in done.document["error"]["message"]
     assert "flask --app MODULE:FACTORY db fixchain rehearse" in done.document["error"]["remedy"]
@@ -241,6 +239,7 @@ def test_the_console_script_finds_the_app_as_flask_does(project: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
+@pytest.mark.usefixtures("warm_programs")
 def test_an_app_on_a_server_is_told_of_sqlite_and_of_its_server(
     project: Path, tmp_path: Path, kind: str
 ) -> None:
@@ -252,7 +251,7 @@ def test_an_app_on_a_server_is_told_of_sqlite_and_of_its_server(
         assert done.exit_code == 0, done
         assert f"note: the app uses {name}, and this was SQLite" in " ".join(done.stdout.split())
         (command,) = re.findall(r"^ +(flask .*rehearse.*)$", done.stdout, re.MULTILINE)
-        search = {"PATH": f"{SCRIPTS}:{os.defpath}"}
+        search = {"PATH": f"{commands.place}:{os.defpath}"}
         typed = run("sh", "-c", f"{command} --format json", cwd=project, env=search)
         assert typed.exit_code == 0, typed
         scratch = make_url(typed.document["rehearsal_database"]).database or ""
@@ -350,6 +349,7 @@ def wait_for(file: Path) -> str:
 # --- What is shown -------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("warm_programs")
 def test_a_bar_goes_on_while_it_runs_and_then_the_table_is_there(project: Path) -> None:
     plain(project, "a", "b <- a")
     add(project, "c <- b", f"import time\ntime.sleep(2)\n{create('c')}")  # a fast one shows none
@@ -358,7 +358,7 @@ def test_a_bar_goes_on_while_it_runs_and_then_the_table_is_there(project: Path) 
     with (
         output.open("wb") as file,
         subprocess.Popen(
-            [SCRIPTS / "fixchain", "rehearse", "--verbose"],
+            [commands.place / "fixchain", "rehearse", "--verbose"],
             cwd=project,
             env=environment({"TERM": "xterm", "COLUMNS": "80"}),
             stdout=file,
@@ -374,6 +374,7 @@ def test_a_bar_goes_on_while_it_runs_and_then_the_table_is_there(project: Path) 
     assert re.findall(row, stdout, re.MULTILINE) == ["a", "b", "c"]
 
 
+@pytest.mark.usefixtures("warm_programs")
 def test_the_rehearsal_comes_between_the_plan_and_the_question(project: Path) -> None:
     plain(project, "a", "b <- a", "c")
     before = tree(project / "migrations")

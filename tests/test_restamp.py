@@ -92,6 +92,7 @@ def test_files_and_rows_go_together_and_come_back_together(
 
 
 @pytest.mark.parametrize(("answer", "rows"), first_of([("y\nn\n", ["b", "c"]), ("y\ny\n", ["c"])]))
+@pytest.mark.usefixtures("warm_programs")
 def test_on_a_terminal_the_rows_are_asked_for_on_their_own(
     project: Path, tmp_path: Path, answer: str, rows: list[str]
 ) -> None:

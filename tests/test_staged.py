@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from itertools import product
 from pathlib import Path
@@ -10,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from flask_chainfix.report import format_names
-from tests.commands import SCRIPTS, Done, fixchain, run
+from tests.commands import Done, fixchain, run
 from tests.disk import environment, tree
 from tests.repositories import DISTURBING, VERSIONS, Repository, file_of, needs_git, put, script
 
-pytestmark = [needs_git, pytest.mark.usefixtures("own_git")]
+pytestmark = [needs_git, pytest.mark.usefixtures("own_git", "warm_programs")]
 
 MOST_CALLS = 3
 
@@ -259,8 +258,7 @@ def hooked(project: Repository) -> None:
 
 
 def committed(project: Repository, *options: str | Path, **variables: str) -> Done:
-    around = {"PATH": f"{SCRIPTS}:{os.environ['PATH']}", **variables}
-    return run("git", "commit", "-q", "-m", "x", *options, cwd=project.top, env=around)
+    return run("git", "commit", "-q", "-m", "x", *options, cwd=project.top, env=variables)
 
 
 def test_what_a_commit_takes_along(project: Repository, tmp_path: Path) -> None:

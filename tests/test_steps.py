@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from flask_chainfix.planning.proposal import Proposal
 from flask_chainfix.report import Style, render
 from flask_chainfix.report.next_steps import steps
 from flask_chainfix.report.results import Planning
-from tests.commands import SCRIPTS, Done, fixchain, flask, run
+from tests.commands import Done, fixchain, flask, run
 from tests.rehearsals import add, plain, upgrade, with_app
 from tests.repositories import Repository, needs_git
 from tests.results import checked
@@ -25,6 +24,8 @@ from tests.support import chain
 
 CONFIG = "[alembic]\nscript_location = migrations\nsqlalchemy.url = sqlite:///own.db\n"
 OPTIONS = ("-c", "alembic.ini")
+
+pytestmark = pytest.mark.usefixtures("warm_programs")
 
 
 @pytest.fixture
@@ -44,8 +45,7 @@ def project(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> Path:
 def typed(place: Path, command: str) -> Done:
     names = {f"GIT_{role}_{part}": "a" for role in ("AUTHOR", "COMMITTER") for part in
              ("NAME", "EMAIL")}  # fmt: skip
-    search = f"{SCRIPTS}:{os.environ['PATH']}"
-    return run("sh", "-c", command, cwd=place, env={"PATH": search, **names})
+    return run("sh", "-c", command, cwd=place, env=names)
 
 
 def commands_in(text: str, title: str) -> list[str]:
@@ -191,7 +191,7 @@ def test_no_step_in_a_flask_project_touches_the_apps_database(
 
 def test_where_no_database_is_known_no_command_backs_one_up(tmp_path: Path) -> None:
     plain(tmp_path, "a", "b <- a", "c <- a")
-    said = run(SCRIPTS / "fixchain", "check", "--database", cwd=tmp_path).stdout
+    said = run("fixchain", "check", "--database", cwd=tmp_path).stdout
     assert "Back up every database" in said
     assert "fixchain backup" not in said
 

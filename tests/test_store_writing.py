@@ -8,13 +8,13 @@ import os
 import py_compile
 import shutil
 import stat
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from alembic.script import ScriptDirectory
 
 from flask_chainfix import disk
 from flask_chainfix.commands.repair import plan_repair
@@ -36,6 +36,7 @@ from tests.disk import (
     tree,
 )
 from tests.forks import Commands
+from tests.in_process import as_a_process
 from tests.results import carried_out, plan_of
 from tests.support import chain, graph, migration, rev, write
 from tests.test_store import as_somebody_else
@@ -588,19 +589,10 @@ def test_only_the_user_can_read_the_journal(run: Commands, place: Path) -> None:
 
 
 def alembic_heads(place: Path) -> set[str]:
-    """What Alembic says in a fresh process, which may use bytecode."""
-    code = (
-        "import sys; from alembic.script import ScriptDirectory;"
-        "print(*ScriptDirectory(sys.argv[1]).get_heads())"
-    )
-    process = subprocess.run(
-        [sys.executable, "-c", code, str(place)],
-        capture_output=True,
-        text=True,
-        check=True,
-        env={**os.environ, **WITH_BYTECODE},
-    )
-    return set(process.stdout.split())
+    """What Alembic says as in a fresh process, which may use bytecode."""
+    kept = {name: each for name, each in os.environ.items() if name not in WITH_BYTECODE}
+    with as_a_process(env=kept):
+        return set(ScriptDirectory(str(place)).get_heads())
 
 
 @pytest.mark.parametrize("undone", [False, True])
@@ -618,6 +610,7 @@ def test_alembic_never_sees_stale_bytecode(tmp_path: Path, undone: bool) -> None
 
     at_that_second()
     assert alembic_heads(place) == {"b", "c"}
+    assert len(list(place.rglob("*.pyc"))) == 3
     with disk.locked(place), disk.changed_files(place, [edit]) as journal:
         pass
     at_that_second()

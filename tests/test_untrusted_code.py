@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands import SCRIPTS
+from tests import commands
 from tests.nightly import first_of, first_of_each
 
 HEADER = "revision = {0!r}\ndown_revision = {1!r}\n\n\ndef upgrade():\n    pass\n"
@@ -34,7 +34,7 @@ PLACES = {
     "config": ("alembic.ini", "script_location = planted:\n"),
     "toml": ("pyproject.toml", 'script_location = "planted:"\n'),
 }
-# By day each command in one of them, and both of them with some commands.
+# By day each command in one of them, alone and with a database; both of them with some commands.
 _EACH_IN_TURN = [
     (command, place)
     for number, command in enumerate(COMMANDS)
@@ -44,7 +44,7 @@ _EACH_IN_TURN = [
 
 def run(*args: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [str(SCRIPTS / "fixchain"), *args], cwd=cwd, stdin=subprocess.DEVNULL,
+        [str(commands.place / "fixchain"), *args], cwd=cwd, stdin=subprocess.DEVNULL,
         capture_output=True, text=True, encoding="utf-8", timeout=300, check=False,
         env={**os.environ, "PYTHONIOENCODING": "utf-8"},
     )  # fmt: skip
@@ -91,7 +91,8 @@ def configure(project: Path, place: str) -> tuple[str, ...]:
 
 
 @pytest.mark.parametrize(
-    ("command", "place"), first_of_each(_EACH_IN_TURN, kind=lambda case: case[0])
+    ("command", "place"),
+    first_of_each(_EACH_IN_TURN, kind=lambda case: (case[0][0], "--database" in case[0])),
 )
 def test_nothing_of_the_project_is_imported(
     project: Path, place: str, command: tuple[str, ...]
@@ -102,12 +103,13 @@ def test_nothing_of_the_project_is_imported(
 
 
 @pytest.mark.parametrize("place", ["directory", "config"])
+@pytest.mark.usefixtures("warm_programs")
 def test_a_package_is_found_where_alembic_finds_it(project: Path, place: str) -> None:
     found = run(*configure(project, place), "check", "--format", "json", cwd=project)
     assert '"heads": [\n    "b",\n    "c"\n  ]' in found.stdout, found.stdout
     # Alembic finds it, too, and imports it.
     heads = subprocess.run(
-        [str(SCRIPTS / "alembic"), "-c", PLACES[place][0], "heads"],
+        [str(commands.place / "alembic"), "-c", PLACES[place][0], "heads"],
         cwd=project, capture_output=True, text=True, check=False,
     )  # fmt: skip
     if place == "config":
@@ -116,6 +118,7 @@ def test_a_package_is_found_where_alembic_finds_it(project: Path, place: str) ->
 
 
 @pytest.mark.parametrize("name", ["gone:versions", "planted:gone", "json:versions", "planted.x:v"])
+@pytest.mark.usefixtures("warm_programs")
 def test_what_cannot_be_found_without_an_import_is_said(project: Path, name: str) -> None:
     configure(project, "directory")
     ini = project / "migrations/alembic.ini"
@@ -135,6 +138,7 @@ def test_what_cannot_be_found_without_an_import_is_said(project: Path, name: str
 @pytest.mark.parametrize(
     "url", first_of(["sqlite:///app.db?plugin=plugged", "postgresql://h/d?plugin=a&plugin=plugged"])
 )
+@pytest.mark.usefixtures("warm_programs")
 def test_no_plugin_of_sqlalchemy_is_loaded(
     project: Path, command: tuple[str, ...], url: str
 ) -> None:
@@ -144,6 +148,7 @@ def test_no_plugin_of_sqlalchemy_is_loaded(
     assert not (project / "ran").exists()
 
 
+@pytest.mark.usefixtures("warm_programs")
 def test_the_url_of_a_configuration_asks_for_no_plugin(project: Path) -> None:
     where = configure(project, "directory")
     ini = project / "migrations/alembic.ini"
@@ -153,7 +158,9 @@ def test_the_url_of_a_configuration_asks_for_no_plugin(project: Path) -> None:
     assert "asks for a plugin of SQLAlchemy" in done.stderr
 
 
-@pytest.mark.parametrize("driver", ["postgresql+psycopg", "mysql+pymysql", "mysql+mysqldb"])
+@pytest.mark.parametrize(
+    "driver", first_of(["mysql+pymysql", "postgresql+psycopg", "mysql+mysqldb"])
+)
 def test_a_driver_comes_from_the_environment_alone(project: Path, driver: str) -> None:
     url = f"{driver}://u@127.0.0.1:1/d"
     run(*configure(project, "directory"), "check", "--database", url, cwd=project)
@@ -170,6 +177,7 @@ def test_the_path_of_modules_stays_as_it_is(project: Path, monkeypatch: pytest.M
     assert sys.path == before
 
 
+@pytest.mark.usefixtures("warm_programs")
 def test_only_a_repair_runs_the_template(project: Path) -> None:
     template = f"<% open({str(project / 'ran')!r}, 'w') %>revision = ${{repr(up_revision)}}\n"
     (project / "migrations/script.py.mako").write_text(
@@ -188,6 +196,7 @@ def test_only_a_repair_runs_the_template(project: Path) -> None:
     assert (project / "ran").exists()
 
 
+@pytest.mark.usefixtures("warm_programs")
 def test_no_name_of_a_file_takes_all_memory(project: Path) -> None:
     where = configure(project, "directory")
     ini = project / "migrations/alembic.ini"
