@@ -30,6 +30,7 @@ from flask_chainfix.databases.targets import Target
 from flask_chainfix.model.databases import Backup
 from tests.commands import environment, fixchain, flask, run
 from tests.databases import KINDS, SERVERS, new_database
+from tests.nightly import first_of
 
 PASSWORD = "s3cret@W\"o'r\\d#%;"
 Step = tuple[int, int, str]
@@ -687,7 +688,7 @@ def test_an_archive_that_is_cut_off_is_no_backup(
         refused(url, to, "pg_restore failed on", "the tool")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", first_of([signal.SIGINT, signal.SIGTERM]))
 def test_an_interrupted_backup_leaves_nothing(
     programs: Callable[[str, str], None], to: Path, tmp_path: Path, number: int
 ) -> None:

@@ -511,14 +511,13 @@ def test_a_migration_that_lacks_a_function(project: Path, missing: str, kind: st
     assert f"has no attribute '{missing}'" in found["message"]
 
 
-def test_passwords_in_messages_are_masked(project: Path, tmp_path: Path) -> None:
+def test_passwords_in_messages_are_masked(project: Path, postgresql: str) -> None:
     plain(project, "a")
     env = project / "migrations/env.py"
     env.write_text("from alembic import context\nraise ValueError(context.config."
                    "get_main_option('sqlalchemy.url') + ' s3cret@Word')\n")  # fmt: skip
-    with new_database("postgresql", tmp_path) as url:
-        secret = make_url(url).set(password="s3cret@Word")  # the server asks for none
-        done = rehearse("--database", secret.render_as_string(hide_password=False))
+    secret = make_url(postgresql).set(password="s3cret@Word")  # the server asks for none
+    done = rehearse("--database", secret.render_as_string(hide_password=False))
     assert "postgres:***@" in failure(done)["message"]
     for word in ("s3cret@Word", "s3cret%40Word"):
         assert word not in done.stdout + done.stderr

@@ -16,7 +16,8 @@ from flask_chainfix.databases.reflecting import read_whole
 from flask_chainfix.schema.reflected import Reflected, differences
 from tests import traces
 from tests.commands import Done, fixchain
-from tests.nightly import examples
+from tests.databases import SERVERS
+from tests.nightly import by_day_on, examples
 from tests.rehearsals import add, create, drop, line_of, plain
 from tests.stamped import Again
 
@@ -200,6 +201,7 @@ def test_the_type_that_a_downgrade_leaves_on_postgresql(
     assert (done.exit_code, gaps(done)) == (0, {}), done
 
 
+@pytest.mark.parametrize("server_url", by_day_on("mariadb", of=SERVERS), indirect=True)
 def test_on_each_server(project: Path, server_url: str) -> None:
     add(project, "a")
     add(project, "b <- a", INDEX, "pass")
