@@ -228,7 +228,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @given(seed=st.integers(0, 10**9))
-@settings(max_examples=examples(6), deadline=None)
+@settings(max_examples=examples(3), deadline=None)
 def test_of_downgrades_that_do_nothing_those_are_found_that_had_something_to_undo(
     place: Path, seed: int
 ) -> None:

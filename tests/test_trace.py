@@ -139,7 +139,7 @@ def _in_memory() -> Iterator[Engine]:
 
 def test_a_verdict_is_never_wrong_and_seldom_missing() -> None:
     counts = []
-    for seed in range(examples(15)):
+    for seed in range(examples(10)):
         with _in_memory() as engine:
             counts.append(_check(engine, seed))
     total, undecided, told = map(sum, zip(*counts, strict=True))
@@ -149,7 +149,7 @@ def test_a_verdict_is_never_wrong_and_seldom_missing() -> None:
 
 @pytest.mark.parametrize("kind", SERVERS)
 def test_a_server_shows_what_has_run(kind: str, tmp_path: Path) -> None:
-    for seed in range(examples(2)):
+    for seed in range(examples(1)):
         with new_database(kind, tmp_path) as url:
             engine = create_engine(url, poolclass=NullPool)
             _check(engine, seed)
@@ -180,7 +180,7 @@ def test_what_was_removed_by_hand_is_no_proof(kind: str) -> None:
 
     A revision that makes or drops that, and does something else, looks as if it had half run.
     """
-    for seed in range(examples(5)):
+    for seed in range(examples(3)):
         random = Random(seed)
         case = _case(random)._replace(half="", operations=())
         with _in_memory() as engine:
