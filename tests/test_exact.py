@@ -208,6 +208,7 @@ def test_databases_have_collations_of_their_own(project: Path, mariadb: str) -> 
     )
 
 
+@pytest.mark.nightly
 def test_what_cannot_be_told_is_said(project: Path, mariadb: str) -> None:
     add(project, "c <- b", 'op.execute("CREATE VIEW v AS SELECT id FROM users")', "pass")
     upgrade(project, mariadb, "c")
@@ -302,6 +303,7 @@ def test_a_server_has_to_be_named(project: Path, server_url: str, scratch: list[
     assert scratch == []
 
 
+@pytest.mark.nightly
 def test_no_right_to_create_a_database(project: Path, server_url: str) -> None:
     upgrade(project, server_url, "b")
     name = make_url(server_url).database
@@ -398,22 +400,16 @@ def _only_the_version_table(project: Path, url: str) -> Path:
     return env
 
 
-@pytest.mark.parametrize(
-    "moving",
-    first_of(
-        [
-            pytest.param("'_'.join(['SET search', 'path TO shop'])", id="a helper does it"),
-            pytest.param("'SET SCHEMA ' + repr('shop')", id="by another name"),
-        ]
-    ),
-)
+_MOVING = [
+    pytest.param("'_'.join(['SET search', 'path TO shop'])", id="a helper does it"),
+    pytest.param("'SET SCHEMA ' + repr('shop')", id="by another name"),
+]
+
+
+@pytest.mark.parametrize("moving", first_of(_MOVING))
 def test_tables_beside_the_version_table(project: Path, postgresql: str, moving: str) -> None:
     """The database shows them there, also where ``env.py`` does not show how they get there."""
-    env = _versions_in(project, "shop")
-    path = f"connection.connection.cursor().execute({moving})"
-    env.write_text(env.read_text().replace("context.configure", f"{path}; context.configure"))
-    sql(postgresql, "CREATE SCHEMA shop", "CREATE TABLE legacy_orders (id int)")
-    upgrade(project, postgresql, "b")
+    _beside(project, postgresql, moving)
     database = ("--database", postgresql)
     done = fixchain("check", *database)
     assert (done.exit_code, "FC3" in done.stdout) == (0, False), done
@@ -422,11 +418,30 @@ def test_tables_beside_the_version_table(project: Path, postgresql: str, moving:
     assert sql(postgresql, "SELECT * FROM shop.alembic_version") == [("b",)]
     sql(postgresql, "DROP INDEX shop.ix_mail")
     assert "ix_mail" in _said(fixchain("check", *database))
-    assert fixchain("catch-up", "--server", *database, "--yes").exit_code == 0
-    upgrade(project, postgresql, "head")
-    assert _objects(postgresql) == []
     sql(postgresql, "DROP TABLE shop.users")
     assert "users" in _said(fixchain("check", *database))
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("moving", _MOVING)
+def test_what_is_lacking_beside_the_version_table_is_made(
+    project: Path, postgresql: str, moving: str
+) -> None:
+    _beside(project, postgresql, moving)
+    sql(postgresql, "DROP INDEX shop.ix_mail")
+    done = fixchain("catch-up", "--server", "--database", postgresql, "--yes")
+    assert done.exit_code == 0, done
+    upgrade(project, postgresql, "head")
+    assert _objects(postgresql) == []
+
+
+def _beside(project: Path, url: str, moving: str) -> None:
+    """Upgrade a database to tables in the schema of the version table."""
+    env = _versions_in(project, "shop")
+    path = f"connection.connection.cursor().execute({moving})"
+    env.write_text(env.read_text().replace("context.configure", f"{path}; context.configure"))
+    sql(url, "CREATE SCHEMA shop", "CREATE TABLE legacy_orders (id int)")
+    upgrade(project, url, "b")
 
 
 @pytest.mark.parametrize(
@@ -523,6 +538,7 @@ def test_a_server_that_stops_half_way(
     assert not names_on(postgresql).intersection(scratch)
 
 
+@pytest.mark.nightly
 def test_a_stop_leaves_no_scratch_database(
     project: Path, postgresql: str, scratch: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
