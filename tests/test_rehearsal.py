@@ -30,10 +30,10 @@ from flask_chainfix.model.rehearsal import FailureKind
 from flask_chainfix.rehearsal.child.failures import kind_of
 from flask_chainfix.rehearsal.child.model_differences import lines_of
 from tests.commands import Done, fixchain
-from tests.databases import new_database
 from tests.disk import tree
 from tests.nightly import first_of, first_of_each
 from tests.rehearsals import MODELS, PLAIN_ENV, add, create, line_of, plain
+from tests.stamped import Again
 
 CHAIN = ("a", "b <- a", "c <- b")
 NO_MODELS = "target_metadata = None"
@@ -383,24 +383,24 @@ def test_a_failure_inside_a_helper_is_found_in_the_migration(project: Path) -> N
 
 
 @pytest.mark.nightly
-def test_an_id_that_is_too_long_for_its_column_is_blamed_on_its_revision(tmp_path: Path) -> None:
-    plain(tmp_path, "a", f"{'b' * 40} <- a", models=NO_MODELS)
-    with new_database("postgresql", tmp_path) as url, pytest.MonkeyPatch.context() as patch:
-        patch.chdir(tmp_path)
-        found = failure(rehearse("--database", url))
+def test_an_id_that_is_too_long_for_its_column_is_blamed_on_its_revision(
+    project: Path, postgresql: str
+) -> None:
+    plain(project, "a", f"{'b' * 40} <- a", models=NO_MODELS)
+    found = failure(rehearse("--database", postgresql))
     assert (found["kind"], found["revision"]) == ("chain", "b" * 40)
     assert "too long" in found["message"]
 
 
-def test_the_version_table_is_in_a_schema_that_no_migration_makes(tmp_path: Path) -> None:
-    plain(tmp_path, "a", "b <- a", models=NO_MODELS)
-    env = tmp_path / "migrations/env.py"
+def test_the_version_table_is_in_a_schema_that_no_migration_makes(
+    project: Path, postgresql: str
+) -> None:
+    plain(project, "a", "b <- a", models=NO_MODELS)
+    env = project / "migrations/env.py"
     asked = "target_metadata=target_metadata"
     env.write_text(env.read_text().replace(asked, f"{asked}, version_table_schema='Ops'"))
-    with new_database("postgresql", tmp_path) as url, pytest.MonkeyPatch.context() as patch:
-        patch.chdir(tmp_path)
-        done = rehearse("--database", url)
-        assert done.exit_code == 0, done
+    done = rehearse("--database", postgresql)
+    assert done.exit_code == 0, done
 
 
 @pytest.mark.nightly
@@ -433,7 +433,9 @@ def test_a_migration_that_cannot_be_imported(project: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
-def test_servers_say_in_their_own_codes_what_is_missing(kind: str, tmp_path: Path) -> None:
+def test_servers_say_in_their_own_codes_what_is_missing(
+    kind: str, again: Again, tmp_path: Path
+) -> None:
     statements = [
         "CREATE TABLE a (id INTEGER PRIMARY KEY)",
         "ALTER TABLE x ADD n INTEGER",
@@ -444,18 +446,19 @@ def test_servers_say_in_their_own_codes_what_is_missing(kind: str, tmp_path: Pat
         "ALTER TABLE a ADD CONSTRAINT f FOREIGN KEY (id) REFERENCES x (id)",
         "UPDATE a SET nope = 1",
     ]
-    with new_database(kind, tmp_path) as url:
-        engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
-        with engine.connect() as connection:
-            connection.execute(text(statements[0]))
-            for statement in statements:
-                with pytest.raises(DBAPIError) as caught:
-                    connection.execute(text(statement))
-                assert kind_of(caught.value, "up", 1, engine.dialect.name) is FailureKind.CHAIN
-                assert kind_of(caught.value, "up", 2, "") is FailureKind.DOWNGRADE
+    engine = create_engine(
+        again.url(kind, tmp_path), poolclass=NullPool, isolation_level="AUTOCOMMIT"
+    )
+    with engine.connect() as connection:
+        connection.execute(text(statements[0]))
+        for statement in statements:
             with pytest.raises(DBAPIError) as caught:
-                connection.execute(text("SELEKT 1"))
-            assert kind_of(caught.value, "up", 1, engine.dialect.name) is FailureKind.MIGRATION
+                connection.execute(text(statement))
+            assert kind_of(caught.value, "up", 1, engine.dialect.name) is FailureKind.CHAIN
+            assert kind_of(caught.value, "up", 2, "") is FailureKind.DOWNGRADE
+        with pytest.raises(DBAPIError) as caught:
+            connection.execute(text("SELEKT 1"))
+        assert kind_of(caught.value, "up", 1, engine.dialect.name) is FailureKind.MIGRATION
 
 
 # --- env.py --------------------------------------------------------------------------------------
