@@ -26,7 +26,7 @@ from flask_chainfix.schema.reflected import Reflected, differences
 from tests.commands import Done, fixchain, flask
 from tests.databases import KINDS, SERVERS, new_database
 from tests.disk import tree
-from tests.nightly import by_day_on, examples, first_of, first_of_each
+from tests.nightly import by_day_on, examples, first_of
 from tests.rehearsals import add, plain, with_app, with_naming_convention
 from tests.repositories import Repository
 from tests.stamped import rows_of, sql
@@ -204,18 +204,8 @@ _LOST_CODE = {
 }
 
 
-_CASES = [
-    *(("postgresql", 3), ("mariadb", 2), ("sqlite", 1)),
-    *(("postgresql", 2), ("mariadb", 3), ("sqlite", 2)),
-    *((kind, number) for number in (0, 1) for kind in KINDS if (kind, number) != ("sqlite", 1)),
-]
-
-
-@pytest.mark.parametrize(
-    ("database_url", "number"),
-    first_of_each(_CASES, lambda case: case[0]),
-    indirect=["database_url"],
-)
+@pytest.mark.parametrize("database_url", by_day_on("sqlite"), indirect=True)
+@pytest.mark.parametrize("number", [0, 1, 2, pytest.param(3, marks=pytest.mark.nightly)])
 def test_views_functions_and_triggers_that_are_lacking(
     project: Path, database_url: str, number: int
 ) -> None:
@@ -501,6 +491,7 @@ def test_the_migration_is_to_be_committed(project: Path, url: str) -> None:
     assert "git commit -m 'Make what some databases lack'" in done.stdout
 
 
+@pytest.mark.nightly
 def test_what_has_run_is_taken_down_before_it_is_undone(project: Path, url: str) -> None:
     _drop(url, "table posts")
     before = tree(project / "migrations/versions")

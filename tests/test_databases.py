@@ -693,6 +693,7 @@ def test_schemas_where_there_can_be_none(runtime: Runtime) -> None:
     assert "leave --schemas out" in caught.value.remedy
 
 
+@pytest.mark.nightly
 @pytest.mark.usefixtures("impatient")
 def test_schemas_of_a_silent_server(runtime: Runtime) -> None:
     """It stays as it is, and whoever reads it is told."""

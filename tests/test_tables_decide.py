@@ -131,7 +131,7 @@ def test_a_cycle_claims_nothing_of_what_has_run(tmp_path: Path) -> None:
 
 
 @settings(
-    max_examples=examples(12),
+    max_examples=examples(6),
     deadline=None,
     suppress_health_check=list(HealthCheck),
     derandomize=True,
@@ -162,7 +162,7 @@ def test_a_stamp_that_lies_is_found_and_put_right_as_advised(
 
 
 @settings(
-    max_examples=examples(12),
+    max_examples=examples(6),
     deadline=None,
     suppress_health_check=list(HealthCheck),
     derandomize=True,

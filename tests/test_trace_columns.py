@@ -26,7 +26,7 @@ from flask_chainfix.schema.footprint import Kind
 from flask_chainfix.schema.live import Live
 
 from .databases import KINDS
-from .nightly import first_of_each
+from .nightly import first_of, first_of_each
 from .stamped import Again, sql
 from .support import chain
 from .traces import Written, facts_of, read_live, run
@@ -633,7 +633,7 @@ def test_a_naming_convention_names_the_index_of_a_column(engine: Engine) -> None
 _FOREIGN_UNNAMED = _batch("create_foreign_key(None, 'other', ['score'], ['id'])")
 
 
-@pytest.mark.parametrize("engine", ["sqlite", "postgresql"], indirect=True)
+@pytest.mark.parametrize("engine", first_of(["sqlite", "postgresql"]), indirect=True)
 @pytest.mark.parametrize(
     ("made", "dropped", "later"),
     [
@@ -868,7 +868,7 @@ def test_a_constraint_of_sqlite_that_was_added_is_extra(engine: Engine) -> None:
 _CHILD = "sa.Column('id', sa.Integer(), primary_key=True), sa.Column('owner', sa.Integer())"
 
 
-@everywhere
+@pytest.mark.parametrize("engine", first_of(KINDS), indirect=True)
 @pytest.mark.parametrize(
     "operations",
     [

@@ -235,6 +235,7 @@ def test_rows_that_alembic_leaves_are_settled(project: Path, database_url: str) 
     upgrade(project, database_url, "heads")
 
 
+@pytest.mark.nightly
 def test_what_is_lost_goes_far_down(project: Path, tmp_path: Path) -> None:
     names = [f"r{number:02}" for number in range(25)]
     specs = [f"{one} <- {below}" for one, below in zip(names, ["a", *names], strict=False)]
