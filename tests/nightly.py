@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from binascii import crc32
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 import pytest
@@ -50,6 +50,14 @@ def first_of_each(cases: Iterable[Any], kind: Callable[[Any], object]) -> list[A
 def first_of(cases: Iterable[Any]) -> list[Any]:
     """Leave all cases but the first to the night."""
     return first_of_each(cases, lambda _: None)
+
+
+def by_day_on(kind: str, *, of: Sequence[str] = KINDS) -> list[Any]:
+    """Values for ``database_url`` or ``server_url``: this kind by day, the others at night.
+
+    For tests of what does not depend on the server, and of what one of them shows best.
+    """
+    return first_of([kind, *(each for each in of if each != kind)])
 
 
 def on_one_database(tests: Iterable[pytest.Item]) -> None:

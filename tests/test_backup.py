@@ -30,6 +30,8 @@ from flask_chainfix.databases.targets import Target
 from flask_chainfix.model.databases import Backup
 from tests.commands import environment, fixchain, flask, run
 from tests.databases import KINDS, SERVERS, new_database
+from tests.nightly import first_of
+from tests.stamped import Again
 
 PASSWORD = "s3cret@W\"o'r\\d#%;"
 Step = tuple[int, int, str]
@@ -611,18 +613,23 @@ def test_what_mariadbs_tools_are_told(
 
 @pytest.mark.parametrize("kind", SERVERS)
 def test_no_password_is_on_a_command_line(
-    programs: Callable[[str, str], None], account: URL, to: Path, tmp_path: Path, kind: str
+    programs: Callable[[str, str], None],
+    account: URL,
+    to: Path,
+    again: Again,
+    tmp_path: Path,
+    kind: str,
 ) -> None:
     names = {
         "postgresql": ("pg_dump", "pg_restore"),
         "mariadb": ("mariadb-dump",),
     }[kind]
     grant(account, "ALL")
-    with new_database(kind, tmp_path) as url:
-        for name in names:
-            real = shutil.which(name)
-            programs(name, f'printf \'%s\\n\' "$0" "$@" >> record; exec \'{real}\' "$@"')
-        back_up(account if kind == "mariadb" else make_url(url).set(password="s3cret"), to)
+    for name in names:
+        real = shutil.which(name)
+        programs(name, f'printf \'%s\\n\' "$0" "$@" >> record; exec \'{real}\' "$@"')
+    url = make_url(again.url(kind, tmp_path))
+    back_up(account if kind == "mariadb" else url.set(password="s3cret"), to)
     record = Path("record").read_text()
     assert {Path(line).name for line in record.splitlines() if "/bin/" in line} >= set(names)
     assert "s3cret" not in record
@@ -663,6 +670,7 @@ def test_a_tool_that_is_missing(
 def test_a_tool_that_fails_half_way(
     programs: Callable[[str, str], None],
     to: Path,
+    again: Again,
     tmp_path: Path,
     kind: str,
     tool: str,
@@ -671,23 +679,21 @@ def test_a_tool_that_fails_half_way(
     remedy: str,
 ) -> None:
     programs(tool, script)
-    with new_database(kind, tmp_path) as url:
-        refused(url, to, message, remedy)
+    refused(again.url(kind, tmp_path), to, message, remedy)
 
 
 def test_an_archive_that_is_cut_off_is_no_backup(
-    programs: Callable[[str, str], None], to: Path, tmp_path: Path
+    programs: Callable[[str, str], None], to: Path, postgresql: str
 ) -> None:
     """Its table of contents, which comes first, is whole."""
     real = shutil.which("pg_dump")
     programs("pg_dump", f"'{real}' \"$@\" > all; head -c $(($(wc -c < all) - 3000)) all")
-    with new_database("postgresql", tmp_path) as url:
-        numbers = "SELECT md5(i::text) AS x FROM generate_series(1, 2000) AS i"
-        execute(url, f"CREATE TABLE t AS {numbers}")
-        refused(url, to, "pg_restore failed on", "the tool")
+    numbers = "SELECT md5(i::text) AS x FROM generate_series(1, 2000) AS i"
+    execute(postgresql, f"CREATE TABLE t AS {numbers}")
+    refused(postgresql, to, "pg_restore failed on", "the tool")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", first_of([signal.SIGINT, signal.SIGTERM]))
 def test_an_interrupted_backup_leaves_nothing(
     programs: Callable[[str, str], None], to: Path, tmp_path: Path, number: int
 ) -> None:

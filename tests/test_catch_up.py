@@ -24,9 +24,9 @@ from flask_chainfix.databases.reflecting import read_whole
 from flask_chainfix.schema.footprint import Kind, belongs_to_database
 from flask_chainfix.schema.reflected import Reflected, differences
 from tests.commands import Done, fixchain, flask
-from tests.databases import KINDS, new_database
+from tests.databases import KINDS, SERVERS, new_database
 from tests.disk import tree
-from tests.nightly import examples, first_of
+from tests.nightly import by_day_on, examples, first_of
 from tests.rehearsals import add, plain, with_app, with_naming_convention
 from tests.repositories import Repository
 from tests.stamped import rows_of, sql
@@ -123,7 +123,8 @@ _LOST: Sequence[tuple[str, ...]] = (
     ("table posts",),
     ("column users.born", "column users.active", "index posts.ix_posts_title"),
 )
-_LOST_ON_SERVERS: Sequence[tuple[str, ...]] = (
+_CONSTRAINTS: Sequence[tuple[str, ...]] = (
+    ("unique users.uq_users_email", "check users.ck_users_email", "foreignkey posts.fk_posts_user"),
     ("unique users.uq_users_email", "check users.ck_users_email"),
     ("foreignkey posts.fk_posts_user",),
 )
@@ -144,18 +145,23 @@ def _proves_itself(project: Path, url: str, lost: Sequence[str]) -> None:
     assert (again.exit_code, "there is nothing to do" in again.stdout) == (0, True), again
 
 
+@pytest.mark.parametrize("database_url", by_day_on("sqlite"), indirect=True)
 @pytest.mark.parametrize("lost", _LOST, ids=" ".join)
 def test_what_is_lacking_is_made(project: Path, database_url: str, lost: Sequence[str]) -> None:
     _proves_itself(project, database_url, lost)
 
 
-@pytest.mark.parametrize("lost", _LOST_ON_SERVERS, ids=" ".join)
+@pytest.mark.parametrize("database_url", by_day_on("sqlite"), indirect=True)
+@pytest.mark.parametrize(
+    "lost", first_of(pytest.param(each, id=" ".join(each)) for each in _CONSTRAINTS)
+)
 def test_constraints_that_are_lacking_are_made(
-    project: Path, server_url: str, lost: Sequence[str]
+    project: Path, database_url: str, lost: Sequence[str]
 ) -> None:
-    _proves_itself(project, server_url, lost)
+    _proves_itself(project, database_url, lost)
 
 
+@pytest.mark.nightly  # by day, ``squash`` shows it
 def test_a_naming_convention_does_not_add_to_names_twice(project: Path, server_url: str) -> None:
     with_naming_convention(project)
     _proves_itself(project, server_url, ("check users.ck_users_ck_users_email",))
@@ -198,7 +204,8 @@ _LOST_CODE = {
 }
 
 
-@pytest.mark.parametrize("number", range(4))
+@pytest.mark.parametrize("database_url", by_day_on("sqlite"), indirect=True)
+@pytest.mark.parametrize("number", [0, 1, 2, pytest.param(3, marks=pytest.mark.nightly)])
 def test_views_functions_and_triggers_that_are_lacking(
     project: Path, database_url: str, number: int
 ) -> None:
@@ -227,6 +234,7 @@ _ALONE = {
 }
 
 
+@pytest.mark.parametrize("database_url", by_day_on("sqlite"), indirect=True)
 def test_what_each_kind_alone_has(project: Path, database_url: str) -> None:
     kind = make_url(database_url).get_backend_name()
     made = "\n".join(f"op.execute({each!r})" for each in _ALONE[kind].split("; "))
@@ -260,6 +268,7 @@ def _refused(project: Path, url: str, *said: str) -> Done:
     return done
 
 
+@pytest.mark.parametrize("database_url", by_day_on("sqlite"), indirect=True)
 def test_rows_that_would_have_to_be_guessed(project: Path, database_url: str) -> None:
     """All that is in the way is told at once, with what to do about it."""
     both = 'sa.Column("code", sa.Integer(), nullable=False), sa.Column("x", sa.Integer())'
@@ -358,14 +367,23 @@ def test_a_chain_that_is_broken_is_repaired_first(project: Path, url: str) -> No
     _refused(project, url, "the chain is broken", "fixchain repair --database")
 
 
+@pytest.mark.parametrize("server_url", by_day_on("mariadb", of=SERVERS), indirect=True)
 def test_a_server_is_used_only_where_that_is_asked_for(project: Path, server_url: str) -> None:
     upgrade(project, server_url)
     _drop(server_url, "table posts")
     done = fixchain("catch-up", "--database", server_url, "--dry-run")
     assert done.exit_code == 3
-    typed = f"catch-up --server --dry-run --database {server_url}"
-    assert f"fixchain {typed}" in done.stderr
-    assert fixchain(*typed.split()).exit_code == 1
+    assert f"fixchain {_ASKED} {server_url}" in done.stderr
+
+
+_ASKED = "catch-up --server --dry-run --database"
+
+
+@pytest.mark.nightly
+def test_then_it_is_used(project: Path, server_url: str) -> None:
+    upgrade(project, server_url)
+    _drop(server_url, "table posts")
+    assert fixchain(*_ASKED.split(), server_url).exit_code == 1
 
 
 def test_a_later_revision_that_stops_first(project: Path, url: str) -> None:
@@ -427,6 +445,7 @@ def test_several_databases_in_several_states(project: Path, tmp_path: Path, url:
         assert differences(right, schema_of(each)) == ()
 
 
+@pytest.mark.parametrize("database_url", by_day_on("sqlite"), indirect=True)
 def test_what_the_next_upgrade_makes_is_not_made_twice(project: Path, database_url: str) -> None:
     kind = make_url(database_url).get_backend_name()
     add(project, "d <- c", "\n".join(f"op.execute({each!r})" for each in _CODE[kind]), "pass")
@@ -472,6 +491,7 @@ def test_the_migration_is_to_be_committed(project: Path, url: str) -> None:
     assert "git commit -m 'Make what some databases lack'" in done.stdout
 
 
+@pytest.mark.nightly
 def test_what_has_run_is_taken_down_before_it_is_undone(project: Path, url: str) -> None:
     _drop(url, "table posts")
     before = tree(project / "migrations/versions")
@@ -546,6 +566,7 @@ def test_databases_of_two_kinds(project: Path, url: str, postgresql: str) -> Non
         assert differences(right[each], schema_of(each)) == ()
 
 
+@pytest.mark.nightly
 def test_where_no_url_is_configured_the_named_server_is_the_one_to_rehearse_on(
     project: Path, mariadb: str
 ) -> None:
@@ -588,7 +609,7 @@ def _lose_some(random: Random, url: str) -> list[str]:
 
 
 @pytest.mark.parametrize("kind", first_of(KINDS))
-@pytest.mark.parametrize("seed", range(examples(2)))
+@pytest.mark.parametrize("seed", range(examples(1)))
 def test_after_an_upgrade_all_databases_are_equal(
     kind: str, seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,6 +11,7 @@ import flask.cli
 import pytest
 
 from tests.commands import Done, fixchain, invoke, run
+from tests.nightly import first_of
 from tests.rehearsals import add, create, drop, empty_project, line_of, with_app
 from tests.repositories import Repository, needs_git
 from tests.stamped import rows_of, sql
@@ -34,6 +35,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'own.db'}"
+
+
+one_code = pytest.mark.parametrize("code", first_of(sorted(BOTH)), indirect=True)
 
 
 @pytest.fixture(params=sorted(BOTH))
@@ -108,7 +112,7 @@ def suits_new_databases(project: Path, url: str, code: str) -> None:
 
 
 @needs_git
-@pytest.mark.parametrize("command", ["repair", "rebase"])
+@pytest.mark.parametrize("command", first_of(["repair", "rebase"]))
 def test_mine_that_has_run_here_is_taken_down_edited_and_put_on_top(
     feature: Path, url: str, code: str, command: str
 ) -> None:
@@ -129,8 +133,15 @@ def test_mine_that_has_run_here_is_taken_down_edited_and_put_on_top(
 
 
 @needs_git
-@pytest.mark.parametrize("committed", [True, False])
-@pytest.mark.parametrize("above", [True, False])
+@pytest.mark.parametrize(
+    ("above", "committed"),
+    [
+        (True, True),
+        (False, False),
+        pytest.param(True, False, marks=pytest.mark.nightly),
+        pytest.param(False, True, marks=pytest.mark.nightly),
+    ],
+)
 def test_what_main_has_as_one_migration_takes_the_place_of_mine(
     project: Path, url: str, own_git: None, *, above: bool, committed: bool
 ) -> None:
@@ -233,6 +244,7 @@ def test_what_main_has_cannot_take_the_place_of_mine(
 
 
 @needs_git
+@one_code
 def test_what_a_database_has_is_kept_behind_guards(feature: Path, url: str, code: str) -> None:
     typed("flask db upgrade mine")
     sql(url, "INSERT INTO a (id, nick) VALUES (1, 7)")
@@ -250,6 +262,7 @@ def test_what_a_database_has_is_kept_behind_guards(feature: Path, url: str, code
 
 
 @needs_git
+@one_code
 def test_theirs_is_never_edited_first(feature: Path, url: str, code: str) -> None:
     first, second, accept = stopped("repair", "--yes", "--no-database")
     for way in (first, second):
@@ -277,6 +290,7 @@ def test_a_side_that_has_run_nowhere_is_the_one_to_edit(project: Path, url: str)
     suits_new_databases(project, url, "FC205")
 
 
+@one_code
 def test_where_each_has_run_alone_both_are_guarded(project: Path, url: str, code: str) -> None:
     collided(project, url, code)
     typed("flask db upgrade mine")
@@ -293,6 +307,7 @@ def test_where_each_has_run_alone_both_are_guarded(project: Path, url: str, code
     suits_new_databases(project, url, code)
 
 
+@one_code
 def test_the_chain_is_accepted_as_it_is_only_where_both_have_run(
     project: Path, url: str, code: str
 ) -> None:

@@ -20,6 +20,7 @@ from tests.commands import fixchain
 from tests.databases import new_database
 from tests.nightly import first_of_each
 from tests.rehearsals import add, create, plain
+from tests.stamped import Again
 
 NO_MODELS = "target_metadata = None"
 ID = "b" * 40
@@ -196,22 +197,26 @@ def rehearsed(url: str | None) -> dict[str, Any]:
     ], lambda case: case[0]),
 )  # fmt: skip
 def test_each_failure_has_a_remedy_of_its_own(
-    project: Path, tmp_path: Path, database: str, code: str, kind: str, advice: str
+    project: Path,
+    again: Again,
+    tmp_path: Path,
+    database: str,
+    code: str,
+    kind: str,
+    advice: str,
 ) -> None:
     add(project, "b <- a", code, "op.drop_table('b')" if code == WITH_ROLE else "pass")
-    with new_database(database, tmp_path) as url:
-        found = rehearsed(None if database == "sqlite" else url)
+    found = rehearsed(None if database == "sqlite" else again.url(database, tmp_path))
     assert (found["kind"], found["revision"]) == (kind, "b"), found
     assert advice in found["remedy"]
 
 
 @pytest.mark.parametrize("database", ["postgresql", "mariadb"])
 def test_an_id_that_the_server_refuses_is_to_be_shortened(
-    project: Path, tmp_path: Path, database: str
+    project: Path, again: Again, tmp_path: Path, database: str
 ) -> None:
     add(project, f"{ID} <- a", create("b"))
-    with new_database(database, tmp_path) as url:
-        found = rehearsed(url)
+    found = rehearsed(again.url(database, tmp_path))
     assert (found["kind"], found["trouble"]) == ("chain", "id too long")
     (remedy,) = found["remedies"]
     assert remedy["commands"] == ["fixchain repair --shorten-ids"]

@@ -21,6 +21,7 @@ from flask_chainfix.databases.restamping import move_rows
 from flask_chainfix.databases.targets import Target
 from flask_chainfix.model.databases import Move, MoveState
 from tests.databases import new_database
+from tests.nightly import first_of
 from tests.stamped import (
     ODD_NAME,
     Again,
@@ -342,8 +343,15 @@ def test_a_listener_that_begins_transactions_itself(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("impatient")
-@pytest.mark.parametrize("closing", [True, False], ids=["closed", "silent"])
-@pytest.mark.parametrize("passing", [True, False], ids=["committed", "not committed"])
+@pytest.mark.parametrize(
+    ("passing", "closing"),
+    [
+        pytest.param(True, True, id="committed, closed"),
+        pytest.param(False, True, id="not committed, closed"),
+        pytest.param(False, False, id="not committed, silent"),
+        pytest.param(True, False, id="committed, silent", marks=pytest.mark.nightly),
+    ],
+)
 def test_the_answer_to_the_commit_is_lost(server_url: str, passing: bool, closing: bool) -> None:
     stamp(server_url, "a")
     with cutting_proxy(
@@ -361,7 +369,9 @@ def test_the_answer_to_the_commit_is_lost(server_url: str, passing: bool, closin
 
 
 @pytest.mark.usefixtures("impatient")
-@pytest.mark.parametrize("closing", [True, False], ids=["closed", "silent"])
+@pytest.mark.parametrize(
+    "closing", first_of([pytest.param(True, id="closed"), pytest.param(False, id="silent")])
+)
 def test_a_connection_that_is_lost_before(server_url: str, closing: bool) -> None:
     stamp(server_url, "a")
     with cutting_proxy(server_url, b"UPDATE alembic", passing=False, closing=closing) as url:

@@ -30,6 +30,7 @@ from flask_chainfix.databases.version_tables import in_schemas
 from flask_chainfix.environment.locate import Runtime, open_app, open_config, open_directory
 from flask_chainfix.model.databases import DatabaseState, DatabaseStatus
 from tests.databases import new_database
+from tests.nightly import first_of
 from tests.stamped import (
     ODD_NAME,
     Again,
@@ -339,7 +340,9 @@ def test_a_silent_server_does_not_keep_the_process() -> None:
 
 
 @pytest.mark.usefixtures("impatient")
-@pytest.mark.parametrize("closing", [True, False], ids=["closed", "silent"])
+@pytest.mark.parametrize(
+    "closing", first_of([pytest.param(True, id="closed"), pytest.param(False, id="silent")])
+)
 def test_a_connection_that_is_lost_half_way(server_url: str, closing: bool) -> None:
     stamp(server_url, "a")
     with cutting_proxy(server_url, b"FROM alembic_version", passing=False, closing=closing) as url:
@@ -690,6 +693,7 @@ def test_schemas_where_there_can_be_none(runtime: Runtime) -> None:
     assert "leave --schemas out" in caught.value.remedy
 
 
+@pytest.mark.nightly
 @pytest.mark.usefixtures("impatient")
 def test_schemas_of_a_silent_server(runtime: Runtime) -> None:
     """It stays as it is, and whoever reads it is told."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,9 @@ from flask_chainfix.rehearsal import app_databases, round_trip
 from flask_chainfix.rehearsal.schemas import drift
 from flask_chainfix.rehearsal.scratch import scratch_databases
 from tests.commands import Done, fixchain, flask
-from tests.databases import new_database
+from tests.databases import KINDS, new_database
 from tests.disk import tree
+from tests.nightly import by_day_on, first_of
 from tests.rehearsals import add, plain, upgrade, with_app
 from tests.stamped import cutting_proxy, rows_of, sql, user
 from tests.test_scratch import names_on
@@ -102,6 +103,7 @@ def _settings(project: Path, **settings: str) -> None:
 # --- What is told --------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("database_url", by_day_on("mariadb"), indirect=True)
 def test_a_database_as_the_chain_makes_it_and_one_that_was_changed(
     project: Path, database_url: str, scratch: list[str]
 ) -> None:
@@ -206,6 +208,7 @@ def test_databases_have_collations_of_their_own(project: Path, mariadb: str) -> 
     )
 
 
+@pytest.mark.nightly
 def test_what_cannot_be_told_is_said(project: Path, mariadb: str) -> None:
     add(project, "c <- b", 'op.execute("CREATE VIEW v AS SELECT id FROM users")', "pass")
     upgrade(project, mariadb, "c")
@@ -300,6 +303,7 @@ def test_a_server_has_to_be_named(project: Path, server_url: str, scratch: list[
     assert scratch == []
 
 
+@pytest.mark.nightly
 def test_no_right_to_create_a_database(project: Path, server_url: str) -> None:
     upgrade(project, server_url, "b")
     name = make_url(server_url).database
@@ -333,6 +337,7 @@ def test_migrations_that_name_another_database_are_not_run(project: Path, mariad
     assert sql(mariadb, "SELECT * FROM users") == []
 
 
+@pytest.mark.nightly  # by day: tables beside the version table
 def test_schemas_that_only_the_search_path_names(project: Path, postgresql: str) -> None:
     made = [
         "CREATE SCHEMA app",
@@ -354,43 +359,57 @@ def test_schemas_that_only_the_search_path_names(project: Path, postgresql: str)
 
 def test_a_schema_with_nothing_but_the_version_table(project: Path, postgresql: str) -> None:
     """Migrations that name no schema make their tables where the search path leads."""
-    env = _versions_in(project, "Ops")
-    env.write_text(f'"""This leaves search_path alone."""  # search_path\n{env.read_text()}')
-    sql(postgresql, 'CREATE SCHEMA "Ops"')
-    upgrade(project, postgresql, "a")
-    stamp = """UPDATE "Ops".alembic_version SET version_num = '{}'"""
-    sql(postgresql, stamp.format("b"))
+    env = _only_the_version_table(project, postgresql)
     done = fixchain("check", "--database", postgresql)
     assert "what should be there by then is missing: users (b)" in _said(done)
-    assert _objects(postgresql) == ["table users"]
     done = fixchain("restamp", "--from-schema", "--database", postgresql, "--yes")
     assert "b → a moved" in _said(done)
     upgrade(project, postgresql, "b")
-    sql(postgresql, stamp.format("a"))
+    sql(postgresql, _STAMP.format("a"))
     assert "FC306" in _said(fixchain("check", "--database", postgresql))
-    sql(postgresql, stamp.format("b"), "DROP INDEX ix_mail")
-    done = fixchain("catch-up", "--server", "--database", postgresql, "--yes")
-    assert done.exit_code == 0, done
-    upgrade(project, postgresql, "head")
-    assert _objects(postgresql) == []
+    sql(postgresql, _STAMP.format("b"))
     path = """connection.exec_driver_sql('SET search_path TO "Ops"'); """
     env.write_text(env.read_text().replace("context.conf", f"{path}context.conf", 1))
     done = fixchain("trace", "--database", postgresql)  # then they make them beside it
     assert "users is not there" in _said(done)
 
 
-@pytest.mark.parametrize(
-    "moving",
-    ["'_'.join(['SET search', 'path TO shop'])", "'SET SCHEMA ' + repr('shop')"],
-    ids=["a helper does it", "by another name"],
-)
+@pytest.mark.nightly
+def test_what_such_a_schema_lacks_is_made(project: Path, postgresql: str) -> None:
+    _only_the_version_table(project, postgresql)
+    assert _objects(postgresql) == ["table users"]
+    sql(postgresql, _STAMP.format("a"))
+    upgrade(project, postgresql, "b")
+    sql(postgresql, "DROP INDEX ix_mail")
+    done = fixchain("catch-up", "--server", "--database", postgresql, "--yes")
+    assert done.exit_code == 0, done
+    upgrade(project, postgresql, "head")
+    assert _objects(postgresql) == []
+
+
+_STAMP = """UPDATE "Ops".alembic_version SET version_num = '{}'"""
+
+
+def _only_the_version_table(project: Path, url: str) -> Path:
+    """Stamp a database at ``b``, of which only ``a`` has run; the file ``env.py``."""
+    env = _versions_in(project, "Ops")
+    env.write_text(f'"""This leaves search_path alone."""  # search_path\n{env.read_text()}')
+    sql(url, 'CREATE SCHEMA "Ops"')
+    upgrade(project, url, "a")
+    sql(url, _STAMP.format("b"))
+    return env
+
+
+_MOVING = [
+    pytest.param("'_'.join(['SET search', 'path TO shop'])", id="a helper does it"),
+    pytest.param("'SET SCHEMA ' + repr('shop')", id="by another name"),
+]
+
+
+@pytest.mark.parametrize("moving", first_of(_MOVING))
 def test_tables_beside_the_version_table(project: Path, postgresql: str, moving: str) -> None:
     """The database shows them there, also where ``env.py`` does not show how they get there."""
-    env = _versions_in(project, "shop")
-    path = f"connection.connection.cursor().execute({moving})"
-    env.write_text(env.read_text().replace("context.configure", f"{path}; context.configure"))
-    sql(postgresql, "CREATE SCHEMA shop", "CREATE TABLE legacy_orders (id int)")
-    upgrade(project, postgresql, "b")
+    _beside(project, postgresql, moving)
     database = ("--database", postgresql)
     done = fixchain("check", *database)
     assert (done.exit_code, "FC3" in done.stdout) == (0, False), done
@@ -399,15 +418,34 @@ def test_tables_beside_the_version_table(project: Path, postgresql: str, moving:
     assert sql(postgresql, "SELECT * FROM shop.alembic_version") == [("b",)]
     sql(postgresql, "DROP INDEX shop.ix_mail")
     assert "ix_mail" in _said(fixchain("check", *database))
-    assert fixchain("catch-up", "--server", *database, "--yes").exit_code == 0
-    upgrade(project, postgresql, "head")
-    assert _objects(postgresql) == []
     sql(postgresql, "DROP TABLE shop.users")
     assert "users" in _said(fixchain("check", *database))
 
 
+@pytest.mark.nightly
+@pytest.mark.parametrize("moving", _MOVING)
+def test_what_is_lacking_beside_the_version_table_is_made(
+    project: Path, postgresql: str, moving: str
+) -> None:
+    _beside(project, postgresql, moving)
+    sql(postgresql, "DROP INDEX shop.ix_mail")
+    done = fixchain("catch-up", "--server", "--database", postgresql, "--yes")
+    assert done.exit_code == 0, done
+    upgrade(project, postgresql, "head")
+    assert _objects(postgresql) == []
+
+
+def _beside(project: Path, url: str, moving: str) -> None:
+    """Upgrade a database to tables in the schema of the version table."""
+    env = _versions_in(project, "shop")
+    path = f"connection.connection.cursor().execute({moving})"
+    env.write_text(env.read_text().replace("context.configure", f"{path}; context.configure"))
+    sql(url, "CREATE SCHEMA shop", "CREATE TABLE legacy_orders (id int)")
+    upgrade(project, url, "b")
+
+
 @pytest.mark.parametrize(
-    ("version_schema", "other"), [("shop", "public.legacy_orders"), ("ops", "ops.job")]
+    ("version_schema", "other"), first_of([("shop", "public.legacy_orders"), ("ops", "ops.job")])
 )
 def test_a_schema_that_all_migrations_name(
     tmp_path: Path,
@@ -477,23 +515,30 @@ def test_a_user_who_may_not_see_triggers_and_functions(project: Path, mariadb: s
     assert _objects(mariadb) == ["trigger users.t"]
 
 
+@pytest.mark.parametrize(
+    "closing", first_of([pytest.param(True, id="closed"), pytest.param(False, id="silent")])
+)
 def test_a_server_that_stops_half_way(
-    project: Path, postgresql: str, scratch: list[str], monkeypatch: pytest.MonkeyPatch
+    project: Path,
+    postgresql: str,
+    scratch: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    closing: bool,
 ) -> None:
     upgrade(project, postgresql, "b")
-    for closing in (True, False):
-        monkeypatch.setattr(connecting, "SILENCE", 15 if closing else 3)
-        # Read once for what the migrations leave behind, and once for the comparison.
-        marker, cut = b"pg_get_viewdef", {"passing": False, "closing": closing}
-        with cutting_proxy(postgresql, marker, after=marker, **cut) as url:
-            found = _told(url, "--server", postgresql)
-        assert found["problem"], found
-        assert found["differences"] == []
-    assert "it has not answered for 3 seconds" in found["problem"]
-    assert len(scratch) == 2
+    monkeypatch.setattr(connecting, "SILENCE", 15 if closing else 3)
+    # Read once for what the migrations leave behind, and once for the comparison.
+    marker, cut = b"pg_get_viewdef", {"passing": False, "closing": closing}
+    with cutting_proxy(postgresql, marker, after=marker, **cut) as url:
+        found = _told(url, "--server", postgresql)
+    assert found["problem"], found
+    assert found["differences"] == []
+    assert closing or "it has not answered for 3 seconds" in found["problem"]
+    assert len(scratch) == 1
     assert not names_on(postgresql).intersection(scratch)
 
 
+@pytest.mark.nightly
 def test_a_stop_leaves_no_scratch_database(
     project: Path, postgresql: str, scratch: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -529,20 +574,26 @@ def _compare_here(project: Path, *urls: str, **wishes: Any) -> tuple[list[tuple[
     return steps, result
 
 
+@pytest.mark.parametrize("kind", first_of(KINDS))
 def test_databases_with_one_stamp_share_one_scratch_database(
-    project: Path, tmp_path: Path, postgresql: str, scratch: list[str]
+    kind: str, project: Path, tmp_path: Path, scratch: list[str]
 ) -> None:
-    with new_database("postgresql", tmp_path) as other, new_database("postgresql", tmp_path) as old:
-        for url in (postgresql, other):
-            upgrade(project, url, "b")
-        upgrade(project, old, "a")
-        sql(other, "DROP INDEX ix_mail")
-        steps, result = _compare_here(project, postgresql, other, old)
+    with ExitStack() as made:
+        one, other, old = (made.enter_context(_new(kind, tmp_path / name)) for name in "abc")
+        for url, revision in ((one, "b"), (other, "b"), (old, "a")):
+            upgrade(project, url, revision)
+        sql(other, "DROP INDEX ix_mail" + " ON users" * (kind == "mariadb"))
+        steps, result = _compare_here(project, one, other, old)
     found = [len(each.differences) for each in result.exact.values()]
     assert sorted(found) == [0, 0, 1]
     assert len(scratch) == 2
     assert steps[-1] == (3, 3)
     assert {(1, 3), (2, 3)} <= set(steps)
+
+
+def _new(kind: str, directory: Path) -> AbstractContextManager[str]:
+    directory.mkdir()
+    return new_database(kind, directory)
 
 
 def test_schemas_of_tenants(project: Path, postgresql: str, scratch: list[str]) -> None:

@@ -18,6 +18,7 @@ from flask_chainfix.environment.locate import open_directory
 from flask_chainfix.model.databases import DatabaseWishes
 from flask_chainfix.report.database_results import Finished
 from tests.commands import SCRIPTS, Done, fixchain, run
+from tests.nightly import by_day_on, first_of_each
 from tests.rehearsals import add, create, plain, stamp
 from tests.stamped import rows_of, sql
 from tests.test_catch_up import schema_of, upgrade
@@ -48,6 +49,7 @@ def finish(url: str, *options: str, revision: str = "b") -> Done:
     return fixchain("catch-up", "--finish", revision, "--server", "--database", url, *options)
 
 
+@pytest.mark.parametrize("database_url", by_day_on("postgresql"), indirect=True)
 def test_what_is_left_is_run_and_stamped(project: Path, database_url: str) -> None:
     upgrade(project, database_url, "a")
     sql(database_url, _FIRST[make_url(database_url).get_backend_name()])
@@ -114,8 +116,19 @@ _TABLES = "".join(
 )
 
 
-@pytest.mark.parametrize("lost", ["accounts", "books"])
-@pytest.mark.parametrize("parent", ["", " <- a"], ids=["a first revision", "a later one"])
+@pytest.mark.parametrize("database_url", by_day_on("sqlite"), indirect=True)
+@pytest.mark.parametrize(
+    ("parent", "lost"),
+    first_of_each(
+        [
+            pytest.param("", "accounts", id="a first revision, accounts"),
+            pytest.param(" <- a", "books", id="a later one, books"),
+            pytest.param("", "books", id="a first revision, books"),
+            pytest.param(" <- a", "accounts", id="a later one, accounts"),
+        ],
+        lambda case: case[0],
+    ),
+)
 def test_what_is_there_is_left_out_wherever_it_stands(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database_url: str, parent: str, lost: str
 ) -> None:
@@ -293,6 +306,7 @@ def test_an_interruption_says_what_may_have_run(
         carry_out(project, meanwhile, half)
 
 
+@pytest.mark.nightly
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
 def test_what_has_run_is_told_also_if_the_result_cannot_be_written(
     project: Path, half: str

@@ -11,6 +11,7 @@ import pytest
 
 from tests.commands import Done, fixchain, invoke
 from tests.disk import migrations
+from tests.nightly import first_of_each
 from tests.rehearsals import add, empty_project, with_app
 from tests.repositories import Repository, needs_git
 from tests.stamped import rows_of, sql
@@ -156,7 +157,10 @@ def found(*args: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("command", "at"), [("rebase", ""), ("rebase", "b"), ("rebase", "c"), ("repair", "b")]
+    ("command", "at"),
+    first_of_each(
+        [("rebase", ""), ("rebase", "b"), ("rebase", "c"), ("repair", "b")], lambda case: case[0]
+    ),
 )
 def test_a_database_that_is_upgraded_after_it_has_run_all(
     of_columns: Path, url: str, command: str, at: str

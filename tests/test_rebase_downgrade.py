@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import flask_migrate  # type: ignore[import-untyped]
@@ -14,8 +13,8 @@ from sqlalchemy.pool import NullPool
 
 from flask_chainfix.disk import writing
 from tests.commands import Done, fixchain
-from tests.databases import KINDS, new_database
 from tests.disk import migrations
+from tests.nightly import first_of
 from tests.rehearsals import add, create, drop, empty_project, plain, upgrade, with_app
 from tests.repositories import Repository, needs_git
 from tests.stamped import rows_of, sql
@@ -31,10 +30,9 @@ THEIRS = ("a <- ", "b <- a", "c <- b")
 _UNTIL_C = "if sa.inspect(op.get_bind()).has_table('c'):\n    raise RuntimeError('not above c')"
 
 
-@pytest.fixture(params=KINDS)
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    with new_database(request.param, tmp_path) as url:
-        yield url
+@pytest.fixture
+def url(database_url: str) -> str:
+    return database_url
 
 
 @pytest.fixture
@@ -154,6 +152,7 @@ def test_only_what_has_run_goes_down_and_comes_back(project: Path, file: str) ->
     assert (rows_of(file), tables(file), backups(project)) == (["m"], {*"abcm"}, [])
 
 
+@pytest.mark.nightly
 def test_an_upgrade_that_fails_before_it_does_anything(project: Path, file: str) -> None:
     add(project, "n <- m", f"{_UNTIL_C}\n{create('n')}")
     upgrade(project, file, "n")
@@ -176,7 +175,9 @@ def test_theirs_that_cannot_be_taken_down(project: Path, file: str) -> None:
     assert "not as it was: it is at c, and on the way back the upgrade stops" in done.stderr
 
 
-@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+@pytest.mark.parametrize(
+    "error", first_of([OSError(28, "No space left on device"), KeyboardInterrupt()])
+)
 def test_files_that_cannot_be_written(
     project: Path, file: str, monkeypatch: pytest.MonkeyPatch, error: BaseException
 ) -> None:

@@ -30,10 +30,10 @@ from flask_chainfix.model.rehearsal import FailureKind
 from flask_chainfix.rehearsal.child.failures import kind_of
 from flask_chainfix.rehearsal.child.model_differences import lines_of
 from tests.commands import Done, fixchain
-from tests.databases import new_database
 from tests.disk import tree
 from tests.nightly import first_of, first_of_each
 from tests.rehearsals import MODELS, PLAIN_ENV, add, create, line_of, plain
+from tests.stamped import Again
 
 CHAIN = ("a", "b <- a", "c <- b")
 NO_MODELS = "target_metadata = None"
@@ -305,17 +305,19 @@ def test_a_failure_on_the_way_down(project: Path, down: str, message: str) -> No
 
 @pytest.mark.parametrize(
     ("up", "advice"),
-    [
-        ("op.drop_constraint('u', 'a')", "in batch mode"),
-        ("op.alter_column('a', 'id', type_=sa.String(9))", "in batch mode"),
-        (PG_ONLY, "write types, defaults and options that SQLite knows"),
-        ("op.execute('CREATE EXTENSION hstore')", "in SQL that SQLite understands, too"),
-        ("op.drop_table('nothing')", 'sa.sql.quoted_name("nothing", quote=True)'),
-        (
-            "op.drop_table(sa.sql.quoted_name('nothing', quote=True))",
-            "take out what uses it",
-        ),
-    ],
+    first_of(
+        [
+            ("op.drop_constraint('u', 'a')", "in batch mode"),
+            ("op.alter_column('a', 'id', type_=sa.String(9))", "in batch mode"),
+            (PG_ONLY, "write types, defaults and options that SQLite knows"),
+            ("op.execute('CREATE EXTENSION hstore')", "in SQL that SQLite understands, too"),
+            ("op.drop_table('nothing')", 'sa.sql.quoted_name("nothing", quote=True)'),
+            (
+                "op.drop_table(sa.sql.quoted_name('nothing', quote=True))",
+                "take out what uses it",
+            ),
+        ]
+    ),
 )
 def test_what_to_do_where_sqlite_does_not_know_it(project: Path, up: str, advice: str) -> None:
     plain(project, "a")
@@ -380,26 +382,37 @@ def test_a_failure_inside_a_helper_is_found_in_the_migration(project: Path) -> N
     assert found["path"] == "migrations/versions/b_add.py"
 
 
-def test_an_id_that_is_too_long_for_its_column_is_blamed_on_its_revision(tmp_path: Path) -> None:
-    plain(tmp_path, "a", f"{'b' * 40} <- a", models=NO_MODELS)
-    with new_database("postgresql", tmp_path) as url, pytest.MonkeyPatch.context() as patch:
-        patch.chdir(tmp_path)
-        found = failure(rehearse("--database", url))
+@pytest.mark.nightly
+def test_an_id_that_is_too_long_for_its_column_is_blamed_on_its_revision(
+    project: Path, postgresql: str
+) -> None:
+    plain(project, "a", f"{'b' * 40} <- a", models=NO_MODELS)
+    found = failure(rehearse("--database", postgresql))
     assert (found["kind"], found["revision"]) == ("chain", "b" * 40)
     assert "too long" in found["message"]
 
 
-def test_the_version_table_is_in_a_schema_that_no_migration_makes(tmp_path: Path) -> None:
-    plain(tmp_path, "a", "b <- a", models=NO_MODELS)
-    env = tmp_path / "migrations/env.py"
+def test_the_version_table_is_in_a_schema_that_no_migration_makes(
+    project: Path, postgresql: str
+) -> None:
+    plain(project, "a", "b <- a", models=NO_MODELS)
+    env = project / "migrations/env.py"
     asked = "target_metadata=target_metadata"
     env.write_text(env.read_text().replace(asked, f"{asked}, version_table_schema='Ops'"))
-    with new_database("postgresql", tmp_path) as url, pytest.MonkeyPatch.context() as patch:
-        patch.chdir(tmp_path)
-        done = rehearse("--database", url)
-        assert done.exit_code == 0, done
-        add(tmp_path, "c <- b", 'op.create_table("c", schema="Other")')  # that is its own affair
-        assert '"Other" does not exist' in failure(rehearse("--database", url))["message"]
+    done = rehearse("--database", postgresql)
+    assert done.exit_code == 0, done
+
+
+@pytest.mark.nightly
+def test_the_schema_of_a_table_is_the_affair_of_its_migration(
+    project: Path, postgresql: str
+) -> None:
+    plain(project, "a", "b <- a", models=NO_MODELS)
+    env = project / "migrations/env.py"
+    asked = "target_metadata=target_metadata"
+    env.write_text(env.read_text().replace(asked, f"{asked}, version_table_schema='Ops'"))
+    add(project, "c <- b", 'op.create_table("c", schema="Other")')
+    assert '"Other" does not exist' in failure(rehearse("--database", postgresql))["message"]
 
 
 def test_a_chain_that_alembic_cannot_load(project: Path) -> None:
@@ -420,7 +433,9 @@ def test_a_migration_that_cannot_be_imported(project: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
-def test_servers_say_in_their_own_codes_what_is_missing(kind: str, tmp_path: Path) -> None:
+def test_servers_say_in_their_own_codes_what_is_missing(
+    kind: str, again: Again, tmp_path: Path
+) -> None:
     statements = [
         "CREATE TABLE a (id INTEGER PRIMARY KEY)",
         "ALTER TABLE x ADD n INTEGER",
@@ -431,18 +446,19 @@ def test_servers_say_in_their_own_codes_what_is_missing(kind: str, tmp_path: Pat
         "ALTER TABLE a ADD CONSTRAINT f FOREIGN KEY (id) REFERENCES x (id)",
         "UPDATE a SET nope = 1",
     ]
-    with new_database(kind, tmp_path) as url:
-        engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
-        with engine.connect() as connection:
-            connection.execute(text(statements[0]))
-            for statement in statements:
-                with pytest.raises(DBAPIError) as caught:
-                    connection.execute(text(statement))
-                assert kind_of(caught.value, "up", 1, engine.dialect.name) is FailureKind.CHAIN
-                assert kind_of(caught.value, "up", 2, "") is FailureKind.DOWNGRADE
+    engine = create_engine(
+        again.url(kind, tmp_path), poolclass=NullPool, isolation_level="AUTOCOMMIT"
+    )
+    with engine.connect() as connection:
+        connection.execute(text(statements[0]))
+        for statement in statements:
             with pytest.raises(DBAPIError) as caught:
-                connection.execute(text("SELEKT 1"))
-            assert kind_of(caught.value, "up", 1, engine.dialect.name) is FailureKind.MIGRATION
+                connection.execute(text(statement))
+            assert kind_of(caught.value, "up", 1, engine.dialect.name) is FailureKind.CHAIN
+            assert kind_of(caught.value, "up", 2, "") is FailureKind.DOWNGRADE
+        with pytest.raises(DBAPIError) as caught:
+            connection.execute(text("SELEKT 1"))
+        assert kind_of(caught.value, "up", 1, engine.dialect.name) is FailureKind.MIGRATION
 
 
 # --- env.py --------------------------------------------------------------------------------------
@@ -511,14 +527,14 @@ def test_a_migration_that_lacks_a_function(project: Path, missing: str, kind: st
     assert f"has no attribute '{missing}'" in found["message"]
 
 
-def test_passwords_in_messages_are_masked(project: Path, tmp_path: Path) -> None:
+@pytest.mark.nightly
+def test_passwords_in_messages_are_masked(project: Path, postgresql: str) -> None:
     plain(project, "a")
     env = project / "migrations/env.py"
     env.write_text("from alembic import context\nraise ValueError(context.config."
                    "get_main_option('sqlalchemy.url') + ' s3cret@Word')\n")  # fmt: skip
-    with new_database("postgresql", tmp_path) as url:
-        secret = make_url(url).set(password="s3cret@Word")  # the server asks for none
-        done = rehearse("--database", secret.render_as_string(hide_password=False))
+    secret = make_url(postgresql).set(password="s3cret@Word")  # the server asks for none
+    done = rehearse("--database", secret.render_as_string(hide_password=False))
     assert "postgres:***@" in failure(done)["message"]
     for word in ("s3cret@Word", "s3cret%40Word"):
         assert word not in done.stdout + done.stderr

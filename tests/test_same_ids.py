@@ -13,6 +13,7 @@ from alembic.config import Config
 
 from tests.commands import fixchain
 from tests.disk import migrations
+from tests.nightly import first_of
 from tests.rehearsals import create, drop, plain
 from tests.repositories import VERSIONS, Repository, needs_git
 from tests.stamped import rows_of, sql
@@ -104,7 +105,7 @@ def runs_everywhere(project: Project, *tables: str) -> None:
     assert project.tables("empty") == []
 
 
-@pytest.mark.parametrize("verb", ["rebase", "repair"])
+@pytest.mark.parametrize("verb", first_of(["rebase", "repair"]))
 @pytest.mark.parametrize(
     ("ids", "mine", "theirs", "expected"),
     [

@@ -26,15 +26,21 @@ from flask_chainfix.rehearsal.child.confinement import confine
 from flask_chainfix.rehearsal.child.failures import ForeignConnection
 from flask_chainfix.rehearsal.scratch import Scratch, scratch_databases
 from tests.databases import SERVERS, new_database
+from tests.nightly import by_day_on, first_of
 
 PSYCOPG2 = "postgresql+psycopg2"
 PASSWORD = "s3cret%40Word"
 
 
-@pytest.fixture(params=SERVERS)
-def server_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The URL of a database that stands for the app's own, on each server in turn."""
-    with new_database(request.param, tmp_path) as url:
+@pytest.fixture(params=SERVERS, scope="module")
+def server_url(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """The URL of a database that stands for the app's own, on each server in turn.
+
+    No test changes it.
+    """
+    with new_database(request.param, tmp_path_factory.mktemp("own")) as url:
         yield url
 
 
@@ -192,7 +198,8 @@ def test_the_database_of_the_url_is_not_connected_to(server_url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("ending", "keep"), [(ValueError, True), (KeyboardInterrupt, False), (SystemExit, True)]
+    ("ending", "keep"),
+    first_of([(KeyboardInterrupt, False), (ValueError, True), (SystemExit, True)]),
 )
 def test_it_is_dropped_whatever_happens(
     server_url: str, ending: type[BaseException], keep: bool
@@ -210,6 +217,7 @@ def test_it_is_dropped_whatever_happens(
     assert not names_of(seen[0]) & names_on(server_url)
 
 
+@pytest.mark.parametrize("server_url", by_day_on("mariadb", of=SERVERS), indirect=True)
 def test_an_impatient_ctrl_c_leaves_nothing(server_url: str) -> None:
     def again(*args: object) -> None:
         os.kill(os.getpid(), signal.SIGINT)
@@ -247,6 +255,7 @@ def test_a_kept_database_stays(server_url: str) -> None:
         run(server_url, *(f"DROP DATABASE {name}" for name in names_of(scratch)))
 
 
+@pytest.mark.parametrize("server_url", by_day_on("mariadb", of=SERVERS), indirect=True)
 def test_what_cannot_be_dropped_is_named(server_url: str) -> None:
     databases = scratch_databases(server_url, [""])
     (name,) = names_of(databases.__enter__())
@@ -288,7 +297,7 @@ def test_a_server_that_is_down(scheme: str) -> None:
     assert_masked(caught.value)
 
 
-@pytest.mark.parametrize("scheme", ["postgresql+psycopg2", "mysql+pymysql"])
+@pytest.mark.parametrize("scheme", first_of(["postgresql+psycopg2", "mysql+pymysql"]))
 def test_a_server_that_does_not_answer(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_PATIENCE", 1)
     with socket.create_server(("127.0.0.1", 0)) as server, pytest.raises(NoScratchDatabase):

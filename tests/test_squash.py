@@ -17,7 +17,7 @@ from sqlalchemy.pool import NullPool
 
 from tests.commands import Done, fixchain
 from tests.disk import migrations
-from tests.nightly import examples
+from tests.nightly import by_day_on, examples, first_of
 from tests.rehearsals import add, plain, with_naming_convention
 from tests.stamped import rows_of
 from tests.traces import random_chain
@@ -78,6 +78,7 @@ def _names() -> list[str]:
     return sorted(path.name for path in Path("migrations/versions").glob("*.py"))
 
 
+@pytest.mark.parametrize("database_url", by_day_on("sqlite"), indirect=True)
 def test_one_migration_makes_what_four_made(project: Path, database_url: str) -> None:
     add(project, "e <- d", _CYCLE, "pass")
     old = migrations(Path("migrations"))
@@ -199,7 +200,6 @@ def test_a_statement_that_cannot_be_read_is_told(project: Path) -> None:
 
 
 _VIEW = 'op.execute("CREATE VIEW notes AS SELECT note FROM q")'
-_PAIR = 'op.execute("CREATE TYPE pair AS (a int, b int)")'
 _TRIGGER = {
     "sqlite": "CREATE TRIGGER clock AFTER INSERT ON q BEGIN SELECT 1; END",
     "postgresql": "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
@@ -208,6 +208,7 @@ _TRIGGER = {
 }
 
 
+@pytest.mark.parametrize("database_url", by_day_on("postgresql"), indirect=True)
 def test_views_functions_and_triggers_are_made_again(project: Path, database_url: str) -> None:
     kind = database_url.partition(":")[0].partition("+")[0]
     add(project, "e <- d", f'{_VIEW}\nop.execute("""{_TRIGGER[kind]}""")', "pass")
@@ -249,7 +250,7 @@ _NEEDED = {
 }
 
 
-@pytest.mark.parametrize("kind", _NEEDED)
+@pytest.mark.parametrize("kind", first_of(_NEEDED))  # PostgreSQL first
 def test_each_object_is_made_after_what_it_needs(
     kind: str, request: pytest.FixtureRequest, project: Path
 ) -> None:
@@ -263,34 +264,62 @@ def test_each_object_is_made_after_what_it_needs(
     assert json.loads(rehearsed.stdout)["rehearsal_failure"] is None
 
 
-def test_what_no_operation_makes_is_refused(project: Path, postgresql: str) -> None:
-    path = add(project, "e <- d", _PAIR, 'op.execute("DROP TYPE pair")')
-    add(project, "f <- e")
-    before = migrations(Path("migrations"))
-    done = _squash(postgresql, "--yes", "--no-database")
-    assert done.exit_code == 3
-    line = path.read_text().splitlines().index(f"    {_PAIR}") + 1
-    assert f"type pair: not made any more (e_add.py:{line})" in done.stderr
-    assert migrations(Path("migrations")) == before
-    # What is advised works.
-    assert "squash --upto d" in done.stderr
-    assert _squash(postgresql, "--upto", "d", "--dry-run").exit_code == 1
+_UNIQUE = "CREATE TABLE odd (a text UNIQUE ON CONFLICT REPLACE)"
 
 
 @pytest.mark.parametrize(
+    ("kind", "made", "told"),
+    first_of(
+        [
+            ("sqlite", _UNIQUE, "constraint odd.UNIQUE (a) ON CONFLICT REPLACE"),
+            ("postgresql", "CREATE TYPE pair AS (a int, b int)", "type pair"),
+        ]
+    ),
+)
+def test_what_no_operation_makes_is_refused(
+    project: Path, request: pytest.FixtureRequest, kind: str, made: str, told: str
+) -> None:
+    url = "sqlite://" if kind == "sqlite" else request.getfixturevalue(kind)
+    what, name = made.split()[1:3]
+    path = add(project, "e <- d", f'op.execute("{made}")', f'op.execute("DROP {what} {name}")')
+    add(project, "f <- e")
+    before = migrations(Path("migrations"))
+    done = _squash(url, "--yes", "--no-database")
+    assert done.exit_code == 3
+    line = path.read_text().splitlines().index(f'    op.execute("{made}")') + 1
+    assert f"{told}: not made any more (e_add.py:{line})" in done.stderr
+    assert migrations(Path("migrations")) == before
+    # What is advised works.
+    assert "squash --upto d" in done.stderr
+    assert _squash(url, "--upto", "d", "--dry-run").exit_code == 1
+
+
+_ONLY_POSTGRESQL = [
+    ("CREATE EXTENSION citext", "extension citext"),
+    ("CREATE DOMAIN positive AS integer CHECK (VALUE > 0)", "type positive"),
+    ("CREATE TABLE parts (day date) PARTITION BY RANGE (day)", "table parts, partition by"),
+    ("CREATE TYPE pair AS (a int, b int)", "type pair"),
+    ("ALTER TABLE q ENABLE ROW LEVEL SECURITY", "settings of table q: not made"),
+    ("ALTER TABLE q ALTER note SET STORAGE EXTERNAL", "settings of column q.note: not made"),
+    ("GRANT SELECT ON q TO PUBLIC", "settings of table q: not made"),
+    ("CREATE SEQUENCE s; COMMENT ON SEQUENCE s IS 'x'", "comment on sequence public.s"),
+]
+
+
+def test_what_only_postgresql_has_is_told_at_once(project: Path, postgresql: str) -> None:
+    statements = (f'op.execute("{made}")' for made, _ in _ONLY_POSTGRESQL)
+    add(project, "e <- d", "\n".join(statements), "pass")
+    done = _squash(postgresql, "--yes", "--no-database")
+    assert done.exit_code == 3
+    for _, told in _ONLY_POSTGRESQL:
+        assert told in done.stderr
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize(
     ("made", "told"),
     [
-        ("CREATE EXTENSION citext", "extension citext"),
-        ("CREATE DOMAIN positive AS integer CHECK (VALUE > 0)", "type positive"),
-        (
-            "CREATE TABLE parts (day date) PARTITION BY RANGE (day)",
-            "table parts, partition by",
-        ),
-        ("CREATE TYPE pair AS (a int, b int)", "type pair"),
-        ("ALTER TABLE q ENABLE ROW LEVEL SECURITY", "settings of table q: not made"),
-        ("ALTER TABLE q ALTER note SET STORAGE EXTERNAL", "settings of column q.note: not made"),
-        ("GRANT SELECT ON q TO PUBLIC", "settings of table q: not made"),
-        ("CREATE SEQUENCE s; COMMENT ON SEQUENCE s IS 'x'", "comment on sequence public.s"),
+        *_ONLY_POSTGRESQL,
         ("CREATE TABLE heir () INHERITS (q)", "does not run" if _IS_2 else "table heir, inherits"),
     ],
 )

@@ -16,7 +16,8 @@ from flask_chainfix.databases.reflecting import read_whole
 from flask_chainfix.schema.reflected import Reflected, differences
 from tests import traces
 from tests.commands import Done, fixchain
-from tests.nightly import examples
+from tests.databases import SERVERS
+from tests.nightly import by_day_on, examples
 from tests.rehearsals import add, create, drop, line_of, plain
 from tests.stamped import Again
 
@@ -200,6 +201,7 @@ def test_the_type_that_a_downgrade_leaves_on_postgresql(
     assert (done.exit_code, gaps(done)) == (0, {}), done
 
 
+@pytest.mark.parametrize("server_url", by_day_on("mariadb", of=SERVERS), indirect=True)
 def test_on_each_server(project: Path, server_url: str) -> None:
     add(project, "a")
     add(project, "b <- a", INDEX, "pass")
@@ -226,7 +228,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @given(seed=st.integers(0, 10**9))
-@settings(max_examples=examples(6), deadline=None)
+@settings(max_examples=examples(3), deadline=None)
 def test_of_downgrades_that_do_nothing_those_are_found_that_had_something_to_undo(
     place: Path, seed: int
 ) -> None:

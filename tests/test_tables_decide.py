@@ -34,6 +34,7 @@ from flask_chainfix.model.findings import Finding
 from flask_chainfix.model.plans import Wishes
 from tests.commands import Done, fixchain
 from tests.disk import tree
+from tests.nightly import examples
 from tests.rehearsals import add, create, drop, plain
 from tests.repositories import Repository, needs_git
 from tests.stamped import rows_of, sql, stamp
@@ -129,7 +130,12 @@ def test_a_cycle_claims_nothing_of_what_has_run(tmp_path: Path) -> None:
     assert finding.revisions == ("x",)  # below the cycle
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@settings(
+    max_examples=examples(6),
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    derandomize=True,
+)
 @given(data=st.data(), revs=revisions(most=6))
 def test_a_stamp_that_lies_is_found_and_put_right_as_advised(
     data: st.DataObject, revs: tuple[Rev, ...]
@@ -155,7 +161,12 @@ def test_a_stamp_that_lies_is_found_and_put_right_as_advised(
         assert project.tables == set(chain)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@settings(
+    max_examples=examples(6),
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    derandomize=True,
+)
 @given(data=st.data(), revs=revisions(most=6))
 def test_what_was_spliced_below_a_stamp_is_run_as_advised(
     data: st.DataObject, revs: tuple[Rev, ...]
@@ -178,8 +189,15 @@ def test_what_was_spliced_below_a_stamp_is_run_as_advised(
         assert project.tables == set(chain)
 
 
-@pytest.mark.parametrize("command", ["check", "restamp"])
-@pytest.mark.parametrize("way", [0, 1], ids=["in one database", "in all of them"])
+@pytest.mark.parametrize(
+    ("way", "command"),
+    [
+        pytest.param(0, "check", id="in one database, check"),
+        pytest.param(1, "restamp", id="in all of them, restamp"),
+        pytest.param(0, "restamp", id="in one database, restamp", marks=pytest.mark.nightly),
+        pytest.param(1, "check", id="in all of them, check", marks=pytest.mark.nightly),
+    ],
+)
 @needs_git
 def test_a_branch_spliced_below_what_everybody_has(
     way: int, command: str, tmp_path: Path, own_git: None, monkeypatch: pytest.MonkeyPatch

@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from flask_chainfix.databases import version_tables
 from tests.commands import Done, fixchain, invoke
 from tests.disk import migrations, tree
+from tests.nightly import first_of
 from tests.rehearsals import empty_project, plain, with_app
 from tests.repositories import Repository, needs_git
 from tests.stamped import build, rows_of, silent_server, sql, stamp
@@ -223,7 +224,10 @@ def test_beside_databases_that_exist_the_way_keeps_them(project: Path, url: str)
 # --- The console script, and the database of alembic.ini -----------------------------------------
 
 
-@pytest.mark.parametrize("options", [(), ("-c", "alembic.ini"), ("-d", "migrations")])
+@pytest.mark.parametrize(
+    "options",
+    first_of(pytest.param(each) for each in [("-c", "alembic.ini"), (), ("-d", "migrations")]),
+)
 def test_the_database_of_the_configuration_is_the_projects_own(
     project: Path, url: str, options: tuple[str, ...]
 ) -> None:

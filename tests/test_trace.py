@@ -23,8 +23,9 @@ from flask_chainfix.databases.targets import Target
 from flask_chainfix.schema.footprint import Kind, table_of
 from flask_chainfix.schema.live import Live, deciding
 
-from .databases import SERVERS, new_database
+from .databases import SERVERS
 from .nightly import examples
+from .stamped import Again
 from .statuses import keys_of
 from .support import Rev, chain, rev
 from .traces import Written, facts_of, random_chain, read_live, run
@@ -139,7 +140,7 @@ def _in_memory() -> Iterator[Engine]:
 
 def test_a_verdict_is_never_wrong_and_seldom_missing() -> None:
     counts = []
-    for seed in range(examples(30)):
+    for seed in range(examples(10)):
         with _in_memory() as engine:
             counts.append(_check(engine, seed))
     total, undecided, told = map(sum, zip(*counts, strict=True))
@@ -148,15 +149,15 @@ def test_a_verdict_is_never_wrong_and_seldom_missing() -> None:
 
 
 @pytest.mark.parametrize("kind", SERVERS)
-def test_a_server_shows_what_has_run(kind: str, tmp_path: Path) -> None:
-    for seed in range(examples(4)):
-        with new_database(kind, tmp_path) as url:
-            engine = create_engine(url, poolclass=NullPool)
-            _check(engine, seed)
+def test_a_server_shows_what_has_run(kind: str, again: Again, tmp_path: Path) -> None:
+    for seed in range(examples(1)):
+        _check(create_engine(again.url(kind, tmp_path), poolclass=NullPool), seed)
 
 
 @pytest.mark.parametrize("kind", SERVERS)
-def test_what_shows_nothing_may_have_run_before_what_is_missing(kind: str, tmp_path: Path) -> None:
+def test_what_shows_nothing_may_have_run_before_what_is_missing(
+    kind: str, again: Again, tmp_path: Path
+) -> None:
     """MySQL tells nothing of constraints: what begins with one is not known not to have begun."""
     made = "op.create_table('t', sa.Column('id', sa.Integer(), primary_key=True))"
     steps = (
@@ -165,10 +166,9 @@ def test_what_shows_nothing_may_have_run_before_what_is_missing(kind: str, tmp_p
     )
     written = [Written("a", (), (made,)), Written("b", ("a",), steps)]
     case = Case(written, frozenset("a"), "b", steps[:1], frozenset("a"))
-    with new_database(kind, tmp_path) as url:
-        engine = create_engine(url, poolclass=NullPool)
-        _build(engine, case)
-        found = trace(facts_of(written, engine.dialect.name), _live(engine), case.claimed)
+    engine = create_engine(again.url(kind, tmp_path), poolclass=NullPool)
+    _build(engine, case)
+    found = trace(facts_of(written, engine.dialect.name), _live(engine), case.claimed)
     assert found.revisions["a"].verdict is Verdict.RUN
     expected = Verdict.HALF_RUN if kind == "postgresql" else Verdict.UNKNOWN
     assert found.revisions["b"].verdict is expected
@@ -180,7 +180,7 @@ def test_what_was_removed_by_hand_is_no_proof(kind: str) -> None:
 
     A revision that makes or drops that, and does something else, looks as if it had half run.
     """
-    for seed in range(examples(10)):
+    for seed in range(examples(3)):
         random = Random(seed)
         case = _case(random)._replace(half="", operations=())
         with _in_memory() as engine:

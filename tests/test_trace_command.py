@@ -11,10 +11,12 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from tests.commands import Done, fixchain, flask
+from tests.databases import KINDS
+from tests.nightly import by_day_on, first_of
 from tests.rehearsals import add, plain, with_app
 from tests.rehearsals import stamp as _stamp
 from tests.rehearsals import upgrade as _upgrade
-from tests.stamped import rows_of, sql, user
+from tests.stamped import Again, rows_of, sql, user
 
 _TWO = """
 op.create_table("secrets", sa.Column("id", sa.Integer, primary_key=True))
@@ -34,6 +36,12 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.fixture(params=first_of(KINDS))
+def database_url(request: pytest.FixtureRequest, again: Again, tmp_path: Path) -> str:
+    """The URL of an empty database: what is said does not depend on its kind."""
+    return again.url(request.param, tmp_path)
+
+
 def _trace(url: str, *options: str) -> Done:
     return fixchain("trace", "--database", url, *options)
 
@@ -48,6 +56,7 @@ def _verdicts(url: str) -> dict[str, str]:
     return {each["revision"]: each["verdict"] for each in _document(url)["revisions"]}
 
 
+@pytest.mark.parametrize("database_url", by_day_on("mariadb"), indirect=True)
 def test_a_database_that_is_as_stamped(project: Path, database_url: str) -> None:
     _upgrade(project, database_url, "b")
     done = _trace(database_url)
@@ -402,6 +411,7 @@ def test_a_remedy_moves_no_stamp_but_that_of_its_database(project: Path, tmp_pat
     assert urls[0] not in remedy
 
 
+@pytest.mark.parametrize("database_url", by_day_on("postgresql"), indirect=True)
 def test_a_column_that_is_otherwise_is_told_in_text_and_json(
     project: Path, database_url: str
 ) -> None:

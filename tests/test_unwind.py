@@ -27,7 +27,7 @@ from flask_chainfix.environment.locate import open_directory
 from flask_chainfix.model.databases import DatabaseWishes
 from flask_chainfix.rehearsal import unwinding
 from tests.commands import Done, fixchain, flask, run
-from tests.nightly import examples
+from tests.nightly import by_day_on, examples, first_of
 from tests.rehearsals import add, drop, plain, upgrade, with_app
 from tests.repositories import Repository, needs_git
 from tests.stamped import another_url, rows_of, sql, stamp
@@ -91,6 +91,7 @@ def refused(url: str, *said: str, options: tuple[str, ...] = ()) -> Done:
 # --- Down to what this code has ------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("database_url", by_day_on("mariadb"), indirect=True)
 def test_a_database_is_taken_back(project: Path, database_url: str) -> None:
     upgrade(project, database_url, "a")
     before = schema_of(database_url)
@@ -217,6 +218,7 @@ def test_any_part_of_a_chain_is_taken_back(data: st.DataObject, revs: tuple[Rev,
         upgrade(place, url, "heads")
 
 
+@pytest.mark.parametrize("database_url", by_day_on("sqlite"), indirect=True)
 def test_rows_that_alembic_leaves_are_settled(project: Path, database_url: str) -> None:
     """Its own downgrade leaves a row for ``a`` beside that of ``b``, from which nothing goes up."""
     add(project, "b <- a")
@@ -233,6 +235,7 @@ def test_rows_that_alembic_leaves_are_settled(project: Path, database_url: str) 
     upgrade(project, database_url, "heads")
 
 
+@pytest.mark.nightly
 def test_what_is_lost_goes_far_down(project: Path, tmp_path: Path) -> None:
     names = [f"r{number:02}" for number in range(25)]
     specs = [f"{one} <- {below}" for one, below in zip(names, ["a", *names], strict=False)]
@@ -271,6 +274,7 @@ def test_several_databases_and_one_that_is_not_ahead(project: Path, ahead: str) 
     assert rows_of(ahead) == rows_of(other) == rows_of(behind) == ["a"]
 
 
+@pytest.mark.parametrize("database_url", by_day_on("sqlite"), indirect=True)
 def test_a_database_that_two_urls_name_is_taken_back_once(
     project: Path, database_url: str, tmp_path: Path
 ) -> None:
@@ -381,7 +385,9 @@ def test_several_binds(top: Path, postgresql: str) -> None:
     assert not {"b", "far"} & set(str([schema_of(url) for url in urls]).split("'"))
 
 
-@pytest.mark.parametrize("options", [("--dry-run",), ("--yes", "--no-backup")])
+@pytest.mark.parametrize(
+    "options", first_of(pytest.param(each) for each in [("--dry-run",), ("--yes", "--no-backup")])
+)
 def test_which_bind_a_url_means_is_not_known(
     top: Path, tmp_path: Path, options: tuple[str, ...]
 ) -> None:
@@ -416,7 +422,9 @@ def test_what_was_taken_back_is_told_in_every_format(
     assert "drops table b, with the data in it" in told
 
 
-@pytest.mark.parametrize("command_", [("unwind",), ("trace",), ("catch-up",)])
+@pytest.mark.parametrize(
+    "command_", first_of(pytest.param(each) for each in [("unwind",), ("trace",), ("catch-up",)])
+)
 def test_no_database_is_left(top: Path, command_: tuple[str, ...]) -> None:
     with_app(top, "a")
     done = app(top, "fixchain", *command_, "--no-database")

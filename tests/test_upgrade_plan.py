@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy.engine import Engine
 
@@ -25,6 +25,7 @@ from flask_chainfix.planning.linking.strategies import make_plan, strategy_names
 from flask_chainfix.planning.mending import mend_impassable
 from flask_chainfix.rehearsal.confirm import confirm, foresee, upgrade_faults
 from tests.disk import environment
+from tests.nightly import examples
 from tests.support import Rev, after, chain, headers_of, mended, read_directory, stamped
 from tests.upgrades import revision_map, scratch_engine, upgrade
 
@@ -35,6 +36,8 @@ TIED = ("a", "b <- a", "c <- a", "d <- c +b", "e <- c", "m <- b, d, e")
 # The revision n is passed over only because Alembic runs m before it.
 LUCKY = ("a", "b <- a", "c <- a", "m <- b, c", "n <- a, b, c", "z <- n, m")
 ERROR = Severity.ERROR
+
+_RANDOM = settings(max_examples=examples(25))
 
 
 @pytest.fixture(scope="module")
@@ -138,6 +141,7 @@ def tied_chains(draw: st.DrawFn, needs: int = 2) -> Facts:
     return chain(*written)
 
 
+@_RANDOM
 @given(tied_chains())
 def test_alembic_stops_on_the_way_to_exactly_these_revisions(
     engine: Engine, snapshot: Facts
@@ -150,6 +154,7 @@ def test_alembic_stops_on_the_way_to_exactly_these_revisions(
             assert stops(engine, snapshot, to=revision) == (revision in tied)
 
 
+@_RANDOM
 @given(tied_chains(needs=1), st.data())
 def test_alembic_stops_from_exactly_these_places(
     engine: Engine, snapshot: Facts, data: st.DataObject
@@ -163,6 +168,7 @@ def test_alembic_stops_from_exactly_these_places(
     assert bool(stuck) == stops(engine, snapshot, *tops(graph, done))
 
 
+@_RANDOM
 @given(tied_chains())
 def test_an_error_is_where_alembic_stops(engine: Engine, snapshot: Facts) -> None:
     graph = snapshot.graph
@@ -173,6 +179,7 @@ def test_an_error_is_where_alembic_stops(engine: Engine, snapshot: Facts) -> Non
         assert bool(errors) == wrong
 
 
+@_RANDOM
 @given(tied_chains(), st.data())
 def test_without_one_alembic_upgrades_from_wherever_it_has_come_to(
     engine: Engine, snapshot: Facts, data: st.DataObject
@@ -186,6 +193,7 @@ def test_without_one_alembic_upgrades_from_wherever_it_has_come_to(
         assert planned_faults(sound, rows) == ""
 
 
+@_RANDOM
 @given(tied_chains())
 def test_the_plan_in_memory_is_what_alembic_does(engine: Engine, snapshot: Facts) -> None:
     faults = upgrade_faults(revision_map(headers_of(snapshot)), [()])
@@ -248,6 +256,7 @@ def test_a_plain_repair_mends_it(
 # --- What is planned -----------------------------------------------------------------------------
 
 
+@_RANDOM
 @given(tied_chains(), st.sampled_from(strategy_names()), st.booleans(), st.data())
 def test_alembic_upgrades_whatever_is_planned(
     engine: Engine, snapshot: Facts, strategy: str, strict: bool, data: st.DataObject
