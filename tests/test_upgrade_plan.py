@@ -275,6 +275,17 @@ def test_alembic_upgrades_whatever_is_planned(
         rows = upgrade(engine, headers_of(planned), rows, target).rows
 
 
+@pytest.mark.parametrize("strict", [False, True])
+def test_a_dependency_that_becomes_a_parent_is_not_removed_again(
+    engine: Engine, strict: bool
+) -> None:
+    """That of m on b would be a redundant parent, as c is on b; so it is the one of b on a."""
+    snapshot = chain("a", "e", "b +a", "c <- b +b", "m <- a, e, c +b")
+    planned, _ = mended(snapshot, Wishes("merge", strict=strict))
+    assert planned.graph.parents["b"] == ("a",)
+    assert not stops(engine, planned)
+
+
 def test_a_merge_of_heads_that_an_attached_base_ties_is_one_that_alembic_can_upgrade_to(
     engine: Engine,
 ) -> None:

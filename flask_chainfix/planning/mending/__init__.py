@@ -108,13 +108,15 @@ def _run(case: Case, menders: _Menders) -> tuple[Facts, tuple[Mend, ...]]:
     for mender, code in menders.items():
         if code in ignored:
             continue
+        states = [case.snapshot.files]
         while found := tuple(mender(case)):
             after = case.snapshot.after(edit for each in found for edit in each.edits)
-            if after.files == case.snapshot.files:
+            if after.files in states:
                 raise CannotPlan(
                     f"{found[0].code} cannot be mended in {found[0].path.name}",
                     "correct that file by hand, then run the command again",
                 )
+            states.append(after.files)
             done.extend(found)
             case = replace(
                 case, snapshot=replace(after, git_history=after.git_history.after(found))

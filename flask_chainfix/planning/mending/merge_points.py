@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
@@ -207,15 +208,23 @@ def _tied_by_parents(case: Case, revision: str, lower: str) -> Mend:
 
 
 def _dependency_on_the_way(graph: Graph, revision: str, lower: str) -> tuple[str, str]:
-    """The topmost dependency between a revision and a parent that another of its names requires."""
+    """The topmost dependency between a revision and a parent that another of its names requires.
+
+    Of all ways between them it is on one with the fewest dependencies. So it cannot become a
+    redundant parent, which another mend would remove again.
+    """
     came: dict[str, str] = {}
-    pending = [revision]
+    pending = deque([(revision, "")])
     while lower not in came:
-        at = pending.pop(0)
+        at, above = pending.popleft()
+        if at in came:
+            continue
+        came[at] = above
         for name in graph.requirements(at):
-            if name not in came and (at, name) != (revision, lower):
-                came[name] = at
-                pending.append(name)
+            if name not in graph.parents[at]:
+                pending.append((name, at))
+            elif (at, name) != (revision, lower):
+                pending.appendleft((name, at))
     way = [lower]
     while way[-1] != revision:
         way.append(came[way[-1]])
