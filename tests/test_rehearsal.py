@@ -305,19 +305,17 @@ def test_a_failure_on_the_way_down(project: Path, down: str, message: str) -> No
 
 @pytest.mark.parametrize(
     ("up", "advice"),
-    first_of(
-        [
-            ("op.drop_constraint('u', 'a')", "in batch mode"),
-            ("op.alter_column('a', 'id', type_=sa.String(9))", "in batch mode"),
-            (PG_ONLY, "write types, defaults and options that SQLite knows"),
-            ("op.execute('CREATE EXTENSION hstore')", "in SQL that SQLite understands, too"),
-            ("op.drop_table('nothing')", 'sa.sql.quoted_name("nothing", quote=True)'),
-            (
-                "op.drop_table(sa.sql.quoted_name('nothing', quote=True))",
-                "take out what uses it",
-            ),
-        ]
-    ),
+    [
+        ("op.drop_constraint('u', 'a')", "in batch mode"),
+        ("op.alter_column('a', 'id', type_=sa.String(9))", "in batch mode"),
+        (PG_ONLY, "write types, defaults and options that SQLite knows"),
+        ("op.execute('CREATE EXTENSION hstore')", "in SQL that SQLite understands, too"),
+        ("op.drop_table('nothing')", 'sa.sql.quoted_name("nothing", quote=True)'),
+        (
+            "op.drop_table(sa.sql.quoted_name('nothing', quote=True))",
+            "take out what uses it",
+        ),
+    ],
 )
 def test_what_to_do_where_sqlite_does_not_know_it(project: Path, up: str, advice: str) -> None:
     plain(project, "a")
@@ -527,7 +525,6 @@ def test_a_migration_that_lacks_a_function(project: Path, missing: str, kind: st
     assert f"has no attribute '{missing}'" in found["message"]
 
 
-@pytest.mark.nightly
 def test_passwords_in_messages_are_masked(project: Path, postgresql: str) -> None:
     plain(project, "a")
     env = project / "migrations/env.py"
