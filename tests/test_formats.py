@@ -190,7 +190,7 @@ def test_only_what_is_to_be_copied_is_wider_than_the_terminal(
     runtime = open_directory(str(place))
     dry = plan_repair(Session(runtime, tools), Wishes())
     done = replace(repaired(str(place)), tools=tools)
-    done = replace(done, planning=replace(done.planning, commit="0123abc"))
+    done = replace(done, planned=replace(done.planned, commit="0123abc"))
     checked = replace(check("faults", strict=True), tools=tools)
     journal = done.journal.relative_to(project).as_posix()
     name = "an_id_that_is_longer_than_thirty_two"

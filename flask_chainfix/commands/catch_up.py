@@ -7,7 +7,7 @@ from dataclasses import replace
 from textwrap import indent
 from typing import TYPE_CHECKING
 
-from flask_chainfix.commands.session import Session, commit_before, refuse_broken, unchanged_moves
+from flask_chainfix.commands.session import Session, refuse_broken, unchanged_moves
 from flask_chainfix.common.errors import CannotPlan, DatabaseUnreachable, UnsafeForDatabases
 from flask_chainfix.common.quoting import word
 from flask_chainfix.common.remedies import Remedy, Way, way
@@ -25,7 +25,6 @@ from flask_chainfix.diagnosis.diagnosis import Diagnosis, errors_of, in_doubt
 from flask_chainfix.diagnosis.lost_revisions import choices
 from flask_chainfix.diagnosis.numbering import NewIds
 from flask_chainfix.environment.new_revisions import operations, render
-from flask_chainfix.git.in_progress import operation
 from flask_chainfix.model.databases import DatabaseState, DatabaseStatus, MoveState
 from flask_chainfix.model.plans import NewRevision, Plan, Reason
 from flask_chainfix.planning.edits import with_lock
@@ -114,8 +113,7 @@ def plan_catch_up(session: Session, server: str | None) -> CatchUpPlan:
         proof = MigrationProof(session.runtime, now, planned.after, completed)
         states = proof.run(lacking, session.progress)
     proposal = Proposal(diagnosis, planned, moves=unchanged_moves(now))
-    commit = commit_before(proposal)
-    return replace(planning, proposal=proposal, states=states, exit_code=1, commit=commit)
+    return replace(planning, proposal=proposal, states=states, exit_code=1)
 
 
 def sound_chain(session: Session) -> Diagnosis:
@@ -356,4 +354,4 @@ def _planned(
     foresee(after, before=now)
     edits, after = with_lock((edit,), after)
     plan = Plan("catch-up", (), (new,), after.graph.order)
-    return Planned(plan, now, after, edits, operation=operation(now))
+    return Planned(plan, now, after, edits).in_git()

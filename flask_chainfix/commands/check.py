@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from flask_chainfix.chain.snapshot import Snapshot
-from flask_chainfix.commands.session import Session, commit_before, refuse_empty
+from flask_chainfix.commands.session import Session, refuse_empty
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.remedies import Tools
 from flask_chainfix.common.wording import count, listing
@@ -260,4 +260,4 @@ def _with_repair(session: Session, checked: Checked) -> Checked:
             if notices and own and all(each.state is DatabaseState.MISSING for each in own):
                 tools = replace(tools, databases=f" --no-database{tools.named}")
             proposal = proposal.noticing(*notices)
-    return replace(checked, tools=tools, proposal=proposal, commit=commit_before(proposal))
+    return replace(checked, tools=tools, proposal=proposal)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from flask_chainfix.commands.session import Session, commit_before, refuse_broken
+from flask_chainfix.commands.session import Session, refuse_broken
 from flask_chainfix.common.errors import CannotPlan, CannotRewrite
 from flask_chainfix.common.remedies import way
 from flask_chainfix.common.wording import listing
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.diagnosis.diagnosis import Diagnosis, in_doubt, remarks_on_links
 from flask_chainfix.diagnosis.rules import diagnose
-from flask_chainfix.git.in_progress import operation
 from flask_chainfix.git.upstream import read_published
 from flask_chainfix.model.plans import Plan
 from flask_chainfix.planning.edits import edits_between, edits_for, summed_up, with_lock
@@ -42,7 +41,7 @@ def plan_move(session: Session, wishes: MoveWishes) -> Planning:
     """
     diagnosis = session.begin()
     proposal = _proposed(session, diagnosis, wishes)
-    return session.planning("move", proposal, commit_before(proposal))
+    return session.planning("move", proposal)
 
 
 def _proposed(session: Session, diagnosis: Diagnosis, wishes: MoveWishes) -> Proposal:
@@ -104,7 +103,7 @@ def _checked(now: Facts, plan: Plan, wishes: MoveWishes) -> Planned:
     edits = edits_between(now, after)
     edits, after = with_lock(edits, after)
     plan = replace(plan, order=after.graph.order)
-    return Planned(plan, now, after, edits, operation=operation(now))
+    return Planned(plan, now, after, edits).in_git()
 
 
 def _refuse_faults(now: Facts, after: Facts, wishes: MoveWishes) -> None:

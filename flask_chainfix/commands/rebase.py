@@ -249,8 +249,8 @@ def _checked(rebase: _Rebase, plan: Plan, mine: Collection[str]) -> Proposal:
     plan = replace(plan, choices=plan.choices | _without_needless(rebase, after, plan))
     renamed = {**start.databases.renamed, **plan.renamed}
     start = replace(start, databases=replace(start.databases, renamed=renamed))
-    planned = Planned(plan, start, after, edits, rebase.upstream, downgrades, operation(before))
-    return Proposal(rebase.diagnosis.noticing(*remarks), planned)
+    planned = Planned(plan, start, after, edits, rebase.upstream, downgrades)
+    return Proposal(rebase.diagnosis.noticing(*remarks), planned.in_git())
 
 
 def _without_needless(rebase: _Rebase, after: Facts, plan: Plan) -> Remedy:

@@ -13,7 +13,7 @@ from flask_chainfix.commands.second_look import (
     record_unchanged_rows,
     refuse_moved,
 )
-from flask_chainfix.commands.session import Session, commit_before, refuse_empty, split_again
+from flask_chainfix.commands.session import Session, refuse_empty, split_again
 from flask_chainfix.common.errors import (
     CannotPlan,
     ChainFixError,
@@ -67,7 +67,7 @@ def plan_repair(session: Session, wishes: Wishes) -> Planning:
     if proposal.planned is None and proposal.obstacle is None:
         proposal = replace(proposal, obstacle=_remaining_error(proposal.diagnosis))
     proposal = with_ways_that_work(with_moves(proposal, "repair"), wishes.strategy)
-    return session.planning("repair", proposal, commit_before(proposal))
+    return session.planning("repair", proposal)
 
 
 def _stopped_by_shorter_ids(proposal: Proposal) -> Proposal:

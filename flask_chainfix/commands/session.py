@@ -148,9 +148,9 @@ class Session:
         remarks = remarks_on_heads(snapshot, diagnosis.findings)
         return diagnosis.noticing(*notices, *map(self.tools.spell_out, remarks))
 
-    def planning(self, command: str, proposal: Proposal, commit: str | None = None) -> Planning:
+    def planning(self, command: str, proposal: Proposal) -> Planning:
         """The outcome of planning: with an error if that was refused, else what to notice."""
-        planning = Planning(command=command, tools=self.tools, proposal=proposal, commit=commit)
+        planning = Planning(command=command, tools=self.tools, proposal=proposal)
         if proposal.obstacle is not None:
             return planning.stopped_by(proposal.obstacle)
         if proposal.planned is None:
@@ -208,15 +208,6 @@ def carried_out(kind: type[_R], plan: Result, **more: Any) -> _R:
     """The result of a plan that was carried out, with what the plan says and what is new."""
     known = {each.name: getattr(plan, each.name) for each in fields(plan)}
     return kind(**{**known, "error": None, "exit_code": 0, **more})
-
-
-def commit_before(proposal: Proposal) -> str | None:
-    """The commit with the unrepaired chain, for use after the repair."""
-    if proposal.planned is None:
-        return None
-    from flask_chainfix.git.repositories import checked_out
-
-    return checked_out(proposal.snapshot.environment.directory, proposal.planned.edits)
 
 
 def unchanged_moves(now: Facts) -> tuple[MoveResult, ...]:

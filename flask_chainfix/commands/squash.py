@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from flask_chainfix.commands.session import Session, commit_before, unchanged_moves
+from flask_chainfix.commands.session import Session, unchanged_moves
 from flask_chainfix.common.dataclass import dataclass
 from flask_chainfix.common.errors import CannotPlan, CannotReadGit, RehearsalFailed
 from flask_chainfix.common.quoting import ref_word, word
@@ -17,7 +17,6 @@ from flask_chainfix.databases.applied.row_moves import rows_after
 from flask_chainfix.databases.facts import Facts
 from flask_chainfix.databases.survey import noticed_unseen
 from flask_chainfix.environment.new_revisions import operations, render
-from flask_chainfix.git.in_progress import operation
 from flask_chainfix.git.past import read_branch
 from flask_chainfix.git.upstream import read_published
 from flask_chainfix.model.files import Edit
@@ -111,14 +110,13 @@ def plan_squash(session: Session, wishes: SquashWishes) -> SquashPlan:
     notices += noticed_unseen(now, session.databases)
     squashed = dict.fromkeys(sorted(cut.below), cut.top)
     plan = Plan("squash", (), (new,), after.graph.order, new.why, squashed=squashed)
-    planned = Planned(plan, now, after, edits, operation=operation(now))
+    planned = Planned(plan, now, after, edits).in_git()
     moves = unchanged_moves(now)
     foresee(after, rows_after(moves), now)
     proposal = Proposal(diagnosis, planned, moves=moves)
     return SquashPlan(
         tools=session.tools,
         proposal=proposal,
-        commit=commit_before(proposal),
         notices=notices,
         replaced=cut.replaced,
         proofs=tuple(proofs),

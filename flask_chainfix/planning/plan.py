@@ -30,7 +30,6 @@ from flask_chainfix.diagnosis.numbering import NewIds
 from flask_chainfix.diagnosis.rules import Family, diagnose
 from flask_chainfix.environment.locate import Runtime
 from flask_chainfix.environment.new_revisions import render
-from flask_chainfix.git.in_progress import operation
 from flask_chainfix.git.landings import read_history
 from flask_chainfix.git.past import last_change, read_before, read_branch
 from flask_chainfix.git.repositories import Repository
@@ -133,9 +132,8 @@ def _proposed(runtime: Runtime, diagnosis: Diagnosis, wishes: Wishes) -> Proposa
     if in_doubt(diagnosis.findings) or any(each.new for each in mends):
         # A rebase would still be refused, or would not see files that are not there yet.
         plan = replace(plan, choices=plan.choices.without("{fixchain} rebase"))
-    upstream = _upstream(diagnosis, plan)
-    planned = Planned(plan, start, after, edits, upstream, operation=operation(before))
-    return Proposal(diagnosis, planned)
+    planned = Planned(plan, start, after, edits, _upstream(diagnosis, plan))
+    return Proposal(diagnosis, planned.in_git())
 
 
 def _linked(start: Facts, wishes: Wishes, orphaned: frozenset[str], mends: Sequence[Mend]) -> Plan:

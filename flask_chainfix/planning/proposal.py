@@ -32,6 +32,8 @@ class Planned:
         downgrades: the databases to downgrade before the files change, and to upgrade afterwards.
         operation: Git's current operation, by its name on the command line (``merge``, ``rebase``,
             …); ``""`` for none.
+        commit: the commit that is checked out; ``""`` if there is none yet; ``None`` without Git,
+            or if the edits leave nothing to commit.
     """
 
     plan: Plan
@@ -41,6 +43,15 @@ class Planned:
     upstream: PublishedChain | None = None
     downgrades: tuple[Downgrade, ...] = ()
     operation: str = ""
+    commit: str | None = None
+
+    def in_git(self) -> Planned:
+        """The same, knowing what Git is doing and which commit has the current chain."""
+        from flask_chainfix.git.in_progress import operation
+        from flask_chainfix.git.repositories import checked_out
+
+        commit = checked_out(self.start.environment.directory, self.edits)
+        return replace(self, operation=operation(self.start), commit=commit)
 
     def left_of(self, diagnosis: Diagnosis) -> list[Finding]:
         """The findings that the plan does not fix; restoring the file of a stamp fixes it."""

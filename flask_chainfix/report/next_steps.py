@@ -37,7 +37,6 @@ class Repair(NamedTuple):
         snapshot: the current chain.
         planned: the plan.
         tools: how to spell out commands.
-        commit: the commit with the current chain; ``""`` and ``None`` as in ``Checked``.
         is_tested: whether the planned chain has already run on a scratch database.
         is_run: whether the databases that were read have run all of it.
         is_done: whether the repair was made, which moves the stamps of those databases.
@@ -46,7 +45,6 @@ class Repair(NamedTuple):
     snapshot: Facts
     planned: Planned
     tools: Tools
-    commit: str | None
     is_tested: bool = False
     is_run: bool = False
     is_done: bool = False
@@ -73,7 +71,7 @@ def steps(result: Checked, *, in_full: bool = True) -> list[NextStep]:
         command = f"{tools.fixchain} rebase{named}"
         look = f"See how your migrations go on top of those of {upstream.short}"
         change = "Put your migrations on top:"
-    repair = Repair(proposal.snapshot, proposal.planned, tools, result.commit)
+    repair = Repair(proposal.snapshot, proposal.planned, tools)
     until_repair = [
         *(_step(way, tools) for way in plan.choices.ways if _is_rebase(way)),
         NextStep(f"{look} (nothing is written{_guesses(plan)}):", (f"{command} --dry-run",)),
@@ -175,11 +173,11 @@ _MESSAGES = {
 
 def what_is_left(done: Repaired) -> list[NextStep]:
     """The remaining steps from a finished repair to an upgrade."""
-    planning, rehearsal = done.planning, done.planning.rehearsal
+    rehearsal = done.planning.rehearsal
     is_tested = rehearsal is not None and not rehearsal.missed_server
     is_run = _is_run(done)
     return _steps_after_repair(
-        Repair(done.snapshot, done.planned, done.tools, planning.commit, is_tested, is_run, True)
+        Repair(done.snapshot, done.planned, done.tools, is_tested, is_run, True)
     )
 
 
@@ -209,7 +207,7 @@ def _steps_after_repair(repair: Repair) -> list[NextStep]:
     message = _MESSAGES.get(repair.planned.plan.strategy, "Relink the migration chain")
     return [
         *test,
-        *([_commit_repair(repair, message)] if repair.commit is not None else []),
+        *([_commit_repair(repair, message)] if repair.planned.commit is not None else []),
         *(_restamps(repair) if _moves_stamps(repair.planned.plan) else []),
         *upgrade,
     ]
@@ -229,10 +227,11 @@ def _restamps(repair: Repair) -> Iterator[NextStep]:
         repair = repair._replace(tools=replace(tools, named=""))
     databases = _databases(repair, here=False)
     text = "Where other databases have run these migrations, move their stamps after deploying"
-    if repair.commit and databases is not None:
-        yield NextStep(f"{text}:", (f"{tools.fixchain} restamp --old {repair.commit}{databases}",))
-    elif repair.commit:
-        each = f"{tools.fixchain} restamp --old {repair.commit} --database URL"
+    commit = repair.planned.commit
+    if commit and databases is not None:
+        yield NextStep(f"{text}:", (f"{tools.fixchain} restamp --old {commit}{databases}",))
+    elif commit:
+        each = f"{tools.fixchain} restamp --old {commit} --database URL"
         yield NextStep(f"{text}, each in place of URL:", (each,))
     if tools.stamps:
         yield NextStep(

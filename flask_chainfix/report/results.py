@@ -86,12 +86,9 @@ class Proposed(Result):
 
     Attributes:
         proposal: the findings, and a plan or an obstacle.
-        commit: the commit that is checked out; ``""`` if there is none yet; ``None`` without Git,
-            or if a repair leaves nothing to commit.
     """
 
     proposal: Proposal
-    commit: str | None = None
 
     @property
     def diagnosis(self) -> Diagnosis:
@@ -287,7 +284,7 @@ class LockPlan(Judged):
 
     Attributes:
         edits: the files to write; none if everything is up to date.
-        commit: as in ``Checked``.
+        commit: as in ``Planned``.
         operation: Git's current operation; ``""`` if there is none.
     """
 
