@@ -229,6 +229,7 @@ def test_a_long_healthy_run_is_one_node(tmp_path: Path, monkeypatch: pytest.Monk
     ]
 
 
+@pytest.mark.nightly
 def test_mermaid_reads_a_folded_picture(
     browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -182,7 +182,7 @@ def test_any_step_of_a_restamp(place: Place, fault: str) -> None:
 
 
 @pytest.mark.parametrize("place", first_of(KINDS), indirect=True)
-@FAULTS
+@pytest.mark.parametrize("fault", first_of([KILL, ONCE]))
 def test_any_step_of_an_undo(place: Place, fault: str) -> None:
     assert place("restamp").exit_code == 0
     place.keep()

@@ -326,7 +326,7 @@ def test_any_step_of_writing(fault: str, project: Path, tmp_path: Path) -> None:
         # What comes before the lock has only read.
         first = len(whole.steps) - whole.steps[::-1].index("os.mkdir")
         ends = set()
-        for at in some_of(range(first, len(whole.steps) + 1), every=12):  # each runs the chain
+        for at in some_of(range(first, len(whole.steps) + 1), every=20):  # each runs the chain
             ended = run(*options, fault=fault, at=at)
             assert "Traceback" not in ended.output, ended
             run("-d", place, "undo", "--yes")
