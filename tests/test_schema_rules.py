@@ -22,6 +22,11 @@ MAKE_ANEW = (
     DROP,
     "op.rename_table('new', 't')",
 )
+NAMED_OTHERWISE = (
+    "op.create_table('u', sa.Column('id', sa.Integer()), sa.Column('c', sa.Integer()))",
+)
+RENAME = "op.rename_table('u', 't')"
+ADD_IF_IT_LACKS = "op.add_column('t', sa.Column('c', sa.Integer()), if_not_exists=True)"
 USE_COLUMN = "op.alter_column('t', 'c', nullable=False)"
 UNKNOWN = "helper(op.get_bind())"
 MAYBE = "if op.get_bind().dialect.name == 'sqlite':\n    "
@@ -106,6 +111,13 @@ def test_schema_order(
         (("a", (MAKE,)), ("b <- a", ("op.rename_table('t', 'u')",)), ("c <- b", (MAKE,))),
         (("a", (MAKE,)), ("b <- a", (ADD,)), ("c <- b", MAKE_ANEW)),
         (("a", (MAKE,)), ("b <- a", MAKE_ANEW), ("c <- b", (USE_COLUMN,))),
+        (("a", NAMED_OTHERWISE), ("b <- a", (RENAME, USE_COLUMN)), ("c <- b", (ADD_IF_IT_LACKS,))),
+        (
+            ("a", NAMED_OTHERWISE),
+            ("b <- a", (RENAME,)),
+            ("c <- b", (USE_COLUMN,)),
+            ("d <- c", (UNKNOWN, ADD)),
+        ),
         (
             ("a", (MAKE, ADD)),
             ("b <- a", ("op.rename_table('t', 'u')", "op.drop_column('u', 'c')")),

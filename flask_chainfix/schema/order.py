@@ -68,7 +68,8 @@ def _precedences_of(evidence: Evidence, key: Key) -> Iterator[Precedence]:
         return
     for maker in makers:
         for user in users:
-            yield Precedence(maker, user, "use")
+            if not evidence.came_with_older_name(key, user.revision):
+                yield Precedence(maker, user, "use")
     for dropper in evidence.droppers.get(key, ()):
         for maker in makers:
             yield Precedence(maker, dropper, "drop")
@@ -128,7 +129,8 @@ def _contested_disorders(evidence: Evidence, key: Key) -> Iterator[Precedence]:
                 yield Precedence(user, end, "drop")
                 break
         else:
-            if not below and not ends and not evidence.is_there_first(key):
+            came = evidence.is_there_first(key) or evidence.came_with_older_name(key, user.revision)
+            if not below and not ends and not came:
                 yield Precedence(makers[0], user, "use")
 
 
