@@ -320,14 +320,6 @@ class Evidence:
         for older in self.origins(table) - {table} if key.kind is Kind.COLUMN else ():
             yield key._replace(schema=older.schema, table=older.name)
 
-    def came_with_older_name(self, key: Key, revision: str) -> bool:
-        """Whether a column was created before a revision, when its table had another name."""
-        return any(
-            self.upgraded_before(maker.revision, revision)
-            for older in self.under_older_names(key)
-            for maker in self.creators.get(older, ())
-        )
-
     def knows_columns_of(self, table: Key) -> bool:
         """Whether only the chain creates a table, under all its names."""
         return all(

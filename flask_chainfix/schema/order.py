@@ -68,13 +68,22 @@ def _precedences_of(evidence: Evidence, key: Key) -> Iterator[Precedence]:
         return
     for maker in makers:
         for user in users:
-            if not evidence.came_with_older_name(key, user.revision):
+            if not _came_with_older_name(evidence, key, user.revision):
                 yield Precedence(maker, user, "use")
     for dropper in evidence.droppers.get(key, ()):
         for maker in makers:
             yield Precedence(maker, dropper, "drop")
         for user in users:
             yield Precedence(user, dropper, "drop")
+
+
+def _came_with_older_name(evidence: Evidence, key: Key, revision: str) -> bool:
+    """Whether a column was created before a revision, when its table had another name."""
+    return any(
+        evidence.upgraded_before(maker.revision, revision)
+        for older in evidence.under_older_names(key)
+        for maker in evidence.creators.get(older, ())
+    )
 
 
 def disorders(evidence: Evidence) -> Iterator[Precedence]:
@@ -129,7 +138,9 @@ def _contested_disorders(evidence: Evidence, key: Key) -> Iterator[Precedence]:
                 yield Precedence(user, end, "drop")
                 break
         else:
-            came = evidence.is_there_first(key) or evidence.came_with_older_name(key, user.revision)
+            came = evidence.is_there_first(key) or _came_with_older_name(
+                evidence, key, user.revision
+            )
             if not below and not ends and not came:
                 yield Precedence(makers[0], user, "use")
 
