@@ -21,6 +21,7 @@ import pytest
 
 from tests.disk import environment, migrations
 from tests.forks import KILL, STOP, TERM, Commands, Ended
+from tests.nightly import first_of
 from tests.repositories import Repository, needs_git
 from tests.stamped import Again, rows_of, sql, stamp
 
@@ -259,8 +260,10 @@ def test_ended_at_any_step(
 
 @pytest.mark.parametrize(
     "case",
-    [Case(FILES_ONLY), Case(LOCK, chain=("a", "b <- a"), rows=("b",), ran="ab")],
-    ids=lambda case: case.command[0],
+    first_of(
+        pytest.param(case, id=case.command[0])
+        for case in (Case(FILES_ONLY), Case(LOCK, chain=("a", "b <- a"), rows=("b",), ran="ab"))
+    ),
 )
 def test_what_is_said_of_a_stop_is_so_to_the_last_step(
     run: Commands, tmp_path: Path, case: Case

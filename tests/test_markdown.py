@@ -207,6 +207,7 @@ def test_however_much_there_is_it_fits_into_a_comment() -> None:
     )
 
 
+@pytest.mark.nightly
 def test_a_thousand_heads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     environment(tmp_path / "migrations", "a", *(f"h{n} <- a" for n in range(300)))
     monkeypatch.chdir(tmp_path)

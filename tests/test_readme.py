@@ -51,6 +51,7 @@ def test_the_options_that_a_page_names_exist(page: Path) -> None:
         assert set(re.findall(r"--[a-z][a-z-]*", words)) <= known | _ANYWHERE, (command, words)
 
 
+@pytest.mark.nightly
 def test_the_rule_that_contributing_shows_works(tmp_path: Path) -> None:
     page = (ROOT / "docs/pages/project/contributing.md").read_text("utf-8")
     rule, test = re.findall(r"```python\n(.*?)```", page, re.DOTALL)

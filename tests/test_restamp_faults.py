@@ -232,7 +232,7 @@ def test_killed_at_any_step_of_a_repair(place: Place) -> None:
     final = final_step(whole)
     states = []
     repairing = (*range(first, offer + 1), final, final + 1)  # between them: a restamp
-    for at in some_of(repairing, every=3):
+    for at in some_of(repairing, every=4):
         place.come_back()
         assert_ended(place("repair", KILL, at), KILL)
         states.append(seen(place))

@@ -193,7 +193,7 @@ def test_what_runs_is_not_accused(statements: list[str], each: int, dialect: str
     assert not judged(snapshot, dialect)
 
 
-@settings(max_examples=examples(50))
+@settings(max_examples=examples(30))
 @given(st.data(), revisions(most=5), st.sampled_from((None, "sqlite")))
 def test_what_is_accused_fails(
     data: st.DataObject, branches: tuple[Rev, ...], dialect: str | None
