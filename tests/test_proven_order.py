@@ -179,6 +179,7 @@ engine.dispose()
 
 # --- Literal chains ------------------------------------------------------------------------------
 
+RENAME = "op.rename_table('old', 't')"
 CREATE_T, USE_T, DROP_T = (("create", "t", ""),), (("use", "t", ""),), (("drop", "t", ""),)
 
 
@@ -228,6 +229,31 @@ def test_a_table_made_under_another_name_brings_its_columns(away: str, tmp_path:
     )
     (finding,) = (each for each in diagnose(snapshot, Family.SCHEMA) if each.code == "FC201")
     assert finding.message == "u uses column t.c, which n creates on a parallel branch"
+    upgrade_on_sqlite(repaired(snapshot), tmp_path, (), ())
+
+
+@pytest.mark.parametrize(
+    ("below", "above"),
+    [
+        (("op.drop_column('old', 'c')", RENAME), ()),
+        (("op.create_table('t', sa.Column('id', sa.Integer()))",), ("op.drop_table('t')", RENAME)),
+    ],
+    ids=["dropped before", "renamed after"],
+)
+def test_a_column_of_a_table_renamed_to_this_one_is_not_always_there(
+    below: tuple[str, ...], above: tuple[str, ...], tmp_path: Path
+) -> None:
+    snapshot = chain(
+        rev("a").doing(
+            "op.create_table('old', sa.Column('id', sa.Integer()), sa.Column('c', sa.Integer()))",
+        ),
+        rev("b <- a").doing(*below),
+        rev("n <- b", date="2024-01-03").doing("op.add_column('t', sa.Column('c', sa.Integer()))"),
+        rev("u <- b", date="2024-01-02").doing("op.create_index('ix', 't', ['c'])"),
+        rev("z <- n", date="2024-01-04").doing(*above),
+    )
+    found = [each.message for each in diagnose(snapshot, Family.SCHEMA) if each.code == "FC201"]
+    assert found == ["u uses column t.c, which n creates on a parallel branch"]
     upgrade_on_sqlite(repaired(snapshot), tmp_path, (), ())
 
 

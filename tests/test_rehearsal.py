@@ -390,13 +390,17 @@ def test_an_id_that_is_too_long_for_its_column_is_blamed_on_its_revision(
     assert "too long" in found["message"]
 
 
-def test_the_version_table_is_in_a_schema_that_no_migration_makes(
-    project: Path, postgresql: str
-) -> None:
+def _versions_in_a_schema(project: Path) -> None:
     plain(project, "a", "b <- a", models=NO_MODELS)
     env = project / "migrations/env.py"
     asked = "target_metadata=target_metadata"
     env.write_text(env.read_text().replace(asked, f"{asked}, version_table_schema='Ops'"))
+
+
+def test_the_version_table_is_in_a_schema_that_no_migration_makes(
+    project: Path, postgresql: str
+) -> None:
+    _versions_in_a_schema(project)
     done = rehearse("--database", postgresql)
     assert done.exit_code == 0, done
 
@@ -405,10 +409,7 @@ def test_the_version_table_is_in_a_schema_that_no_migration_makes(
 def test_the_schema_of_a_table_is_the_affair_of_its_migration(
     project: Path, postgresql: str
 ) -> None:
-    plain(project, "a", "b <- a", models=NO_MODELS)
-    env = project / "migrations/env.py"
-    asked = "target_metadata=target_metadata"
-    env.write_text(env.read_text().replace(asked, f"{asked}, version_table_schema='Ops'"))
+    _versions_in_a_schema(project)
     add(project, "c <- b", 'op.create_table("c", schema="Other")')
     assert '"Other" does not exist' in failure(rehearse("--database", postgresql))["message"]
 

@@ -78,9 +78,14 @@ def _precedences_of(evidence: Evidence, key: Key) -> Iterator[Precedence]:
 
 
 def _came_with_older_name(evidence: Evidence, key: Key, revision: str) -> bool:
-    """Whether a column was created before a revision, when its table had another name."""
+    """Whether a table was renamed before a revision's use of a column that it already had."""
+    renames = evidence.table_changes.get((Action.CREATE, table_key(key)), ())
     return any(
-        evidence.upgraded_before(maker.revision, revision)
+        rename.renamed is not None
+        and (rename.revision == revision or evidence.upgraded_before(rename.revision, revision))
+        for rename in renames
+    ) and any(
+        older not in evidence.droppers and evidence.upgraded_before(maker.revision, revision)
         for older in evidence.under_older_names(key)
         for maker in evidence.creators.get(older, ())
     )
